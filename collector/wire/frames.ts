@@ -1,0 +1,166 @@
+/**
+ * The session protocol both sides speak, version 1 (docs/protocol.md): JSON text frames for control,
+ * one binary frame a report. This folder imports nothing.
+ */
+
+/** Milliseconds since the epoch, UTC. */
+export type Millis = number
+
+/** Version both sides must agree on; a hub refuses a hello of any other with `unsupported_version`. */
+export const protocolVersion = 1
+
+/** WebSocket close codes of a session (4000-4999 are for applications, RFC 6455 §7.4.2). */
+export const closeCodes = {
+  badFrame: 4400,
+  unauthorized: 4401,
+  forbidden: 4403,
+  tooLarge: 4413,
+  unsupportedVersion: 4426,
+  replaced: 4409,
+  shuttingDown: 4503,
+  storageUnavailable: 4507,
+} as const
+
+/** Limits of a session; anything beyond closes it with the code named. */
+export const limits = {
+  /** Bytes of one frame, text or binary (`tooLarge`). */
+  frameBytes: 4 * 1024 * 1024,
+  /** Series of one session's dictionary. */
+  seriesPerSession: 50_000,
+  /** Labels of one series. */
+  labelsPerSeries: 32,
+  /** Characters of a label's name or value. */
+  labelCharacters: 1024,
+  /** Bytes of one facts document. */
+  factsBytes: 1024 * 1024,
+  /** Unacknowledged reports a collector sends ahead. */
+  reportsInFlight: 64,
+} as const
+
+/** What a section of a report could see; "no permission" never looks healthy. */
+export type SectionState = 'ok' | 'absent' | 'denied' | 'error'
+
+export interface Section {
+  readonly name: string
+  readonly state: SectionState
+  /** One line for a person: what is missing and how to grant it. Empty when `ok`. */
+  readonly detail: string
+}
+
+export type Labels = Readonly<Record<string, string>>
+
+/** The labels every series carries; `instance` names the host across the whole hub. */
+export interface HostLabels {
+  readonly job: string
+  readonly instance: string
+  readonly customer: string
+  readonly site: string
+  readonly server: string
+  readonly role: string
+  readonly env: string
+  /** Only on series of the demo's simulated hosts. */
+  readonly simulated?: 'true'
+}
+
+/** First frame of a session, collector to hub. Authentication is the HTTP upgrade's bearer token. */
+export interface Hello {
+  readonly type: 'hello'
+  readonly protocol: number
+  /** Random id made at the collector's first start and kept on its disk; a UUID. */
+  readonly collector: string
+  /** New whenever the collector lost its unsent reports; sequences restart at 1 in a new epoch. */
+  readonly epoch: string
+  readonly version: string
+  readonly labels: HostLabels
+  /** Seconds between reports. */
+  readonly intervalSeconds: number
+  /** Collector's wall clock when sent. */
+  readonly wall: Millis
+}
+
+/** The hub's answer: from which sequence on it wants reports. */
+export interface Welcome {
+  readonly type: 'welcome'
+  readonly protocol: number
+  readonly hub: string
+  /** Highest sequence committed for (collector, epoch, lane `live`); 0 when none. */
+  readonly committed: number
+  /** Hashes of the facts the hub already holds, by document name. */
+  readonly facts: Readonly<Record<string, string>>
+  /** Hub's wall clock when sent. */
+  readonly wall: Millis
+}
+
+/** Appends to the session's dictionary; `from` must equal its present length. */
+export interface SeriesFrame {
+  readonly type: 'series'
+  readonly from: number
+  readonly series: readonly { readonly name: string; readonly labels: Labels }[]
+}
+
+/** A facts document, sent when its hash changed. */
+export interface FactsFrame {
+  readonly type: 'facts'
+  readonly name: string
+  /** SHA-256 of the document's JSON text, hex. */
+  readonly hash: string
+  readonly document: unknown
+  readonly wall: Millis
+}
+
+/** State of every section, sent after hello and when one changes. */
+export interface SectionsFrame {
+  readonly type: 'sections'
+  readonly sections: readonly Section[]
+}
+
+/** Every report up to and including `sequence` is durable. */
+export interface Ack {
+  readonly type: 'ack'
+  readonly lane: Lane
+  readonly sequence: number
+  /** Hub's wall clock at receipt of the newest acknowledged report, for the clock offset. */
+  readonly receivedAt: Millis
+  readonly sentAt: Millis
+}
+
+/** A report refused for good (for instance more than 1 h ahead); counted as answered. */
+export interface Refusal {
+  readonly type: 'refused'
+  readonly lane: Lane
+  readonly sequence: number
+  readonly reason: string
+}
+
+export interface ErrorFrame {
+  readonly type: 'error'
+  readonly code: string
+  readonly message: string
+}
+
+export interface Bye {
+  readonly type: 'bye'
+  readonly reason: string
+}
+
+export type CollectorFrame = Hello | SeriesFrame | FactsFrame | SectionsFrame | Bye
+export type HubFrame = Welcome | Ack | Refusal | ErrorFrame
+
+/** Live reports overtake the backlog; contiguity is counted per lane. */
+export type Lane = 'live' | 'backlog'
+
+/** One report: the values of the whole dictionary at one instant. */
+export interface Report {
+  readonly lane: Lane
+  readonly sequence: number
+  /** Collector's wall clock when the values were read. */
+  readonly wall: Millis
+  /** Collector's monotonic clock, milliseconds, same instant. */
+  readonly monotonic: number
+  /** Indexes into the session's dictionary. */
+  readonly indexes: Uint32Array
+  /** Same length as `indexes`. */
+  readonly values: Float64Array
+  /** Dictionary indexes of series that ended (staleness). */
+  readonly stale: Uint32Array
+}

@@ -1,0 +1,184 @@
+import type { Millis } from '../clock.ts'
+
+/**
+ * Tables of the records database, the same on SQLite and PostgreSQL. Times are milliseconds (`bigint`),
+ * flags 0 or 1, JSON is text; a store parses what it reads.
+ */
+export interface RecordsSchema {
+  principals: PrincipalRow
+  tokens: TokenRow
+  sign_in_links: SignInLinkRow
+  console_sessions: ConsoleSessionRow
+  collectors: CollectorRow
+  facts: FactsRow
+  sections: SectionRow
+  alerts: AlertRow
+  incidents: IncidentRow
+  incident_facts: IncidentFactRow
+  incident_alerts: IncidentAlertRow
+  runbook_versions: RunbookVersionRow
+  live_messages: LiveMessageRow
+  settings: SettingRow
+}
+
+/** Somebody or something that may sign in. */
+export interface PrincipalRow {
+  id: string
+  name: string
+  role: string
+  /** `person` or `service`. */
+  kind: string
+  created_at: Millis
+  disabled_at: Millis | null
+}
+
+export interface TokenRow {
+  id: string
+  principal_id: string
+  /** SHA-256 of the token, hex; unique. */
+  hash: string
+  label: string
+  created_at: Millis
+  expires_at: Millis | null
+  last_used_at: Millis | null
+  revoked_at: Millis | null
+}
+
+export interface SignInLinkRow {
+  hash: string
+  principal_id: string
+  created_at: Millis
+  expires_at: Millis
+  used_at: Millis | null
+}
+
+export interface ConsoleSessionRow {
+  hash: string
+  principal_id: string
+  created_at: Millis
+  expires_at: Millis
+  revoked_at: Millis | null
+}
+
+/** A collector the hub has heard of; `id` is the collector's own UUID, `instance` is unique. */
+export interface CollectorRow {
+  id: string
+  instance: string
+  /** JSON of HostLabels. */
+  labels: string
+  version: string
+  epoch: string
+  interval_seconds: number
+  simulated: number
+  first_seen_at: Millis
+  last_seen_at: Millis
+}
+
+/** Every version of every facts document: history is kept. */
+export interface FactsRow {
+  collector_id: string
+  name: string
+  hash: string
+  body: string
+  received_at: Millis
+}
+
+/** Newest state of each section of a collector's report. */
+export interface SectionRow {
+  collector_id: string
+  name: string
+  state: string
+  detail: string
+  changed_at: Millis
+}
+
+/** One life of an alert; at most one row a fingerprint is not `resolved`. */
+export interface AlertRow {
+  id: string
+  fingerprint: string
+  rule: string
+  rule_group: string
+  severity: string
+  instance: string | null
+  /** JSON of the alert's labels. */
+  labels: string
+  /** JSON of the expanded annotations. */
+  annotations: string
+  /** `pending`, `firing` or `resolved`. */
+  state: string
+  value: string
+  active_at: Millis
+  fired_at: Millis | null
+  keep_firing_since: Millis | null
+  resolved_at: Millis | null
+  acknowledged_at: Millis | null
+  acknowledged_by: string | null
+  updated_at: Millis
+}
+
+export interface IncidentRow {
+  id: string
+  /** Counts from 1; what people say aloud. */
+  number: number
+  title: string
+  /** `sev1` to `sev4`. */
+  severity: string
+  /** `open`, `acknowledged` or `resolved`. */
+  state: string
+  /** What related alerts are matched by; the host's `instance`, or the alert's fingerprint. */
+  join_key: string
+  server: string
+  runbook_name: string | null
+  runbook_hash: string | null
+  opened_at: Millis
+  acknowledged_at: Millis | null
+  acknowledged_by: string | null
+  resolved_at: Millis | null
+  updated_at: Millis
+}
+
+/** A stamped fact of an incident; never updated, never deleted. A correction names what it supersedes. */
+export interface IncidentFactRow {
+  id: string
+  incident_id: string
+  /** Order within the incident, from 1. */
+  sequence: number
+  kind: string
+  /** JSON. */
+  value: string
+  /** `actual`, `estimate` or `suggestion`. */
+  certainty: string
+  occurred_at: Millis
+  recorded_at: Millis
+  recorded_by: string
+  supersedes: string | null
+}
+
+export interface IncidentAlertRow {
+  incident_id: string
+  alert_id: string
+  joined_at: Millis
+}
+
+/** A runbook as it was, by content hash (SHA-256 hex). */
+export interface RunbookVersionRow {
+  hash: string
+  name: string
+  body: string
+  recorded_at: Millis
+}
+
+/** One person's queue of pushed messages; `sequence` counts from 1 for each person. */
+export interface LiveMessageRow {
+  principal_id: string
+  sequence: number
+  at: Millis
+  kind: string
+  /** JSON. */
+  body: string
+}
+
+export interface SettingRow {
+  key: string
+  value: string
+}

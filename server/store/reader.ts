@@ -1,0 +1,42 @@
+import type { Millis } from '../clock.ts'
+
+/** A series' labels, `__name__` included. */
+export type Labels = Readonly<Record<string, string>>
+
+export interface Matcher {
+  readonly name: string
+  readonly op: '=' | '!=' | '=~' | '!~'
+  /** A regular expression is anchored at both ends, as in Prometheus. */
+  readonly value: string
+}
+
+/** One series' samples in ascending time; the arrays are the caller's to read, not to change. */
+export interface SeriesSamples {
+  readonly labels: Labels
+  readonly times: Float64Array
+  readonly values: Float64Array
+  /**
+   * Ascending times at which the series ended. A mark is no sample: an instant lookup whose newest entry
+   * (sample or mark) is a mark finds nothing; range functions ignore marks.
+   */
+  readonly staleTimes: Float64Array
+}
+
+/** Bounds of one read; going over throws `query_too_large`. */
+export interface ReadLimits {
+  readonly maxSeries?: number
+  readonly maxSamples?: number
+  readonly signal?: AbortSignal
+}
+
+/** What a query engine may ask of a time-series store. Both ends of every interval are included. */
+export interface StoreReader {
+  /** Series that match all matchers and have a sample or mark in [start, end]; any order. */
+  select(matchers: readonly Matcher[], start: Millis, end: Millis, limits?: ReadLimits): Promise<readonly SeriesSamples[]>
+  /** Label sets with data in [start, end] that match any of the selectors. */
+  series(selectors: readonly (readonly Matcher[])[], start: Millis, end: Millis, limit?: number): Promise<readonly Labels[]>
+  /** Sorted label names; no selector means all series. */
+  labelNames(selectors: readonly (readonly Matcher[])[], start: Millis, end: Millis): Promise<readonly string[]>
+  /** Sorted values of one label. */
+  labelValues(name: string, selectors: readonly (readonly Matcher[])[], start: Millis, end: Millis): Promise<readonly string[]>
+}
