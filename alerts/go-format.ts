@@ -1,0 +1,112 @@
+/**
+ * Writes a number as Prometheus writes a sample value: plain digits, exponent only below 1e-6 or from 1e21,
+ * `NaN`, `+Inf`, `-Inf`.
+ */
+export function formatSampleValue(value: number): string {
+  return special(value) ?? (Object.is(value, -0) ? '-0' : twoDigitExponent(String(value)))
+}
+
+/** Writes a number as Go's `%v` does: exponent below 1e-4 or from 1e21. */
+export function formatPlain(value: number): string {
+  const magnitude = Math.abs(value)
+  if (Number.isFinite(value) && magnitude > 0 && magnitude < 1e-4) return formatScientific(value)
+  return formatSampleValue(value)
+}
+
+/** Writes a number as Go's `%e` with the fewest digits that read back the same: `1e+00`. */
+export function formatScientific(value: number): string {
+  return special(value) ?? (Object.is(value, -0) ? '-' : '') + twoDigitExponent(value.toExponential())
+}
+
+/** Go's `%.4g`: four significant digits, no trailing zeros, exponent below 1e-4 or from 1e4. */
+export function formatGeneral(value: number, digits: number): string {
+  const text = special(value)
+  if (text !== undefined) return text
+  if (value === 0) return Object.is(value, -0) ? '-0' : '0'
+  const [mantissa, exponent] = value.toExponential(Math.max(digits, 1) - 1).split('e')
+  const power = Number(exponent)
+  if (power < -4 || power >= Math.max(digits, 1)) {
+    return twoDigitExponent(`${withoutTrailingZeros(mantissa!)}e${exponent}`)
+  }
+  return withoutTrailingZeros(value.toFixed(Math.max(0, digits - 1 - power)))
+}
+
+function special(value: number): string | undefined {
+  if (Number.isNaN(value)) return 'NaN'
+  if (value === Infinity) return '+Inf'
+  return value === -Infinity ? '-Inf' : undefined
+}
+
+function withoutTrailingZeros(text: string): string {
+  return text.includes('.') ? text.replace(/\.?0+$/, '') : text
+}
+
+function twoDigitExponent(text: string): string {
+  return text.replace(/e([+-])(\d)$/, 'e$10$2')
+}
+
+const directive = /%([-+ 0#]*)(\d*)(?:\.(\d*))?([a-zA-Z%])?/g
+
+/** The part of Go's printf that rules use: %s %v %q %d %f %F %e %g %x %% with flags `-+0 `, width and precision. */
+export function printf(format: string, args: readonly (string | number)[]): string {
+  let next = 0
+  const text = format.replace(directive, (_all, flags: string, width: string, precision: string | undefined, verb: string | undefined) => {
+    if (verb === '%') return '%'
+    if (verb === undefined) return '%!(NOVERB)'
+    const arg = args[next++]
+    if (arg === undefined) return `%!${verb}(MISSING)`
+    const digits = precision === undefined ? undefined : Number(precision)
+    return pad(withSign(oneVerb(verb, arg, digits), flags, arg), flags, Number(width || 0))
+  })
+  return next < args.length
+    ? `${text}%!(EXTRA ${args.slice(next).map(goValue).join(', ')})`
+    : text
+}
+
+function goValue(arg: string | number): string {
+  return typeof arg === 'number' ? `float64=${formatPlain(arg)}` : `string=${arg}`
+}
+
+function oneVerb(verb: string, arg: string | number, digits: number | undefined): string {
+  if (typeof arg === 'string') {
+    if (verb === 's' || verb === 'v') return digits === undefined ? arg : [...arg].slice(0, digits).join('')
+    return verb === 'q' ? JSON.stringify(arg) : `%!${verb}(${goValue(arg)})`
+  }
+  switch (verb) {
+    case 'v':
+    case 'g':
+      return digits === undefined ? (verb === 'v' ? formatPlain(arg) : formatG(arg)) : formatGeneral(arg, digits)
+    case 'f':
+    case 'F':
+      return special(arg) ?? toFixed(arg, digits ?? 6)
+    case 'e':
+      return special(arg) ?? twoDigitExponent(arg.toExponential(digits ?? 6))
+    default:
+      return `%!${verb}(${goValue(arg)})`
+  }
+}
+
+/** `%g` without precision: shortest digits, exponent below 1e-4 or from 1e21. */
+function formatG(value: number): string {
+  return formatPlain(value)
+}
+
+/** toFixed that stays decimal beyond 1e21. */
+function toFixed(value: number, digits: number): string {
+  if (Math.abs(value) < 1e21) return (Object.is(value, -0) ? '-' : '') + value.toFixed(Math.min(digits, 100))
+  const whole = BigInt(value).toString()
+  return digits === 0 ? whole : `${whole}.${'0'.repeat(digits)}`
+}
+
+function withSign(text: string, flags: string, arg: string | number): string {
+  if (typeof arg === 'string' || /^[-+%]/.test(text)) return text
+  return flags.includes('+') ? `+${text}` : flags.includes(' ') ? ` ${text}` : text
+}
+
+function pad(text: string, flags: string, width: number): string {
+  if (text.length >= width) return text
+  if (flags.includes('-')) return text.padEnd(width)
+  if (!flags.includes('0')) return text.padStart(width)
+  const sign = /^[-+]/.test(text) ? text[0]! : ''
+  return sign + text.slice(sign.length).padStart(width - sign.length, '0')
+}

@@ -1,0 +1,417 @@
+import { BackOff, type Ending } from './back-off.ts'
+import { canonical, documentHash } from './canonical.ts'
+import type { Clock } from './clock.ts'
+import { ClockOffset } from './clock-offset.ts'
+import { Connection, type ConnectionEnd, type HubAnswer } from './connection.ts'
+import { defaultPendingLimits, type OutgoingReport, type PendingLimits, type PendingReport, PendingReports } from './pending.ts'
+import { type Ack, closeCodes, type FactsFrame, type Hello, type Lane, limits, protocolVersion, type Refusal, type Section, type Welcome } from './wire/frames.ts'
+import { encodeReport } from './wire/report.ts'
+
+const welcomeMilliseconds = 10_000
+const flushMilliseconds = 2000
+const bufferedBytesLimit = 4 * 1024 * 1024
+/** Connections closed over what may be the same unreadable report before it is given up. */
+const badFramesLimit = 3
+
+export type SessionState = 'connecting' | 'open' | 'waiting' | 'closed'
+
+/** What the session needs of pino. */
+export interface SessionLogger {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+export interface SessionOptions {
+  /** The hub's base address, ws: or wss:. */
+  readonly url: string
+  /** Asked at every connection, so that a changed token file is picked up; may wait. */
+  readonly token: () => Promise<string>
+  readonly hello: Omit<Hello, 'type' | 'protocol' | 'wall'>
+  readonly onState?: (state: SessionState, detail: string) => void
+  readonly clock: Clock
+  readonly logger: SessionLogger
+  readonly pending?: PendingLimits
+  /** Gives [0, 1); for the jitter of the back-off. */
+  readonly random?: () => number
+}
+
+export interface SessionFigures {
+  readonly state: SessionState
+  readonly pending: number
+  readonly dropped: number
+  readonly refused: number
+  readonly connections: number
+  readonly acknowledged: Readonly<Record<Lane, number>>
+  /** Collector's clock minus hub's; undefined until measured. */
+  readonly clockOffsetSeconds: number | undefined
+}
+
+export interface Session {
+  send(report: OutgoingReport): void
+  /** The present sections; sent when they differ from what the hub was told. */
+  sections(sections: readonly Section[]): void
+  /** The present document of that name; sent when the hub holds another. */
+  facts(name: string, document: unknown): void
+  figures(): SessionFigures
+  /** Cuts the socket without a word; the session reconnects. For tests and drills. */
+  cut(): void
+  /** Neither reads nor writes, as a hung host, until `thaw`; for the demo. */
+  freeze(): void
+  thaw(): void
+  /** Waits up to 2 s for acknowledgements, says bye, closes. Resolves to the number of reports left unacknowledged. */
+  close(reason: string): Promise<number>
+}
+
+/** Opens a session that lives until `close`: it reconnects for ever and loses no report while memory lasts. */
+export function openSession(options: SessionOptions): Session {
+  const session = new HubSession(options)
+  session.connect()
+  return session
+}
+
+interface Fact {
+  readonly hash: string
+  readonly document: unknown
+}
+
+class HubSession implements Session {
+  readonly #options: SessionOptions
+  readonly #pending: PendingReports
+  readonly #backOff: BackOff
+  readonly #offset: ClockOffset
+  readonly #facts = new Map<string, Fact>()
+  readonly #sentAt: Record<Lane, Map<number, number>> = { live: new Map(), backlog: new Map() }
+  readonly #acknowledged: Record<Lane, number> = { live: 0, backlog: 0 }
+  #sections: readonly Section[] = []
+  #sectionsTold = ''
+  #factsTold = new Map<string, string>()
+  #connection: Connection | undefined
+  #welcomedAt: number | undefined
+  #helloAt = 0
+  #timer: NodeJS.Timeout | undefined
+  #state: SessionState = 'connecting'
+  #frozen = false
+  #closing = false
+  #connections = 0
+  #refused = 0
+  #badFrames = 0
+  #onIdle: (() => void) | undefined
+
+  constructor(options: SessionOptions) {
+    this.#options = options
+    this.#pending = new PendingReports(options.pending ?? defaultPendingLimits)
+    this.#backOff = new BackOff(options.random)
+    this.#offset = new ClockOffset(options.clock)
+  }
+
+  connect(): void {
+    this.#setState('connecting', '')
+    this.#options.token().then(
+      (token) => this.#open(token),
+      (error: unknown) => this.#ended({ code: 1006, reason: String(error) }),
+    )
+  }
+
+  send(report: OutgoingReport): void {
+    const droppedBefore = this.#pending.dropped
+    this.#pending.add(report)
+    const { dropped, count } = this.#pending
+    if (dropped > droppedBefore && isPowerOfTwo(dropped)) {
+      const message = 'the memory for unsent reports is full: the oldest are dropped until the hub answers'
+      this.#options.logger.error({ dropped, waiting: count }, message)
+    }
+    this.#pump()
+  }
+
+  sections(sections: readonly Section[]): void {
+    this.#sections = sections
+    this.#tell()
+  }
+
+  facts(name: string, document: unknown): void {
+    const sorted = canonical(document)
+    const bytes = Buffer.byteLength(JSON.stringify(sorted))
+    if (bytes > limits.factsBytes) {
+      const message = `facts "${name}" are over the limit of ${limits.factsBytes} bytes and are not sent`
+      this.#options.logger.error({ bytes }, message)
+      return
+    }
+    this.#facts.set(name, { hash: documentHash(sorted), document: sorted })
+    this.#tell()
+  }
+
+  figures(): SessionFigures {
+    return {
+      state: this.#state,
+      pending: this.#pending.count,
+      dropped: this.#pending.dropped,
+      refused: this.#refused,
+      connections: this.#connections,
+      acknowledged: { ...this.#acknowledged },
+      clockOffsetSeconds: this.#offset.seconds,
+    }
+  }
+
+  cut(): void {
+    this.#connection?.terminate('cut on purpose')
+  }
+
+  freeze(): void {
+    this.#frozen = true
+    this.#connection?.freeze()
+  }
+
+  thaw(): void {
+    this.#frozen = false
+    this.#connection?.thaw()
+    this.#pump()
+  }
+
+  async close(reason: string): Promise<number> {
+    this.#closing = true
+    if (this.#welcomed && this.#pending.count > 0) await this.#idle(flushMilliseconds)
+    clearTimeout(this.#timer)
+    const connection = this.#connection
+    if (this.#welcomed) connection?.sendFrame({ type: 'bye', reason })
+    const left = this.#pending.count
+    if (connection !== undefined) await this.#closed(connection)
+    this.#setState('closed', reason)
+    return left
+  }
+
+  get #welcomed(): boolean {
+    return this.#welcomedAt !== undefined && !this.#frozen
+  }
+
+  /** Resolves when nothing waits any more, or after the limit. */
+  #idle(limitMilliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, limitMilliseconds)
+      this.#onIdle = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  #closed(connection: Connection): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => connection.terminate('the hub did not close'), 500)
+      this.#onIdle = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+      connection.close(1000, 'bye')
+    })
+  }
+
+  #open(token: string): void {
+    if (this.#closing) return
+    const url = new URL('session', `${this.#options.url.replace(/\/+$/, '')}/`).href
+    this.#connection = new Connection(url, token, {
+      opened: () => this.#sayHello(),
+      answered: (frame) => this.#answered(frame),
+      ended: (end) => this.#ended(end),
+    })
+    if (this.#frozen) this.#connection.freeze()
+  }
+
+  #sayHello(): void {
+    this.#connections++
+    this.#helloAt = this.#options.clock.now()
+    const hello: Hello = {
+      type: 'hello',
+      protocol: protocolVersion,
+      ...this.#options.hello,
+      wall: this.#helloAt,
+    }
+    this.#connection?.sendFrame(hello)
+    this.#timer = setTimeout(() => {
+      this.#connection?.terminate(`no welcome within ${welcomeMilliseconds / 1000} s`)
+    }, welcomeMilliseconds)
+  }
+
+  #answered(frame: HubAnswer): void {
+    if (frame.type === 'welcome') this.#onWelcome(frame)
+    else if (frame.type === 'ack') this.#onAck(frame)
+    else if (frame.type === 'refused') this.#onRefusal(frame)
+    else this.#options.logger.warn({ code: frame.code }, `the hub says: ${frame.message}`)
+  }
+
+  #onWelcome(welcome: Welcome): void {
+    clearTimeout(this.#timer)
+    const now = this.#options.clock.now()
+    this.#offset.observe({
+      sentAt: this.#helloAt,
+      hubReceivedAt: welcome.wall,
+      hubSentAt: welcome.wall,
+      receivedAt: now,
+    })
+    this.#welcomedAt = this.#options.clock.monotonic()
+    this.#pending.rewind()
+    this.#sentAt.live.clear()
+    this.#sentAt.backlog.clear()
+    this.#factsTold = new Map(Object.entries(welcome.facts))
+    this.#sectionsTold = ''
+    this.#pending.acknowledge('live', welcome.committed)
+    const waiting = this.#pending.count
+    this.#options.logger.info(
+      { committed: welcome.committed, waiting, clockOffsetSeconds: this.#offset.seconds },
+      `connected to hub ${welcome.hub}`,
+    )
+    this.#setState('open', '')
+    this.#tell()
+    this.#pump()
+  }
+
+  #onAck(ack: Ack): void {
+    this.#badFrames = 0
+    const sentAt = this.#sentAt[ack.lane].get(ack.sequence)
+    if (sentAt !== undefined) {
+      this.#offset.observe({
+        sentAt,
+        hubReceivedAt: ack.receivedAt,
+        hubSentAt: ack.sentAt,
+        receivedAt: this.#options.clock.now(),
+      })
+    }
+    for (const sequence of this.#sentAt[ack.lane].keys()) {
+      if (sequence <= ack.sequence) this.#sentAt[ack.lane].delete(sequence)
+    }
+    this.#acknowledged[ack.lane] = Math.max(this.#acknowledged[ack.lane], ack.sequence)
+    this.#pending.acknowledge(ack.lane, ack.sequence)
+    this.#pump()
+  }
+
+  #onRefusal(refusal: Refusal): void {
+    this.#sentAt[refusal.lane].delete(refusal.sequence)
+    if (this.#pending.forget(refusal.lane, refusal.sequence)) this.#refused++
+    const { lane, sequence, reason } = refusal
+    this.#options.logger.warn({ lane, sequence, reason }, 'the hub refused a report for good')
+    this.#pump()
+  }
+
+  /** Tells the hub the sections and facts it does not know yet. */
+  #tell(): void {
+    if (!this.#welcomed) return
+    const sections = JSON.stringify(this.#sections)
+    if (this.#sections.length > 0 && sections !== this.#sectionsTold) {
+      this.#sectionsTold = sections
+      this.#connection?.sendFrame({ type: 'sections', sections: this.#sections })
+    }
+    for (const [name, { hash, document }] of this.#facts) {
+      if (this.#factsTold.get(name) === hash) continue
+      this.#factsTold.set(name, hash)
+      const wall = this.#options.clock.now()
+      const frame: FactsFrame = { type: 'facts', name, hash, document, wall }
+      this.#connection?.sendFrame(frame)
+    }
+  }
+
+  #pump(): void {
+    if (this.#pending.count === 0) this.#onIdle?.()
+    while (this.#welcomed && this.#pending.inFlight < limits.reportsInFlight) {
+      const report = this.#pending.next()
+      const connection = this.#connection
+      if (report === undefined || connection === undefined) return
+      if (connection.bufferedBytes > bufferedBytesLimit) return
+      if (!this.#transmit(connection, report)) return
+    }
+  }
+
+  #transmit(connection: Connection, report: PendingReport): boolean {
+    const indexes = connection.indexes(report.series)
+    const stale = connection.indexes(report.stale)
+    if (indexes === undefined || stale === undefined) {
+      // Many short-lived series: a new connection starts a new dictionary with those still in use.
+      connection.close(1000, 'the dictionary is full')
+      this.#welcomedAt = undefined
+      return false
+    }
+    const { lane, sequence, wall, monotonic, values } = report
+    this.#sentAt[lane].set(sequence, this.#options.clock.now())
+    connection.sendReport(encodeReport({ lane, sequence, wall, monotonic, indexes, values, stale }))
+    this.#pending.sent(report)
+    return true
+  }
+
+  #ended(end: ConnectionEnd): void {
+    clearTimeout(this.#timer)
+    const { monotonic } = this.#options.clock
+    const lived = this.#welcomedAt === undefined ? undefined : monotonic() - this.#welcomedAt
+    this.#welcomedAt = undefined
+    this.#connection = undefined
+    this.#onIdle?.()
+    if (this.#closing) return
+    this.#giveUpUnreadable(end)
+    const ending: Ending = lived === undefined || isRefusal(end) ? 'failed' : 'lost'
+    const retryMilliseconds = Math.round(this.#backOff.after(ending, lived))
+    const { message, severe } = explain(end, this.#options.url)
+    const fields = { code: end.code, waiting: this.#pending.count, retryMilliseconds }
+    this.#options.logger[severe ? 'error' : 'warn'](fields, message)
+    this.#setState('waiting', message)
+    this.#timer = setTimeout(() => this.connect(), retryMilliseconds)
+  }
+
+  /** A frame the hub cannot read would close every new connection again: after three, its likely cause goes. */
+  #giveUpUnreadable(end: ConnectionEnd): void {
+    if (end.code !== closeCodes.badFrame && end.code !== closeCodes.tooLarge) return
+    this.#badFrames++
+    if (this.#badFrames < badFramesLimit) return
+    this.#badFrames = 0
+    const report = this.#pending.dropOldestInFlight()
+    if (report === undefined) return
+    const { lane, sequence } = report
+    this.#options.logger.error({ lane, sequence, reason: end.reason }, 'gave up a report the hub cannot read')
+  }
+
+  #setState(state: SessionState, detail: string): void {
+    this.#state = state
+    this.#options.onState?.(state, detail)
+  }
+}
+
+const refusalCodes: ReadonlySet<number> = new Set([
+  closeCodes.unauthorized,
+  closeCodes.forbidden,
+  closeCodes.unsupportedVersion,
+  closeCodes.replaced,
+  closeCodes.badFrame,
+  closeCodes.tooLarge,
+])
+
+function isRefusal(end: ConnectionEnd): boolean {
+  return end.httpStatus !== undefined || refusalCodes.has(end.code)
+}
+
+const wrongToken =
+  'the hub does not accept this token: put the one of `<hub data>/collector/token` into CALLWARD_TOKEN or CALLWARD_TOKEN_FILE'
+
+/** What happened and what to do, for the log. */
+function explain(end: ConnectionEnd, url: string): { message: string; severe: boolean } {
+  const status = end.httpStatus
+  if (status === 401 || end.code === closeCodes.unauthorized) return { message: wrongToken, severe: true }
+  if (status === 403 || end.code === closeCodes.forbidden) {
+    return { message: 'this token may not report: use a token of role collector', severe: true }
+  }
+  if (status === 404) {
+    return { message: `${url} answers but has no /session: is CALLWARD_HUB the hub's address?`, severe: true }
+  }
+  if (end.code === closeCodes.unsupportedVersion) {
+    return { message: 'hub and collector speak different protocols: update the older one', severe: true }
+  }
+  if (end.code === closeCodes.replaced) {
+    const message = 'another collector uses this identity: give each its own data folder (CALLWARD_DATA)'
+    return { message, severe: true }
+  }
+  if (end.code === closeCodes.storageUnavailable) {
+    return { message: 'the hub cannot store: free space on its disk; reports wait here', severe: true }
+  }
+  const reason = end.reason === '' ? `code ${end.code}` : end.reason
+  return { message: `no connection to the hub at ${url}: ${reason}; reports wait here`, severe: false }
+}
+
+function isPowerOfTwo(value: number): boolean {
+  return Number.isInteger(Math.log2(value))
+}

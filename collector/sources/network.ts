@@ -1,0 +1,132 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Metric, metric, number, type Roots, readKernelFile, type Source, type SourceReading, seen, stateOfError } from '../source.ts'
+import type { InterfaceFigures, OsUtilsReader } from './os-utils.ts'
+
+const bytesPerMegabit = 1_000_000 / 8
+
+/**
+ * /proc/net/dev and /sys/class/net. Names: node_exporter `netdev` and `netclass`. An interface that
+ * does not know its speed (-1) has no speed, as with node_exporter's --collector.netclass.ignore-invalid-speed.
+ */
+export function networkSource(roots: Roots, reader: OsUtilsReader): Source {
+  return {
+    name: 'network',
+    async read() {
+      const text = readKernelFile(join(roots.proc, 'net/dev'))
+      const known = await reader.interfaces(text)
+      const metrics: Metric[] = []
+      for (const line of text.split('\n').slice(2)) {
+        const colon = line.lastIndexOf(':')
+        if (colon < 0) continue
+        const device = line.slice(0, colon).trim()
+        const columns = line.slice(colon + 1).trim().split(/\s+/).map((field) => number(field, device))
+        const figures = known.get(device)
+        if (figures !== undefined) metrics.push(...trafficMetrics(device, figures))
+        else metrics.push(...trafficMetrics(device, figuresOfColumns(columns)))
+        metrics.push(...furtherMetrics(device, columns))
+      }
+      return withInterfaceStates(roots, metrics)
+    },
+  }
+}
+
+/** For kernels that leave no space after the colon, which node-os-utils skips. */
+function figuresOfColumns(columns: readonly number[]): InterfaceFigures {
+  const at = (column: number) => {
+    const value = columns[column]
+    if (value === undefined) throw new Error(`/proc/net/dev: ${columns.length} columns, 16 expected`)
+    return value
+  }
+  return {
+    receivedBytes: at(0),
+    receivedPackets: at(1),
+    receiveErrors: at(2),
+    receiveDropped: at(3),
+    sentBytes: at(8),
+    sentPackets: at(9),
+    sendErrors: at(10),
+    sendDropped: at(11),
+  }
+}
+
+function trafficMetrics(device: string, figures: InterfaceFigures): Metric[] {
+  const labels = { device }
+  const of = (name: string, value: number) => metric(`node_network_${name}_total`, value, labels)
+  return [
+    of('receive_bytes', figures.receivedBytes),
+    of('receive_packets', figures.receivedPackets),
+    of('receive_errs', figures.receiveErrors),
+    of('receive_drop', figures.receiveDropped),
+    of('transmit_bytes', figures.sentBytes),
+    of('transmit_packets', figures.sentPackets),
+    of('transmit_errs', figures.sendErrors),
+    of('transmit_drop', figures.sendDropped),
+  ]
+}
+
+const furtherColumns = [
+  ['receive_fifo', 4],
+  ['receive_frame', 5],
+  ['receive_compressed', 6],
+  ['receive_multicast', 7],
+  ['transmit_fifo', 12],
+  ['transmit_colls', 13],
+  ['transmit_carrier', 14],
+  ['transmit_compressed', 15],
+] as const
+
+function furtherMetrics(device: string, columns: readonly number[]): Metric[] {
+  return furtherColumns.flatMap(([name, column]) => {
+    const value = columns[column]
+    return value === undefined ? [] : [metric(`node_network_${name}_total`, value, { device })]
+  })
+}
+
+function withInterfaceStates(roots: Roots, traffic: Metric[]): SourceReading {
+  const folder = join(roots.sys, 'class/net')
+  try {
+    for (const device of readdirSync(folder)) {
+      traffic.push(...interfaceMetrics(join(folder, device), device))
+    }
+    return seen(traffic)
+  } catch (error) {
+    const state = stateOfError(error)
+    return { state, detail: `${folder}: link state and speed are not seen`, metrics: traffic }
+  }
+}
+
+const interfaceFiles = [
+  ['mtu', 'mtu_bytes', 1],
+  ['carrier', 'carrier', 1],
+  ['carrier_changes', 'carrier_changes_total', 1],
+  ['carrier_up_count', 'carrier_up_changes_total', 1],
+  ['carrier_down_count', 'carrier_down_changes_total', 1],
+  ['tx_queue_len', 'transmit_queue_length', 1],
+  ['speed', 'speed_bytes', bytesPerMegabit],
+] as const
+
+function interfaceMetrics(folder: string, device: string): Metric[] {
+  const state = readAttribute(join(folder, 'operstate'))
+  if (state === undefined) return [] // bonding_masters and the like, or gone since the listing
+  const metrics = [metric('node_network_up', state === 'up' ? 1 : 0, { device })]
+  for (const [file, name, factor] of interfaceFiles) {
+    const text = readAttribute(join(folder, file))
+    if (text === undefined) continue
+    const value = number(text, `${device} ${file}`)
+    if (file === 'speed' && value < 0) continue
+    metrics.push(metric(`node_network_${name}`, value * factor, { device }))
+  }
+  return metrics
+}
+
+/** An attribute the driver does not offer reads as EINVAL, which is the normal case for `lo` and links that are down. */
+function readAttribute(path: string): string | undefined {
+  try {
+    return readKernelFile(path).trim()
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'EINVAL' || stateOfError(error) === 'absent') return undefined
+    throw error
+  }
+}

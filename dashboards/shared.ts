@@ -1,0 +1,121 @@
+import { type Annotation, annotation } from './layer/annotations.ts'
+import { colours, words } from './layer/fields.ts'
+import { boardLink, boardsMenu, type Link, linkModel } from './layer/links.ts'
+import type { LinkModel } from './layer/model.ts'
+import { datasourceVariable, labelVariable, listVariable, textVariable, type Variable } from './layer/variables.ts'
+import { chosenOrUnlabelled } from './selectors.ts'
+
+/** Where the generated boards look for the hub's console; `generate --hub URL` sets another. */
+export const defaultHubUrl = 'http://127.0.0.1:9770'
+
+export const tag = 'callward'
+
+/** The data source that provisioning makes. */
+export const datasource = { uid: 'callward', name: 'Callward' }
+
+const info = 'callward_server_info'
+
+/**
+ * Which hosts to show: each list narrows the next. `allServers` false starts at one server, for boards that
+ * explain a single one.
+ */
+export function hostVariables(hubUrl: string, allServers: boolean): readonly Variable[] {
+  return [
+    datasourceVariable(datasource),
+    labelVariable('customer', 'Customer', { metric: info, selector: '' }),
+    labelVariable('site', 'Site', { metric: info, selector: 'customer=~"$customer"' }),
+    labelVariable('role', 'Role', { metric: info, selector: 'customer=~"$customer",site=~"$site"' }),
+    labelVariable('server', 'Server', { metric: info, selector: 'customer=~"$customer",site=~"$site",role=~"$role"' }, { all: allServers }),
+    listVariable('window', 'Averaged over', ['5m', '15m', '1h']),
+    textVariable('hub', 'Hub', hubUrl),
+  ]
+}
+
+/** Bands where alerts fired (orange) and incidents were open (red). */
+export const overlays: readonly Annotation[] = [
+  annotation({
+    name: 'Alerts firing',
+    color: colours.attention,
+    expr: `max by (alertname, severity, customer, server) (ALERTS{alertstate="firing",${chosenOrUnlabelled}})`,
+    title: '{{alertname}}',
+    text: '{{severity}} on {{server}} ({{customer}})',
+    tags: ['severity', 'server'],
+  }),
+  annotation({
+    name: 'Incidents',
+    color: colours.bad,
+    expr: `max by (incident, severity, title, customer, server) (callward_incident_open{${chosenOrUnlabelled}} > 0)`,
+    title: 'Incident {{incident}}: {{title}}',
+    text: '{{severity}} {{server}} ({{customer}})',
+    tags: ['severity', 'server'],
+  }),
+]
+
+/** Top right of every board: the other boards, and the console. */
+export const headLinks: readonly LinkModel[] = [
+  boardsMenu('Callward boards', tag),
+  linkModel({ title: 'Console', url: '${hub:raw}/', newTab: true }),
+]
+
+/** Pages of the hub's console. */
+export const consolePages = {
+  overview: { title: 'Overview in the console', url: '${hub:raw}/', newTab: true },
+  alerts: { title: 'Alerts in the console', url: '${hub:raw}/alerts', newTab: true },
+  incidents: { title: 'Incidents in the console', url: '${hub:raw}/incidents', newTab: true },
+} as const satisfies Record<string, Link>
+
+/** Console page of the host in a table's row. */
+export const rowHost: Link = { title: 'This host in the console', url: '${hub:raw}/hosts/${__data.fields.instance:percentencode}', newTab: true }
+
+/** Console page of the host of a curve or a bar. */
+export const seriesHost: Link = { title: 'This host in the console', url: '${hub:raw}/hosts/${__field.labels.instance:percentencode}', newTab: true }
+
+/** Runbook of the alert in a table's row. */
+export const rowRunbook: Link = { title: 'Runbook', url: '${hub:raw}/runbooks/${__data.fields.alertname:percentencode}', newTab: true }
+
+/** Console page of the incident in a table's row. */
+export const rowIncident: Link = { title: 'This incident in the console', url: '${hub:raw}/incidents/${__data.fields.incident:percentencode}', newTab: true }
+
+const kept = { datasource: '${datasource}', hub: '${hub:percentencode}' }
+
+/** The Server board for the host in a table's row. */
+export const rowServer: Link = boardLink('Server board', 'callward-server', { ...kept, ...hostOf('__data.fields') })
+
+/** The Server board for the host of a curve or a bar. */
+export const seriesServer: Link = boardLink('Server board', 'callward-server', { ...kept, ...hostOf('__field.labels') })
+
+function hostOf(macro: string): Record<string, string> {
+  const names = ['customer', 'site', 'server']
+  return { ...Object.fromEntries(names.map((name) => [name, `\${${macro}.${name}:percentencode}`])), role: '$__all' }
+}
+
+/** A board of ours with the choice made on this one. */
+export function sameHosts(title: string, uid: string): Link {
+  return { title, url: `/d/${uid}?\${__all_variables}&\${__url_time_range}` }
+}
+
+/** The Fleet overview, for one site of one customer. */
+export const fleetLink = sameHosts('Fleet overview', 'callward-fleet')
+
+/** Words for an alert's severity. */
+export const severityWords = words({
+  critical: ['critical', colours.bad],
+  warning: ['warning', colours.attention],
+  info: ['info', colours.note],
+})
+
+/** Words for an incident's severity. */
+export const incidentSeverityWords = words({
+  sev1: ['sev1', colours.bad],
+  sev2: ['sev2', colours.bad],
+  sev3: ['sev3', colours.attention],
+  sev4: ['sev4', colours.note],
+})
+
+/** Words for a host's state, worst highest. */
+export const hostStateWords = words({
+  '0': ['ok', colours.good],
+  '1': ['attention', colours.attention],
+  '2': ['critical', colours.bad],
+  '3': ['silent', colours.silent],
+})

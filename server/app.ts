@@ -1,0 +1,53 @@
+import { join } from 'node:path'
+import helmet from '@fastify/helmet'
+import swagger from '@fastify/swagger'
+import Fastify, { type FastifyInstance } from 'fastify'
+import type { Clock } from './clock.ts'
+import type { HubConfig } from './config.ts'
+import { consolePlugin } from './console/plugin.ts'
+import { answerErrors } from './error-answers.ts'
+import { incidentsPlugin } from './incidents/plugin.ts'
+import { ingestPlugin } from './ingest/plugin.ts'
+import { inventoryPlugin } from './inventory/plugin.ts'
+import { knowledgePlugin } from './knowledge/plugin.ts'
+import { livePlugin } from './live/plugin.ts'
+import { loggerOptions } from './logging.ts'
+import { openApi } from './openapi.ts'
+import { peoplePlugin } from './people/plugin.ts'
+import { promqlPlugin } from './promql/plugin.ts'
+import { recordsPlugin } from './records/plugin.ts'
+import { rulesPlugin } from './rules/plugin.ts'
+import { securityHeaders } from './security-headers.ts'
+import { storePlugin } from './store/plugin.ts'
+import { telemetryPlugin } from './telemetry/plugin.ts'
+import { upgradesPlugin } from './upgrades.ts'
+
+/** The hub: one plugin a capability, in the order they need each other. Does not listen. */
+export async function buildApp(config: HubConfig, clock: Clock): Promise<FastifyInstance> {
+  const app = Fastify({
+    logger: loggerOptions(config),
+    bodyLimit: 1024 * 1024,
+    routerOptions: { maxParamLength: 1024 },
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array' } },
+    requestIdHeader: false,
+  })
+  answerErrors(app)
+  const folder = join(config.data, 'hub')
+
+  await app.register(helmet, securityHeaders(config))
+  await app.register(swagger, openApi(config))
+  await app.register(telemetryPlugin)
+  await app.register(upgradesPlugin, { maxSockets: config.maxSessions + 2000 })
+  await app.register(recordsPlugin, { folder, ...(config.recordsUrl === undefined ? {} : { url: config.recordsUrl }) })
+  await app.register(storePlugin, { folder: join(folder, 'store'), retentionDays: config.retentionDays, clock })
+  await app.register(peoplePlugin, { clock, config })
+  await app.register(livePlugin, { clock, config })
+  await app.register(knowledgePlugin)
+  await app.register(incidentsPlugin, { clock })
+  await app.register(promqlPlugin)
+  await app.register(rulesPlugin, { clock, config })
+  await app.register(inventoryPlugin, { clock })
+  await app.register(ingestPlugin, { clock, config })
+  await app.register(consolePlugin)
+  return app
+}

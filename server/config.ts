@@ -1,0 +1,152 @@
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import Type, { type Static } from 'typebox'
+import Value from 'typebox/value'
+import { LineCounter, parseDocument } from 'yaml'
+
+/** The `hub:` section of the configuration file; docs/configuration.md shows each key. */
+const HubFile = Type.Object(
+  {
+    listen: Type.String({ default: '127.0.0.1:9770' }),
+    data: Type.String({ default: './data', minLength: 1 }),
+    retentionDays: Type.Number({ default: 15, minimum: 0, maximum: 36_500 }),
+    /** postgres://…; absent = SQLite in the data folder. */
+    recordsUrl: Type.Optional(Type.String({ pattern: '^postgres(ql)?://' })),
+    /** Where people reach the hub; used in links. Default: http:// and the listen address. */
+    publicUrl: Type.Optional(Type.String({ pattern: '^https?://' })),
+    /** Further Host names the hub answers to. */
+    hosts: Type.Array(Type.String({ minLength: 1 }), { default: [] }),
+    /** Further folder of rule files. */
+    rulesFolder: Type.Optional(Type.String({ minLength: 1 })),
+    ruleIntervalSeconds: Type.Number({ default: 10, minimum: 1, maximum: 3600 }),
+    requestsPerMinute: Type.Integer({ default: 6000, minimum: 10 }),
+    signInsPerMinute: Type.Integer({ default: 20, minimum: 1 }),
+    maxSessions: Type.Integer({ default: 10_000, minimum: 1 }),
+    logLevel: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+      default: 'info',
+    }),
+  },
+  { additionalProperties: false },
+)
+
+/** What the hub runs with: the file's keys, overridden by the environment. */
+export type HubConfig = Readonly<Static<typeof HubFile>> & {
+  readonly host: string
+  readonly port: number
+  readonly adminToken?: string
+  /** True for the demo: the data folder is marked and every screen says so. */
+  readonly demo: boolean
+}
+
+/** Every fault of the configuration at once; main prints `message` and exits with 2. */
+export class ConfigError extends Error {}
+
+const environmentKeys = {
+  CALLWARD_LISTEN: 'listen',
+  CALLWARD_DATA: 'data',
+  CALLWARD_RETENTION: 'retentionDays',
+  CALLWARD_RECORDS: 'recordsUrl',
+  CALLWARD_PUBLIC_URL: 'publicUrl',
+  CALLWARD_LOG: 'logLevel',
+} as const
+
+const examples: Record<string, string> = {
+  listen: 'listen: 127.0.0.1:9770   (environment: CALLWARD_LISTEN)',
+  data: 'data: /var/lib/callward   (environment: CALLWARD_DATA)',
+  retentionDays: 'retentionDays: 15   (environment: CALLWARD_RETENTION; 0 keeps everything)',
+  recordsUrl: 'recordsUrl: postgres://callward@127.0.0.1/callward   (environment: CALLWARD_RECORDS)',
+  publicUrl: 'publicUrl: https://callward.bank.example   (environment: CALLWARD_PUBLIC_URL)',
+  hosts: 'hosts: [callward.bank.example]',
+  rulesFolder: 'rulesFolder: /etc/callward/rules',
+  ruleIntervalSeconds: 'ruleIntervalSeconds: 10',
+  logLevel: 'logLevel: info   (environment: CALLWARD_LOG)',
+}
+
+/** Reads the environment (and the file CALLWARD_CONFIG names) once. Throws ConfigError. */
+export function readHubConfig(environment: Readonly<Record<string, string | undefined>>): HubConfig {
+  const faults: string[] = []
+  const given: Record<string, unknown> = readHubSection(environment.CALLWARD_CONFIG, faults)
+  for (const [variable, key] of Object.entries(environmentKeys)) {
+    const text = environment[variable]
+    if (text === undefined || text === '') continue
+    given[key] = key === 'retentionDays' ? Number(text) : text
+  }
+  const config = Value.Default(HubFile, given) as Record<string, unknown>
+  for (const error of Value.Errors(HubFile, config)) {
+    if (error.keyword === 'boolean') continue
+    faults.push(describe(error))
+  }
+  const address = parseListen(String(config.listen))
+  if (address === undefined) faults.push(`listen: "${String(config.listen)}" is not HOST:PORT. Example: ${examples.listen}`)
+  const adminToken = environment.CALLWARD_ADMIN_TOKEN || undefined
+  if (adminToken !== undefined && adminToken.length < 16) {
+    faults.push('CALLWARD_ADMIN_TOKEN is shorter than 16 characters. Example: CALLWARD_ADMIN_TOKEN=$(openssl rand -hex 24)')
+  }
+  if (faults.length > 0 || address === undefined) {
+    throw new ConfigError(`The configuration cannot be used:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`)
+  }
+  return Object.freeze({
+    ...(config as Static<typeof HubFile>),
+    ...address,
+    demo: environment.CALLWARD_DEMO === '1',
+    ...(adminToken === undefined ? {} : { adminToken }),
+  })
+}
+
+function describe(error: { keyword: string; instancePath: string; message: string; params: object }): string {
+  if (error.keyword === 'additionalProperties') {
+    const names = (error.params as { additionalProperties: string[] }).additionalProperties
+    return `${names.join(', ')}: unknown key. Known keys: ${Object.keys(HubFile.properties).join(', ')}`
+  }
+  const key = error.instancePath.split('/')[1] ?? ''
+  const example = examples[key]
+  return `${key}: ${error.message}.${example === undefined ? '' : ` Example: ${example}`}`
+}
+
+function readHubSection(path: string | undefined, faults: string[]): Record<string, unknown> {
+  if (path === undefined || path === '') return {}
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    faults.push(`CALLWARD_CONFIG: ${path} cannot be read (${(error as NodeJS.ErrnoException).code}). Give the path of a readable YAML file.`)
+    return {}
+  }
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines })
+  for (const error of document.errors) faults.push(`${path}: ${error.message}`)
+  if (document.errors.length > 0) return {}
+  const content: unknown = document.toJS() ?? {}
+  if (!isRecord(content)) {
+    faults.push(`${path}: must hold the sections hub: and collector:. Example: hub: { listen: 127.0.0.1:9770 }`)
+    return {}
+  }
+  for (const key of Object.keys(content)) {
+    if (key !== 'hub' && key !== 'collector') faults.push(`${path}: unknown section "${key}". Known: hub, collector`)
+  }
+  const hub = content.hub ?? {}
+  if (isRecord(hub)) return { ...hub }
+  faults.push(`${path}: hub: must be a section of keys. Example: hub: { listen: 127.0.0.1:9770 }`)
+  return {}
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** `127.0.0.1:9770`, `[::1]:9770`, `localhost:9770` or `:9770` (every address). */
+export function parseListen(text: string): { host: string; port: number } | undefined {
+  const match = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]*):(\d{1,5})$/.exec(text)
+  if (match === null) return undefined
+  const host = (match[1] ?? '').replace(/^\[|\]$/g, '')
+  const port = Number(match[2])
+  if (port > 65_535 || (match[1]?.startsWith('[') === true && isIP(host) !== 6)) return undefined
+  return { host: host === '' ? '::' : host, port }
+}
+
+/** Where people reach the hub. */
+export function publicUrl(config: HubConfig): string {
+  if (config.publicUrl !== undefined) return config.publicUrl.replace(/\/$/, '')
+  const host = config.host === '::' || config.host === '0.0.0.0' ? 'localhost' : config.host
+  return `http://${host.includes(':') ? `[${host}]` : host}:${config.port}`
+}

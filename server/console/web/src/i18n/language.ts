@@ -1,0 +1,37 @@
+import { computed, signal } from '@preact/signals'
+import { chooseLanguage, fill, type Language, languageTags, type MessageKey, type Values } from './catalogue.ts'
+import { catalogues } from './catalogues.ts'
+
+const storageKey = 'callward.language'
+
+function stored(): string | null {
+  try {
+    return localStorage.getItem(storageKey)
+  } catch {
+    return null // storage is switched off: the browser's languages decide
+  }
+}
+
+/** The language shown now. */
+export const language = signal<Language>(chooseLanguage(stored(), navigator.languages))
+
+/** Shows the console in another language and remembers it in this browser. */
+export function setLanguage(next: Language): void {
+  language.value = next
+  try {
+    localStorage.setItem(storageKey, next)
+  } catch {
+    // storage is switched off: the choice lasts as long as the tab
+  }
+}
+
+const catalogue = computed(() => catalogues[language.value])
+
+language.subscribe((value) => {
+  document.documentElement.lang = languageTags[value]
+})
+
+/** The text for a key in the language shown now; a component that calls it follows a change of language. */
+export function t(key: MessageKey, values?: Values): string {
+  return fill(language.value, catalogue.value[key], values)
+}

@@ -1,0 +1,163 @@
+import { signal } from '@preact/signals'
+import { get } from './api.ts'
+import type { LiveMessage, Me, ServerFrame } from './api-types.ts'
+import { applyMessage, applyWelcome, retryDelayMs } from './live-reducer.ts'
+import { changes, live, loadAlerts, loadAll, loadHosts, loadIncidents, me } from './state.ts'
+
+const pingEveryMs = 10_000
+/** A link that says nothing for this long after a ping is taken as dead. */
+const silenceMs = 8_000
+const hostsEveryMs = 1_000
+
+/** How the push line stands. */
+export const liveStatus = signal<'connecting' | 'connected' | 'reconnecting'>('connecting')
+/** Milliseconds of the last frame from the hub; null before the first. */
+export const lastFrameAt = signal<number | null>(null)
+/** The newest message, for announcements; its sequence tells one from the next. */
+export const lastMessage = signal<LiveMessage | null>(null)
+
+let socket: WebSocket | null = null
+let wanted = false
+let attempt = 0
+let retryTimer: ReturnType<typeof setTimeout> | undefined
+let pingTimer: ReturnType<typeof setTimeout> | undefined
+let silenceTimer: ReturnType<typeof setTimeout> | undefined
+let hostsTimer: ReturnType<typeof setTimeout> | undefined
+
+/** Connects, and stays connected until `stopLive`. Calling it again does nothing. */
+export function startLive(): void {
+  if (wanted) return
+  wanted = true
+  attempt = 0
+  liveStatus.value = 'connecting'
+  window.addEventListener('online', hurry)
+  document.addEventListener('visibilitychange', checkNow)
+  connect()
+}
+
+/** Closes the line for good: signing out. */
+export function stopLive(): void {
+  wanted = false
+  clearTimers()
+  clearTimeout(retryTimer)
+  window.removeEventListener('online', hurry)
+  document.removeEventListener('visibilitychange', checkNow)
+  socket?.close()
+  socket = null
+}
+
+function connect(): void {
+  clearTimeout(retryTimer)
+  const scheme = location.protocol === 'https:' ? 'wss' : 'ws'
+  const opened = new WebSocket(`${scheme}://${location.host}/live`)
+  socket = opened
+  opened.addEventListener('open', () => {
+    const sequence = live.peek().sequence
+    send(sequence === null ? { type: 'subscribe' } : { type: 'subscribe', resume: sequence })
+    armPing()
+  })
+  opened.addEventListener('message', (event) => {
+    if (socket === opened) receive(String(event.data))
+  })
+  opened.addEventListener('close', () => {
+    if (socket === opened) lost()
+  })
+}
+
+function send(frame: unknown): void {
+  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(frame))
+}
+
+function receive(text: string): void {
+  lastFrameAt.value = Date.now()
+  clearTimeout(silenceTimer)
+  const frame = JSON.parse(text) as ServerFrame
+  if (frame.type === 'message') takeMessage(frame)
+  else if (frame.type === 'welcome') welcome(frame)
+  else if (frame.type === 'hint') hint(frame.topic)
+  else if (frame.type === 'error') refused(frame.code, frame.message)
+}
+
+/** The message is on the screen's signals before anything else is done with it. */
+function takeMessage(frame: LiveMessage): void {
+  const before = live.peek()
+  const after = applyMessage(before, frame)
+  send({ type: 'received', sequence: frame.sequence })
+  if (after === before) return
+  live.value = after
+  lastMessage.value = frame
+  changes[frame.kind === 'alert' ? 'alerts' : 'incidents'].value++
+}
+
+function welcome(frame: Extract<ServerFrame, { type: 'welcome' }>): void {
+  attempt = 0
+  liveStatus.value = 'connected'
+  live.value = applyWelcome(live.peek(), frame.sequence)
+  me.value = { name: frame.name, role: frame.role, hub: frame.hub }
+  void loadAll()
+}
+
+/** A resume the hub cannot give (its journal was cut): start anew and read everything. */
+function refused(code: string, message: string): void {
+  console.warn(`The hub refused a live frame: ${code}: ${message}`)
+  if (liveStatus.peek() === 'connected') return
+  live.value = { ...live.peek(), sequence: null, recent: [] }
+  socket?.close()
+}
+
+function hint(topic: string): void {
+  if (topic === 'alerts') void loadAlerts()
+  else if (topic === 'incidents') void loadIncidents()
+  else if (topic === 'hosts' && hostsTimer === undefined) {
+    hostsTimer = setTimeout(() => {
+      hostsTimer = undefined
+      void loadHosts()
+    }, hostsEveryMs)
+  }
+}
+
+function lost(): void {
+  socket = null
+  clearTimers()
+  if (!wanted) return
+  liveStatus.value = 'reconnecting'
+  attempt++
+  // A refused upgrade looks like a broken line; /me tells a session that ended (it leads to the sign-in page).
+  if (attempt % 3 === 2) void get<Me>('/api/v1/me').catch(() => {})
+  retryTimer = setTimeout(connect, retryDelayMs(attempt, Math.random()))
+}
+
+function hurry(): void {
+  if (socket !== null || !wanted) return
+  attempt = 0
+  connect()
+}
+
+function checkNow(): void {
+  if (document.hidden) return
+  if (socket?.readyState === WebSocket.OPEN) ping()
+  else hurry()
+}
+
+function armPing(): void {
+  clearTimeout(pingTimer)
+  pingTimer = setTimeout(ping, pingEveryMs)
+}
+
+function ping(): void {
+  send({ type: 'ping', id: Date.now() })
+  clearTimeout(silenceTimer)
+  const asked = socket
+  silenceTimer = setTimeout(() => {
+    if (asked === null || socket !== asked) return
+    // A dead line may take minutes to close by itself: give it up and go on.
+    asked.close()
+    lost()
+  }, silenceMs)
+  armPing()
+}
+
+function clearTimers(): void {
+  clearTimeout(pingTimer)
+  clearTimeout(silenceTimer)
+}

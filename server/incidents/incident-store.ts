@@ -1,0 +1,165 @@
+import { createHash } from 'node:crypto'
+import type { AlertChange, AlertView } from '../../alerts/alert.ts'
+import type { Clock, Millis } from '../clock.ts'
+import { CallwardError } from '../errors.ts'
+import { uuid } from '../ids.ts'
+import type { RecordsTransaction } from '../records/records.ts'
+import type { IncidentRow } from '../records/schema.ts'
+import { alertFact, hubActor, joinKey, type NewFact, openingFacts, stabilityWindowMillis, titleOf } from './incident.ts'
+
+/** A runbook's text to freeze. */
+export interface RunbookText {
+  readonly name: string
+  readonly body: string
+}
+
+/** Incidents and their facts; every method works inside the caller's transaction. */
+export class IncidentStore {
+  readonly #clock: Clock
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** The incident a host's alerts go to now: the open one, or one that resolved within the stability window. */
+  async current(tx: RecordsTransaction, key: string): Promise<IncidentRow | undefined> {
+    const since = this.#clock.now() - stabilityWindowMillis
+    return tx
+      .selectFrom('incidents')
+      .selectAll()
+      .where('join_key', '=', key)
+      .where((where) => where.or([where('state', '!=', 'resolved'), where('resolved_at', '>=', since)]))
+      .orderBy('number', 'desc')
+      .limit(1)
+      .executeTakeFirst()
+  }
+
+  async open(tx: RecordsTransaction, change: AlertChange, runbook: RunbookText | undefined): Promise<IncidentRow> {
+    const { alert } = change
+    const now = this.#clock.now()
+    const frozen = runbook === undefined ? undefined : await this.#freeze(tx, runbook)
+    const last = await tx.selectFrom('incidents').select((s) => s.fn.max('number').as('number')).executeTakeFirst()
+    const row: IncidentRow = {
+      id: uuid(now),
+      number: Number(last?.number ?? 0) + 1,
+      title: titleOf(alert),
+      severity: 'sev2',
+      state: 'open',
+      join_key: joinKey(alert),
+      server: alert.labels['server'] ?? alert.instance ?? '',
+      runbook_name: frozen?.name ?? null,
+      runbook_hash: frozen?.hash ?? null,
+      opened_at: now,
+      acknowledged_at: null,
+      acknowledged_by: null,
+      resolved_at: null,
+      updated_at: now,
+    }
+    await tx.insertInto('incidents').values(row).execute()
+    for (const fact of openingFacts(alert, frozen)) await this.addFact(tx, row.id, fact)
+    await this.join(tx, row.id, change)
+    return row
+  }
+
+  async join(tx: RecordsTransaction, incidentId: string, change: AlertChange): Promise<void> {
+    await tx
+      .insertInto('incident_alerts')
+      .values({ incident_id: incidentId, alert_id: change.alert.id, joined_at: this.#clock.now() })
+      .onConflict((conflict) => conflict.columns(['incident_id', 'alert_id']).doNothing())
+      .execute()
+    await this.addFact(tx, incidentId, alertFact(change))
+  }
+
+  /** Adds a fact at the end; facts are never changed. */
+  async addFact(tx: RecordsTransaction, incidentId: string, fact: NewFact): Promise<void> {
+    const now = this.#clock.now()
+    const last = await tx
+      .selectFrom('incident_facts')
+      .select((s) => s.fn.max('sequence').as('sequence'))
+      .where('incident_id', '=', incidentId)
+      .executeTakeFirst()
+    await tx
+      .insertInto('incident_facts')
+      .values({
+        id: uuid(now),
+        incident_id: incidentId,
+        sequence: Number(last?.sequence ?? 0) + 1,
+        kind: fact.kind,
+        value: JSON.stringify(fact.value),
+        certainty: fact.certainty,
+        occurred_at: fact.occurredAt,
+        recorded_at: now,
+        recorded_by: fact.recordedBy,
+        supersedes: null,
+      })
+      .execute()
+    await tx.updateTable('incidents').set({ updated_at: now }).where('id', '=', incidentId).execute()
+  }
+
+  /** The incident an alert's life belongs to. */
+  async ofAlert(tx: RecordsTransaction, alert: AlertView): Promise<IncidentRow | undefined> {
+    return tx
+      .selectFrom('incidents')
+      .innerJoin('incident_alerts', 'incident_alerts.incident_id', 'incidents.id')
+      .selectAll('incidents')
+      .where('incident_alerts.alert_id', '=', alert.id)
+      .orderBy('incidents.number', 'desc')
+      .limit(1)
+      .executeTakeFirst()
+  }
+
+  async byId(tx: RecordsTransaction, id: string): Promise<IncidentRow> {
+    const row = await tx.selectFrom('incidents').selectAll().where('id', '=', id).executeTakeFirst()
+    if (row === undefined) throw new CallwardError('not_found', 'There is no such incident.')
+    return row
+  }
+
+  /** False when somebody acknowledged before. */
+  async acknowledge(tx: RecordsTransaction, row: IncidentRow, by: string, at: Millis, note: string | undefined): Promise<boolean> {
+    if (row.state === 'resolved') throw new CallwardError('conflict', `Incident ${row.number} is already resolved.`)
+    if (row.acknowledged_at !== null) return false
+    await tx
+      .updateTable('incidents')
+      .set({ state: 'acknowledged', acknowledged_at: at, acknowledged_by: by })
+      .where('id', '=', row.id)
+      .execute()
+    const text = note === undefined ? `Acknowledged by ${by}.` : `Acknowledged by ${by}: ${note}`
+    await this.addFact(tx, row.id, { kind: 'acknowledged', value: { text }, certainty: 'actual', occurredAt: at, recordedBy: by })
+    return true
+  }
+
+  async resolve(tx: RecordsTransaction, row: IncidentRow, by: string, at: Millis, text: string): Promise<void> {
+    await tx.updateTable('incidents').set({ state: 'resolved', resolved_at: at }).where('id', '=', row.id).execute()
+    await this.addFact(tx, row.id, { kind: 'resolved', value: { text }, certainty: 'actual', occurredAt: at, recordedBy: by })
+  }
+
+  /** Takes a resolved incident up again: the fault came back inside the stability window. */
+  async relapse(tx: RecordsTransaction, row: IncidentRow, alert: AlertView, at: Millis): Promise<void> {
+    const state = row.acknowledged_at === null ? 'open' : 'acknowledged'
+    await tx.updateTable('incidents').set({ state, resolved_at: null }).where('id', '=', row.id).execute()
+    const text = `The fault came back: ${titleOf(alert)}`
+    await this.addFact(tx, row.id, { kind: 'relapse', value: { text }, certainty: 'actual', occurredAt: at, recordedBy: hubActor })
+  }
+
+  /** Alerts of an incident that fire right now. */
+  async firing(tx: RecordsTransaction, incidentId: string): Promise<number> {
+    const row = await tx
+      .selectFrom('incident_alerts')
+      .innerJoin('alerts', 'alerts.id', 'incident_alerts.alert_id')
+      .select((s) => s.fn.countAll().as('count'))
+      .where('incident_alerts.incident_id', '=', incidentId)
+      .where('alerts.state', '=', 'firing')
+      .executeTakeFirst()
+    return Number(row?.count ?? 0)
+  }
+
+  async #freeze(tx: RecordsTransaction, { name, body }: RunbookText): Promise<{ name: string; hash: string }> {
+    const hash = createHash('sha256').update(body).digest('hex')
+    await tx
+      .insertInto('runbook_versions')
+      .values({ hash, name, body, recorded_at: this.#clock.now() })
+      .onConflict((conflict) => conflict.column('hash').doNothing())
+      .execute()
+    return { name, hash }
+  }
+}

@@ -1,0 +1,83 @@
+import type { Kysely } from 'kysely'
+import type { Static } from 'typebox'
+import { type Millis, rfc3339 } from '../clock.ts'
+import type { AlertRow, IncidentFactRow, IncidentRow, RecordsSchema } from '../records/schema.ts'
+import type { AlertOfIncident, FactView, IncidentSummary } from './schema.ts'
+
+type Database = Kysely<RecordsSchema>
+type Summary = Static<typeof IncidentSummary>
+
+/** What lists and pushed messages show of incidents; one query for all their alerts. */
+export async function summaries(db: Database, rows: readonly IncidentRow[]): Promise<Summary[]> {
+  if (rows.length === 0) return []
+  const alerts = await db
+    .selectFrom('incident_alerts')
+    .innerJoin('alerts', 'alerts.id', 'incident_alerts.alert_id')
+    .select(['incident_alerts.incident_id', 'alerts.state', 'alerts.labels'])
+    .where('incident_alerts.incident_id', 'in', rows.map(({ id }) => id))
+    .execute()
+  return rows.map((row) => {
+    const own = alerts.filter(({ incident_id }) => incident_id === row.id)
+    return {
+      id: row.id,
+      number: row.number,
+      title: row.title,
+      severity: row.severity,
+      state: row.state as Summary['state'],
+      server: row.server,
+      openedAt: rfc3339(row.opened_at),
+      acknowledgedAt: orNull(row.acknowledged_at),
+      acknowledgedBy: row.acknowledged_by,
+      resolvedAt: orNull(row.resolved_at),
+      simulated: own.some(({ labels }) => labelsOf(labels)['simulated'] === 'true'),
+      firing: own.filter(({ state }) => state === 'firing').length,
+    }
+  })
+}
+
+export function factView(row: IncidentFactRow): Static<typeof FactView> {
+  const value = JSON.parse(row.value) as { text: string }
+  return {
+    id: row.id,
+    sequence: row.sequence,
+    kind: row.kind,
+    value,
+    certainty: row.certainty as Static<typeof FactView>['certainty'],
+    occurredAt: rfc3339(row.occurred_at),
+    recordedAt: rfc3339(row.recorded_at),
+    recordedBy: row.recorded_by,
+    supersedes: row.supersedes,
+    text: value.text,
+  }
+}
+
+export function alertOfIncident(row: AlertRow, incident: IncidentRow): Static<typeof AlertOfIncident> {
+  return {
+    id: row.id,
+    fingerprint: row.fingerprint,
+    rule: row.rule,
+    group: row.rule_group,
+    severity: row.severity,
+    ...(row.instance === null ? {} : { instance: row.instance }),
+    labels: labelsOf(row.labels),
+    annotations: labelsOf(row.annotations),
+    state: row.state,
+    value: row.value,
+    activeAt: rfc3339(row.active_at),
+    firedAt: orNull(row.fired_at),
+    resolvedAt: orNull(row.resolved_at),
+    acknowledgedAt: orNull(row.acknowledged_at),
+    acknowledgedBy: row.acknowledged_by,
+    runbook: `/runbooks/${row.rule}`,
+    incident: { id: incident.id, number: incident.number },
+  }
+}
+
+/** Labels or annotations from their JSON column. */
+export function labelsOf(json: string): Record<string, string> {
+  return JSON.parse(json) as Record<string, string>
+}
+
+function orNull(at: Millis | null): string | null {
+  return at === null ? null : rfc3339(at)
+}

@@ -1,0 +1,72 @@
+import type { IncomingMessage } from 'node:http'
+import fp from 'fastify-plugin'
+import { WebSocketServer } from 'ws'
+import { closeCodes, limits } from '../../collector/wire/frames.ts'
+import type { Clock } from '../clock.ts'
+import type { HubConfig } from '../config.ts'
+import { CallwardError } from '../errors.ts'
+import { ingestMetrics } from './metrics.ts'
+import { Session } from './session.ts'
+
+/** `/session`: where collectors report (docs/protocol.md). */
+export const ingestPlugin = fp(
+  async (app, { clock, config }: { clock: Clock; config: HubConfig }) => {
+    const sockets = new WebSocketServer({ noServer: true, maxPayload: limits.frameBytes, perMessageDeflate: false })
+    const sessions = new Set<Session>()
+    const byCollector = new Map<string, Session>()
+    const metrics = ingestMetrics(app.telemetry.registry, () => sessions.size)
+
+    function greeted(session: Session): void {
+      const collector = session.collector as string
+      const former = byCollector.get(collector)
+      byCollector.set(collector, session)
+      former?.close(closeCodes.replaced, 'the same collector connected again')
+    }
+
+    async function ended(session: Session): Promise<void> {
+      await session.closed
+      sessions.delete(session)
+      const { collector } = session
+      if (collector === undefined || byCollector.get(collector) !== session) return
+      byCollector.delete(collector)
+      app.inventory.disconnected(collector)
+    }
+
+    async function admit(request: IncomingMessage): Promise<void> {
+      const principal = await app.access.authenticate(request)
+      if (principal === undefined || principal.via !== 'token') {
+        throw new CallwardError(
+          'unauthorized',
+          'The token is missing, unknown or revoked. Make one on the hub: callward token create NAME --role collector',
+        )
+      }
+      if (principal.role !== 'collector' && principal.role !== 'admin') {
+        throw new CallwardError('forbidden', `The role ${principal.role} may not report; a collector needs a token of the role collector.`)
+      }
+      if (sessions.size >= config.maxSessions) {
+        throw new CallwardError('too_many_requests', `The hub holds its limit of ${config.maxSessions} sessions (hub.maxSessions).`)
+      }
+    }
+
+    app.upgrades.register('/session', async (request, socket, head) => {
+      try {
+        await admit(request)
+      } catch (error) {
+        if (error instanceof CallwardError) metrics.rejected.labels(error.code).inc()
+        throw error
+      }
+      sockets.handleUpgrade(request, socket, head, (webSocket) => {
+        const session = new Session({ app, clock, socket: webSocket, metrics, onHello: greeted })
+        sessions.add(session)
+        ended(session)
+      })
+    })
+
+    app.addHook('preClose', async () => {
+      for (const session of sessions) session.close(closeCodes.shuttingDown, 'the hub is stopping')
+      await Promise.race([Promise.all([...sessions].map(({ closed }) => closed)), new Promise((done) => setTimeout(done, 2000))])
+      for (const client of sockets.clients) client.terminate()
+    })
+  },
+  { name: 'callward-ingest', dependencies: ['callward-access', 'callward-store', 'callward-inventory', 'callward-rules', 'callward-upgrades'] },
+)

@@ -1,0 +1,99 @@
+import Type, { type Static } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { limits } from '../../collector/wire/frames.ts'
+
+const Label = Type.String({ minLength: 1, maxLength: limits.labelCharacters })
+
+const HelloSchema = Type.Object({
+  type: Type.Literal('hello'),
+  protocol: Type.Integer(),
+  collector: Type.String({ pattern: '^[0-9a-fA-F-]{36}$' }),
+  epoch: Type.String({ minLength: 1, maxLength: 64 }),
+  version: Type.String({ minLength: 1, maxLength: 64 }),
+  labels: Type.Object(
+    {
+      job: Label,
+      instance: Label,
+      customer: Label,
+      site: Label,
+      server: Label,
+      role: Label,
+      env: Label,
+      simulated: Type.Optional(Type.Literal('true')),
+    },
+    { additionalProperties: false },
+  ),
+  intervalSeconds: Type.Number({ minimum: 1, maximum: 3600 }),
+  wall: Type.Number(),
+})
+
+const SeriesSchema = Type.Object({
+  type: Type.Literal('series'),
+  from: Type.Integer({ minimum: 0 }),
+  series: Type.Array(
+    Type.Object({
+      name: Type.String({ pattern: '^[a-zA-Z_:][a-zA-Z0-9_:]*$', maxLength: limits.labelCharacters }),
+      labels: Type.Record(Type.String({ pattern: '^[a-zA-Z_][a-zA-Z0-9_]*$' }), Type.String({ maxLength: limits.labelCharacters }), {
+        maxProperties: limits.labelsPerSeries,
+        additionalProperties: false,
+      }),
+    }),
+    { maxItems: limits.seriesPerSession },
+  ),
+})
+
+const FactsSchema = Type.Object({
+  type: Type.Literal('facts'),
+  name: Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$' }),
+  hash: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+  document: Type.Unknown(),
+  wall: Type.Number(),
+})
+
+const SectionsSchema = Type.Object({
+  type: Type.Literal('sections'),
+  sections: Type.Array(
+    Type.Object({
+      name: Type.String({ pattern: '^[a-zA-Z0-9][a-zA-Z0-9_.:-]{0,63}$' }),
+      state: Type.Enum(['ok', 'absent', 'denied', 'error']),
+      detail: Type.String({ maxLength: 1000 }),
+    }),
+    { maxItems: 200 },
+  ),
+})
+
+const ByeSchema = Type.Object({ type: Type.Literal('bye'), reason: Type.String({ maxLength: 200 }) })
+
+const validators = {
+  hello: Compile(HelloSchema),
+  series: Compile(SeriesSchema),
+  facts: Compile(FactsSchema),
+  sections: Compile(SectionsSchema),
+  bye: Compile(ByeSchema),
+}
+
+/** A text frame from a collector, checked. */
+export type TextFrame =
+  | Static<typeof HelloSchema>
+  | Static<typeof SeriesSchema>
+  | Static<typeof FactsSchema>
+  | Static<typeof SectionsSchema>
+  | Static<typeof ByeSchema>
+
+/** Reads a text frame, or says in one line what is wrong with it. */
+export function readTextFrame(text: string): TextFrame | { fault: string } {
+  let frame: unknown
+  try {
+    frame = JSON.parse(text)
+  } catch (error) {
+    return { fault: `not JSON: ${(error as Error).message}` }
+  }
+  const type = typeof frame === 'object' && frame !== null && 'type' in frame ? String(frame.type) : undefined
+  if (type === undefined || !Object.hasOwn(validators, type)) {
+    return { fault: `unknown frame type ${JSON.stringify(type ?? null).slice(0, 80)}; known: ${Object.keys(validators).join(', ')}` }
+  }
+  const validator = validators[type as keyof typeof validators]
+  if (validator.Check(frame)) return frame as TextFrame
+  const [first] = validator.Errors(frame)
+  return { fault: `${type}${first?.instancePath ?? ''} ${first?.message ?? 'is not valid'}` }
+}

@@ -1,0 +1,44 @@
+import type { HostLabels, Section } from '../../collector/wire/frames.ts'
+import type { Millis } from '../clock.ts'
+
+/** A host counts as silent once nothing was heard for this many report intervals. */
+export const silentAfterIntervals = 3
+
+/** What the hub knows of a host from its sessions; figures come from the store. */
+export interface Host {
+  readonly collectorId: string
+  readonly labels: HostLabels
+  readonly version: string
+  readonly intervalSeconds: number
+  /** Newest report of any session, by the hub's clock; undefined before the first one ever. */
+  readonly lastReportAt: Millis | undefined
+  /** Newest report since this hub started, by its monotonic clock, in milliseconds. */
+  readonly heardAt: number | undefined
+  readonly connected: boolean
+  readonly sections: readonly Section[]
+}
+
+/**
+ * Whether a host reports: 1, 0 once silent, undefined while the hub has not listened long enough to know.
+ * `startedAt` and `now` are monotonic milliseconds.
+ */
+export function upState(host: Host, startedAt: number, now: number): 0 | 1 | undefined {
+  const limit = silentAfterIntervals * host.intervalSeconds * 1000
+  if (host.heardAt !== undefined) return now - host.heardAt < limit ? 1 : 0
+  return now - startedAt < limit ? undefined : 0
+}
+
+export type HostState = 'ok' | 'attention' | 'critical' | 'silent' | 'unknown'
+
+/** The state a screen shows; absence of knowledge is never `ok`. */
+export function hostState(
+  up: 0 | 1 | undefined,
+  firing: readonly { readonly severity: string }[],
+  sections: readonly Section[],
+): HostState {
+  if (up === 0) return 'silent'
+  if (firing.some(({ severity }) => severity === 'critical')) return 'critical'
+  if (up === undefined) return 'unknown'
+  if (firing.some(({ severity }) => severity === 'warning')) return 'attention'
+  return sections.some(({ state }) => state === 'denied' || state === 'error') ? 'attention' : 'ok'
+}

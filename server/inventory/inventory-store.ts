@@ -1,0 +1,109 @@
+import type { Hello, HostLabels, Section, SectionState } from '../../collector/wire/frames.ts'
+import type { Clock, Millis } from '../clock.ts'
+import type { Records } from '../records/records.ts'
+
+/** Collectors, their facts (with history) and sections in the records. */
+export class InventoryStore {
+  readonly #records: Records
+  readonly #clock: Clock
+
+  constructor(records: Records, clock: Clock) {
+    this.#records = records
+    this.#clock = clock
+  }
+
+  async load() {
+    const [collectors, sections] = await Promise.all([
+      this.#records.read.selectFrom('collectors').selectAll().execute(),
+      this.#records.read.selectFrom('sections').selectAll().orderBy('name').execute(),
+    ])
+    return collectors.map((row) => ({
+      id: row.id,
+      labels: JSON.parse(row.labels) as HostLabels,
+      version: row.version,
+      intervalSeconds: row.interval_seconds,
+      lastSeenAt: row.last_seen_at,
+      sections: sections
+        .filter(({ collector_id }) => collector_id === row.id)
+        .map(({ name, state, detail }): Section => ({ name, state: state as SectionState, detail })),
+    }))
+  }
+
+  /** Records who reports for an instance; a new collector takes the place of a lost one. */
+  async greet(hello: Hello): Promise<void> {
+    const now = this.#clock.now()
+    const { instance } = hello.labels
+    await this.#records.write(async (tx) => {
+      const others = await tx.selectFrom('collectors').select('id').where('instance', '=', instance).where('id', '!=', hello.collector).execute()
+      for (const { id } of others) {
+        await tx.deleteFrom('sections').where('collector_id', '=', id).execute()
+        await tx.updateTable('collectors').set({ instance: `${instance} (replaced ${id})` }).where('id', '=', id).execute()
+      }
+      const row = {
+        instance,
+        labels: JSON.stringify(hello.labels),
+        version: hello.version,
+        epoch: hello.epoch,
+        interval_seconds: hello.intervalSeconds,
+        simulated: hello.labels.simulated === 'true' ? 1 : 0,
+        last_seen_at: now,
+      }
+      await tx
+        .insertInto('collectors')
+        .values({ id: hello.collector, first_seen_at: now, ...row })
+        .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
+        .execute()
+    })
+  }
+
+  /** Notes when hosts were last heard, in one write for all. */
+  async seen(hosts: readonly { readonly id: string; readonly at: Millis }[]): Promise<void> {
+    await this.#records.write(async (tx) => {
+      for (const { id, at } of hosts) await tx.updateTable('collectors').set({ last_seen_at: at }).where('id', '=', id).execute()
+    })
+  }
+
+  async saveSections(collectorId: string, sections: readonly Section[]): Promise<void> {
+    const now = this.#clock.now()
+    await this.#records.write(async (tx) => {
+      await tx.deleteFrom('sections').where('collector_id', '=', collectorId).execute()
+      if (sections.length === 0) return
+      await tx
+        .insertInto('sections')
+        .values(sections.map(({ name, state, detail }) => ({ collector_id: collectorId, name, state, detail, changed_at: now })))
+        .execute()
+    })
+  }
+
+  /** Adds a version of a facts document to its history. */
+  async saveFacts(collectorId: string, name: string, hash: string, body: string): Promise<void> {
+    const now = this.#clock.now()
+    await this.#records.write(async (tx) => {
+      await tx
+        .insertInto('facts')
+        .values({ collector_id: collectorId, name, hash, body, received_at: now })
+        .onConflict((conflict) => conflict.columns(['collector_id', 'name', 'received_at']).doUpdateSet({ hash, body }))
+        .execute()
+    })
+  }
+
+  /** Newest version of each document. */
+  async facts(collectorId: string) {
+    const rows = await this.#records.read
+      .selectFrom('facts')
+      .selectAll()
+      .where('collector_id', '=', collectorId)
+      .orderBy('received_at')
+      .execute()
+    return new Map(rows.map((row) => [row.name, row]))
+  }
+
+  /** Takes a host off the list; its facts' history stays. */
+  async forget(collectorId: string): Promise<void> {
+    await this.#records.write(async (tx) => {
+      await tx.deleteFrom('sections').where('collector_id', '=', collectorId).execute()
+      await tx.deleteFrom('facts').where('collector_id', '=', collectorId).execute()
+      await tx.deleteFrom('collectors').where('id', '=', collectorId).execute()
+    })
+  }
+}

@@ -1,0 +1,112 @@
+import type { FastifyInstance } from 'fastify'
+import type { Clock } from '../clock.ts'
+import type { SeriesId } from '../store/writer.ts'
+import { type Host, upState } from './host.ts'
+import type { InventoryStore } from './inventory-store.ts'
+
+const checkEveryMillis = 200
+const writeEveryMillis = 10_000
+
+/**
+ * Tells who is silent, at the very moment: writes `callward_collector_up` and
+ * `callward_collector_last_report_timestamp_seconds` for every known host, and wakes the rules of a host
+ * whose state flips.
+ */
+export class Liveness {
+  readonly #app: FastifyInstance
+  readonly #clock: Clock
+  readonly #hosts: ReadonlyMap<string, Host>
+  readonly #store: InventoryStore
+  readonly #startedAt: number
+  readonly #states = new Map<string, 0 | 1 | undefined>()
+  #check: NodeJS.Timeout | undefined
+  #write: NodeJS.Timeout | undefined
+
+  constructor(options: { app: FastifyInstance; clock: Clock; hosts: ReadonlyMap<string, Host>; store: InventoryStore; startedAt: number }) {
+    this.#app = options.app
+    this.#clock = options.clock
+    this.#hosts = options.hosts
+    this.#store = options.store
+    this.#startedAt = options.startedAt
+  }
+
+  start(): void {
+    this.#check = setInterval(() => this.check(), checkEveryMillis)
+    this.#write = setInterval(() => this.#writeAll(), writeEveryMillis)
+  }
+
+  stop(): void {
+    clearInterval(this.#check)
+    clearInterval(this.#write)
+  }
+
+  /** Looks for hosts whose state flipped; the timer calls it. */
+  check(): void {
+    for (const host of this.#hosts.values()) this.#update(host)
+  }
+
+  reported(id: string): void {
+    const host = this.#hosts.get(id)
+    if (host !== undefined) this.#update(host)
+  }
+
+  /** Ends the series of a host that was taken off the list. */
+  forget(host: Host): void {
+    this.#states.delete(host.collectorId)
+    const ids = seriesOf(this.#app, host)
+    this.#append({ ids: [], values: [], stale: [ids.up, ids.lastReport] })
+    this.#app.rules.hostReported(host.labels.instance)
+  }
+
+  #update(host: Host): void {
+    const up = upState(host, this.#startedAt, this.#clock.monotonic())
+    if (up === this.#states.get(host.collectorId)) return
+    this.#states.set(host.collectorId, up)
+    this.#append(this.#row([host]))
+    this.#app.rules.hostReported(host.labels.instance)
+    this.#app.live.hint('hosts')
+  }
+
+  #writeAll(): void {
+    const hosts = [...this.#hosts.values()]
+    if (hosts.length === 0) return
+    this.#append(this.#row(hosts))
+    const heard = hosts.flatMap(({ collectorId, lastReportAt, heardAt }) =>
+      lastReportAt === undefined || heardAt === undefined ? [] : [{ id: collectorId, at: lastReportAt }],
+    )
+    this.#store.seen(heard).catch((err: unknown) => this.#app.log.warn({ err }, 'last report times not saved'))
+  }
+
+  #row(hosts: readonly Host[]) {
+    const row = { ids: [] as SeriesId[], values: [] as number[], stale: [] as SeriesId[] }
+    for (const host of hosts) {
+      const up = upState(host, this.#startedAt, this.#clock.monotonic())
+      const ids = seriesOf(this.#app, host)
+      if (up !== undefined) {
+        row.ids.push(ids.up)
+        row.values.push(up)
+      }
+      if (host.lastReportAt !== undefined) {
+        row.ids.push(ids.lastReport)
+        row.values.push(host.lastReportAt / 1000)
+      }
+    }
+    return row
+  }
+
+  #append(row: { ids: SeriesId[]; values: number[]; stale: SeriesId[] }): void {
+    const { ids, values, stale } = row
+    if (ids.length + stale.length === 0) return
+    const t = this.#clock.now()
+    this.#app.store
+      .append({ rows: [{ t, ids: Uint32Array.from(ids), values: Float64Array.from(values), stale: Uint32Array.from(stale) }] })
+      .catch((err: unknown) => this.#app.log.warn({ err }, 'host liveness not stored'))
+  }
+}
+
+function seriesOf(app: FastifyInstance, host: Host): { up: SeriesId; lastReport: SeriesId } {
+  return {
+    up: app.store.intern({ ...host.labels, __name__: 'callward_collector_up' }),
+    lastReport: app.store.intern({ ...host.labels, __name__: 'callward_collector_last_report_timestamp_seconds' }),
+  }
+}

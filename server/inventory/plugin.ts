@@ -1,0 +1,119 @@
+import fp from 'fastify-plugin'
+import type { Hello, Section } from '../../collector/wire/frames.ts'
+import type { Clock, Millis } from '../clock.ts'
+import { CallwardError } from '../errors.ts'
+import { type Host, upState } from './host.ts'
+import { InventoryStore } from './inventory-store.ts'
+import { Liveness } from './liveness.ts'
+import { inventoryRoutes } from './routes.ts'
+
+/** What is known of each host: who reports, since when, what it could see, its facts. */
+export interface Inventory {
+  /** Registers a session. Throws `conflict` when another collector reports for that instance right now. */
+  connected(hello: Hello): Promise<void>
+  disconnected(collectorId: string): void
+  /** A live report came in; `at` is the hub's clock. */
+  reported(collectorId: string, at: Millis): void
+  sections(collectorId: string, sections: readonly Section[]): Promise<void>
+  facts(collectorId: string, name: string, hash: string, body: string): Promise<void>
+  /** Hashes of the documents held, by name. */
+  factHashes(collectorId: string): Promise<Record<string, string>>
+  hosts(): readonly Host[]
+  host(instance: string): Host | undefined
+  up(host: Host): 0 | 1 | undefined
+  forget(instance: string): Promise<void>
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    inventory: Inventory
+  }
+}
+
+export const inventoryPlugin = fp(
+  async (app, { clock }: { clock: Clock }) => {
+    const store = new InventoryStore(app.records, clock)
+    const hosts = new Map<string, Host>()
+    for (const row of await store.load()) {
+      if (row.labels.instance === undefined) continue
+      hosts.set(row.id, {
+        collectorId: row.id,
+        labels: row.labels,
+        version: row.version,
+        intervalSeconds: row.intervalSeconds,
+        lastReportAt: row.lastSeenAt,
+        heardAt: undefined,
+        connected: false,
+        sections: row.sections,
+      })
+    }
+    const startedAt = clock.monotonic()
+    const liveness = new Liveness({ app, clock, hosts, store, startedAt })
+    const change = (id: string, patch: Partial<Host>) => {
+      const host = hosts.get(id)
+      if (host !== undefined) hosts.set(id, { ...host, ...patch })
+    }
+    const byInstance = (instance: string) => [...hosts.values()].find(({ labels }) => labels.instance === instance)
+    app.decorate('inventory', {
+      async connected(hello) {
+        const rival = byInstance(hello.labels.instance)
+        if (rival !== undefined && rival.collectorId !== hello.collector) {
+          if (rival.connected && upState(rival, startedAt, clock.monotonic()) === 1) {
+            throw new CallwardError('conflict', `Another collector reports for "${hello.labels.instance}" right now; give this one its own labels.instance.`)
+          }
+          hosts.delete(rival.collectorId)
+        }
+        await store.greet(hello)
+        const known = hosts.get(hello.collector)
+        hosts.set(hello.collector, {
+          collectorId: hello.collector,
+          labels: hello.labels,
+          version: hello.version,
+          intervalSeconds: hello.intervalSeconds,
+          lastReportAt: known?.lastReportAt,
+          heardAt: known?.heardAt,
+          connected: true,
+          sections: known?.sections ?? [],
+        })
+        app.live.hint('hosts')
+      },
+      disconnected(id) {
+        change(id, { connected: false })
+        app.live.hint('hosts')
+      },
+      reported(id, at) {
+        change(id, { lastReportAt: at, heardAt: clock.monotonic() })
+        liveness.reported(id)
+        app.live.hint('hosts')
+      },
+      async sections(id, sections) {
+        change(id, { sections })
+        await store.saveSections(id, sections)
+      },
+      facts: (id, name, hash, body) => store.saveFacts(id, name, hash, body),
+      async factHashes(id) {
+        const facts = await store.facts(id)
+        return Object.fromEntries([...facts].map(([name, { hash }]) => [name, hash]))
+      },
+      hosts: () => [...hosts.values()].sort((a, b) => a.labels.instance.localeCompare(b.labels.instance)),
+      host: byInstance,
+      up: (host) => upState(host, startedAt, clock.monotonic()),
+      async forget(instance) {
+        const host = byInstance(instance)
+        if (host === undefined) throw new CallwardError('not_found', `There is no host "${instance}".`)
+        if (host.connected) throw new CallwardError('conflict', `"${instance}" is connected; stop its collector first.`)
+        hosts.delete(host.collectorId)
+        await store.forget(host.collectorId)
+        liveness.forget(host)
+        app.live.hint('hosts')
+      },
+    })
+    await app.register(inventoryRoutes, { store })
+    app.addHook('onReady', async () => liveness.start())
+    app.addHook('preClose', async () => liveness.stop())
+  },
+  {
+    name: 'callward-inventory',
+    dependencies: ['callward-records', 'callward-store', 'callward-live', 'callward-rules', 'callward-promql'],
+  },
+)

@@ -1,0 +1,68 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Static } from 'typebox'
+import { rfc3339, systemClock } from '../clock.ts'
+import { CallwardError } from '../errors.ts'
+import { figuresReader } from './figures.ts'
+import { type Host, hostState } from './host.ts'
+import type { InventoryStore } from './inventory-store.ts'
+import { HostDetail, HostList, type HostView, InstanceParams } from './schema.ts'
+
+const access = { owner: 'inventory', roles: ['admin', 'operator', 'auditor'] } as const
+
+/** Hosts with their state, figures and facts. */
+export const inventoryRoutes: FastifyPluginAsyncTypebox<{ store: InventoryStore }> = async (app, { store }) => {
+  const figures = figuresReader(app, systemClock)
+
+  async function view(host: Host): Promise<Static<typeof HostView>> {
+    const firing = app.rules.activeAlerts().filter(({ state, instance }) => state === 'firing' && instance === host.labels.instance)
+    const up = app.inventory.up(host)
+    const { instance, server, customer, site, role, env, simulated } = host.labels
+    return {
+      instance,
+      server,
+      customer,
+      site,
+      role,
+      env,
+      simulated: simulated === 'true',
+      state: hostState(up, firing, host.sections),
+      connected: host.connected,
+      lastReportAt: host.lastReportAt === undefined ? null : rfc3339(host.lastReportAt),
+      version: host.version,
+      intervalSeconds: host.intervalSeconds,
+      firing: firing.length,
+      figures: await figures(instance),
+      sections: [...host.sections],
+    }
+  }
+
+  app.get('/api/v1/hosts', { config: { access }, schema: { response: { 200: HostList } } }, async () => ({
+    hosts: await Promise.all(app.inventory.hosts().map(view)),
+  }))
+
+  app.get(
+    '/api/v1/hosts/:instance',
+    { config: { access }, schema: { params: InstanceParams, response: { 200: HostDetail } } },
+    async (request) => {
+      const host = app.inventory.host(request.params.instance)
+      if (host === undefined) throw new CallwardError('not_found', `There is no host "${request.params.instance}".`)
+      const facts = await store.facts(host.collectorId)
+      return {
+        host: await view(host),
+        sections: [...host.sections],
+        facts: Object.fromEntries(
+          [...facts].map(([name, row]) => [name, { receivedAt: rfc3339(row.received_at), document: JSON.parse(row.body) as unknown }]),
+        ),
+      }
+    },
+  )
+
+  app.delete(
+    '/api/v1/hosts/:instance',
+    { config: { access: { owner: 'inventory', roles: ['admin'] } }, schema: { params: InstanceParams } },
+    async (request, reply) => {
+      await app.inventory.forget(request.params.instance)
+      return reply.code(204).send()
+    },
+  )
+}

@@ -1,0 +1,16 @@
+import type { FastifyReply } from 'fastify'
+import type { HubConfig } from '../config.ts'
+
+/** Name of the console's session cookie. */
+export const sessionCookie = 'callward_session'
+
+/** Sets the console's cookie; age 0 clears it. */
+export function setSessionCookie(reply: FastifyReply, config: HubConfig, secret: string, maxAgeSeconds: number): void {
+  reply.setCookie(sessionCookie, secret, {
+    path: '/',
+    httpOnly: true,
+    sameSite: 'strict',
+    secure: config.publicUrl?.startsWith('https:') ?? false,
+    maxAge: maxAgeSeconds,
+  })
+}

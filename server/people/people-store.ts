@@ -1,0 +1,213 @@
+import { type Clock, type Millis, rfc3339 } from '../clock.ts'
+import { CallwardError } from '../errors.ts'
+import { uuid } from '../ids.ts'
+import type { Records, RecordsTransaction } from '../records/records.ts'
+import { hashSecret, newSecret, type Principal, type Role } from './access.ts'
+
+/** One use within 15 minutes. */
+export const signInLinkMillis = 15 * 60_000
+/** A console session lasts a shift. */
+export const consoleSessionMillis = 12 * 3_600_000
+
+export interface TokenView {
+  readonly id: string
+  readonly name: string
+  readonly role: Role
+  readonly label: string
+  readonly createdAt: string
+  readonly lastUsedAt: string | null
+  readonly revokedAt: string | null
+}
+
+/** Principals, tokens, sign-in links and console sessions. Secrets are kept as hashes only. */
+export class PeopleStore {
+  readonly #records: Records
+  readonly #clock: Clock
+
+  constructor(records: Records, clock: Clock) {
+    this.#records = records
+    this.#clock = clock
+  }
+
+  /** Makes the principal when it is not there; the role of an existing one is left alone. */
+  async ensurePrincipal(tx: RecordsTransaction, name: string, role: Role, kind: 'person' | 'service'): Promise<string> {
+    const found = await tx.selectFrom('principals').select('id').where('name', '=', name).executeTakeFirst()
+    if (found !== undefined) return found.id
+    const id = uuid(this.#clock.now())
+    await tx
+      .insertInto('principals')
+      .values({ id, name, role, kind, created_at: this.#clock.now(), disabled_at: null })
+      .execute()
+    return id
+  }
+
+  /** The principal a live token belongs to. */
+  async byToken(token: string): Promise<Principal | undefined> {
+    const row = await this.#records.read
+      .selectFrom('tokens')
+      .innerJoin('principals', 'principals.id', 'tokens.principal_id')
+      .select(['principals.id', 'principals.name', 'principals.role', 'tokens.expires_at'])
+      .where('tokens.hash', '=', hashSecret(token))
+      .where('tokens.revoked_at', 'is', null)
+      .where('principals.disabled_at', 'is', null)
+      .executeTakeFirst()
+    if (row === undefined || expired(row.expires_at, this.#clock.now())) return undefined
+    return { id: row.id, name: row.name, role: row.role as Role, via: 'token' }
+  }
+
+  /** The principal a live console session belongs to. */
+  async bySession(secret: string): Promise<Principal | undefined> {
+    const row = await this.#records.read
+      .selectFrom('console_sessions')
+      .innerJoin('principals', 'principals.id', 'console_sessions.principal_id')
+      .select(['principals.id', 'principals.name', 'principals.role', 'console_sessions.expires_at'])
+      .where('console_sessions.hash', '=', hashSecret(secret))
+      .where('console_sessions.revoked_at', 'is', null)
+      .where('principals.disabled_at', 'is', null)
+      .executeTakeFirst()
+    if (row === undefined || expired(row.expires_at, this.#clock.now())) return undefined
+    return { id: row.id, name: row.name, role: row.role as Role, via: 'cookie' }
+  }
+
+  /** A new token, shown once; the principal of that name is made when needed, but never changes role. */
+  async createToken(name: string, role: Role, label: string): Promise<{ id: string; token: string }> {
+    const token = newSecret('cwt')
+    const id = uuid(this.#clock.now())
+    await this.#records.write(async (tx) => {
+      const principalId = await this.ensurePrincipal(tx, name, role, isService(role) ? 'service' : 'person')
+      const principal = await tx.selectFrom('principals').select('role').where('id', '=', principalId).executeTakeFirstOrThrow()
+      if (principal.role !== role) {
+        throw new CallwardError('conflict', `"${name}" has the role ${principal.role}; choose another name for a ${role} token.`)
+      }
+      await tx
+        .insertInto('tokens')
+        .values({
+          id,
+          principal_id: principalId,
+          hash: hashSecret(token),
+          label,
+          created_at: this.#clock.now(),
+          expires_at: null,
+          last_used_at: null,
+          revoked_at: null,
+        })
+        .execute()
+    })
+    return { id, token }
+  }
+
+  async listTokens(): Promise<TokenView[]> {
+    const rows = await this.#records.read
+      .selectFrom('tokens')
+      .innerJoin('principals', 'principals.id', 'tokens.principal_id')
+      .select(['tokens.id', 'principals.name', 'principals.role', 'tokens.label', 'tokens.created_at', 'tokens.last_used_at', 'tokens.revoked_at'])
+      .orderBy('tokens.created_at')
+      .execute()
+    return rows.map((row) => ({
+      id: row.id,
+      name: row.name,
+      role: row.role as Role,
+      label: row.label,
+      createdAt: rfc3339(row.created_at),
+      lastUsedAt: orNull(row.last_used_at),
+      revokedAt: orNull(row.revoked_at),
+    }))
+  }
+
+  /** False when there is no such live token. */
+  async revokeToken(id: string): Promise<boolean> {
+    return this.#records.write(async (tx) => {
+      const result = await tx
+        .updateTable('tokens')
+        .set({ revoked_at: this.#clock.now() })
+        .where('id', '=', id)
+        .where('revoked_at', 'is', null)
+        .executeTakeFirst()
+      return result.numUpdatedRows > 0n
+    })
+  }
+
+  /** Notes when a token was last used, at most once a minute (the caller sees to that). */
+  async touchToken(token: string): Promise<void> {
+    await this.#records.write(async (tx) => {
+      await tx.updateTable('tokens').set({ last_used_at: this.#clock.now() }).where('hash', '=', hashSecret(token)).execute()
+    })
+  }
+
+  async createSignInLink(principalId: string): Promise<{ code: string; expiresAt: Millis }> {
+    const code = newSecret('cwl')
+    const now = this.#clock.now()
+    const expiresAt = now + signInLinkMillis
+    await this.#records.write(async (tx) => {
+      await tx
+        .insertInto('sign_in_links')
+        .values({ hash: hashSecret(code), principal_id: principalId, created_at: now, expires_at: expiresAt, used_at: null })
+        .execute()
+    })
+    return { code, expiresAt }
+  }
+
+  /** Uses up a link; undefined when it is unknown, used or too old. */
+  async redeemSignInLink(code: string): Promise<string | undefined> {
+    const now = this.#clock.now()
+    return this.#records.write(async (tx) => {
+      const used = await tx
+        .updateTable('sign_in_links')
+        .set({ used_at: now })
+        .where('hash', '=', hashSecret(code))
+        .where('used_at', 'is', null)
+        .where('expires_at', '>', now)
+        .executeTakeFirst()
+      if (used.numUpdatedRows === 0n) return undefined
+      const row = await tx.selectFrom('sign_in_links').select('principal_id').where('hash', '=', hashSecret(code)).executeTakeFirst()
+      return row?.principal_id
+    })
+  }
+
+  /** True once anybody signed in by a link. */
+  async anyLinkUsed(): Promise<boolean> {
+    const row = await this.#records.read.selectFrom('sign_in_links').select('hash').where('used_at', 'is not', null).limit(1).executeTakeFirst()
+    return row !== undefined
+  }
+
+  async createConsoleSession(principalId: string): Promise<string> {
+    const secret = newSecret('cws')
+    const now = this.#clock.now()
+    await this.#records.write(async (tx) => {
+      await tx.deleteFrom('console_sessions').where('expires_at', '<', now).execute()
+      await tx
+        .insertInto('console_sessions')
+        .values({ hash: hashSecret(secret), principal_id: principalId, created_at: now, expires_at: now + consoleSessionMillis, revoked_at: null })
+        .execute()
+    })
+    return secret
+  }
+
+  async revokeConsoleSession(secret: string): Promise<void> {
+    await this.#records.write(async (tx) => {
+      await tx.updateTable('console_sessions').set({ revoked_at: this.#clock.now() }).where('hash', '=', hashSecret(secret)).execute()
+    })
+  }
+
+  async principal(id: string): Promise<Principal | undefined> {
+    const row = await this.#records.read
+      .selectFrom('principals')
+      .select(['id', 'name', 'role'])
+      .where('id', '=', id)
+      .where('disabled_at', 'is', null)
+      .executeTakeFirst()
+    return row === undefined ? undefined : { id: row.id, name: row.name, role: row.role as Role, via: 'token' }
+  }
+}
+
+function isService(role: Role): boolean {
+  return role === 'collector' || role === 'grafana'
+}
+
+function expired(expiresAt: Millis | null, now: Millis): boolean {
+  return expiresAt !== null && expiresAt <= now
+}
+
+function orNull(at: Millis | null): string | null {
+  return at === null ? null : rfc3339(at)
+}

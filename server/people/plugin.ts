@@ -1,0 +1,171 @@
+import { timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import cookie from '@fastify/cookie'
+import rateLimit from '@fastify/rate-limit'
+import type { FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { Counter } from 'prom-client'
+import type { Clock } from '../clock.ts'
+import type { HubConfig } from '../config.ts'
+import { CallwardError } from '../errors.ts'
+import type { Records } from '../records/records.ts'
+import { hashSecret, hostAllowed, type Principal, type RouteAccess, sameOrigin, tokenOf } from './access.ts'
+import { sessionCookie } from './cookie.ts'
+import { PeopleStore } from './people-store.ts'
+import { peopleRoutes } from './routes.ts'
+
+export type { Principal, Role, RouteAccess } from './access.ts'
+
+/** Who may do what. */
+export interface Access {
+  /** Who an HTTP request or upgrade comes from; undefined when its secret is missing, unknown, revoked or expired. */
+  authenticate(request: IncomingMessage): Promise<Principal | undefined>
+  /** Whether a request made with the cookie comes from the console itself. */
+  originAllowed(request: IncomingMessage): boolean
+  hostAllowed(request: IncomingMessage): boolean
+  readonly people: PeopleStore
+  /** The console's first account, made at the first start. */
+  readonly adminId: string
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    access: Access
+  }
+  interface FastifyRequest {
+    principal: Principal | undefined
+  }
+  interface FastifyContextConfig {
+    access?: RouteAccess
+  }
+}
+
+/** Sign-in, roles, and the gate every route passes. */
+export const peoplePlugin = fp(
+  async (app, { clock, config }: { clock: Clock; config: HubConfig }) => {
+    await app.register(cookie)
+    const people = new PeopleStore(app.records, clock)
+    const adminId = await app.records.write((tx) => people.ensurePrincipal(tx, 'admin', 'admin', 'person'))
+    const bootstrap = await bootstrapPrincipal(people, config, app.records)
+    const cache = new SecretCache(clock, people)
+    const hosts = answeredHosts(config)
+    const refused = new Counter({
+      name: 'callward_access_refused_total',
+      help: 'Requests refused before their handler, by reason.',
+      labelNames: ['reason'],
+      registers: [app.telemetry.registry],
+    })
+    app.decorate('access', {
+      people,
+      adminId,
+      originAllowed: (request) => sameOrigin(request.headers.origin, request.headers.host),
+      hostAllowed: (request) => hostAllowed(request.headers.host, hosts),
+      async authenticate(request) {
+        const token = tokenOf(request.headers.authorization)
+        if (token !== undefined) {
+          if (bootstrap !== undefined && sameSecret(token, bootstrap.hash)) return bootstrap.principal
+          return cache.byToken(token)
+        }
+        if (request.headers.authorization !== undefined) return undefined
+        const secret = app.parseCookie(request.headers.cookie ?? '')[sessionCookie]
+        return secret === undefined ? undefined : people.bySession(secret)
+      },
+    })
+    app.decorateRequest('principal', undefined)
+    app.addHook('onRoute', (route) => {
+      if (route.config?.access === undefined) throw new Error(`BUG: ${String(route.method)} ${route.url} states no config.access`)
+    })
+    app.addHook('onRequest', async (request) => {
+      try {
+        await admit(app.access, request)
+      } catch (error) {
+        if (error instanceof CallwardError) refused.labels(error.code).inc()
+        throw error
+      }
+    })
+    await app.register(rateLimit, {
+      max: config.requestsPerMinute,
+      timeWindow: 60_000,
+      hook: 'preHandler',
+      keyGenerator: (request: FastifyRequest) => request.principal?.id ?? request.ip,
+      errorResponseBuilder: () => new CallwardError('too_many_requests'),
+    })
+    await app.register(peopleRoutes, { config, forget: () => cache.clear() })
+  },
+  { name: 'callward-access', dependencies: ['callward-records', 'callward-telemetry'] },
+)
+
+async function admit(access: Access, request: FastifyRequest): Promise<void> {
+  if (!access.hostAllowed(request.raw)) throw new CallwardError('host_not_allowed')
+  const route = request.routeOptions.config.access
+  if (route?.roles === 'open') return
+  const principal = await access.authenticate(request.raw)
+  if (principal === undefined) throw new CallwardError('unauthorized')
+  if (principal.via === 'cookie' && !isSafe(request.method) && !access.originAllowed(request.raw)) {
+    throw new CallwardError('forbidden', 'This request did not come from the console’s own pages.')
+  }
+  request.principal = principal
+  if (route !== undefined && !route.roles.includes(principal.role)) {
+    throw new CallwardError('forbidden', `The role ${principal.role} may not do that; it takes ${route.roles.join(' or ')}.`)
+  }
+}
+
+function isSafe(method: string): boolean {
+  return method === 'GET' || method === 'HEAD'
+}
+
+function answeredHosts(config: HubConfig): ReadonlySet<string> {
+  const names = ['localhost', config.host, ...config.hosts]
+  if (config.publicUrl !== undefined) names.push(new URL(config.publicUrl).hostname)
+  return new Set(names.map((name) => name.toLowerCase()))
+}
+
+async function bootstrapPrincipal(people: PeopleStore, config: HubConfig, records: Records) {
+  if (config.adminToken === undefined) return undefined
+  const id = await records.write((tx) => people.ensurePrincipal(tx, 'bootstrap', 'admin', 'service'))
+  const principal: Principal = { id, name: 'bootstrap', role: 'admin', via: 'token' }
+  return { principal, hash: hashSecret(config.adminToken) }
+}
+
+function sameSecret(secret: string, hash: string): boolean {
+  return timingSafeEqual(Buffer.from(hashSecret(secret)), Buffer.from(hash))
+}
+
+/** Remembers answers for a few seconds, so that a busy reader costs one query, not thousands. */
+class SecretCache {
+  readonly #entries = new Map<string, { principal: Principal | undefined; until: number }>()
+  readonly #touched = new Map<string, number>()
+  readonly #clock: Clock
+  readonly #people: PeopleStore
+
+  constructor(clock: Clock, people: PeopleStore) {
+    this.#clock = clock
+    this.#people = people
+  }
+
+  async byToken(token: string): Promise<Principal | undefined> {
+    const key = hashSecret(token)
+    const now = this.#clock.monotonic()
+    const known = this.#entries.get(key)
+    if (known !== undefined && known.until > now) return known.principal
+    const principal = await this.#people.byToken(token)
+    if (this.#entries.size >= cachedSecrets) this.#entries.clear()
+    this.#entries.set(key, { principal, until: now + (principal === undefined ? 1000 : 5000) })
+    if (principal !== undefined) await this.#touch(key, token, now)
+    return principal
+  }
+
+  async #touch(key: string, token: string, now: number): Promise<void> {
+    if (now - (this.#touched.get(key) ?? Number.NEGATIVE_INFINITY) < 60_000) return
+    if (this.#touched.size >= cachedSecrets) this.#touched.clear()
+    this.#touched.set(key, now)
+    // Losing a last-used time must not cost the request (a full disk, say).
+    await this.#people.touchToken(token).catch(() => this.#touched.delete(key))
+  }
+
+  clear(): void {
+    this.#entries.clear()
+  }
+}
+
+const cachedSecrets = 10_000

@@ -1,0 +1,129 @@
+import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kysely'
+import { RecordsError } from './records-error.ts'
+
+/** One transaction of a group, as an engine gives it. */
+export interface Scope {
+  execute(query: CompiledQuery): Promise<QueryResult<Record<string, unknown>>>
+  /** Keeps what it did, for the group's commit. */
+  release(): Promise<void>
+  rollback(): Promise<void>
+}
+
+/**
+ * Kysely's driver for write transactions inside a group. A statement that fails dooms its transaction, on SQLite as
+ * on PostgreSQL: further statements are refused and it is rolled back, even when the caller swallowed the error.
+ */
+export class ScopedDriver implements Driver {
+  readonly #open: () => Promise<Scope>
+
+  constructor(open: () => Promise<Scope>) {
+    this.#open = open
+  }
+
+  async init(): Promise<void> {}
+
+  async acquireConnection(): Promise<ScopedConnection> {
+    return new ScopedConnection()
+  }
+
+  async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    scoped(connection).begin(await this.#open())
+  }
+
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await scoped(connection).release()
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await scoped(connection).rollback()
+  }
+
+  async releaseConnection(): Promise<void> {}
+
+  async destroy(): Promise<void> {}
+}
+
+class ScopedConnection implements DatabaseConnection {
+  readonly #pending = new Set<Promise<unknown>>()
+  #scope: Scope | undefined
+  #doomed: { readonly cause: unknown } | undefined
+
+  begin(scope: Scope): void {
+    this.#scope = scope
+  }
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const scope = this.#scope
+    if (scope === undefined) {
+      throw new RecordsError('other', 'This write transaction is over; finish its statements before it returns.')
+    }
+    if (this.#doomed !== undefined) throw this.#doomed.cause
+    const execution = scope.execute(query)
+    this.#pending.add(execution)
+    try {
+      return (await execution) as QueryResult<R> // Kysely's caller says what the rows are
+    } catch (cause) {
+      this.#doomed ??= { cause }
+      throw cause
+    } finally {
+      this.#pending.delete(execution)
+    }
+  }
+
+  // biome-ignore lint/correctness/useYield: streams are refused
+  async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
+    throw new RecordsError('other', 'The records do not stream; select fewer rows.')
+  }
+
+  async release(): Promise<void> {
+    await Promise.allSettled(this.#pending)
+    if (this.#doomed !== undefined) throw this.#doomed.cause
+    const scope = this.#scope
+    this.#scope = undefined
+    await scope?.release()
+  }
+
+  async rollback(): Promise<void> {
+    const scope = this.#scope
+    this.#scope = undefined
+    await scope?.rollback()
+  }
+}
+
+function scoped(connection: DatabaseConnection): ScopedConnection {
+  if (connection instanceof ScopedConnection) return connection
+  throw new Error('BUG: a connection of another driver')
+}
+
+/** Kysely's driver for reading: no transactions, one statement at a time wherever `execute` sends it. */
+export class ReadDriver implements Driver {
+  readonly #connection: DatabaseConnection
+
+  constructor(execute: (query: CompiledQuery) => Promise<QueryResult<Record<string, unknown>>>) {
+    this.#connection = {
+      executeQuery: <R>(query: CompiledQuery) => execute(query) as Promise<QueryResult<R>>,
+      // biome-ignore lint/correctness/useYield: streams are refused
+      async *streamQuery() {
+        throw new RecordsError('other', 'The records do not stream; select fewer rows.')
+      },
+    }
+  }
+
+  async init(): Promise<void> {}
+
+  async acquireConnection(): Promise<DatabaseConnection> {
+    return this.#connection
+  }
+
+  async beginTransaction(): Promise<void> {
+    throw new RecordsError('readonly', 'records.read has no transactions; use records.write.')
+  }
+
+  async commitTransaction(): Promise<void> {}
+
+  async rollbackTransaction(): Promise<void> {}
+
+  async releaseConnection(): Promise<void> {}
+
+  async destroy(): Promise<void> {}
+}

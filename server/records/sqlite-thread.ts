@@ -1,0 +1,105 @@
+import { Worker } from 'node:worker_threads'
+import { CallwardError } from '../errors.ts'
+import { RecordsError } from './records-error.ts'
+import type { SqliteFailure, SqliteReply, SqliteRequest, SqliteWorkerData } from './sqlite-protocol.ts'
+
+type Answered = Extract<SqliteReply, { rows: unknown }>
+type Outcome = { readonly reply: Answered } | { readonly failure: SqliteFailure }
+/** A request that has a reply, without its number. */
+export type SqliteQuestion = SqliteRequest extends infer R ? (R extends { id: number } ? Omit<R, 'id'> : never) : never
+
+/** Requests a thread may have unanswered. */
+const maxUnanswered = 20_000
+
+/** The main thread's end of one database worker. The worker is asked to close, never terminated: libsql would abort the process. */
+export class SqliteThread {
+  readonly #worker: Worker
+  readonly #name: string
+  readonly #waiting = new Map<number, (outcome: Outcome) => void>()
+  readonly #exited: Promise<void>
+  #lastId = 0
+  #stopped: string | undefined
+
+  private constructor(data: SqliteWorkerData, program: URL) {
+    this.#name = data.mode
+    this.#worker = new Worker(program, { workerData: data, name: `records-${data.mode}` })
+    this.#worker.on('message', (reply: SqliteReply) => this.#answer(reply))
+    this.#worker.on('error', (error) => this.#stop(`failed: ${error.message}`))
+    this.#exited = new Promise((resolve) => {
+      this.#worker.once('exit', (code) => {
+        this.#stop(`ended with code ${code}`)
+        resolve()
+      })
+    })
+  }
+
+  /** Resolves once the worker has its database open. Throws RecordsError. */
+  static async start(
+    data: SqliteWorkerData,
+    program: URL = new URL('./sqlite-worker.js', import.meta.url),
+  ): Promise<SqliteThread> {
+    const thread = new SqliteThread(data, program)
+    const outcome = await new Promise<Outcome>((resolve) => thread.#waiting.set(0, resolve))
+    if ('reply' in outcome) return thread
+    await thread.#exited
+    throw errorOf(outcome.failure)
+  }
+
+  /** Why the thread does no more work; undefined while it does. */
+  get stopped(): string | undefined {
+    return this.#stopped
+  }
+
+  /** Throws RecordsError, TypeError (what was asked), CallwardError `unavailable` (too much asked at once). */
+  async ask(question: SqliteQuestion): Promise<Answered> {
+    if (this.#stopped !== undefined) throw new RecordsError('other', this.#stopped)
+    if (this.#waiting.size >= maxUnanswered) {
+      throw new CallwardError('unavailable', `The records have ${maxUnanswered} requests waiting; try again shortly.`)
+    }
+    this.#lastId += 1
+    const id = this.#lastId
+    const outcome = await new Promise<Outcome>((resolve) => {
+      this.#worker.postMessage({ ...question, id } as SqliteRequest)
+      this.#waiting.set(id, resolve)
+    })
+    if ('failure' in outcome) throw errorOf(outcome.failure)
+    return outcome.reply
+  }
+
+  /** Sends what has no reply. */
+  tell(request: Extract<SqliteRequest, { scope: number; kind: 'release' | 'rollback' }>): void {
+    if (this.#stopped === undefined) this.#worker.postMessage(request)
+  }
+
+  /** Resolves when the database is closed and the thread has ended. */
+  async close(): Promise<void> {
+    if (this.#stopped === undefined) await this.ask({ kind: 'close' })
+    await this.#exited
+  }
+
+  #answer(reply: SqliteReply): void {
+    const settle = this.#waiting.get(reply.id)
+    this.#waiting.delete(reply.id)
+    settle?.('failure' in reply ? reply : { reply })
+  }
+
+  #stop(reason: string): void {
+    if (this.#stopped !== undefined) return
+    this.#stopped = `The records' ${this.#name} thread ${reason}. Restart the hub; what was acknowledged is kept.`
+    const failure: SqliteFailure = { code: 'other', message: this.#stopped, broken: true }
+    for (const settle of this.#waiting.values()) settle({ failure })
+    this.#waiting.clear()
+  }
+}
+
+/** True when an error means that the group's other transactions are lost too. */
+export function brokeGroup(error: unknown): boolean {
+  return error instanceof BrokenGroupError
+}
+
+class BrokenGroupError extends RecordsError {}
+
+function errorOf({ code, message, broken }: SqliteFailure): Error {
+  if (code === 'type') return new TypeError(message)
+  return broken ? new BrokenGroupError(code, message) : new RecordsError(code, message)
+}

@@ -1,0 +1,141 @@
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { fromSqlite } from './records-error.ts'
+import { openSqlite, type SqliteConnection } from './sqlite-port.ts'
+import type { SqliteFailure, SqliteReply, SqliteRequest, SqliteWorkerData, StatementRequest } from './sqlite-protocol.ts'
+
+/** The transactions that will share one commit; `none` until the first statement. */
+type Group =
+  | { readonly state: 'none' }
+  | { readonly state: 'open' }
+  | { readonly state: 'broken'; readonly cause: unknown }
+
+/** Does what it is asked on one connection, one request after the other. */
+class Session {
+  readonly #connection: SqliteConnection
+  #group: Group = { state: 'none' }
+  #scope: number | undefined
+  #doomed: { readonly cause: unknown } | undefined
+
+  constructor(connection: SqliteConnection) {
+    this.#connection = connection
+  }
+
+  get broken(): boolean {
+    return this.#group.state === 'broken'
+  }
+
+  statement({ scope, sql, parameters, wantsRows }: StatementRequest): Omit<SqliteReply & { rows: unknown }, 'id'> {
+    if (scope !== undefined) this.#enter(scope)
+    try {
+      if (wantsRows) return { rows: this.#connection.all(sql, parameters) }
+      return { rows: [], changes: this.#connection.run(sql, parameters).changes }
+    } catch (cause) {
+      if (scope !== undefined) this.#doomed = { cause }
+      throw cause
+    }
+  }
+
+  /** Undoing a transaction that the engine already undid breaks the group. */
+  end(kind: 'release' | 'rollback', scope: number): void {
+    if (this.#scope !== scope) return
+    this.#scope = undefined
+    if (this.#group.state !== 'open') return
+    try {
+      if (kind === 'release' && this.#doomed !== undefined) throw this.#doomed.cause
+      if (kind === 'rollback') this.#connection.run('rollback to callward_write')
+      this.#connection.run('release callward_write')
+    } catch (cause) {
+      this.#break(this.#doomed?.cause ?? cause)
+    }
+  }
+
+  commit(): void {
+    const group = this.#group
+    this.#group = { state: 'none' }
+    this.#scope = undefined
+    if (group.state === 'none') return
+    try {
+      if (group.state === 'broken') throw group.cause
+      this.#connection.run('commit')
+    } catch (cause) {
+      this.#undo()
+      throw cause
+    }
+  }
+
+  close(): void {
+    if (this.#group.state !== 'none') this.#undo()
+    this.#connection.close()
+  }
+
+  #enter(scope: number): void {
+    if (this.#group.state === 'broken') throw this.#group.cause
+    try {
+      if (this.#group.state === 'none') {
+        this.#connection.run('begin immediate')
+        this.#group = { state: 'open' }
+      }
+      if (this.#scope !== scope) {
+        this.#connection.run('savepoint callward_write')
+        this.#scope = scope
+        this.#doomed = undefined
+      }
+    } catch (cause) {
+      this.#break(cause)
+      throw cause
+    }
+    if (this.#doomed !== undefined) throw this.#doomed.cause
+  }
+
+  #break(cause: unknown): void {
+    this.#group = { state: 'broken', cause }
+  }
+
+  #undo(): void {
+    try {
+      this.#connection.run('rollback')
+    } catch {
+      // The engine has rolled back by itself; there is nothing left to undo.
+    }
+  }
+}
+
+function serve(port: MessagePort, session: Session): void {
+  port.on('message', (request: SqliteRequest) => {
+    if (request.kind === 'release' || request.kind === 'rollback') {
+      session.end(request.kind, request.scope)
+      return
+    }
+    const { id } = request
+    try {
+      if (request.kind === 'statement') port.postMessage({ id, ...session.statement(request) })
+      else {
+        session[request.kind]()
+        port.postMessage({ id, rows: [] } satisfies SqliteReply)
+      }
+    } catch (error) {
+      port.postMessage({ id, failure: failureOf(error, session.broken) } satisfies SqliteReply)
+    }
+    if (request.kind === 'close') port.close()
+  })
+}
+
+function failureOf(error: unknown, broken: boolean): SqliteFailure {
+  if (error instanceof TypeError) return { code: 'type', message: error.message, broken }
+  const { code, message } = fromSqlite(error)
+  return { code, message, broken }
+}
+
+function start(port: MessagePort, { path, mode, engine }: SqliteWorkerData): void {
+  try {
+    const readOnly = mode === 'reader'
+    const session = new Session(openSqlite(path, engine === undefined ? { readOnly } : { readOnly, engine }))
+    serve(port, session)
+    port.postMessage({ id: 0, rows: [] } satisfies SqliteReply)
+  } catch (error) {
+    port.postMessage({ id: 0, failure: failureOf(error, false) } satisfies SqliteReply)
+  }
+}
+
+if (parentPort === null) throw new Error('BUG: sqlite-worker runs as a worker thread only')
+start(parentPort, workerData as SqliteWorkerData)

@@ -1,0 +1,58 @@
+import type { ActiveAlert } from '../../alerts/state.ts'
+import type { Clock, Millis } from '../clock.ts'
+import { clockToleranceMillis, type RuleQueries } from './queries.ts'
+
+/** What the hub knows of a host since it started: 1 reports, 0 silent, absent not known yet. */
+export type KnownHosts = ReadonlyMap<string, number>
+
+/** How long after the start an alert without any news is held, in milliseconds. */
+export const holdAfterStartMillis = 60_000
+/** The same for a host with a collector: three of the longest report intervals, and the reconnection. */
+export const holdCollectorMillis = 200_000
+
+/**
+ * Decides whether an alert may resolve because its condition is no longer seen. It may only when its host was
+ * heard since the hub started and is not silent now: no news is not good news.
+ */
+export class HostPresence {
+  readonly #clock: Clock
+  readonly #queries: RuleQueries
+  readonly #startedAt: number
+  #collectors: ReadonlySet<string> = new Set()
+
+  constructor(options: { clock: Clock; queries: RuleQueries }) {
+    this.#clock = options.clock
+    this.#queries = options.queries
+    this.#startedAt = options.clock.monotonic()
+  }
+
+  /** Names the hosts that had a collector before the hub started. */
+  expect(instances: Iterable<string>): void {
+    this.#collectors = new Set(instances)
+  }
+
+  /**
+   * Asks what is known now, for one host when `instance` is given. Ask before the rule's own query: a report that
+   * arrives in between must not count as heard while its data is not in the answer.
+   */
+  async known(at: Millis, instance?: string): Promise<KnownHosts> {
+    const sinceStart = this.#clock.monotonic() - this.#startedAt
+    const startedAt = (at - sinceStart) / 1000
+    // A sample from before the start is what the former process knew.
+    const text = `callward_collector_up and timestamp(callward_collector_up) >= ${startedAt.toFixed(3)}`
+    const results = await this.#queries.compile(text).evaluate(at + clockToleranceMillis, instance)
+    return new Map(results.map(({ labels, value }) => [labels['instance'] ?? '', value]))
+  }
+
+  /** True while the alert must stay although its condition is not seen. */
+  holds(alert: ActiveAlert, known: KnownHosts): boolean {
+    const instance = alert.labels['instance']
+    const sinceStart = this.#clock.monotonic() - this.#startedAt
+    if (instance === undefined) return sinceStart < holdAfterStartMillis
+    const up = known.get(instance)
+    if (up === undefined) {
+      return sinceStart < (this.#collectors.has(instance) ? holdCollectorMillis : holdAfterStartMillis)
+    }
+    return up === 0 && alert.state === 'firing'
+  }
+}

@@ -1,0 +1,22 @@
+import type { VectorElement } from '../../alerts/state.ts'
+import type { Millis } from '../clock.ts'
+
+/** A rule's expression, ready to be asked again and again. */
+export interface RuleExpression {
+  /** Every result's labels hold `instance` unchanged, so the expression may be asked for one host. */
+  readonly keepsInstance: boolean
+  /** Results at one instant, for one host when `instance` is given. Rejects with a readable message. */
+  evaluate(at: Millis, instance?: string): Promise<readonly VectorElement[]>
+}
+
+/** What the rules need of the query engine. */
+export interface RuleQueries {
+  /** Throws an Error whose message says what is wrong with the text and where. */
+  compile(text: string): RuleExpression
+}
+
+/**
+ * How far into the future rules look, in milliseconds: a host's clock may be this much ahead without its samples
+ * being corrected, and its newest sample must count at once and in every evaluation alike.
+ */
+export const clockToleranceMillis = 2_000
