@@ -54,9 +54,11 @@ export interface AdvanceOptions {
   /** True for an alert that must stay as it is although the vector lacks it: its host has not been heard. */
   readonly hold?: ((alert: ActiveAlert) => boolean) | undefined
   readonly externalLabels?: Labels | undefined
+  /** True for a fingerprint another rule's alert already has; two rules may not raise the same alert. */
+  readonly taken?: ((fingerprint: string) => boolean) | undefined
 }
 
-/** Two results of one evaluation have equal labels once the rule's labels are applied. */
+/** Two results have equal labels once the rule's labels are applied. */
 export class DuplicateAlertError extends Error {}
 
 /**
@@ -113,6 +115,9 @@ function resultsOf(rule: AlertingRule, vector: readonly VectorElement[], options
       throw new DuplicateAlertError(
         `vector contains metrics with the same labelset after applying alert labels: ${JSON.stringify(result.labels)}; aggregate the expression, or set fewer labels`,
       )
+    }
+    if (options.taken?.(result.fingerprint)) {
+      throw new DuplicateAlertError(`another rule already raises this alert: ${JSON.stringify(result.labels)}; give one of them another name or severity`)
     }
     results.set(result.fingerprint, result)
   }

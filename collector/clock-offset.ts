@@ -33,12 +33,14 @@ export class ClockOffset {
     const there = exchange.hubReceivedAt + exchange.hubSentAt
     const here = exchange.sentAt + exchange.receivedAt
     const wallMinusMonotonic = this.#clock.now() - this.#clock.monotonic()
-    const delay = exchange.receivedAt - exchange.sentAt - (exchange.hubSentAt - exchange.hubReceivedAt)
+    const delay =
+      exchange.receivedAt - exchange.sentAt - (exchange.hubSentAt - exchange.hubReceivedAt)
     // A wall clock set back during the exchange gives a negative delay and no offset worth having.
     if (!Number.isFinite(delay) || delay < 0) return
     const sample = { hubMinusMonotonic: wallMinusMonotonic + (there - here) / 2, delay }
     const best = this.#best()
-    const apart = best === undefined ? 0 : Math.abs(best.hubMinusMonotonic - sample.hubMinusMonotonic)
+    const apart =
+      best === undefined ? 0 : Math.abs(best.hubMinusMonotonic - sample.hubMinusMonotonic)
     const uncertainty = ((best?.delay ?? 0) + delay) / 2 + stepMilliseconds
     this.#samples = apart > uncertainty ? [sample] : [...this.#samples, sample].slice(-samplesKept)
   }

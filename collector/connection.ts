@@ -1,6 +1,13 @@
 import { WebSocket } from 'ws'
 import type { Series } from './pending.ts'
-import { type Ack, type HubFrame, limits, type Refusal, type SeriesFrame, type Welcome } from './wire/frames.ts'
+import {
+  type Ack,
+  type HubFrame,
+  limits,
+  type Refusal,
+  type SeriesFrame,
+  type Welcome,
+} from './wire/frames.ts'
 
 /** Series of one frame: about 600 kB of JSON at most of real labels, well under the frame limit. */
 const seriesPerFrame = 2000
@@ -152,10 +159,16 @@ export class Connection {
 function isHubFrame(frame: HubFrame | null): frame is HubAnswer {
   if (frame === null || typeof frame !== 'object') return false
   if (frame.type === 'welcome') {
-    return Number.isSafeInteger(frame.committed) && typeof frame.facts === 'object' && frame.facts !== null
+    return (
+      Number.isSafeInteger(frame.committed) &&
+      typeof frame.facts === 'object' &&
+      frame.facts !== null
+    )
   }
   if (frame.type === 'ack' || frame.type === 'refused') {
-    return Number.isSafeInteger(frame.sequence) && (frame.lane === 'live' || frame.lane === 'backlog')
+    return (
+      Number.isSafeInteger(frame.sequence) && (frame.lane === 'live' || frame.lane === 'backlog')
+    )
   }
   return frame.type === 'error'
 }

@@ -1,4 +1,4 @@
-import type { Lane, Labels, Millis } from './wire/frames.ts'
+import type { Labels, Lane, Millis } from './wire/frames.ts'
 
 /** A series by identity: the same object stands for the same series in every report that holds it. */
 export interface Series {
@@ -72,7 +72,10 @@ export class PendingReports {
     const pending = { ...report, sequence: lane.nextSequence++ }
     lane.waiting.push(pending)
     this.#bytes += bytesOf(pending)
-    while (this.count > this.#limits.reports || (this.#bytes > this.#limits.bytes && this.count > 1)) {
+    while (
+      this.count > this.#limits.reports ||
+      (this.#bytes > this.#limits.bytes && this.count > 1)
+    ) {
       this.#dropOldest()
     }
     return pending
@@ -147,5 +150,9 @@ function inFlight(lane: LaneQueue): PendingReport[] {
 
 /** Near enough for a bound: values, references to series, and the objects around them. */
 function bytesOf(report: OutgoingReport): number {
-  return bytesPerReport + report.values.byteLength + (report.series.length + report.stale.length) * bytesPerSeries
+  return (
+    bytesPerReport +
+    report.values.byteLength +
+    (report.series.length + report.stale.length) * bytesPerSeries
+  )
 }

@@ -3,8 +3,26 @@ import { canonical, documentHash } from './canonical.ts'
 import type { Clock } from './clock.ts'
 import { ClockOffset } from './clock-offset.ts'
 import { Connection, type ConnectionEnd, type HubAnswer } from './connection.ts'
-import { defaultPendingLimits, type OutgoingReport, type PendingLimits, type PendingReport, PendingReports } from './pending.ts'
-import { type Ack, closeCodes, type FactsFrame, type Hello, type Lane, limits, protocolVersion, type Refusal, type Section, type Welcome } from './wire/frames.ts'
+import { explain, isRefusal } from './endings.ts'
+import {
+  defaultPendingLimits,
+  type OutgoingReport,
+  type PendingLimits,
+  type PendingReport,
+  PendingReports,
+} from './pending.ts'
+import {
+  type Ack,
+  closeCodes,
+  type FactsFrame,
+  type Hello,
+  type Lane,
+  limits,
+  protocolVersion,
+  type Refusal,
+  type Section,
+  type Welcome,
+} from './wire/frames.ts'
 import { encodeReport } from './wire/report.ts'
 
 const welcomeMilliseconds = 10_000
@@ -92,6 +110,7 @@ class HubSession implements Session {
   #timer: NodeJS.Timeout | undefined
   #state: SessionState = 'connecting'
   #frozen = false
+  #renewing = false
   #closing = false
   #connections = 0
   #refused = 0
@@ -114,11 +133,15 @@ class HubSession implements Session {
   }
 
   send(report: OutgoingReport): void {
+    if (report.series.length + report.stale.length > limits.seriesPerSession) {
+      throw new Error(`BUG: ${report.series.length} series in one report`)
+    }
     const droppedBefore = this.#pending.dropped
     this.#pending.add(report)
     const { dropped, count } = this.#pending
     if (dropped > droppedBefore && isPowerOfTwo(dropped)) {
-      const message = 'the memory for unsent reports is full: the oldest are dropped until the hub answers'
+      const message =
+        'the memory for unsent reports is full: the oldest are dropped until the hub answers'
       this.#options.logger.error({ dropped, waiting: count }, message)
     }
     this.#pump()
@@ -159,13 +182,16 @@ class HubSession implements Session {
 
   freeze(): void {
     this.#frozen = true
+    if (this.#state === 'waiting') clearTimeout(this.#timer)
     this.#connection?.freeze()
   }
 
   thaw(): void {
+    if (!this.#frozen) return
     this.#frozen = false
     this.#connection?.thaw()
-    this.#pump()
+    if (this.#state === 'waiting') this.connect()
+    else this.#pump()
   }
 
   async close(reason: string): Promise<number> {
@@ -181,7 +207,7 @@ class HubSession implements Session {
   }
 
   get #welcomed(): boolean {
-    return this.#welcomedAt !== undefined && !this.#frozen
+    return this.#welcomedAt !== undefined && !this.#frozen && !this.#renewing
   }
 
   /** Resolves when nothing waits any more, or after the limit. */
@@ -325,8 +351,8 @@ class HubSession implements Session {
     const stale = connection.indexes(report.stale)
     if (indexes === undefined || stale === undefined) {
       // Many short-lived series: a new connection starts a new dictionary with those still in use.
+      this.#renewing = true
       connection.close(1000, 'the dictionary is full')
-      this.#welcomedAt = undefined
       return false
     }
     const { lane, sequence, wall, monotonic, values } = report
@@ -338,9 +364,10 @@ class HubSession implements Session {
 
   #ended(end: ConnectionEnd): void {
     clearTimeout(this.#timer)
-    const { monotonic } = this.#options.clock
-    const lived = this.#welcomedAt === undefined ? undefined : monotonic() - this.#welcomedAt
+    const now = this.#options.clock.monotonic()
+    const lived = this.#welcomedAt === undefined ? undefined : now - this.#welcomedAt
     this.#welcomedAt = undefined
+    this.#renewing = false
     this.#connection = undefined
     this.#onIdle?.()
     if (this.#closing) return
@@ -351,6 +378,7 @@ class HubSession implements Session {
     const fields = { code: end.code, waiting: this.#pending.count, retryMilliseconds }
     this.#options.logger[severe ? 'error' : 'warn'](fields, message)
     this.#setState('waiting', message)
+    if (this.#frozen) return
     this.#timer = setTimeout(() => this.connect(), retryMilliseconds)
   }
 
@@ -363,53 +391,16 @@ class HubSession implements Session {
     const report = this.#pending.dropOldestInFlight()
     if (report === undefined) return
     const { lane, sequence } = report
-    this.#options.logger.error({ lane, sequence, reason: end.reason }, 'gave up a report the hub cannot read')
+    this.#options.logger.error(
+      { lane, sequence, reason: end.reason },
+      'gave up a report the hub cannot read',
+    )
   }
 
   #setState(state: SessionState, detail: string): void {
     this.#state = state
     this.#options.onState?.(state, detail)
   }
-}
-
-const refusalCodes: ReadonlySet<number> = new Set([
-  closeCodes.unauthorized,
-  closeCodes.forbidden,
-  closeCodes.unsupportedVersion,
-  closeCodes.replaced,
-  closeCodes.badFrame,
-  closeCodes.tooLarge,
-])
-
-function isRefusal(end: ConnectionEnd): boolean {
-  return end.httpStatus !== undefined || refusalCodes.has(end.code)
-}
-
-const wrongToken =
-  'the hub does not accept this token: put the one of `<hub data>/collector/token` into CALLWARD_TOKEN or CALLWARD_TOKEN_FILE'
-
-/** What happened and what to do, for the log. */
-function explain(end: ConnectionEnd, url: string): { message: string; severe: boolean } {
-  const status = end.httpStatus
-  if (status === 401 || end.code === closeCodes.unauthorized) return { message: wrongToken, severe: true }
-  if (status === 403 || end.code === closeCodes.forbidden) {
-    return { message: 'this token may not report: use a token of role collector', severe: true }
-  }
-  if (status === 404) {
-    return { message: `${url} answers but has no /session: is CALLWARD_HUB the hub's address?`, severe: true }
-  }
-  if (end.code === closeCodes.unsupportedVersion) {
-    return { message: 'hub and collector speak different protocols: update the older one', severe: true }
-  }
-  if (end.code === closeCodes.replaced) {
-    const message = 'another collector uses this identity: give each its own data folder (CALLWARD_DATA)'
-    return { message, severe: true }
-  }
-  if (end.code === closeCodes.storageUnavailable) {
-    return { message: 'the hub cannot store: free space on its disk; reports wait here', severe: true }
-  }
-  const reason = end.reason === '' ? `code ${end.code}` : end.reason
-  return { message: `no connection to the hub at ${url}: ${reason}; reports wait here`, severe: false }
 }
 
 function isPowerOfTwo(value: number): boolean {

@@ -90,7 +90,8 @@ function detailOfError(error: unknown): string {
   const path = error instanceof Error && 'path' in error ? String(error.path) : ''
   const state = stateOfError(error)
   if (state === 'absent') return `this host does not offer ${path || message}`
-  if (state === 'denied') return `no permission to read ${path || message}; grant the collector's user read access`
+  if (state === 'denied')
+    return `no permission to read ${path || message}; grant the collector's user read access`
   return message.split('\n', 1)[0] ?? ''
 }
 

@@ -6,7 +6,11 @@ type Row = readonly [name: string, help: string, unit?: string]
 function family(
   section: string,
   prefix: string,
-  shared: { readonly type: MetricType; readonly labels?: readonly string[]; readonly unit?: string },
+  shared: {
+    readonly type: MetricType
+    readonly labels?: readonly string[]
+    readonly unit?: string
+  },
   rows: readonly Row[],
 ): Metric[] {
   return rows.map(([name, help, unit]) => ({
@@ -19,8 +23,16 @@ function family(
   }))
 }
 
-const counter = (unit?: string, ...labels: string[]) => ({ type: 'counter' as const, labels, ...(unit === undefined ? {} : { unit }) })
-const gauge = (unit?: string, ...labels: string[]) => ({ type: 'gauge' as const, labels, ...(unit === undefined ? {} : { unit }) })
+const counter = (unit?: string, ...labels: string[]) => ({
+  type: 'counter' as const,
+  labels,
+  ...(unit === undefined ? {} : { unit }),
+})
+const gauge = (unit?: string, ...labels: string[]) => ({
+  type: 'gauge' as const,
+  labels,
+  ...(unit === undefined ? {} : { unit }),
+})
 
 /** node_exporter: cpu, stat, loadavg, pressure, schedutil of the kernel. */
 const processor: readonly Metric[] = [
@@ -120,7 +132,12 @@ const memoryBytes: readonly Row[] = [
 
 /** node_exporter: meminfo (fields depend on the kernel) and vmstat. */
 const memory: readonly Metric[] = [
-  ...family('memory', 'node_memory_', gauge('bytes'), memoryBytes.map(([name, help]) => [`${name}_bytes`, help] as const)),
+  ...family(
+    'memory',
+    'node_memory_',
+    gauge('bytes'),
+    memoryBytes.map(([name, help]) => [`${name}_bytes`, help] as const),
+  ),
   ...family('memory', 'node_memory_', gauge(), [
     ['HugePages_Total', 'Huge pages there are.'],
     ['HugePages_Free', 'Huge pages nobody uses.'],
@@ -173,10 +190,15 @@ const disks: readonly Metric[] = [
     ['discarded_sectors_total', 'Sectors discarded.'],
     ['flush_requests_total', 'Flushes done.'],
   ]),
-  ...family('disk', 'node_disk_', gauge(undefined, 'device'), [['io_now', 'Requests a disk works on now.']]),
+  ...family('disk', 'node_disk_', gauge(undefined, 'device'), [
+    ['io_now', 'Requests a disk works on now.'],
+  ]),
 ]
 
-const directions: readonly (readonly [prefix: string, words: string])[] = [['receive', 'received'], ['transmit', 'sent']]
+const directions: readonly (readonly [prefix: string, words: string])[] = [
+  ['receive', 'received'],
+  ['transmit', 'sent'],
+]
 
 /** node_exporter: netdev, netclass, softnet, conntrack, udp_queues. */
 const network: readonly Metric[] = [
@@ -215,7 +237,9 @@ const network: readonly Metric[] = [
     ['entries', 'Tracked connections.'],
     ['entries_limit', 'Tracked connections the kernel allows; beyond it packets are dropped.'],
   ]),
-  ...family('udp_queues', 'node_udp_', gauge('bytes', 'ip', 'queue'), [['queues', 'Bytes waiting in all UDP sockets, where SIP and RTP pile up.']]),
+  ...family('udp_queues', 'node_udp_', gauge('bytes', 'ip', 'queue'), [
+    ['queues', 'Bytes waiting in all UDP sockets, where SIP and RTP pile up.'],
+  ]),
 ]
 
 /** node_exporter: netstat (it types all of these as unknown) and sockstat. */
@@ -263,7 +287,9 @@ const protocols: readonly Metric[] = [
   ]),
   ...family('sockstat', 'node_sockstat_', gauge(), [
     ['sockets_used', 'Sockets of every kind.'],
-    ...['TCP', 'UDP', 'UDPLITE', 'RAW', 'FRAG', 'TCP6', 'UDP6', 'UDPLITE6', 'RAW6', 'FRAG6'].map((protocol): Row => [`${protocol}_inuse`, `${protocol} sockets in use.`]),
+    ...['TCP', 'UDP', 'UDPLITE', 'RAW', 'FRAG', 'TCP6', 'UDP6', 'UDPLITE6', 'RAW6', 'FRAG6'].map(
+      (protocol): Row => [`${protocol}_inuse`, `${protocol} sockets in use.`],
+    ),
     ['TCP_orphan', 'TCP sockets without a program.'],
     ['TCP_tw', 'TCP sockets in time wait.'],
     ['TCP_alloc', 'TCP sockets of every state.'],
@@ -281,10 +307,20 @@ const identity: readonly Metric[] = [
     ['node_time_seconds', 'The server’s clock.'],
     ['callward_uptime_seconds', 'Seconds since boot, by a clock that cannot be set.'],
   ]),
-  ...family('uname', 'node_uname_', gauge(undefined, 'sysname', 'release', 'version', 'machine', 'nodename', 'domainname'), [
-    ['info', 'The kernel’s names; always 1.'],
-  ]),
+  ...family(
+    'uname',
+    'node_uname_',
+    gauge(undefined, 'sysname', 'release', 'version', 'machine', 'nodename', 'domainname'),
+    [['info', 'The kernel’s names; always 1.']],
+  ),
 ]
 
 /** The host’s figures, under node_exporter's names so that its boards and rules work unchanged. */
-export const hostMetrics: readonly Metric[] = [...processor, ...memory, ...disks, ...network, ...protocols, ...identity]
+export const hostMetrics: readonly Metric[] = [
+  ...processor,
+  ...memory,
+  ...disks,
+  ...network,
+  ...protocols,
+  ...identity,
+]

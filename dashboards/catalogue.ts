@@ -18,56 +18,284 @@ export interface Metric {
 }
 
 /** Labels of every stored series; `simulated` only on the demo's hosts. */
-export const hostLabels = ['job', 'instance', 'customer', 'site', 'server', 'role', 'env', 'simulated'] as const
+export const hostLabels = [
+  'job',
+  'instance',
+  'customer',
+  'site',
+  'server',
+  'role',
+  'env',
+  'simulated',
+] as const
 
 /** What the collector says about itself, beside the host's figures. */
 const collectorMetrics: readonly Metric[] = [
-  { name: 'callward_server_info', type: 'gauge', unit: '', labels: ['os', 'version'], from: 'collector: agent', help: 'A watched server; always 1. Boards fill their variables from it.' },
-  { name: 'callward_collector_info', type: 'gauge', unit: '', labels: ['version'], from: 'collector: agent', help: 'A collector and its version; always 1.' },
-  { name: 'callward_section_state', type: 'gauge', unit: '', labels: ['section', 'state'], from: 'collector: agent', help: '1 for the present state of a section of the report (ok, absent, denied, error), 0 for the other three.' },
-  { name: 'callward_clock_offset_seconds', type: 'gauge', unit: 'seconds', labels: [], from: 'collector: session', help: 'Collector’s clock minus the hub’s, measured as NTP does.' },
+  {
+    name: 'callward_server_info',
+    type: 'gauge',
+    unit: '',
+    labels: ['os', 'version'],
+    from: 'collector: agent',
+    help: 'A watched server; always 1. Boards fill their variables from it.',
+  },
+  {
+    name: 'callward_collector_info',
+    type: 'gauge',
+    unit: '',
+    labels: ['version'],
+    from: 'collector: agent',
+    help: 'A collector and its version; always 1.',
+  },
+  {
+    name: 'callward_section_state',
+    type: 'gauge',
+    unit: '',
+    labels: ['section', 'state'],
+    from: 'collector: agent',
+    help: '1 for the present state of a section of the report (ok, absent, denied, error), 0 for the other three.',
+  },
+  {
+    name: 'callward_clock_offset_seconds',
+    type: 'gauge',
+    unit: 'seconds',
+    labels: [],
+    from: 'collector: session',
+    help: 'Collector’s clock minus the hub’s, measured as NTP does.',
+  },
 ]
 
 /** What the hub stores about the hosts it watches. */
 const hubMetrics: readonly Metric[] = [
-  { name: 'callward_collector_up', type: 'gauge', unit: '', labels: [], from: 'hub: inventory', help: '1 while a known collector reports, 0 once nothing was heard for 3 of its intervals.' },
-  { name: 'callward_collector_last_report_timestamp_seconds', type: 'gauge', unit: 'seconds', labels: [], from: 'hub: inventory', help: 'When the newest report arrived.' },
-  { name: 'callward_incident_open', type: 'gauge', unit: '', labels: ['incident', 'severity', 'title'], from: 'hub: incidents', help: '1 for every incident that is not resolved; severity is sev1 to sev4.' },
-  { name: 'ALERTS', type: 'gauge', unit: '', labels: ['alertname', 'alertstate', 'severity'], from: 'hub: rules', help: '1 for every pending or firing alert; severity is critical, warning or info. Has the labels of the alert besides.' },
-  { name: 'ALERTS_FOR_STATE', type: 'gauge', unit: 'seconds', labels: ['alertname', 'severity'], from: 'hub: rules', help: 'When the condition of a pending or firing alert became true.' },
+  {
+    name: 'callward_collector_up',
+    type: 'gauge',
+    unit: '',
+    labels: [],
+    from: 'hub: inventory',
+    help: '1 while a known collector reports, 0 once nothing was heard for 3 of its intervals.',
+  },
+  {
+    name: 'callward_collector_last_report_timestamp_seconds',
+    type: 'gauge',
+    unit: 'seconds',
+    labels: [],
+    from: 'hub: inventory',
+    help: 'When the newest report arrived.',
+  },
+  {
+    name: 'callward_incident_open',
+    type: 'gauge',
+    unit: '',
+    labels: ['incident', 'severity', 'title'],
+    from: 'hub: incidents',
+    help: '1 for every incident that is not resolved; severity is sev1 to sev4.',
+  },
+  {
+    name: 'ALERTS',
+    type: 'gauge',
+    unit: '',
+    labels: ['alertname', 'alertstate', 'severity'],
+    from: 'hub: rules',
+    help: '1 for every pending or firing alert; severity is critical, warning or info. Has the labels of the alert besides.',
+  },
+  {
+    name: 'ALERTS_FOR_STATE',
+    type: 'gauge',
+    unit: 'seconds',
+    labels: ['alertname', 'severity'],
+    from: 'hub: rules',
+    help: 'When the condition of a pending or firing alert became true.',
+  },
 ]
 
-function own(from: string, type: MetricType, name: string, help: string, labels: readonly string[] = [], unit = ''): Metric {
+/** Figures of the rules, stored with the hub's own host labels so that rules can watch them; also at /metrics. */
+const ruleMetrics: readonly Metric[] = [
+  ruleMetric('gauge', 'callward_rule_file_faults', 'Faults in the rule files.'),
+  ruleMetric('gauge', 'callward_rules_failing', 'Rules whose newest evaluation failed.'),
+  ruleMetric(
+    'gauge',
+    'callward_alert_changes_waiting',
+    'Changes of alerts the records do not hold yet.',
+  ),
+  ruleMetric(
+    'counter',
+    'callward_rule_evaluations_missed_total',
+    'Turns of rule groups that were not taken in time.',
+  ),
+  ruleMetric(
+    'counter',
+    'callward_alert_changes_lost_total',
+    'Changes of alerts given up because too many waited.',
+  ),
+]
+
+function ruleMetric(type: MetricType, name: string, help: string): Metric {
+  return { name, type, unit: '', labels: [], from: 'hub: rules', help }
+}
+
+function own(
+  from: string,
+  type: MetricType,
+  name: string,
+  help: string,
+  labels: readonly string[] = [],
+  unit = '',
+): Metric {
   return { name, type, unit, labels, from: `hub: ${from}`, help, own: true }
 }
 
 /** The hub's own process, at /metrics. Node's process and event loop figures stand there besides, as prom-client names them. */
 const ownMetrics: readonly Metric[] = [
   own('telemetry', 'gauge', 'callward_hub_info', 'The hub’s version; always 1.', ['version']),
-  own('telemetry', 'counter', 'callward_http_requests_total', 'HTTP requests answered, by route, method and status code.', ['route', 'method', 'code']),
-  own('telemetry', 'histogram', 'callward_http_request_duration_seconds', 'Time from request to response, by route.', ['route'], 'seconds'),
-  own('people', 'counter', 'callward_access_refused_total', 'Requests refused before their handler, by reason.', ['reason']),
+  own(
+    'telemetry',
+    'counter',
+    'callward_http_requests_total',
+    'HTTP requests answered, by route, method and status code.',
+    ['route', 'method', 'code'],
+  ),
+  own(
+    'telemetry',
+    'histogram',
+    'callward_http_request_duration_seconds',
+    'Time from request to response, by route.',
+    ['route'],
+    'seconds',
+  ),
+  own(
+    'people',
+    'counter',
+    'callward_access_refused_total',
+    'Requests refused before their handler, by reason.',
+    ['reason'],
+  ),
   own('upgrades', 'gauge', 'callward_upgraded_sockets', 'Open WebSocket connections of all paths.'),
-  own('upgrades', 'counter', 'callward_upgrades_refused_total', 'WebSocket upgrades refused before the handshake, by reason.', ['reason']),
+  own(
+    'upgrades',
+    'counter',
+    'callward_upgrades_refused_total',
+    'WebSocket upgrades refused before the handshake, by reason.',
+    ['reason'],
+  ),
   own('ingest', 'gauge', 'callward_ingest_sessions', 'Collector sessions open now.'),
   own('ingest', 'counter', 'callward_ingest_samples_total', 'Samples taken in.'),
   own('ingest', 'counter', 'callward_ingest_reports_total', 'Reports taken in, by lane.', ['lane']),
-  own('ingest', 'counter', 'callward_ingest_repeated_total', 'Reports sent again that were already in.'),
-  own('ingest', 'counter', 'callward_ingest_gap_reports_total', 'Reports missing between sequences.'),
-  own('ingest', 'counter', 'callward_ingest_late_samples_total', 'Samples stored late; they never page.'),
-  own('ingest', 'counter', 'callward_ingest_clock_corrected_total', 'Reports whose times were corrected by the measured clock offset.'),
-  own('ingest', 'counter', 'callward_ingest_rejected_total', 'Frames and sessions refused, by reason.', ['reason']),
+  own(
+    'ingest',
+    'counter',
+    'callward_ingest_repeated_total',
+    'Reports sent again that were already in.',
+  ),
+  own(
+    'ingest',
+    'counter',
+    'callward_ingest_gap_reports_total',
+    'Reports missing between sequences.',
+  ),
+  own(
+    'ingest',
+    'counter',
+    'callward_ingest_late_samples_total',
+    'Samples stored late; they never page.',
+  ),
+  own(
+    'ingest',
+    'counter',
+    'callward_ingest_clock_corrected_total',
+    'Reports whose times were corrected by the measured clock offset.',
+  ),
+  own(
+    'ingest',
+    'counter',
+    'callward_ingest_rejected_total',
+    'Frames and sessions refused, by reason.',
+    ['reason'],
+  ),
   own('live', 'gauge', 'callward_live_connections', 'Open /live connections of staff.'),
-  own('live', 'counter', 'callward_live_messages_total', 'Messages sent on /live connections, by kind.', ['kind']),
-  own('live', 'counter', 'callward_live_refused_total', 'Frames, connections and upgrades of /live refused, by reason.', ['reason']),
-  own('live', 'counter', 'callward_live_pruned_total', 'Messages dropped from the queues by age or number.'),
+  own(
+    'live',
+    'counter',
+    'callward_live_messages_total',
+    'Messages sent on /live connections, by kind.',
+    ['kind'],
+  ),
+  own(
+    'live',
+    'counter',
+    'callward_live_refused_total',
+    'Frames, connections and upgrades of /live refused, by reason.',
+    ['reason'],
+  ),
+  own(
+    'live',
+    'counter',
+    'callward_live_pruned_total',
+    'Messages dropped from the queues by age or number.',
+  ),
+  own(
+    'records',
+    'gauge',
+    'callward_records_writes_waiting',
+    'Write transactions that wait for their turn.',
+  ),
+  own(
+    'records',
+    'counter',
+    'callward_records_transactions_total',
+    'Write transactions by result: committed, failed (rolled back), refused (queue full or closed).',
+    ['result'],
+  ),
+  own(
+    'records',
+    'counter',
+    'callward_records_commits_total',
+    'Commits made durable; several transactions share one.',
+  ),
+  own(
+    'records',
+    'counter',
+    'callward_records_commit_seconds_total',
+    'Time spent in commits, which is the disk.',
+    [],
+    'seconds',
+  ),
+  own(
+    'rules',
+    'counter',
+    'callward_rule_hosts_refused_total',
+    'Evaluations of one host refused because too many hosts wait.',
+  ),
+  own(
+    'rules',
+    'counter',
+    'callward_rule_store_failures_total',
+    'Evaluations whose series could not be stored.',
+  ),
+  own(
+    'rules',
+    'counter',
+    'callward_alert_changes_late_total',
+    'Changes of alerts the records got only after a retry.',
+  ),
 ]
 
 /** Every metric there is, in the order of the documentation: hosts, collectors, hub. */
-export const metricCatalogue: readonly Metric[] = [...hostMetrics, ...collectorMetrics, ...hubMetrics, ...ownMetrics]
+export const metricCatalogue: readonly Metric[] = [
+  ...hostMetrics,
+  ...collectorMetrics,
+  ...hubMetrics,
+  ...ruleMetrics,
+  ...ownMetrics,
+]
 
 /** The stored metrics as Prometheus's `/api/v1/metadata` answers, by name; no metric of the hub's own process. */
-export function prometheusMetadata(): Record<string, { type: MetricType; help: string; unit: string }[]> {
+export function prometheusMetadata(): Record<
+  string,
+  { type: MetricType; help: string; unit: string }[]
+> {
   const stored = metricCatalogue.filter((metric) => metric.own !== true)
-  return Object.fromEntries(stored.map(({ name, type, help, unit }) => [name, [{ type, help, unit }]]))
+  return Object.fromEntries(
+    stored.map(({ name, type, help, unit }) => [name, [{ type, help, unit }]]),
+  )
 }

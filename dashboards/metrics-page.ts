@@ -4,10 +4,26 @@ import { hostLabels, type Metric, metricCatalogue } from './catalogue.ts'
 export function metricsPage(): string {
   const stored = metricCatalogue.filter(({ own }) => own !== true)
   const sections = [
-    ['The host', 'Under node_exporter’s names and meanings, so that boards and rules made for it work unchanged. Which `node_memory_*` and `node_sockstat_*` there are depends on the kernel.', stored.filter(({ from }) => from.startsWith('collector: ') && !own(from))],
-    ['The collector', 'What each collector says about itself.', stored.filter(({ from }) => own(from))],
-    ['The hub about its hosts', 'Stored beside the hosts’ own series.', stored.filter(({ from }) => from.startsWith('hub: '))],
-    ['The hub about itself', 'At `/metrics`, for any Prometheus. These have none of the labels above. Node’s own process and event loop figures stand there besides.', metricCatalogue.filter((metric) => metric.own === true)],
+    [
+      'The host',
+      'Under node_exporter’s names and meanings, so that boards and rules made for it work unchanged. Which `node_memory_*` and `node_sockstat_*` there are depends on the kernel.',
+      stored.filter(({ from }) => from.startsWith('collector: ') && !own(from)),
+    ],
+    [
+      'The collector',
+      'What each collector says about itself.',
+      stored.filter(({ from }) => own(from)),
+    ],
+    [
+      'The hub about its hosts',
+      'Stored beside the hosts’ own series.',
+      stored.filter(({ from }) => from.startsWith('hub: ')),
+    ],
+    [
+      'The hub about itself',
+      'At `/metrics`, for any Prometheus. These have none of the labels above. Node’s own process and event loop figures stand there besides.',
+      metricCatalogue.filter((metric) => metric.own === true),
+    ],
   ] as const
   return [
     '# Metrics',
@@ -16,7 +32,14 @@ export function metricsPage(): string {
     '',
     `Every stored series has the labels ${hostLabels.slice(0, -1).map(code).join(', ')}; series of the demo have \`simulated="true"\` too.`,
     'Further labels stand in the tables.',
-    ...sections.flatMap(([title, text, metrics]) => ['', `## ${title}`, '', text, '', ...table(metrics)]),
+    ...sections.flatMap(([title, text, metrics]) => [
+      '',
+      `## ${title}`,
+      '',
+      text,
+      '',
+      ...table(metrics),
+    ]),
     '',
   ].join('\n')
 }

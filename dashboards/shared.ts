@@ -1,8 +1,14 @@
 import { type Annotation, annotation } from './layer/annotations.ts'
 import { colours, words } from './layer/fields.ts'
-import { boardLink, boardsMenu, type Link, linkModel } from './layer/links.ts'
+import { boardLink, boardsMenu, type Link, linkModel, macro } from './layer/links.ts'
 import type { LinkModel } from './layer/model.ts'
-import { datasourceVariable, labelVariable, listVariable, textVariable, type Variable } from './layer/variables.ts'
+import {
+  datasourceVariable,
+  labelVariable,
+  listVariable,
+  textVariable,
+  type Variable,
+} from './layer/variables.ts'
 import { chosenOrUnlabelled } from './selectors.ts'
 
 /** Where the generated boards look for the hub's console; `generate --hub URL` sets another. */
@@ -24,8 +30,16 @@ export function hostVariables(hubUrl: string, allServers: boolean): readonly Var
     datasourceVariable(datasource),
     labelVariable('customer', 'Customer', { metric: info, selector: '' }),
     labelVariable('site', 'Site', { metric: info, selector: 'customer=~"$customer"' }),
-    labelVariable('role', 'Role', { metric: info, selector: 'customer=~"$customer",site=~"$site"' }),
-    labelVariable('server', 'Server', { metric: info, selector: 'customer=~"$customer",site=~"$site",role=~"$role"' }, { all: allServers }),
+    labelVariable('role', 'Role', {
+      metric: info,
+      selector: 'customer=~"$customer",site=~"$site"',
+    }),
+    labelVariable(
+      'server',
+      'Server',
+      { metric: info, selector: 'customer=~"$customer",site=~"$site",role=~"$role"' },
+      { all: allServers },
+    ),
     listVariable('window', 'Averaged over', ['5m', '15m', '1h']),
     textVariable('hub', 'Hub', hubUrl),
   ]
@@ -51,47 +65,74 @@ export const overlays: readonly Annotation[] = [
   }),
 ]
 
+const hub = macro('hub:raw')
+
 /** Top right of every board: the other boards, and the console. */
 export const headLinks: readonly LinkModel[] = [
   boardsMenu('Callward boards', tag),
-  linkModel({ title: 'Console', url: '${hub:raw}/', newTab: true }),
+  linkModel({ title: 'Console', url: `${hub}/`, newTab: true }),
 ]
 
 /** Pages of the hub's console. */
 export const consolePages = {
-  overview: { title: 'Overview in the console', url: '${hub:raw}/', newTab: true },
-  alerts: { title: 'Alerts in the console', url: '${hub:raw}/alerts', newTab: true },
-  incidents: { title: 'Incidents in the console', url: '${hub:raw}/incidents', newTab: true },
+  overview: { title: 'Overview in the console', url: `${hub}/`, newTab: true },
+  alerts: { title: 'Alerts in the console', url: `${hub}/alerts`, newTab: true },
+  incidents: { title: 'Incidents in the console', url: `${hub}/incidents`, newTab: true },
 } as const satisfies Record<string, Link>
 
 /** Console page of the host in a table's row. */
-export const rowHost: Link = { title: 'This host in the console', url: '${hub:raw}/hosts/${__data.fields.instance:percentencode}', newTab: true }
+export const rowHost: Link = {
+  title: 'This host in the console',
+  url: `${hub}/hosts/${macro('__data.fields.instance:percentencode')}`,
+  newTab: true,
+}
 
 /** Console page of the host of a curve or a bar. */
-export const seriesHost: Link = { title: 'This host in the console', url: '${hub:raw}/hosts/${__field.labels.instance:percentencode}', newTab: true }
+export const seriesHost: Link = {
+  title: 'This host in the console',
+  url: `${hub}/hosts/${macro('__field.labels.instance:percentencode')}`,
+  newTab: true,
+}
 
 /** Runbook of the alert in a table's row. */
-export const rowRunbook: Link = { title: 'Runbook', url: '${hub:raw}/runbooks/${__data.fields.alertname:percentencode}', newTab: true }
+export const rowRunbook: Link = {
+  title: 'Runbook',
+  url: `${hub}/runbooks/${macro('__data.fields.alertname:percentencode')}`,
+  newTab: true,
+}
 
 /** Console page of the incident in a table's row. */
-export const rowIncident: Link = { title: 'This incident in the console', url: '${hub:raw}/incidents/${__data.fields.incident:percentencode}', newTab: true }
+export const rowIncident: Link = {
+  title: 'This incident in the console',
+  url: `${hub}/incidents/${macro('__data.fields.incident:percentencode')}`,
+  newTab: true,
+}
 
-const kept = { datasource: '${datasource}', hub: '${hub:percentencode}' }
+const kept = { datasource: macro('datasource'), hub: macro('hub:percentencode') }
 
 /** The Server board for the host in a table's row. */
-export const rowServer: Link = boardLink('Server board', 'callward-server', { ...kept, ...hostOf('__data.fields') })
+export const rowServer: Link = boardLink('Server board', 'callward-server', {
+  ...kept,
+  ...hostOf('__data.fields'),
+})
 
 /** The Server board for the host of a curve or a bar. */
-export const seriesServer: Link = boardLink('Server board', 'callward-server', { ...kept, ...hostOf('__field.labels') })
+export const seriesServer: Link = boardLink('Server board', 'callward-server', {
+  ...kept,
+  ...hostOf('__field.labels'),
+})
 
-function hostOf(macro: string): Record<string, string> {
+function hostOf(source: string): Record<string, string> {
   const names = ['customer', 'site', 'server']
-  return { ...Object.fromEntries(names.map((name) => [name, `\${${macro}.${name}:percentencode}`])), role: '$__all' }
+  return {
+    ...Object.fromEntries(names.map((name) => [name, macro(`${source}.${name}:percentencode`)])),
+    role: '$__all',
+  }
 }
 
 /** A board of ours with the choice made on this one. */
 export function sameHosts(title: string, uid: string): Link {
-  return { title, url: `/d/${uid}?\${__all_variables}&\${__url_time_range}` }
+  return { title, url: `/d/${uid}?${macro('__all_variables')}&${macro('__url_time_range')}` }
 }
 
 /** The Fleet overview, for one site of one customer. */

@@ -22,8 +22,15 @@ import { storePlugin } from './store/plugin.ts'
 import { telemetryPlugin } from './telemetry/plugin.ts'
 import { upgradesPlugin } from './upgrades.ts'
 
-/** The hub: one plugin a capability, in the order they need each other. Does not listen. */
-export async function buildApp(config: HubConfig, clock: Clock): Promise<FastifyInstance> {
+/**
+ * The hub: one plugin a capability, in the order they need each other. Does not listen. `before` sees the
+ * instance while it is still empty (tests list the routes).
+ */
+export async function buildApp(
+  config: HubConfig,
+  clock: Clock,
+  before: (app: FastifyInstance) => void = () => undefined,
+): Promise<FastifyInstance> {
   const app = Fastify({
     logger: loggerOptions(config),
     bodyLimit: 1024 * 1024,
@@ -32,6 +39,7 @@ export async function buildApp(config: HubConfig, clock: Clock): Promise<Fastify
     requestIdHeader: false,
   })
   answerErrors(app)
+  before(app)
   const folder = join(config.data, 'hub')
 
   await app.register(helmet, securityHeaders(config))

@@ -1,5 +1,13 @@
 import { join } from 'node:path'
-import { type Metric, metric, number, type Roots, readKernelFile, type Source, seen } from '../source.ts'
+import {
+  type Metric,
+  metric,
+  number,
+  type Roots,
+  readKernelFile,
+  type Source,
+  seen,
+} from '../source.ts'
 
 /** Ticks a second of /proc/stat: USER_HZ, 100 on every Linux port (man 5 proc). */
 const ticksPerSecond = 100

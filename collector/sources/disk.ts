@@ -1,5 +1,13 @@
 import { join } from 'node:path'
-import { type Metric, metric, number, type Roots, readKernelFile, type Source, seen } from '../source.ts'
+import {
+  type Metric,
+  metric,
+  number,
+  type Roots,
+  readKernelFile,
+  type Source,
+  seen,
+} from '../source.ts'
 import type { DiskFigures, OsUtilsReader } from './os-utils.ts'
 
 /** node_exporter's default: no RAM and loop devices, no partitions. */
@@ -22,7 +30,8 @@ export function diskSource(roots: Roots, reader: OsUtilsReader): Source {
         if (device === undefined || excludedDevices.test(device)) continue
         const figures = known.get(device)
         const numbers = fields.slice(3).map((field) => number(field, device))
-        if (figures === undefined) throw new Error(`${device}: ${numbers.length} figures, 11 expected`)
+        if (figures === undefined)
+          throw new Error(`${device}: ${numbers.length} figures, 11 expected`)
         metrics.push(...diskMetrics(device, figures), ...furtherMetrics(device, numbers))
       }
       return seen(metrics)

@@ -1,9 +1,19 @@
 import { statfs as systemStatfs } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Metric, metric, type Roots, readKernelFile, type Source, type SourceReading, seen, stateOfError } from '../source.ts'
+import {
+  type Metric,
+  metric,
+  type Roots,
+  readKernelFile,
+  type Source,
+  type SourceReading,
+  seen,
+  stateOfError,
+} from '../source.ts'
 
 /** node_exporter's defaults. */
-const excludedMountPoints = /^\/(dev|proc|run\/credentials\/.+|sys|var\/lib\/docker\/.+|var\/lib\/containers\/storage\/.+)($|\/)/
+const excludedMountPoints =
+  /^\/(dev|proc|run\/credentials\/.+|sys|var\/lib\/docker\/.+|var\/lib\/containers\/storage\/.+)($|\/)/
 const excludedTypes =
   /^(autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|hugetlbfs|iso9660|mqueue|nsfs|overlay|proc|procfs|pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|sysfs|tracefs)$/
 
@@ -42,7 +52,9 @@ export function filesystemSource(roots: Roots, options: FilesystemOptions = {}):
     if (hung.has(mount.mountPoint)) throw new Error('still not answering')
     if (hung.size >= hungCallsLimit) throw new Error('not asked while other mounts hang')
     hung.add(mount.mountPoint)
-    const call = statfs(join(roots.rootfs, mount.mountPoint)).finally(() => hung.delete(mount.mountPoint))
+    const call = statfs(join(roots.rootfs, mount.mountPoint)).finally(() =>
+      hung.delete(mount.mountPoint),
+    )
     return withinLimit(call, limitMilliseconds)
   }
   return {
@@ -126,7 +138,9 @@ function belowRoot(mountPoint: string, rootfs: string): string {
 }
 
 function withoutEscapes(field: string): string {
-  return field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
+  return field.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+    String.fromCharCode(Number.parseInt(octal, 8)),
+  )
 }
 
 function watchedMounts(mounts: readonly Mount[]): Mount[] {

@@ -6,7 +6,9 @@ export function filefdSource(roots: Roots): Source {
   return {
     name: 'filefd',
     async read() {
-      const [allocated, , maximum] = readKernelFile(join(roots.proc, 'sys/fs/file-nr')).trim().split(/\s+/)
+      const [allocated, , maximum] = readKernelFile(join(roots.proc, 'sys/fs/file-nr'))
+        .trim()
+        .split(/\s+/)
       return seen([
         metric('node_filefd_allocated', number(allocated, 'file-nr')),
         metric('node_filefd_maximum', number(maximum, 'file-nr')),
@@ -22,8 +24,14 @@ export function conntrackSource(roots: Roots): Source {
     name: 'conntrack',
     async read() {
       return seen([
-        metric('node_nf_conntrack_entries', number(readKernelFile(join(folder, 'nf_conntrack_count')), 'count')),
-        metric('node_nf_conntrack_entries_limit', number(readKernelFile(join(folder, 'nf_conntrack_max')), 'max')),
+        metric(
+          'node_nf_conntrack_entries',
+          number(readKernelFile(join(folder, 'nf_conntrack_count')), 'count'),
+        ),
+        metric(
+          'node_nf_conntrack_entries_limit',
+          number(readKernelFile(join(folder, 'nf_conntrack_max')), 'max'),
+        ),
       ])
     },
   }
@@ -36,8 +44,14 @@ export function entropySource(roots: Roots): Source {
     name: 'entropy',
     async read() {
       return seen([
-        metric('node_entropy_available_bits', number(readKernelFile(join(folder, 'entropy_avail')), 'entropy_avail')),
-        metric('node_entropy_pool_size_bits', number(readKernelFile(join(folder, 'poolsize')), 'poolsize')),
+        metric(
+          'node_entropy_available_bits',
+          number(readKernelFile(join(folder, 'entropy_avail')), 'entropy_avail'),
+        ),
+        metric(
+          'node_entropy_pool_size_bits',
+          number(readKernelFile(join(folder, 'poolsize')), 'poolsize'),
+        ),
       ])
     },
   }

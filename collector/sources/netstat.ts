@@ -1,5 +1,14 @@
 import { join } from 'node:path'
-import { type Metric, metric, number, type Roots, readKernelFile, readOptionalKernelFile, type Source, seen } from '../source.ts'
+import {
+  type Metric,
+  metric,
+  number,
+  type Roots,
+  readKernelFile,
+  readOptionalKernelFile,
+  type Source,
+  seen,
+} from '../source.ts'
 
 /** node_exporter's default choice of fields, which has the UDP losses that matter to SIP and RTP. */
 const chosenFields =
@@ -27,11 +36,14 @@ export function parseNetstat(text: string): Metric[] {
     const [protocol, ...names] = lines[i]!.split(/\s+/)
     const [same, ...values] = (lines[i + 1] ?? '').split(/\s+/)
     if (protocol !== same || names.length !== values.length) {
-      throw new Error(`${protocol ?? ''} ${names.length} names, ${same ?? ''} ${values.length} values`)
+      throw new Error(
+        `${protocol ?? ''} ${names.length} names, ${same ?? ''} ${values.length} values`,
+      )
     }
     for (let k = 0; k < names.length; k++) {
       const field = `${protocol!.slice(0, -1)}_${names[k]}`
-      if (chosenFields.test(field)) metrics.push(metric(`node_netstat_${field}`, number(values[k], field)))
+      if (chosenFields.test(field))
+        metrics.push(metric(`node_netstat_${field}`, number(values[k], field)))
     }
   }
   return metrics
@@ -45,7 +57,8 @@ export function parseSnmp6(text: string): Metric[] {
     const six = name.indexOf('6')
     if (six < 0) continue
     const field = `${name.slice(0, six + 1)}_${name.slice(six + 1)}`
-    if (chosenFields.test(field)) metrics.push(metric(`node_netstat_${field}`, number(value, field)))
+    if (chosenFields.test(field))
+      metrics.push(metric(`node_netstat_${field}`, number(value, field)))
   }
   return metrics
 }

@@ -1,6 +1,16 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Metric, metric, number, type Roots, readKernelFile, type Source, type SourceReading, seen, stateOfError } from '../source.ts'
+import {
+  type Metric,
+  metric,
+  number,
+  type Roots,
+  readKernelFile,
+  type Source,
+  type SourceReading,
+  seen,
+  stateOfError,
+} from '../source.ts'
 import type { InterfaceFigures, OsUtilsReader } from './os-utils.ts'
 
 const bytesPerMegabit = 1_000_000 / 8
@@ -20,7 +30,11 @@ export function networkSource(roots: Roots, reader: OsUtilsReader): Source {
         const colon = line.lastIndexOf(':')
         if (colon < 0) continue
         const device = line.slice(0, colon).trim()
-        const columns = line.slice(colon + 1).trim().split(/\s+/).map((field) => number(field, device))
+        const columns = line
+          .slice(colon + 1)
+          .trim()
+          .split(/\s+/)
+          .map((field) => number(field, device))
         const figures = known.get(device)
         if (figures !== undefined) metrics.push(...trafficMetrics(device, figures))
         else metrics.push(...trafficMetrics(device, figuresOfColumns(columns)))
@@ -35,7 +49,8 @@ export function networkSource(roots: Roots, reader: OsUtilsReader): Source {
 function figuresOfColumns(columns: readonly number[]): InterfaceFigures {
   const at = (column: number) => {
     const value = columns[column]
-    if (value === undefined) throw new Error(`/proc/net/dev: ${columns.length} columns, 16 expected`)
+    if (value === undefined)
+      throw new Error(`/proc/net/dev: ${columns.length} columns, 16 expected`)
     return value
   }
   return {

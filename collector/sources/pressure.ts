@@ -1,5 +1,14 @@
 import { join } from 'node:path'
-import { type Metric, metric, number, type Roots, readKernelFile, readOptionalKernelFile, type Source, seen } from '../source.ts'
+import {
+  type Metric,
+  metric,
+  number,
+  type Roots,
+  readKernelFile,
+  readOptionalKernelFile,
+  type Source,
+  seen,
+} from '../source.ts'
 
 const microsecondsPerSecond = 1_000_000
 

@@ -1,6 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Metric, metric, number, type Roots, readKernelFile, readOptionalKernelFile, type Source, seen } from '../source.ts'
+import {
+  type Metric,
+  metric,
+  number,
+  type Roots,
+  readKernelFile,
+  readOptionalKernelFile,
+  type Source,
+  seen,
+} from '../source.ts'
 
 /** /proc/net/sockstat and sockstat6. Names: node_exporter `sockstat`. */
 export function sockstatSource(roots: Roots): Source {
@@ -10,7 +19,10 @@ export function sockstatSource(roots: Roots): Source {
     async read() {
       return seen([
         ...parseSockstat(readKernelFile(join(roots.proc, 'net/sockstat')), pageBytes),
-        ...parseSockstat(readOptionalKernelFile(join(roots.proc, 'net/sockstat6')) ?? '', pageBytes),
+        ...parseSockstat(
+          readOptionalKernelFile(join(roots.proc, 'net/sockstat6')) ?? '',
+          pageBytes,
+        ),
       ])
     },
   }
@@ -40,7 +52,8 @@ function kernelPageBytes(): number {
   try {
     const vector = readFileSync('/proc/self/auxv')
     for (let at = 0; at + 16 <= vector.length; at += 16) {
-      if (vector.readBigUInt64LE(at) === auxiliaryPageSize) return Number(vector.readBigUInt64LE(at + 8))
+      if (vector.readBigUInt64LE(at) === auxiliaryPageSize)
+        return Number(vector.readBigUInt64LE(at + 8))
     }
   } catch {
     // Not Linux, or /proc hidden: the common size is right on every x86 machine.

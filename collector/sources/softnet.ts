@@ -9,10 +9,15 @@ export function softnetSource(roots: Roots): Source {
   return {
     name: 'softnet',
     async read() {
-      const lines = readKernelFile(join(roots.proc, 'net/softnet_stat')).split('\n').filter((line) => line !== '')
+      const lines = readKernelFile(join(roots.proc, 'net/softnet_stat'))
+        .split('\n')
+        .filter((line) => line !== '')
       return seen(
         lines.flatMap((line, i) => {
-          const columns = line.trim().split(/\s+/).map((field) => hexadecimal(field))
+          const columns = line
+            .trim()
+            .split(/\s+/)
+            .map((field) => hexadecimal(field))
           if (columns.length < 3) throw new Error(`softnet_stat: ${columns.length} columns`)
           const labels = { cpu: String(columns[cpuColumn] ?? i) }
           return [

@@ -1,5 +1,13 @@
 import { join } from 'node:path'
-import { type Metric, metric, type Roots, readKernelFile, readOptionalKernelFile, type Source, seen } from '../source.ts'
+import {
+  type Metric,
+  metric,
+  type Roots,
+  readKernelFile,
+  readOptionalKernelFile,
+  type Source,
+  seen,
+} from '../source.ts'
 
 /** Bytes waiting in all UDP sockets, where SIP and RTP pile up. Names: node_exporter `udp_queues`. */
 export function udpQueuesSource(roots: Roots): Source {

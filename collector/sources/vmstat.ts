@@ -12,7 +12,8 @@ export function vmstatSource(roots: Roots): Source {
       const metrics = []
       for (const line of readKernelFile(join(roots.proc, 'vmstat')).split('\n')) {
         const [field = '', value] = line.split(/\s+/)
-        if (chosenFields.test(field)) metrics.push(metric(`node_vmstat_${field}`, number(value, field)))
+        if (chosenFields.test(field))
+          metrics.push(metric(`node_vmstat_${field}`, number(value, field)))
       }
       return seen(metrics)
     },

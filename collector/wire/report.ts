@@ -15,7 +15,8 @@ export class FrameError extends Error {}
 export function encodeReport(report: Report): Buffer {
   const n = report.values.length
   const s = report.stale.length
-  if (report.indexes.length !== n) throw new Error(`BUG: ${report.indexes.length} indexes for ${n} values`)
+  if (report.indexes.length !== n)
+    throw new Error(`BUG: ${report.indexes.length} indexes for ${n} values`)
   const frame = Buffer.alloc(headerBytes + n * 12 + s * 4)
   frame.writeUInt8(kindReport, 0)
   frame.writeUInt8(lanes.indexOf(report.lane), 1)
@@ -33,19 +34,27 @@ export function encodeReport(report: Report): Buffer {
 
 /** Reads a report frame; `dictionaryLength` bounds every index. Throws FrameError. */
 export function decodeReport(frame: Buffer, dictionaryLength: number): Report {
-  if (frame.length < headerBytes) throw new FrameError(`report of ${frame.length} bytes is shorter than its header`)
-  if (frame.readUInt8(0) !== kindReport) throw new FrameError(`unknown frame kind ${frame.readUInt8(0)}`)
+  if (frame.length < headerBytes)
+    throw new FrameError(`report of ${frame.length} bytes is shorter than its header`)
+  if (frame.readUInt8(0) !== kindReport)
+    throw new FrameError(`unknown frame kind ${frame.readUInt8(0)}`)
   const lane = lanes[frame.readUInt8(1)]
   if (lane === undefined) throw new FrameError(`unknown lane ${frame.readUInt8(1)}`)
   const n = frame.readUInt32LE(4)
   const s = frame.readUInt32LE(8)
-  if (n > limits.seriesPerSession || s > limits.seriesPerSession) throw new FrameError(`${n} values, ${s} stale marks: over the limit`)
-  if (frame.length !== headerBytes + n * 12 + s * 4) throw new FrameError(`report of ${frame.length} bytes, ${headerBytes + n * 12 + s * 4} expected`)
+  if (n > limits.seriesPerSession || s > limits.seriesPerSession)
+    throw new FrameError(`${n} values, ${s} stale marks: over the limit`)
+  if (frame.length !== headerBytes + n * 12 + s * 4)
+    throw new FrameError(
+      `report of ${frame.length} bytes, ${headerBytes + n * 12 + s * 4} expected`,
+    )
   const sequence = frame.readDoubleLE(16)
   const wall = frame.readDoubleLE(24)
   const monotonic = frame.readDoubleLE(32)
-  if (!Number.isSafeInteger(sequence) || sequence < 1) throw new FrameError(`sequence ${sequence} is not a positive whole number`)
-  if (!Number.isFinite(wall) || !Number.isFinite(monotonic)) throw new FrameError('a clock reading is not a number')
+  if (!Number.isSafeInteger(sequence) || sequence < 1)
+    throw new FrameError(`sequence ${sequence} is not a positive whole number`)
+  if (!Number.isFinite(wall) || !Number.isFinite(monotonic))
+    throw new FrameError('a clock reading is not a number')
   const values = new Float64Array(n)
   const valueAt = headerBytes
   for (let i = 0; i < n; i++) values[i] = frame.readDoubleLE(valueAt + i * 8)

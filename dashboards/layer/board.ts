@@ -1,7 +1,14 @@
 import Dashboard from 'grafana-dash-gen/grafana/dashboard.js'
 import Row from 'grafana-dash-gen/grafana/row.js'
 import { type Annotation, grafanaAnnotations } from './annotations.ts'
-import type { AnnotationModel, BoardModel, LinkModel, PanelModel, RowModel, VariableModel } from './model.ts'
+import type {
+  AnnotationModel,
+  BoardModel,
+  LinkModel,
+  PanelModel,
+  RowModel,
+  VariableModel,
+} from './model.ts'
 import type { Panel } from './panel.ts'
 import type { Variable } from './variables.ts'
 
@@ -54,18 +61,27 @@ export function board(spec: BoardSpec): Board {
     time: { from: spec.from, to: 'now' },
   })
   // The casts below: dash-gen's declarations name its own Graphite classes, its code only calls generate().
-  for (const variable of spec.variables) skeleton.addTemplate(variable as unknown as Parameters<Dashboard['addTemplate']>[0])
+  for (const variable of spec.variables)
+    skeleton.addTemplate(variable as unknown as Parameters<Dashboard['addTemplate']>[0])
   for (const overlay of [grafanaAnnotations, ...spec.annotations]) {
     skeleton.addAnnotation(overlay as unknown as Parameters<Dashboard['addAnnotation']>[0])
   }
   for (const { title, folded, panels } of spec.rows) {
-    const row = new Row({ title: title ?? '', showTitle: title !== undefined, collapse: folded === true })
+    const row = new Row({
+      title: title ?? '',
+      showTitle: title !== undefined,
+      collapse: folded === true,
+    })
     for (const panel of panels) row.addPanel(panel as unknown as Parameters<Row['addPanel']>[0])
     skeleton.addRow(row)
   }
   const uid = `callward-${spec.slug}`
   if (uid.length > 40) throw new Error(`BUG: uid ${uid} is longer than 40`)
-  return { uid, fileName: `${String(spec.number).padStart(2, '0')}-${spec.slug}.json`, model: finish(skeleton, spec, uid) }
+  return {
+    uid,
+    fileName: `${String(spec.number).padStart(2, '0')}-${spec.slug}.json`,
+    model: finish(skeleton, spec, uid),
+  }
 }
 
 /**
@@ -76,7 +92,12 @@ function finish(skeleton: Dashboard, spec: BoardSpec, uid: string): BoardModel {
   const state = skeleton.generate()
   const { list: variables } = state.templating as unknown as { list: VariableModel[] }
   const { list: annotations } = state.annotations as unknown as { list: AnnotationModel[] }
-  const rows = state.rows as unknown as { title: string; showTitle: boolean; collapse: boolean; panels: PanelModel[] }[]
+  const rows = state.rows as unknown as {
+    title: string
+    showTitle: boolean
+    collapse: boolean
+    panels: PanelModel[]
+  }[]
   const numbers = spec.rows.map(({ number }) => number)
   return {
     uid,
@@ -100,22 +121,50 @@ function finish(skeleton: Dashboard, spec: BoardSpec, uid: string): BoardModel {
 }
 
 const variableKeys = [
-  'allValue', 'current', 'datasource', 'hide', 'includeAll', 'label', 'multi', 'name', 'options', 'query', 'refresh',
-  'regex', 'skipUrlSync', 'sort', 'type',
+  'allValue',
+  'current',
+  'datasource',
+  'hide',
+  'includeAll',
+  'label',
+  'multi',
+  'name',
+  'options',
+  'query',
+  'refresh',
+  'regex',
+  'skipUrlSync',
+  'sort',
+  'type',
 ] as const satisfies readonly (keyof VariableModel)[]
 
 function knownVariableKeys(variable: VariableModel): VariableModel {
-  const kept = variableKeys.filter((key) => variable[key] !== undefined && variable[key] !== null && !(key === 'allValue' && variable[key] === ''))
+  const kept = variableKeys.filter(
+    (key) =>
+      variable[key] !== undefined &&
+      variable[key] !== null &&
+      !(key === 'allValue' && variable[key] === ''),
+  )
   return Object.fromEntries(kept.map((key) => [key, variable[key]])) as unknown as VariableModel
 }
 
-type SkeletonRow = { readonly title: string; readonly showTitle: boolean; readonly collapse: boolean; readonly panels: readonly PanelModel[] }
+type SkeletonRow = {
+  readonly title: string
+  readonly showTitle: boolean
+  readonly collapse: boolean
+  readonly panels: readonly PanelModel[]
+}
 
 /** Flows each row's panels left to right, line by line; a folded row keeps its panels inside it. */
-function place(rows: readonly SkeletonRow[], numbers: readonly (number | undefined)[], boardNumber: number): (PanelModel | RowModel)[] {
+function place(
+  rows: readonly SkeletonRow[],
+  numbers: readonly (number | undefined)[],
+  boardNumber: number,
+): (PanelModel | RowModel)[] {
   const used = new Set<number>()
   const identify = (number: number | undefined): number => {
-    if (number === undefined || number < 1 || number > 99 || used.has(number)) throw new Error(`BUG: panel number ${number} on board ${boardNumber}`)
+    if (number === undefined || number < 1 || number > 99 || used.has(number))
+      throw new Error(`BUG: panel number ${number} on board ${boardNumber}`)
     used.add(number)
     return boardNumber * 100 + number
   }
@@ -123,7 +172,14 @@ function place(rows: readonly SkeletonRow[], numbers: readonly (number | undefin
   let y = 0
   for (const [index, row] of rows.entries()) {
     const head: RowModel | undefined = row.showTitle
-      ? { type: 'row', id: identify(numbers[index]), title: row.title, collapsed: row.collapse, gridPos: { h: 1, w: 24, x: 0, y: y++ }, panels: [] }
+      ? {
+          type: 'row',
+          id: identify(numbers[index]),
+          title: row.title,
+          collapsed: row.collapse,
+          gridPos: { h: 1, w: 24, x: 0, y: y++ },
+          panels: [],
+        }
       : undefined
     const flowed = flow(row.panels, y)
     const panels = flowed.panels.map((panel) => ({ ...panel, id: identify(panel.id) }))
@@ -136,7 +192,10 @@ function place(rows: readonly SkeletonRow[], numbers: readonly (number | undefin
   return placed
 }
 
-function flow(panels: readonly PanelModel[], top: number): { panels: PanelModel[]; bottom: number } {
+function flow(
+  panels: readonly PanelModel[],
+  top: number,
+): { panels: PanelModel[]; bottom: number } {
   let x = 0
   let y = top
   let bottom = top

@@ -25,14 +25,23 @@ export interface Limits {
  * data in the colour of the base; green begins at `from` (default 0).
  */
 export function badAbove(limits: Limits, from = 0): ThresholdsModel {
-  return steps([from, colours.good], [limits.attention, colours.attention], [limits.bad, colours.bad])
+  return steps(
+    [from, colours.good],
+    [limits.attention, colours.attention],
+    [limits.bad, colours.bad],
+  )
 }
 
 /** Thresholds for a figure that is bad when low: red from `from` (default 0), then attention, then green. */
 export function badBelow(limits: Limits, from = 0): ThresholdsModel {
   const lowest = limits.bad === undefined ? colours.attention : colours.bad
-  const middle = limits.bad === undefined ? undefined : limits.attention === undefined ? undefined : limits.bad
-  return steps([from, lowest], [middle, colours.attention], [limits.attention ?? limits.bad, colours.good])
+  const middle =
+    limits.bad === undefined ? undefined : limits.attention === undefined ? undefined : limits.bad
+  return steps(
+    [from, lowest],
+    [middle, colours.attention],
+    [limits.attention ?? limits.bad, colours.good],
+  )
 }
 
 /** No judgement: the figure in the text's own colour, absence in grey. */
@@ -46,7 +55,9 @@ function steps(...pairs: readonly (readonly [number | undefined, string])[]): Th
 }
 
 /** Words (and colours) for single values, in the order given. */
-export function words(table: Readonly<Record<string, readonly [text: string, color: string]>>): MappingModel {
+export function words(
+  table: Readonly<Record<string, readonly [text: string, color: string]>>,
+): MappingModel {
   const options: Record<string, { color: string; index: number; text: string }> = {}
   for (const [index, [value, [text, color]]] of Object.entries(table).entries()) {
     options[value] = { color, index, text }

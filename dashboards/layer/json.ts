@@ -23,7 +23,9 @@ function write(value: unknown, depth: number, room: number): string {
     const keys = Object.keys(value).sort()
     if (keys.length === 0) return '{}'
     const record = value as Readonly<Record<string, unknown>>
-    const lines = keys.map((key) => `${inner}${JSON.stringify(key)}: ${write(record[key], depth + 1, key.length + 4)}`)
+    const lines = keys.map(
+      (key) => `${inner}${JSON.stringify(key)}: ${write(record[key], depth + 1, key.length + 4)}`,
+    )
     return `{\n${lines.join(',\n')}\n${outer}}`
   }
   if (value === undefined) throw new Error('BUG: undefined in a board')

@@ -1,10 +1,10 @@
 import type * as grafana from '@grafana/schema'
+import type { Options as BarGaugeOptions } from '@grafana/schema/dist/esm/raw/composable/bargauge/panelcfg/x/BarGaugePanelCfg_types.gen'
+import type { Options as StatOptions } from '@grafana/schema/dist/esm/raw/composable/stat/panelcfg/x/StatPanelCfg_types.gen'
 import type {
   FieldConfig as StateTimelineField,
   Options as StateTimelineOptions,
 } from '@grafana/schema/dist/esm/raw/composable/statetimeline/panelcfg/x/StateTimelinePanelCfg_types.gen'
-import type { Options as BarGaugeOptions } from '@grafana/schema/dist/esm/raw/composable/bargauge/panelcfg/x/BarGaugePanelCfg_types.gen'
-import type { Options as StatOptions } from '@grafana/schema/dist/esm/raw/composable/stat/panelcfg/x/StatPanelCfg_types.gen'
 import type { Options as TableOptions } from '@grafana/schema/dist/esm/raw/composable/table/panelcfg/x/TablePanelCfg_types.gen'
 import type { Options as TextOptions } from '@grafana/schema/dist/esm/raw/composable/text/panelcfg/x/TextPanelCfg_types.gen'
 import type { Options as TimeSeriesOptions } from '@grafana/schema/dist/esm/raw/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen'
@@ -61,4 +61,4 @@ export type StateTimelineFieldModel = Plain<StateTimelineField>
 export type TableFieldModel = Plain<grafana.TableFieldOptions>
 
 /** The data source every panel, variable and annotation reads: the board's `datasource` variable. */
-export const boardDatasource = { type: 'prometheus', uid: '${datasource}' }
+export const boardDatasource = { type: 'prometheus', uid: `\${datasource}` }

@@ -18,7 +18,11 @@ export interface Query {
 
 /** A query, its white space folded so that long ones may be written over several lines. */
 export function query(expr: string, legend?: string): Query {
-  const folded = expr.replace(/\s+/g, ' ').replace(/([([]) /g, '$1').replace(/ ([)\]])/g, '$1').trim()
+  const folded = expr
+    .replace(/\s+/g, ' ')
+    .replace(/([([]) /g, '$1')
+    .replace(/ ([)\]])/g, '$1')
+    .trim()
   return { expr: folded, ...(legend === undefined ? {} : { legend }) }
 }
 
@@ -56,7 +60,11 @@ export abstract class Panel {
   readonly width: number
   readonly height: number
 
-  constructor(number: number, title: string, size: { readonly width: number; readonly height: number }) {
+  constructor(
+    number: number,
+    title: string,
+    size: { readonly width: number; readonly height: number },
+  ) {
     this.number = number
     this.title = title
     this.width = size.width
@@ -87,7 +95,9 @@ export abstract class DataPanel<Spec extends PanelSpec = PanelSpec> extends Pane
 
   /** True where only the newest value counts: a silent server then has none, instead of its last one. */
   protected abstract readonly instant: boolean
-  protected abstract visualisation(): Pick<PanelModel, 'type' | 'options'> & { custom?: Record<string, unknown> }
+  protected abstract visualisation(): Pick<PanelModel, 'type' | 'options'> & {
+    custom?: Record<string, unknown>
+  }
 
   protected overrides(): OverrideModel[] {
     return [...(this.spec.overrides ?? [])]
@@ -110,7 +120,10 @@ export abstract class DataPanel<Spec extends PanelSpec = PanelSpec> extends Pane
       description: this.spec.description,
       datasource: boardDatasource,
       targets: this.targets(),
-      fieldConfig: { defaults: { ...this.field(), ...(custom ? { custom } : {}) }, overrides: this.overrides() },
+      fieldConfig: {
+        defaults: { ...this.field(), ...(custom ? { custom } : {}) },
+        overrides: this.overrides(),
+      },
       ...(options ? { options } : {}),
       ...(transformations.length > 0 ? { transformations } : {}),
       ...(links.length > 0 ? { links } : {}),
@@ -137,7 +150,10 @@ export abstract class DataPanel<Spec extends PanelSpec = PanelSpec> extends Pane
       unit,
       noValue: noValue ?? noData,
       mappings: [...(mappings ?? [])],
-      thresholds: thresholds ?? { mode: 'absolute', steps: [{ color: colours.unknown, value: null }] },
+      thresholds: thresholds ?? {
+        mode: 'absolute',
+        steps: [{ color: colours.unknown, value: null }],
+      },
       ...(decimals === undefined ? {} : { decimals }),
       ...(min === undefined ? {} : { min }),
       ...(max === undefined ? {} : { max }),
@@ -153,17 +169,30 @@ export function refId(index: number): string {
 }
 
 /** Gives properties to the series with this display name. */
-export function forName(name: string, properties: Readonly<Record<string, unknown>>): OverrideModel {
+export function forName(
+  name: string,
+  properties: Readonly<Record<string, unknown>>,
+): OverrideModel {
   return override('byName', name, properties)
 }
 
 /** Gives properties to the series whose display name matches, such as `/ out$/`. */
-export function forNames(regexp: string, properties: Readonly<Record<string, unknown>>): OverrideModel {
+export function forNames(
+  regexp: string,
+  properties: Readonly<Record<string, unknown>>,
+): OverrideModel {
   return override('byRegexp', regexp, properties)
 }
 
-function override(id: string, options: string, properties: Readonly<Record<string, unknown>>): OverrideModel {
-  return { matcher: { id, options }, properties: Object.entries(properties).map(([key, value]) => ({ id: key, value })) }
+function override(
+  id: string,
+  options: string,
+  properties: Readonly<Record<string, unknown>>,
+): OverrideModel {
+  return {
+    matcher: { id, options },
+    properties: Object.entries(properties).map(([key, value]) => ({ id: key, value })),
+  }
 }
 
 /** One fixed colour for the series with this display name. */

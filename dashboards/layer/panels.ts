@@ -1,23 +1,38 @@
+import type {
+  FieldModel,
+  PanelModel,
+  PanelOptions,
+  StateTimelineFieldModel,
+  TimeSeriesFieldModel,
+} from './model.ts'
 import { DataPanel, Panel, type PanelSpec } from './panel.ts'
-import type { FieldModel, PanelModel, PanelOptions, StateTimelineFieldModel, TimeSeriesFieldModel } from './model.ts'
 
 const newestValue = { calcs: ['lastNotNull'], fields: '', values: false }
-const hiddenLegend = { calcs: [], displayMode: 'list' as const, placement: 'bottom' as const, showLegend: false }
+const hiddenLegend = {
+  calcs: [],
+  displayMode: 'list' as const,
+  placement: 'bottom' as const,
+  showLegend: false,
+}
 
 /** Curves over time. Gaps stay gaps: a silent server draws no line. */
-export class TimeSeries extends DataPanel<PanelSpec & { readonly stacked?: boolean; readonly limitLines?: boolean }> {
+export class TimeSeries extends DataPanel<PanelSpec & { readonly stacked?: boolean }> {
   protected override readonly instant = false
 
-  constructor(number: number, title: string, spec: PanelSpec & { readonly stacked?: boolean; readonly limitLines?: boolean }) {
+  constructor(number: number, title: string, spec: PanelSpec & { readonly stacked?: boolean }) {
     super(number, title, spec, 8)
   }
 
+  /** Curves have no colour for absence, and every step but the base is drawn as a line: the grey base goes. */
   protected override field(): FieldModel {
-    return { ...super.field(), color: { mode: 'palette-classic' } }
+    const field = super.field()
+    const [base, first, ...limits] = field.thresholds!.steps
+    const steps = [{ color: (first ?? base)!.color, value: null }, ...limits]
+    return { ...field, thresholds: { mode: 'absolute', steps }, color: { mode: 'palette-classic' } }
   }
 
   protected override visualisation() {
-    const lines = this.spec.thresholds !== undefined && this.spec.limitLines !== false
+    const lines = this.spec.thresholds !== undefined
     const custom: TimeSeriesFieldModel = {
       drawStyle: 'line',
       fillOpacity: this.spec.stacked === true ? 60 : 8,
@@ -30,7 +45,12 @@ export class TimeSeries extends DataPanel<PanelSpec & { readonly stacked?: boole
       thresholdsStyle: { mode: lines ? 'dashed' : 'off' },
     }
     const options: PanelOptions['timeseries'] = {
-      legend: { calcs: ['lastNotNull', 'max'], displayMode: 'list', placement: 'bottom', showLegend: true },
+      legend: {
+        calcs: ['lastNotNull', 'max'],
+        displayMode: 'list',
+        placement: 'bottom',
+        showLegend: true,
+      },
       tooltip: { mode: 'multi', sort: 'desc', maxHeight: 600 },
     }
     return { type: 'timeseries', options: { ...options }, custom: { ...custom } }
@@ -59,7 +79,7 @@ export class Stat extends DataPanel<PanelSpec & { readonly named?: boolean }> {
       percentChangeColorMode: 'standard',
       reduceOptions: newestValue,
       showPercentChange: false,
-      textMode: this.spec.named === true ? 'value_and_name' : 'value',
+      textMode: this.spec.named === true ? 'value_and_name' : 'auto',
       wideLayout: true,
     }
     return { type: 'stat', options: { ...options } }
@@ -70,7 +90,11 @@ export class Stat extends DataPanel<PanelSpec & { readonly named?: boolean }> {
 export class Gauge extends DataPanel {
   protected override readonly instant = true
 
-  constructor(number: number, title: string, spec: PanelSpec & { readonly min: number; readonly max: number }) {
+  constructor(
+    number: number,
+    title: string,
+    spec: PanelSpec & { readonly min: number; readonly max: number },
+  ) {
     super(number, title, spec, 6)
   }
 
@@ -136,7 +160,11 @@ export class StateTimeline extends DataPanel {
   }
 
   protected override visualisation() {
-    const custom: StateTimelineFieldModel & { spanNulls: boolean } = { fillOpacity: 75, lineWidth: 0, spanNulls: false }
+    const custom: StateTimelineFieldModel & { spanNulls: boolean } = {
+      fillOpacity: 75,
+      lineWidth: 0,
+      spanNulls: false,
+    }
     const options: PanelOptions['state-timeline'] = {
       alignValue: 'left',
       legend: { ...hiddenLegend, showLegend: true },
@@ -154,7 +182,12 @@ export class StateTimeline extends DataPanel {
 export class Text extends Panel {
   readonly content: string
 
-  constructor(number: number, title: string, content: string, size: { readonly width: number; readonly height: number }) {
+  constructor(
+    number: number,
+    title: string,
+    content: string,
+    size: { readonly width: number; readonly height: number },
+  ) {
     super(number, title, size)
     this.content = content
   }

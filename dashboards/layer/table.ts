@@ -1,5 +1,13 @@
 import { type Link, linkModel } from './links.ts'
-import type { FieldModel, MappingModel, OverrideModel, PanelOptions, TableFieldModel, ThresholdsModel, TransformationModel } from './model.ts'
+import type {
+  FieldModel,
+  MappingModel,
+  OverrideModel,
+  PanelOptions,
+  TableFieldModel,
+  ThresholdsModel,
+  TransformationModel,
+} from './model.ts'
 import { DataPanel, forName, type PanelSpec, query, refId } from './panel.ts'
 
 /** A column of a table: a label of the series, or the value of a query. */
@@ -27,19 +35,31 @@ export interface ValueColumn {
   readonly hidden?: boolean
 }
 
-export type TableSpec = Pick<PanelSpec, 'description' | 'width' | 'height' | 'noValue' | 'links'> & {
+export type TableSpec = Pick<
+  PanelSpec,
+  'description' | 'width' | 'height' | 'noValue' | 'links'
+> & {
   readonly columns: readonly Column[]
   /** Title of the column that sorts the rows, highest first. */
   readonly sortBy: string
 }
 
 /** A column with a label of the series. */
-export function label(name: string, title: string, more: Omit<LabelColumn, 'kind' | 'label' | 'title'> = {}): LabelColumn {
+export function label(
+  name: string,
+  title: string,
+  more: Omit<LabelColumn, 'kind' | 'label' | 'title'> = {},
+): LabelColumn {
   return { kind: 'label', label: name, title, ...more }
 }
 
 /** A column with a query's value; its series must have the table's label columns and no other labels. */
-export function value(title: string, unit: string, expr: string, more: Omit<ValueColumn, 'kind' | 'title' | 'unit' | 'expr'> = {}): ValueColumn {
+export function value(
+  title: string,
+  unit: string,
+  expr: string,
+  more: Omit<ValueColumn, 'kind' | 'title' | 'unit' | 'expr'> = {},
+): ValueColumn {
   return { kind: 'value', title, unit, expr: query(expr).expr, ...more }
 }
 
@@ -50,7 +70,9 @@ export class Table extends DataPanel {
   private readonly sortBy: string
 
   constructor(number: number, title: string, { columns, sortBy, ...rest }: TableSpec) {
-    const queries = columns.flatMap((column) => (column.kind === 'value' ? [{ expr: column.expr }] : []))
+    const queries = columns.flatMap((column) =>
+      column.kind === 'value' ? [{ expr: column.expr }] : [],
+    )
     super(number, title, { ...rest, unit: 'none', queries }, 10)
     this.columns = columns
     this.sortBy = sortBy
@@ -81,7 +103,9 @@ export class Table extends DataPanel {
 
   protected override transformations(): TransformationModel[] {
     const names = [...this.fieldNames()]
-    const hidden = names.filter(([column]) => column.kind === 'value' && column.hidden === true).map(([, name]) => name)
+    const hidden = names
+      .filter(([column]) => column.kind === 'value' && column.hidden === true)
+      .map(([, name]) => name)
     const organize = {
       excludeByName: Object.fromEntries(['Time', ...hidden].map((name) => [name, true])),
       indexByName: Object.fromEntries(names.map(([, name], index) => [name, index])),
@@ -96,10 +120,10 @@ export class Table extends DataPanel {
   }
 
   protected override visualisation() {
-    const custom: Pick<TableFieldModel, 'align' | 'cellOptions' | 'filterable'> = {
+    const custom: Omit<TableFieldModel, 'cellOptions'> = {
       align: 'auto',
-      cellOptions: { type: 'auto' },
       filterable: true,
+      inspect: false,
     }
     const options: PanelOptions['table'] = {
       cellHeight: 'sm',
@@ -107,7 +131,7 @@ export class Table extends DataPanel {
       showHeader: true,
       sortBy: [{ displayName: this.sortBy, desc: true }],
     }
-    return { type: 'table', options: { ...options }, custom: { ...custom, inspect: false } }
+    return { type: 'table', options: { ...options }, custom: { ...custom } }
   }
 }
 
@@ -118,14 +142,21 @@ function properties(column: Column): Record<string, unknown> {
     ...(column.mappings === undefined ? {} : { mappings: column.mappings }),
   }
   if (column.kind === 'label') {
-    const coloured = column.mappings === undefined ? {} : { 'custom.cellOptions': { type: 'color-text' } }
-    return { ...shared, ...coloured, ...(column.links === undefined ? {} : { links: column.links.map(linkModel) }) }
+    const coloured =
+      column.mappings === undefined ? {} : { 'custom.cellOptions': { type: 'color-text' } }
+    return {
+      ...shared,
+      ...coloured,
+      ...(column.links === undefined ? {} : { links: column.links.map(linkModel) }),
+    }
   }
   return {
     ...shared,
     unit: column.unit,
     ...(column.decimals === undefined ? {} : { decimals: column.decimals }),
-    ...(column.thresholds === undefined && column.mappings === undefined ? {} : { 'custom.cellOptions': { type: 'color-text' } }),
+    ...(column.thresholds === undefined && column.mappings === undefined
+      ? {}
+      : { 'custom.cellOptions': { type: 'color-text' } }),
     ...(column.thresholds === undefined ? {} : { thresholds: column.thresholds }),
   }
 }

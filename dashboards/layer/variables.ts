@@ -12,7 +12,10 @@ function variable(model: VariableModel): Variable {
 }
 
 /** The choice of data source; starts at the one with uid `preferred` if Grafana has it. */
-export function datasourceVariable(preferred: { readonly uid: string; readonly name: string }): Variable {
+export function datasourceVariable(preferred: {
+  readonly uid: string
+  readonly name: string
+}): Variable {
   return variable({
     name: 'datasource',
     label: 'Data source',
@@ -61,9 +64,23 @@ export function labelVariable(
 }
 
 /** A fixed list; the first of `values` unless `chosen` names another. */
-export function listVariable(name: string, title: string, values: readonly string[], chosen = values[0]!): Variable {
+export function listVariable(
+  name: string,
+  title: string,
+  values: readonly string[],
+  chosen = values[0]!,
+): Variable {
   const options = values.map((value) => ({ text: value, value, selected: value === chosen }))
-  const template = new Templates.Custom({ name, label: title, options, defaultValue: chosen, multi: false, includeAll: false, hide: 0, skipUrlSync: false })
+  const template = new Templates.Custom({
+    name,
+    label: title,
+    options,
+    defaultValue: chosen,
+    multi: false,
+    includeAll: false,
+    hide: 0,
+    skipUrlSync: false,
+  })
   // dash-gen types its output as an open record; `finish` picks the keys Grafana knows.
   return { name, generate: () => template.generate() as VariableModel }
 }

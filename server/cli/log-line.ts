@@ -1,5 +1,17 @@
 const levels: Readonly<Record<number, string>> = { 40: 'warning ', 50: 'ERROR ', 60: 'FATAL ' }
-const quietFields = new Set(['level', 'time', 'msg', 'program', 'pid', 'hostname', 'reqId', 'req', 'res', 'responseTime', 'err'])
+const quietFields = new Set([
+  'level',
+  'time',
+  'msg',
+  'program',
+  'pid',
+  'hostname',
+  'reqId',
+  'req',
+  'res',
+  'responseTime',
+  'err',
+])
 
 /** One of our JSON log lines as a person reads it; undefined for lines nobody needs to see (requests). */
 export function formatLogLine(part: string, line: string): string | undefined {
@@ -19,5 +31,7 @@ export function formatLogLine(part: string, line: string): string | undefined {
   const error = (entry['err'] as { message?: string } | undefined)?.message
   if (error !== undefined) fields.push(`error=${error}`)
   const level = levels[Number(entry['level'])] ?? ''
-  return [clock, part.padEnd(9), `${level}${message}`, ...fields].filter((word) => word !== '').join('  ')
+  return [clock, part.padEnd(9), `${level}${message}`, ...fields]
+    .filter((word) => word !== '')
+    .join('  ')
 }

@@ -32,7 +32,10 @@ const restartAfterMillis = [500, 1000, 2000, 5000, 10_000]
 
 /** Supervises the hub and this host's collector until a signal; resolves with the exit code. */
 export async function start(argv: readonly string[]): Promise<number> {
-  const { values } = parseArgs({ args: [...argv], options: { demo: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } })
+  const { values } = parseArgs({
+    args: [...argv],
+    options: { demo: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+  })
   if (values.help === true) {
     process.stdout.write(startHelp)
     return 0
@@ -72,17 +75,22 @@ class Supervisor {
     const done = new Promise<number>((resolve) => {
       this.#finish = resolve
     })
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => this.#stop(0))
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
+      process.on(signal, () => this.#stop(0))
     for (const part of parts) this.#spawn(part, 0)
     return done
   }
 
   #spawn(part: Part, failures: number): void {
     const startedAt = Date.now()
-    const child = spawn(process.execPath, ['--enable-source-maps', join(packageRoot, 'dist', part.script)], {
-      env: this.#environmentOf(part),
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
+    const child = spawn(
+      process.execPath,
+      ['--enable-source-maps', join(packageRoot, 'dist', part.script)],
+      {
+        env: this.#environmentOf(part),
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    )
     this.#children.set(part.name, child)
     createInterface({ input: child.stdout! }).on('line', (line) => this.#show(part, line))
     child.once('exit', (code, signal) => {
@@ -92,7 +100,9 @@ class Supervisor {
       // A hub that cannot start says why on its own; trying again would only repeat it.
       if (part === hub && !steady && (code === 1 || code === 2)) return this.#stop(code)
       if (code === 2) return this.#stop(code)
-      const wait = steady ? 0 : restartAfterMillis[Math.min(failures, restartAfterMillis.length - 1)]!
+      const wait = steady
+        ? 0
+        : restartAfterMillis[Math.min(failures, restartAfterMillis.length - 1)]!
       process.stderr.write(`The ${part.name} ended (${signal ?? code}); starting it again.\n`)
       const timer = setTimeout(() => {
         this.#timers.delete(timer)
@@ -122,7 +132,9 @@ class Supervisor {
   #welcome(): void {
     const file = join(this.#environment['CALLWARD_DATA']!, 'hub', 'sign-in-link')
     if (!existsSync(file)) return
-    process.stdout.write(`\n  Open the console (one use, 15 minutes):\n  ${readFileSync(file, 'utf8').trim()}\n\n  A new link: npx callward sign-in     Alerts in this terminal: npx callward watch\n\n`)
+    process.stdout.write(
+      `\n  Open the console (one use, 15 minutes):\n  ${readFileSync(file, 'utf8').trim()}\n\n  A new link: npx callward sign-in     Alerts in this terminal: npx callward watch\n\n`,
+    )
   }
 
   #stop(code: number): void {
@@ -131,7 +143,9 @@ class Supervisor {
     process.exitCode = code
     for (const timer of this.#timers) clearTimeout(timer)
     // The collector first, so that its last report still finds the hub.
-    const [first, ...rest] = [...this.#children.entries()].sort(([a], [b]) => Number(a === 'hub') - Number(b === 'hub'))
+    const [first, ...rest] = [...this.#children.entries()].sort(
+      ([a], [b]) => Number(a === 'hub') - Number(b === 'hub'),
+    )
     first?.[1].kill('SIGTERM')
     for (const [name, child] of rest) {
       if (name === 'hub') setTimeout(() => child.kill('SIGTERM'), 300)

@@ -12,9 +12,9 @@ export interface Connection {
   readonly limits: LiveLimits
   /**
    * `welcomed`: no subscription yet; `checking`: the client resumes after a message the hub had not seen at
-   * the welcome; `replaying`: catching up, at the client's pace; `live`: as it happens; `closed`: nothing more.
+   * the welcome; `following`: reads after the cursor; `closed`: nothing more.
    */
-  readonly phase: 'welcomed' | 'checking' | 'replaying' | 'live' | 'closed'
+  readonly phase: 'welcomed' | 'checking' | 'following' | 'closed'
   /** Newest sequence sent, or what the client starts after. */
   readonly cursor: number
   /** Newest sequence the client says it received. */
@@ -22,8 +22,8 @@ export interface Connection {
   readonly reading: boolean
   /** Something was committed while a page was being read. */
   readonly wokenWhileReading: boolean
-  /** The replay waits for the client to take what was sent. */
-  readonly paused: boolean
+  /** Sending waits for the client to take what was sent: since when it took nothing, and what waited then. */
+  readonly paused: { readonly since: number; readonly bytes: number } | undefined
   readonly badFramesInARow: number
   readonly pendingAcknowledgements: number
   readonly window: {
@@ -42,12 +42,13 @@ export interface Connection {
 export type LiveInput =
   | { readonly kind: 'frame'; readonly text: string; readonly at: number }
   | { readonly kind: 'binary'; readonly at: number }
-  | { readonly kind: 'wake' }
+  | { readonly kind: 'wake'; readonly at: number; readonly bufferedBytes: number }
   | { readonly kind: 'head'; readonly sequence: number }
   | {
       readonly kind: 'page'
       readonly messages: readonly QueuedMessage[]
       readonly bufferedBytes: number
+      readonly at: number
     }
   | { readonly kind: 'readFailed' }
   /** What still waits in the socket, told after sending and after the client took it. */
@@ -91,7 +92,7 @@ export function newConnection(person: Principal, head: number, limits: LiveLimit
     received: 0,
     reading: false,
     wokenWhileReading: false,
-    paused: false,
+    paused: undefined,
     badFramesInARow: 0,
     pendingAcknowledgements: 0,
     window: { startedAt: Number.NEGATIVE_INFINITY, frames: 0, receipts: 0, refused: 0 },

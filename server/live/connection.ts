@@ -27,11 +27,11 @@ export function step(connection: Connection, input: LiveInput): LiveStep {
     case 'binary':
       return frameArrived({ ...connection, heard: true }, input)
     case 'wake':
-      return woken(connection)
+      return woken(connection, input.at, input.bufferedBytes)
     case 'head':
       return headKnown(connection, input.sequence)
     case 'page':
-      return pageRead(connection, input.messages, input.bufferedBytes)
+      return pageRead(connection, input)
     case 'readFailed':
       return [{ ...connection, reading: false, wokenWhileReading: false }, []]
     case 'buffered':

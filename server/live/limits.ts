@@ -10,10 +10,10 @@ export interface LiveLimits {
   readonly badFramesInARow: number
   /** Acknowledgements of one socket that are being recorded at a time. */
   readonly pendingAcknowledgements: number
-  /** Bytes waiting for a slow client that close its socket with 4408. */
+  /** Bytes waiting in a socket at which sending pauses until half of them are taken; a quarter leaves hints out. */
   readonly bufferedBytes: number
-  /** Bytes waiting at which a replay pauses and hints are left out. */
-  readonly pauseBytes: number
+  /** Milliseconds a paused client may take nothing before its socket is closed with 4408. */
+  readonly stalledMs: number
   /** Messages read from the records at a time. */
   readonly pageMessages: number
   /** Open sockets of one person. */
@@ -40,16 +40,14 @@ export interface LiveTimes {
   readonly closeMs: number
 }
 
-const mebibyte = 1024 * 1024
-
 export const defaultLiveLimits: LiveLimits = {
   frameBytes: 64 * 1024,
   framesPerSecond: 20,
   floodPerSecond: 2000,
   badFramesInARow: 3,
   pendingAcknowledgements: 32,
-  bufferedBytes: 4 * mebibyte,
-  pauseBytes: mebibyte,
+  bufferedBytes: 4 * 1024 * 1024,
+  stalledMs: 3000,
   pageMessages: 100,
   socketsPerPerson: 16,
   keptMessages: 10_000,

@@ -72,8 +72,7 @@ export const livePlugin = fp(
     const clock = options.clock ?? systemClock
     const limits = { ...defaultLiveLimits, ...options.limits }
     const times = { ...defaultLiveTimes, ...options.times }
-    // Typed here: the plugin that decorates it belongs to another part.
-    const records = app.getDecorator<Records>('records')
+    const { records } = app
     const sockets = new Map<LiveSocket, IncomingMessage>()
     const metrics = liveMetrics(app, () => sockets.size)
     const hub = { version, simulated: options.simulated ?? false }
@@ -164,7 +163,7 @@ function jsonOf(body: unknown): string {
 }
 
 function wakeAll(sockets: ReadonlyMap<LiveSocket, unknown>): void {
-  for (const socket of sockets.keys()) socket.offer({ kind: 'wake' })
+  for (const socket of sockets.keys()) socket.wake()
 }
 
 function listenerOf({ connection, openedAt }: LiveSocket): LiveListener {

@@ -63,6 +63,15 @@ export class LiveSocket {
     this.offer({ kind: 'tick', bufferedBytes: this.#socket.bufferedAmount })
   }
 
+  /** There may be something to send: a commit, or the sweep. */
+  wake(): void {
+    this.offer({
+      kind: 'wake',
+      at: this.#duties.clock.monotonic(),
+      bufferedBytes: this.#socket.bufferedAmount,
+    })
+  }
+
   hint(topic: string): void {
     this.offer({ kind: 'hint', topic, bufferedBytes: this.#socket.bufferedAmount })
   }
@@ -136,13 +145,12 @@ export class LiveSocket {
 
   #read(after: number, limit: number): void {
     this.#await(
-      this.#duties.read(this.#connection.person.id, after, limit).then(
-        (messages): LiveInput => ({
-          kind: 'page',
-          messages,
-          bufferedBytes: this.#socket.bufferedAmount,
-        }),
-      ),
+      this.#duties.read(this.#connection.person.id, after, limit).then((messages) => ({
+        kind: 'page',
+        messages,
+        bufferedBytes: this.#socket.bufferedAmount,
+        at: this.#duties.clock.monotonic(),
+      })),
     )
   }
 

@@ -55,7 +55,10 @@ class ScopedConnection implements DatabaseConnection {
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     const scope = this.#scope
     if (scope === undefined) {
-      throw new RecordsError('other', 'This write transaction is over; finish its statements before it returns.')
+      throw new RecordsError(
+        'other',
+        'This write transaction is over; finish its statements before it returns.',
+      )
     }
     if (this.#doomed !== undefined) throw this.#doomed.cause
     const execution = scope.execute(query)
@@ -76,7 +79,7 @@ class ScopedConnection implements DatabaseConnection {
   }
 
   async release(): Promise<void> {
-    await Promise.allSettled(this.#pending)
+    while (this.#pending.size > 0) await Promise.allSettled(this.#pending)
     if (this.#doomed !== undefined) throw this.#doomed.cause
     const scope = this.#scope
     this.#scope = undefined

@@ -34,7 +34,9 @@ interface NodeStatement {
 }
 
 /** The part of libsql used here (0.5). */
-type Libsql = new (path: string) => {
+type Libsql = new (
+  path: string,
+) => {
   exec(sql: string): void
   prepare(sql: string): LibsqlStatement
   close(): void
@@ -70,7 +72,8 @@ function loadNodeSqlite(): NodeSqlite | undefined {
 
 function openNode(path: string): EngineDatabase {
   const sqlite = loadNodeSqlite()
-  if (sqlite === undefined) throw new RecordsError('other', 'This Node has no node:sqlite; use Node 22.14 or later.')
+  if (sqlite === undefined)
+    throw new RecordsError('other', 'This Node has no node:sqlite; use Node 22.14 or later.')
   const database = rethrowing(() => new sqlite.DatabaseSync(path))
   return {
     engine: 'node',

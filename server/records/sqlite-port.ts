@@ -2,7 +2,12 @@ import { existsSync } from 'node:fs'
 import { type Bindable, bindable, checkText } from './bindings.ts'
 import { fromSqlite, RecordsError } from './records-error.ts'
 import { scanSql } from './sql-scan.ts'
-import { type EngineDatabase, type EngineStatement, openEngine, type SqliteEngine } from './sqlite-engines.ts'
+import {
+  type EngineDatabase,
+  type EngineStatement,
+  openEngine,
+  type SqliteEngine,
+} from './sqlite-engines.ts'
 
 export type SqliteValue = null | number | string | Uint8Array
 export type SqliteRow = Record<string, SqliteValue>
@@ -35,7 +40,9 @@ const busyTimeoutMilliseconds = 5000
 /** Prepared statements kept by each connection. */
 const maxPreparedStatements = 256
 const cachedVerbs: ReadonlySet<string> = new Set(
-  'select insert update delete replace values with savepoint release rollback begin commit'.split(' '),
+  'select insert update delete replace values with savepoint release rollback begin commit'.split(
+    ' ',
+  ),
 )
 const readOnlyVerbs: ReadonlySet<string> = new Set(['select', 'values', 'with', 'explain'])
 
@@ -47,7 +54,8 @@ const readOnlyVerbs: ReadonlySet<string> = new Set(['select', 'values', 'with', 
 export function openSqlite(path: string, options: SqliteOptions = {}): SqliteConnection {
   checkText(path, 'The path')
   const readOnly = options.readOnly === true
-  if (readOnly && !existsSync(path)) throw new RecordsError('other', `There is no database ${path}.`)
+  if (readOnly && !existsSync(path))
+    throw new RecordsError('other', `There is no database ${path}.`)
   const connection = new PortConnection(openEngine(path, options.engine), readOnly)
   try {
     connection.configure(path)
@@ -76,7 +84,10 @@ class PortConnection implements SqliteConnection {
       database.exec(`pragma busy_timeout = ${busyTimeoutMilliseconds}`)
       const mode = database.prepare('pragma journal_mode = wal').all([])[0]?.['journal_mode']
       if (mode !== 'wal' && path !== ':memory:') {
-        throw new RecordsError('other', `${path} cannot use a write-ahead log; put it on a local disk.`)
+        throw new RecordsError(
+          'other',
+          `${path} cannot use a write-ahead log; put it on a local disk.`,
+        )
       }
       database.exec('pragma synchronous = full')
       database.exec('pragma foreign_keys = on')
@@ -134,7 +145,9 @@ class PortConnection implements SqliteConnection {
     const values = bindable(parameters).map(asInteger)
     const prepared = this.#prepare(sql)
     if (prepared.parameters !== values.length) {
-      throw new TypeError(`The statement has ${prepared.parameters} parameters, ${values.length} were given.`)
+      throw new TypeError(
+        `The statement has ${prepared.parameters} parameters, ${values.length} were given.`,
+      )
     }
     return { statement: prepared.statement, values }
   }
@@ -190,7 +203,10 @@ function plainValue(value: unknown, column: string): SqliteValue {
   if (typeof value === 'bigint') {
     const number = Number(value)
     if (Number.isSafeInteger(number)) return number
-    throw new RecordsError('other', `Column "${column}" holds ${value}, beyond 2^53; cast it to text to read it.`)
+    throw new RecordsError(
+      'other',
+      `Column "${column}" holds ${value}, beyond 2^53; cast it to text to read it.`,
+    )
   }
   if (value instanceof ArrayBuffer) return new Uint8Array(value)
   return value as SqliteValue // engines give nothing else: null, number, string, Uint8Array

@@ -1,12 +1,21 @@
 import { Worker } from 'node:worker_threads'
 import { CallwardError } from '../errors.ts'
 import { RecordsError } from './records-error.ts'
-import type { SqliteFailure, SqliteReply, SqliteRequest, SqliteWorkerData } from './sqlite-protocol.ts'
+import type {
+  SqliteFailure,
+  SqliteReply,
+  SqliteRequest,
+  SqliteWorkerData,
+} from './sqlite-protocol.ts'
 
 type Answered = Extract<SqliteReply, { rows: unknown }>
 type Outcome = { readonly reply: Answered } | { readonly failure: SqliteFailure }
 /** A request that has a reply, without its number. */
-export type SqliteQuestion = SqliteRequest extends infer R ? (R extends { id: number } ? Omit<R, 'id'> : never) : never
+export type SqliteQuestion = SqliteRequest extends infer R
+  ? R extends { id: number }
+    ? Omit<R, 'id'>
+    : never
+  : never
 
 /** Requests a thread may have unanswered. */
 const maxUnanswered = 20_000
@@ -17,11 +26,14 @@ export class SqliteThread {
   readonly #name: string
   readonly #waiting = new Map<number, (outcome: Outcome) => void>()
   readonly #exited: Promise<void>
+  readonly #onFault: (reason: string) => void
+  #closing = false
   #lastId = 0
   #stopped: string | undefined
 
-  private constructor(data: SqliteWorkerData, program: URL) {
+  private constructor(data: SqliteWorkerData, onFault: (reason: string) => void, program: URL) {
     this.#name = data.mode
+    this.#onFault = onFault
     this.#worker = new Worker(program, { workerData: data, name: `records-${data.mode}` })
     this.#worker.on('message', (reply: SqliteReply) => this.#answer(reply))
     this.#worker.on('error', (error) => this.#stop(`failed: ${error.message}`))
@@ -33,14 +45,16 @@ export class SqliteThread {
     })
   }
 
-  /** Resolves once the worker has its database open. Throws RecordsError. */
+  /** Resolves once the worker has its database open; `onFault` hears when it ends unasked. Throws RecordsError. */
   static async start(
     data: SqliteWorkerData,
+    onFault: (reason: string) => void = () => {},
     program: URL = new URL('./sqlite-worker.js', import.meta.url),
   ): Promise<SqliteThread> {
-    const thread = new SqliteThread(data, program)
+    const thread = new SqliteThread(data, onFault, program)
     const outcome = await new Promise<Outcome>((resolve) => thread.#waiting.set(0, resolve))
     if ('reply' in outcome) return thread
+    thread.#closing = true
     await thread.#exited
     throw errorOf(outcome.failure)
   }
@@ -54,7 +68,10 @@ export class SqliteThread {
   async ask(question: SqliteQuestion): Promise<Answered> {
     if (this.#stopped !== undefined) throw new RecordsError('other', this.#stopped)
     if (this.#waiting.size >= maxUnanswered) {
-      throw new CallwardError('unavailable', `The records have ${maxUnanswered} requests waiting; try again shortly.`)
+      throw new CallwardError(
+        'unavailable',
+        `The records have ${maxUnanswered} requests waiting; try again shortly.`,
+      )
     }
     this.#lastId += 1
     const id = this.#lastId
@@ -73,6 +90,7 @@ export class SqliteThread {
 
   /** Resolves when the database is closed and the thread has ended. */
   async close(): Promise<void> {
+    this.#closing = true
     if (this.#stopped === undefined) await this.ask({ kind: 'close' })
     await this.#exited
   }
@@ -89,6 +107,7 @@ export class SqliteThread {
     const failure: SqliteFailure = { code: 'other', message: this.#stopped, broken: true }
     for (const settle of this.#waiting.values()) settle({ failure })
     this.#waiting.clear()
+    if (!this.#closing) this.#onFault(this.#stopped)
   }
 }
 

@@ -1,13 +1,24 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { fromSqlite } from './records-error.ts'
 import { openSqlite, type SqliteConnection } from './sqlite-port.ts'
-import type { SqliteFailure, SqliteReply, SqliteRequest, SqliteWorkerData, StatementRequest } from './sqlite-protocol.ts'
+import type {
+  CloseRequest,
+  CommitRequest,
+  SqliteFailure,
+  SqliteReply,
+  SqliteRequest,
+  SqliteWorkerData,
+  StatementRequest,
+} from './sqlite-protocol.ts'
 
 /** The transactions that will share one commit; `none` until the first statement. */
 type Group =
   | { readonly state: 'none' }
   | { readonly state: 'open' }
   | { readonly state: 'broken'; readonly cause: unknown }
+
+/** A reply without its number. */
+type Answer = Omit<Extract<SqliteReply, { rows: unknown }>, 'id'>
 
 /** Does what it is asked on one connection, one request after the other. */
 class Session {
@@ -24,7 +35,14 @@ class Session {
     return this.#group.state === 'broken'
   }
 
-  statement({ scope, sql, parameters, wantsRows }: StatementRequest): Omit<SqliteReply & { rows: unknown }, 'id'> {
+  answer(request: StatementRequest | CommitRequest | CloseRequest): Answer {
+    if (request.kind === 'statement') return this.#statement(request)
+    if (request.kind === 'commit') this.#commit()
+    else this.#close()
+    return { rows: [] }
+  }
+
+  #statement({ scope, sql, parameters, wantsRows }: StatementRequest): Answer {
     if (scope !== undefined) this.#enter(scope)
     try {
       if (wantsRows) return { rows: this.#connection.all(sql, parameters) }
@@ -49,7 +67,7 @@ class Session {
     }
   }
 
-  commit(): void {
+  #commit(): void {
     const group = this.#group
     this.#group = { state: 'none' }
     this.#scope = undefined
@@ -63,7 +81,7 @@ class Session {
     }
   }
 
-  close(): void {
+  #close(): void {
     if (this.#group.state !== 'none') this.#undo()
     this.#connection.close()
   }
@@ -102,17 +120,13 @@ class Session {
 
 function serve(port: MessagePort, session: Session): void {
   port.on('message', (request: SqliteRequest) => {
-    if (request.kind === 'release' || request.kind === 'rollback') {
+    if (!('id' in request)) {
       session.end(request.kind, request.scope)
       return
     }
     const { id } = request
     try {
-      if (request.kind === 'statement') port.postMessage({ id, ...session.statement(request) })
-      else {
-        session[request.kind]()
-        port.postMessage({ id, rows: [] } satisfies SqliteReply)
-      }
+      port.postMessage({ id, ...session.answer(request) } satisfies SqliteReply)
     } catch (error) {
       port.postMessage({ id, failure: failureOf(error, session.broken) } satisfies SqliteReply)
     }
@@ -129,7 +143,9 @@ function failureOf(error: unknown, broken: boolean): SqliteFailure {
 function start(port: MessagePort, { path, mode, engine }: SqliteWorkerData): void {
   try {
     const readOnly = mode === 'reader'
-    const session = new Session(openSqlite(path, engine === undefined ? { readOnly } : { readOnly, engine }))
+    const session = new Session(
+      openSqlite(path, engine === undefined ? { readOnly } : { readOnly, engine }),
+    )
     serve(port, session)
     port.postMessage({ id: 0, rows: [] } satisfies SqliteReply)
   } catch (error) {

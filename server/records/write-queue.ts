@@ -2,8 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Kysely } from 'kysely'
 import { type Clock, systemClock } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
+import type { Records, RecordsTransaction } from './records.ts'
 import { RecordsError } from './records-error.ts'
-import type { RecordsTransaction } from './records.ts'
 import type { RecordsSchema } from './schema.ts'
 
 /** The engine's half of group commit. */
@@ -43,6 +43,11 @@ export interface WriteStatistics {
   readonly commits: number
   /** Time spent in commits (the disk), in all. */
   readonly commitMilliseconds: number
+}
+
+/** Records that can say what their write queue does. */
+export interface CountedRecords extends Records {
+  readonly statistics: WriteStatistics
 }
 
 interface Job {
@@ -110,7 +115,9 @@ export class WriteQueue {
 
   #admit(): void {
     if (this.#inside.getStore()?.running === true) {
-      throw new Error('BUG: records.write inside records.write would wait for itself; pass the transaction on')
+      throw new Error(
+        'BUG: records.write inside records.write would wait for itself; pass the transaction on',
+      )
     }
     if (this.#closed) {
       this.#refused += 1
@@ -165,12 +172,17 @@ export class WriteQueue {
     this.#commitMilliseconds += this.#clock.monotonic() - startedAt
   }
 
-  async #runTransaction<T>(work: (tx: RecordsTransaction) => Promise<T>, milliseconds: number): Promise<T> {
+  async #runTransaction<T>(
+    work: (tx: RecordsTransaction) => Promise<T>,
+    milliseconds: number,
+  ): Promise<T> {
     const inside = { running: true }
     const deadline = deadlineAfter(milliseconds)
     try {
       return await this.#inside.run(inside, () =>
-        this.#engine.database.transaction().execute((tx) => Promise.race([work(tx), deadline.passed])),
+        this.#engine.database
+          .transaction()
+          .execute((tx) => Promise.race([work(tx), deadline.passed])),
       )
     } finally {
       inside.running = false
@@ -184,7 +196,12 @@ function deadlineAfter(milliseconds: number): { passed: Promise<never>; cancel()
   const passed = new Promise<never>((_resolve, reject) => {
     if (!Number.isFinite(milliseconds)) return
     timer = setTimeout(() => {
-      reject(new RecordsError('busy', `A write transaction was open for ${milliseconds} ms and was rolled back.`))
+      reject(
+        new RecordsError(
+          'busy',
+          `A write transaction was open for ${milliseconds} ms and was rolled back.`,
+        ),
+      )
     }, milliseconds)
   })
   return { passed, cancel: () => clearTimeout(timer) }

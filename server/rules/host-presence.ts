@@ -17,12 +17,14 @@ export const holdCollectorMillis = 200_000
 export class HostPresence {
   readonly #clock: Clock
   readonly #queries: RuleQueries
+  readonly #onError: (error: unknown) => void
   readonly #startedAt: number
   #collectors: ReadonlySet<string> = new Set()
 
-  constructor(options: { clock: Clock; queries: RuleQueries }) {
+  constructor(options: { clock: Clock; queries: RuleQueries; onError: (error: unknown) => void }) {
     this.#clock = options.clock
     this.#queries = options.queries
+    this.#onError = options.onError
     this.#startedAt = options.clock.monotonic()
   }
 
@@ -33,19 +35,26 @@ export class HostPresence {
 
   /**
    * Asks what is known now, for one host when `instance` is given. Ask before the rule's own query: a report that
-   * arrives in between must not count as heard while its data is not in the answer.
+   * arrives in between must not count as heard while its data is not in the answer. Undefined when the question
+   * cannot be answered.
    */
-  async known(at: Millis, instance?: string): Promise<KnownHosts> {
+  async known(at: Millis, instance?: string): Promise<KnownHosts | undefined> {
     const sinceStart = this.#clock.monotonic() - this.#startedAt
     const startedAt = (at - sinceStart) / 1000
     // A sample from before the start is what the former process knew.
     const text = `callward_collector_up and timestamp(callward_collector_up) >= ${startedAt.toFixed(3)}`
-    const results = await this.#queries.compile(text).evaluate(at + clockToleranceMillis, instance)
-    return new Map(results.map(({ labels, value }) => [labels['instance'] ?? '', value]))
+    try {
+      const results = await this.#queries.compile(text).evaluate(at + clockToleranceMillis, instance)
+      return new Map(results.map(({ labels, value }) => [labels['instance'] ?? '', value]))
+    } catch (error) {
+      this.#onError(error)
+      return undefined
+    }
   }
 
   /** True while the alert must stay although its condition is not seen. */
-  holds(alert: ActiveAlert, known: KnownHosts): boolean {
+  holds(alert: ActiveAlert, known: KnownHosts | undefined): boolean {
+    if (known === undefined) return true
     const instance = alert.labels['instance']
     const sinceStart = this.#clock.monotonic() - this.#startedAt
     if (instance === undefined) return sinceStart < holdAfterStartMillis

@@ -89,7 +89,8 @@ export class ByteReader {
 
   private take(count: number): number {
     const at = this.offset
-    if (count < 0 || at + count > this.end) throw new BytesError(`${count} bytes wanted at ${at}, data ends at ${this.end}`)
+    if (count < 0 || at + count > this.end)
+      throw new BytesError(`${count} bytes wanted at ${at}, data ends at ${this.end}`)
     this.offset = at + count
     return at
   }

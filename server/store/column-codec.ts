@@ -1,5 +1,5 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
-import { type ByteReader, BytesError, ByteWriter } from './bytes.ts'
+import { type ByteReader, BytesError, type ByteWriter } from './bytes.ts'
 
 /**
  * Columns of numbers, lossless to the bit but for NaN payloads. First byte:
@@ -25,7 +25,10 @@ export function writeColumn(writer: ByteWriter, values: Float64Array): void {
     return
   }
   const exponent = decimalExponent(values)
-  if (exponent === undefined) return writeFloats(writer, values)
+  if (exponent === undefined) {
+    writeFloats(writer, values)
+    return
+  }
   const power = powers[exponent]!
   const scaled = values.map((value) => Math.round(value * power))
   writeIntegers(writer, scaled, exponent)
@@ -44,7 +47,11 @@ function decimalExponent(values: Float64Array): number | undefined {
 
 function survives(value: number, power: number): boolean {
   const scaled = Math.round(value * power)
-  return Math.abs(scaled) < largest && scaled / power === value && (scaled !== 0 || !Object.is(value, -0))
+  return (
+    Math.abs(scaled) < largest &&
+    scaled / power === value &&
+    (scaled !== 0 || !Object.is(value, -0))
+  )
 }
 
 function writeIntegers(writer: ByteWriter, scaled: Float64Array, exponent: number): void {
@@ -136,7 +143,8 @@ function writeFloats(writer: ByteWriter, values: Float64Array): void {
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
   const planes = new Uint8Array(bytes.length)
   const n = values.length
-  for (let i = 0; i < n; i++) for (let plane = 0; plane < 8; plane++) planes[plane * n + i] = bytes[i * 8 + plane]!
+  for (let i = 0; i < n; i++)
+    for (let plane = 0; plane < 8; plane++) planes[plane * n + i] = bytes[i * 8 + plane]!
   const deflated = n < 32 ? planes : deflateRawSync(planes, { level: 1 })
   if (deflated.length >= bytes.length) {
     writer.u8(kind.plain)
@@ -155,7 +163,8 @@ export function readColumn(reader: ByteReader, count: number): Float64Array {
   if (found === kind.constant) return new Float64Array(count).fill(reader.f64())
   if (found === kind.plain) return reader.floats(count)
   if (found === kind.planes) return readPlanes(reader, count)
-  if (found === kind.differences || found === kind.secondDifferences) return readIntegers(reader, count, found)
+  if (found === kind.differences || found === kind.secondDifferences)
+    return readIntegers(reader, count, found)
   throw new BytesError(`column kind ${found} is not known`)
 }
 
@@ -182,8 +191,10 @@ function readPlanes(reader: ByteReader, count: number): Float64Array {
   const length = reader.varint()
   const packed = reader.bytes(length)
   const planes = inflateRawSync(packed, { maxOutputLength: count * 8 })
-  if (planes.length !== count * 8) throw new BytesError(`${planes.length} bytes inflated, ${count * 8} expected`)
+  if (planes.length !== count * 8)
+    throw new BytesError(`${planes.length} bytes inflated, ${count * 8} expected`)
   const bytes = new Uint8Array(count * 8)
-  for (let i = 0; i < count; i++) for (let plane = 0; plane < 8; plane++) bytes[i * 8 + plane] = planes[plane * count + i]!
+  for (let i = 0; i < count; i++)
+    for (let plane = 0; plane < 8; plane++) bytes[i * 8 + plane] = planes[plane * count + i]!
   return new Float64Array(bytes.buffer)
 }

@@ -6,7 +6,10 @@ import type { Row, SeriesId } from './writer.ts'
 export const windowMillis = 2 * 3_600_000
 
 /** What stood at a time before a write. */
-type Former = { readonly kind: 'sample'; readonly value: number } | { readonly kind: 'mark' } | undefined
+type Former =
+  | { readonly kind: 'sample'; readonly value: number }
+  | { readonly kind: 'mark' }
+  | undefined
 
 /** One series in one window: samples as pairs (time, value), ascending; marks apart. */
 class Column {
@@ -141,7 +144,10 @@ export class HeadWindow {
 
   column(id: SeriesId): Column {
     let column = this.columns.get(id)
-    if (!column) this.columns.set(id, (column = new Column()))
+    if (!column) {
+      column = new Column()
+      this.columns.set(id, column)
+    }
     return column
   }
 
@@ -201,7 +207,10 @@ export class Head {
       const column = window.column(ids[i]!)
       const value = row.values[i]!
       // NaN is stored as one canonical NaN.
-      const former = i < n ? column.setSample(row.t, Number.isNaN(value) ? Number.NaN : value) : column.setMark(row.t)
+      const former =
+        i < n
+          ? column.setSample(row.t, Number.isNaN(value) ? Number.NaN : value)
+          : column.setMark(row.t)
       if (former) displaced.push([i, former])
     }
     return { window, t: row.t, ids, displaced }
@@ -254,7 +263,12 @@ export function windowStart(t: Millis): Millis {
 }
 
 /** Entries of one series over windows given oldest first, unmerged. */
-export function headEntries(windows: readonly HeadWindow[], id: SeriesId, start: Millis, end: Millis): Entries[] {
+export function headEntries(
+  windows: readonly HeadWindow[],
+  id: SeriesId,
+  start: Millis,
+  end: Millis,
+): Entries[] {
   const parts = []
   for (const window of windows) {
     const entries = window.entries(id, start, end)

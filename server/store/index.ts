@@ -50,15 +50,18 @@ export class SeriesIndex {
     return this.all.count
   }
 
-  /** Id of a label set. Throws CallwardError `unprocessable` for a bad set, or a new one over the limit of live series. */
-  intern(labels: Labels): SeriesId {
+  /**
+   * Id of a label set. Throws CallwardError `unprocessable` for a bad set, or a new one over the limit of live series; `stored` sets,
+   * read back from disk, are beyond the limit.
+   */
+  intern(labels: Labels, stored = false): SeriesId {
     const known = this.byKey.get(labelKey(labels))
     if (known !== undefined) return known
     const normal = normalLabels(labels)
     const key = labelKey(normal)
     const same = this.byKey.get(key)
     if (same !== undefined) return same
-    this.refuseOverLimit()
+    if (!stored) this.refuseOverLimit()
     const id = this.labelsOf.length
     this.labelsOf.push(this.publish(key, id, normal))
     return id
@@ -78,10 +81,7 @@ export class SeriesIndex {
     const shared: Record<string, string> = {}
     for (const name of Object.keys(labels)) {
       const value = labels[name]!
-      let values = this.names.get(name)
-      if (!values) this.names.set(name, (values = new Map()))
-      let posting = values.get(value)
-      if (!posting) values.set(value, (posting = { value, ids: new Uint32Array(1), count: 0 }))
+      const posting = this.posting(name, value)
       insertId(posting, id)
       shared[name] = posting.value
     }
@@ -90,11 +90,30 @@ export class SeriesIndex {
     return shared
   }
 
+  private posting(name: string, value: string): Posting {
+    let values = this.names.get(name)
+    if (!values) {
+      values = new Map()
+      this.names.set(name, values)
+    }
+    let posting = values.get(value)
+    if (!posting) {
+      posting = { value, ids: new Uint32Array(1), count: 0 }
+      values.set(value, posting)
+    }
+    return posting
+  }
+
   /** Throws `BUG:` for an id never given. */
   labels(id: SeriesId): Labels {
     const labels = this.labelsOf[id]
-    if (labels === undefined) throw new Error(`BUG: series ${id} is not known, ${this.labelsOf.length} are`)
+    if (labels === undefined)
+      throw new Error(`BUG: series ${id} is not known, ${this.labelsOf.length} are`)
     return labels
+  }
+
+  get hasRetired(): boolean {
+    return this.retired.size > 0
   }
 
   /** The id under which a writer's id is kept now; brings a retired series back. */
@@ -154,9 +173,14 @@ export class SeriesIndex {
     return ids.subarray(0, kept)
   }
 
-  private candidates(matchers: readonly CompiledMatcher[]): { ids: Uint32Array; by: CompiledMatcher | undefined } {
+  private candidates(matchers: readonly CompiledMatcher[]): {
+    ids: Uint32Array
+    by: CompiledMatcher | undefined
+  } {
     let best: { postings: Posting[]; count: number; by: CompiledMatcher } | undefined
-    const cheapFirst = matchers.filter((m) => !m.matchesEmpty).sort((a, b) => Number(!a.literals) - Number(!b.literals))
+    const cheapFirst = matchers
+      .filter((m) => !m.matchesEmpty)
+      .sort((a, b) => Number(!a.literals) - Number(!b.literals))
     for (const matcher of cheapFirst) {
       if (best && !matcher.literals && best.count < 10_000) break
       const postings = this.postings(matcher)
@@ -177,7 +201,8 @@ export class SeriesIndex {
   private postings(matcher: CompiledMatcher): Posting[] {
     const values = this.names.get(matcher.name)
     if (!values) return []
-    if (!matcher.literals) return [...values.values()].filter((posting) => matcher.test(posting.value))
+    if (!matcher.literals)
+      return [...values.values()].filter((posting) => matcher.test(posting.value))
     return [...new Set(matcher.literals)].flatMap((literal) => values.get(literal) ?? [])
   }
 

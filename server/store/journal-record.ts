@@ -1,6 +1,6 @@
 import { ByteReader, BytesError, type ByteWriter, checksum } from './bytes.ts'
-import { type SeriesTableReader, type SeriesTableWriter } from './series-table.ts'
 import type { Labels } from './reader.ts'
+import type { SeriesTableReader, SeriesTableWriter } from './series-table.ts'
 import type { Batch, Row, SeriesId, StreamKey } from './writer.ts'
 
 /**
@@ -47,7 +47,12 @@ export function writeHeader(writer: ByteWriter, header: SegmentHeader): void {
   framed(writer, recordType.header, () => writer.raw(Buffer.from(JSON.stringify(header))))
 }
 
-export function writeSeries(writer: ByteWriter, table: SeriesTableWriter, ids: readonly SeriesId[], labels: (id: SeriesId) => Labels): void {
+export function writeSeries(
+  writer: ByteWriter,
+  table: SeriesTableWriter,
+  ids: readonly SeriesId[],
+  labels: (id: SeriesId) => Labels,
+): void {
   framed(writer, recordType.series, () => {
     writer.varint(ids.length)
     for (const id of ids) {
@@ -82,7 +87,8 @@ export function writeBatch(writer: ByteWriter, batch: Batch): void {
 /** Upper bound of the bytes that `writeBatch` adds. */
 export function batchBytes(batch: Batch): number {
   const origin = batch.origin
-  let bytes = 64 + (origin ? (origin.collector.length + origin.epoch.length + origin.lane.length) * 3 : 0)
+  let bytes =
+    64 + (origin ? (origin.collector.length + origin.epoch.length + origin.lane.length) * 3 : 0)
   for (const row of batch.rows) bytes += 16 + row.ids.length * 12 + (row.stale?.length ?? 0) * 4
   return bytes
 }
@@ -108,7 +114,11 @@ export function recordAt(bytes: Buffer, offset: number): Buffer | undefined {
 }
 
 /** Feeds whole records to `visitor`; returns the offset behind the last of them. Throws BytesError for a checked record that makes no sense. */
-export function readSegment(bytes: Buffer, table: SeriesTableReader, visitor: SegmentVisitor): number {
+export function readSegment(
+  bytes: Buffer,
+  table: SeriesTableReader,
+  visitor: SegmentVisitor,
+): number {
   let offset = 0
   let batchNumber = 0
   for (;;) {
@@ -117,11 +127,13 @@ export function readSegment(bytes: Buffer, table: SeriesTableReader, visitor: Se
     const reader = new ByteReader(payload, 1)
     if (payload[0] === recordType.header) {
       const header = JSON.parse(payload.toString('utf8', 1)) as SegmentHeader
-      if (header.format !== 1) throw new BytesError(`journal format ${String(header.format)} is not known to this version`)
+      if (header.format !== 1)
+        throw new BytesError(`journal format ${String(header.format)} is not known to this version`)
       batchNumber = header.firstBatch
       visitor.header(header)
     } else if (payload[0] === recordType.series) {
-      for (let left = reader.varint(); left > 0; left--) visitor.series(reader.u32(), table.read(reader))
+      for (let left = reader.varint(); left > 0; left--)
+        visitor.series(reader.u32(), table.read(reader))
     } else visitor.batch(readBatch(reader), batchNumber++)
     offset += recordHeaderBytes + payload.length
   }
@@ -130,7 +142,12 @@ export function readSegment(bytes: Buffer, table: SeriesTableReader, visitor: Se
 function readBatch(reader: ByteReader): Batch {
   const origin =
     reader.u8() === 1
-      ? { collector: reader.text(), epoch: reader.text(), lane: reader.text(), sequence: reader.f64() }
+      ? {
+          collector: reader.text(),
+          epoch: reader.text(),
+          lane: reader.text(),
+          sequence: reader.f64(),
+        }
       : undefined
   const rows: Row[] = []
   for (let left = reader.varint(); left > 0; left--) {

@@ -2,7 +2,14 @@ import { join } from 'node:path'
 import { CallwardError } from '../errors.ts'
 import { ByteWriter } from './bytes.ts'
 import { type AppendFile, type Disk, systemCode } from './disk.ts'
-import { batchBytes, maxRecordBytes, type StreamPosition, writeBatch, writeHeader, writeSeries } from './journal-record.ts'
+import {
+  batchBytes,
+  maxRecordBytes,
+  type StreamPosition,
+  writeBatch,
+  writeHeader,
+  writeSeries,
+} from './journal-record.ts'
 import type { StoreLogger } from './log.ts'
 import type { Labels } from './reader.ts'
 import { segmentName } from './segments.ts'
@@ -112,7 +119,8 @@ export class Journal<Ticket> {
   /** Why appends are refused, undefined when they are not. */
   get refusal(): string | undefined {
     if (this.failure) return `the journal cannot be written (${this.failure.message})`
-    if (this.waitingBytes > this.options.maxWaitingBytes) return `${this.waitingBytes} bytes already wait for the disk`
+    if (this.waitingBytes > this.options.maxWaitingBytes)
+      return `${this.waitingBytes} bytes already wait for the disk`
     return this.spaceShort
   }
 
@@ -126,7 +134,11 @@ export class Journal<Ticket> {
     const refusal = this.refusal
     if (refusal !== undefined) throw new StoreUnavailable(`Samples are refused: ${refusal}.`)
     const bytes = batchBytes(batch)
-    if (bytes > maxRecordBytes) throw new CallwardError('too_large', `A batch of ${bytes} bytes is over the limit of ${maxRecordBytes}.`)
+    if (bytes > maxRecordBytes)
+      throw new CallwardError(
+        'too_large',
+        `A batch of ${bytes} bytes is over the limit of ${maxRecordBytes}.`,
+      )
     const group = this.openGroup()
     const before = group.writer.length
     this.define(group.writer, batch)
@@ -146,7 +158,8 @@ export class Journal<Ticket> {
   }
 
   private openGroup(): Group<Ticket> {
-    if (this.started && this.segmentBytes >= this.options.segmentBytes) this.beginSegment(this.segment + 1)
+    if (this.started && this.segmentBytes >= this.options.segmentBytes)
+      this.beginSegment(this.segment + 1)
     const last = this.waiting.at(-1)
     if (last && last.segment === this.segment) return last
     const group = newGroup<Ticket>(this.segment, this.spare ?? new ByteWriter(64 * 1024))
@@ -156,7 +169,11 @@ export class Journal<Ticket> {
     if (!this.started) {
       this.started = true
       const { positions } = this.options
-      writeHeader(group.writer, { format: 1, firstBatch: this.nextBatchNumber, positions: positions() })
+      writeHeader(group.writer, {
+        format: 1,
+        firstBatch: this.nextBatchNumber,
+        positions: positions(),
+      })
       this.waitingBytes += group.writer.length
     }
     return group
@@ -252,8 +269,13 @@ export class Journal<Ticket> {
     this.waitingBytes = 0
     const tickets = groups.flatMap((group) => group.tickets)
     this.options.onDiscard(tickets.toReversed())
-    this.options.logger.error({ err: error, batches: tickets.length }, 'journal write failed; samples are refused until the disk takes them again')
-    const refusal = new StoreUnavailable(`The disk refused the samples: ${error.message}.`, { cause: error })
+    this.options.logger.error(
+      { err: error, batches: tickets.length },
+      'journal write failed; samples are refused until the disk takes them again',
+    )
+    const refusal = new StoreUnavailable(`The disk refused the samples: ${error.message}.`, {
+      cause: error,
+    })
     for (const group of groups) group.reject(refusal)
     this.recoverSoon()
   }
@@ -323,18 +345,40 @@ export class Journal<Ticket> {
       const { freeBytes } = await disk.space(folder)
       const short = freeBytes < reserveBytes
       if (short !== (this.spaceShort !== undefined)) {
-        if (short) logger.error({ freeBytes, reserveBytes }, 'free space is below the reserve; samples are refused')
+        if (short)
+          logger.error(
+            { freeBytes, reserveBytes },
+            'free space is below the reserve; samples are refused',
+          )
         else logger.info({ freeBytes, reserveBytes }, 'free space is above the reserve again')
       }
-      this.spaceShort = short ? `${freeBytes} bytes are free on the disk of ${folder}, the reserve is ${reserveBytes}; free space there` : undefined
+      this.spaceShort = short
+        ? `${freeBytes} bytes are free on the disk of ${folder}, the reserve is ${reserveBytes}; free space there`
+        : undefined
     } catch (error) {
       logger.warn({ err: error }, 'free space cannot be read')
     }
   }
 
-  /** Unlinks this process's bookkeeping of segments below `segment`. */
+  /** Newest segment of this process with a durable header; undefined before the first commit. */
+  get durableSegment(): number | undefined {
+    const known = [...this.sizes.keys()]
+    return known.length === 0 ? undefined : Math.max(...known)
+  }
+
+  /** How many segments this process holds on disk. */
+  get segments(): number {
+    return this.sizes.size
+  }
+
+  /** This process's segments below `segment`, ascending. */
+  segmentsBelow(segment: number): number[] {
+    return [...this.sizes.keys()].filter((known) => known < segment).sort((a, b) => a - b)
+  }
+
+  /** A segment was unlinked. */
   forget(segment: number): void {
-    for (const known of this.sizes.keys()) if (known < segment) this.sizes.delete(known)
+    this.sizes.delete(segment)
   }
 
   /** Commits what waits and closes the file; appends are refused from now on. Rejects when the last commit fails. */

@@ -35,13 +35,20 @@ export function normalLabels(labels: Labels): Labels {
   let length = 0
   for (const name of presentNames(labels)) {
     const value: unknown = labels[name]
-    if (typeof value !== 'string') throw new CallwardError('unprocessable', `The value of label "${name}" is not text.`)
-    if (name === '' || name === '__proto__') throw new CallwardError('unprocessable', `"${name}" cannot be a label name.`)
+    if (typeof value !== 'string')
+      throw new CallwardError('unprocessable', `The value of label "${name}" is not text.`)
+    if (name === '' || name === '__proto__')
+      throw new CallwardError('unprocessable', `"${name}" cannot be a label name.`)
     normal[name.replace(loneSurrogate, '\ufffd')] = value.replace(loneSurrogate, '\ufffd')
     length += name.length + value.length
   }
-  if (length === 0) throw new CallwardError('unprocessable', 'A series needs at least one label with a value.')
-  if (length > maxKeyLength) throw new CallwardError('unprocessable', `A label set of ${length} characters is over the limit of ${maxKeyLength}.`)
+  if (length === 0)
+    throw new CallwardError('unprocessable', 'A series needs at least one label with a value.')
+  if (length > maxKeyLength)
+    throw new CallwardError(
+      'unprocessable',
+      `A label set of ${length} characters is over the limit of ${maxKeyLength}.`,
+    )
   return normal
 }
 
@@ -63,8 +70,10 @@ export interface CompiledMatcher {
 /** Prometheus semantics: a missing label equals the empty string. Throws CallwardError `bad_request` for a bad pattern. */
 export function compileMatcher(matcher: Matcher): CompiledMatcher {
   const { name, op, value } = matcher
-  if (op === '=') return { name, matchesEmpty: value === '', literals: [value], test: (v) => v === value }
-  if (op === '!=') return { name, matchesEmpty: value !== '', literals: undefined, test: (v) => v !== value }
+  if (op === '=')
+    return { name, matchesEmpty: value === '', literals: [value], test: (v) => v === value }
+  if (op === '!=')
+    return { name, matchesEmpty: value !== '', literals: undefined, test: (v) => v !== value }
   const literals = literalAlternatives(value)
   const matches = literals ? setTest(literals) : patternTest(value)
   if (op === '=~') return { name, matchesEmpty: matches(''), literals, test: matches }

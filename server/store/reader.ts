@@ -32,11 +32,30 @@ export interface ReadLimits {
 /** What a query engine may ask of a time-series store. Both ends of every interval are included. */
 export interface StoreReader {
   /** Series that match all matchers and have a sample or mark in [start, end]; any order. */
-  select(matchers: readonly Matcher[], start: Millis, end: Millis, limits?: ReadLimits): Promise<readonly SeriesSamples[]>
+  select(
+    matchers: readonly Matcher[],
+    start: Millis,
+    end: Millis,
+    limits?: ReadLimits,
+  ): Promise<readonly SeriesSamples[]>
   /** Label sets with data in [start, end] that match any of the selectors. */
-  series(selectors: readonly (readonly Matcher[])[], start: Millis, end: Millis, limit?: number): Promise<readonly Labels[]>
+  series(
+    selectors: readonly (readonly Matcher[])[],
+    start: Millis,
+    end: Millis,
+    limit?: number,
+  ): Promise<readonly Labels[]>
   /** Sorted label names; no selector means all series. */
-  labelNames(selectors: readonly (readonly Matcher[])[], start: Millis, end: Millis): Promise<readonly string[]>
+  labelNames(
+    selectors: readonly (readonly Matcher[])[],
+    start: Millis,
+    end: Millis,
+  ): Promise<readonly string[]>
   /** Sorted values of one label. */
-  labelValues(name: string, selectors: readonly (readonly Matcher[])[], start: Millis, end: Millis): Promise<readonly string[]>
+  labelValues(
+    name: string,
+    selectors: readonly (readonly Matcher[])[],
+    start: Millis,
+    end: Millis,
+  ): Promise<readonly string[]>
 }

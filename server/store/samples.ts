@@ -29,8 +29,13 @@ export function clip(entries: Entries, start: number, end: number): Entries {
   const to = upperBound(times, end)
   const staleFrom = lowerBound(staleTimes, start)
   const staleTo = upperBound(staleTimes, end)
-  if (from === 0 && to === times.length && staleFrom === 0 && staleTo === staleTimes.length) return entries
-  return { times: times.subarray(from, to), values: values.subarray(from, to), staleTimes: staleTimes.subarray(staleFrom, staleTo) }
+  if (from === 0 && to === times.length && staleFrom === 0 && staleTo === staleTimes.length)
+    return entries
+  return {
+    times: times.subarray(from, to),
+    values: values.subarray(from, to),
+    staleTimes: staleTimes.subarray(staleFrom, staleTo),
+  }
 }
 
 function upperBound(times: Float64Array, t: number): number {
@@ -57,7 +62,9 @@ export function merge(parts: readonly Entries[]): Entries {
   const filled = parts.filter((part) => !isEmpty(part))
   if (filled.length <= 1) return filled[0] ?? noEntries
   const ordered = filled.toSorted((a, b) => firstTime(a) - firstTime(b))
-  const disjoint = ordered.every((part, i) => i === 0 || lastTime(ordered[i - 1]!) < firstTime(part))
+  const disjoint = ordered.every(
+    (part, i) => i === 0 || lastTime(ordered[i - 1]!) < firstTime(part),
+  )
   return disjoint ? concatenate(ordered) : filled.reduce(overlay)
 }
 
@@ -95,6 +102,12 @@ function overlay(older: Entries, newer: Entries): Entries {
     if (!taken.has(t)) take(older, o)
   }
   while (n < newer.times.length) take(newer, n++)
-  const stale = [...older.staleTimes.filter((t) => !taken.has(t)), ...newer.staleTimes].sort((a, b) => a - b)
-  return { times: times.subarray(0, kept), values: values.subarray(0, kept), staleTimes: Float64Array.from(stale) }
+  const stale = [...older.staleTimes.filter((t) => !taken.has(t)), ...newer.staleTimes].sort(
+    (a, b) => a - b,
+  )
+  return {
+    times: times.subarray(0, kept),
+    values: values.subarray(0, kept),
+    staleTimes: Float64Array.from(stale),
+  }
 }

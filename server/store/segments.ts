@@ -1,4 +1,4 @@
-import { link, open, readdir, readFile, rename, stat } from 'node:fs/promises'
+import { link, open, readdir, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Disk } from './disk.ts'
 import { nextRecord, readSegment, type SegmentVisitor } from './journal-record.ts'
@@ -39,10 +39,17 @@ export async function replaySegment(
 ): Promise<ReplayedSegment> {
   const path = join(folder, segmentName(segment))
   const bytes = await readFile(path)
+  if (bytes.length === 0) {
+    await disk.unlink(path)
+    return { bytes: 0 }
+  }
   const end = readSegment(bytes, new SeriesTableReader(), visitor)
   if (end === bytes.length) return { bytes: end }
   if (isLast && nextRecord(bytes, end) === undefined) {
-    logger.info({ path, cutBytes: bytes.length - end, keptBytes: end }, 'torn tail of the journal cut; nothing in it was acknowledged')
+    logger.info(
+      { path, cutBytes: bytes.length - end, keptBytes: end },
+      'torn tail of the journal cut; nothing in it was acknowledged',
+    )
     if (end === 0) await disk.unlink(path)
     else await disk.truncate(path, end)
     await disk.syncFolder(folder)
@@ -57,7 +64,12 @@ export async function replaySegment(
 }
 
 /** Leaves the readable start under the old name and the whole file beside it; safe at any instant. */
-async function keepAside(path: string, readable: Buffer, disk: Disk, folder: string): Promise<string> {
+async function keepAside(
+  path: string,
+  readable: Buffer,
+  disk: Disk,
+  folder: string,
+): Promise<string> {
   const damaged = `${path}.damaged-${Date.now()}`
   const cut = `${path}.cut`
   const handle = await open(cut, 'w')
@@ -71,9 +83,4 @@ async function keepAside(path: string, readable: Buffer, disk: Disk, folder: str
   await rename(cut, path)
   await disk.syncFolder(folder)
   return damaged
-}
-
-/** Size of a segment, 0 when it is gone. */
-export async function segmentSize(folder: string, segment: number): Promise<number> {
-  return (await stat(join(folder, segmentName(segment))).catch(() => undefined))?.size ?? 0
 }

@@ -19,7 +19,10 @@ export class SeriesTableWriter {
 
   private text(writer: ByteWriter, text: string): void {
     const number = this.numbers.get(text)
-    if (number !== undefined) return writer.varint(number)
+    if (number !== undefined) {
+      writer.varint(number)
+      return
+    }
     this.numbers.set(text, this.numbers.size + 1)
     writer.varint(0)
     writer.text(text)

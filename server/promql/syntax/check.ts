@@ -1,5 +1,4 @@
-import { compileAnchored } from '../regex.ts'
-import type { Matcher } from '../../store/reader.ts'
+import { matches } from '../matching.ts'
 import {
   type Aggregate,
   type Binary,
@@ -27,20 +26,6 @@ const documentedTypes: Readonly<Record<ValueType, string>> = {
 /** The name of a type in errors and documentation. */
 export function documentedType(type: ValueType): string {
   return documentedTypes[type]
-}
-
-/** Whether a matcher accepts series that lack the label. */
-export function matchesEmpty(matcher: Matcher): boolean {
-  switch (matcher.op) {
-    case '=':
-      return matcher.value === ''
-    case '!=':
-      return matcher.value !== ''
-    case '=~':
-      return compileAnchored(matcher.value).test('')
-    case '!~':
-      return !compileAnchored(matcher.value).test('')
-  }
 }
 
 function expectType(expr: Expr, wanted: ValueType, context: string, fail: Fail): void {
@@ -153,7 +138,7 @@ function checkSelector(expr: VectorSelector, fail: Fail): void {
     if (again === undefined) return
     fail(expr.span, `metric name must not be set twice: "${expr.name}" or "${again.value}"`)
   }
-  if (!expr.matchers.some((matcher) => !matchesEmpty(matcher))) {
+  if (!expr.matchers.some((matcher) => !matches(matcher, ''))) {
     fail(expr.span, 'vector selector must contain at least one non-empty matcher')
   }
 }

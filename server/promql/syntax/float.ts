@@ -26,8 +26,7 @@ export function formatGeneral(value: number): string {
   if (!Number.isFinite(value) || value === 0) return formatFixed(value)
   const [digits = '', power = '0'] = value.toExponential().split('e')
   const exponent = Number(power)
-  const count = digits.replace(/[-.]/g, '').length
-  if (exponent >= -4 && exponent < Math.max(21, count)) return formatFixed(value)
+  if (exponent >= -4 && exponent < 6) return formatFixed(value)
   const sign = exponent < 0 ? '-' : '+'
   return `${digits}e${sign}${String(Math.abs(exponent)).padStart(2, '0')}`
 }

@@ -42,6 +42,14 @@ function frame(value: unknown, at = 0): LiveInput {
   return { kind: 'frame', text: typeof value === 'string' ? value : JSON.stringify(value), at }
 }
 
+function wake(at = 0, bufferedBytes = 0): LiveInput {
+  return { kind: 'wake', at, bufferedBytes }
+}
+
+function page(messages: readonly QueuedMessage[], bufferedBytes = 0): LiveInput {
+  return { kind: 'page', messages, bufferedBytes, at: 0 }
+}
+
 function codes(actions: readonly LiveAction[]): string[] {
   return actions.flatMap((action) => {
     if (action.kind === 'close') return [`close ${action.code}`]
@@ -91,8 +99,7 @@ t.test('every message exactly once and in order, whatever the interleaving', (t)
   const limits: LiveLimits = {
     ...defaultLiveLimits,
     pageMessages: 3,
-    pauseBytes: 400,
-    bufferedBytes: Number.MAX_SAFE_INTEGER,
+    bufferedBytes: 400,
   }
   fc.assert(
     fc.property(
@@ -139,6 +146,7 @@ t.test('every message exactly once and in order, whatever the interleaving', (t)
               kind: 'page',
               messages: queue.filter(({ sequence }) => sequence > after).slice(0, limit),
               bufferedBytes: buffered,
+              at: 0,
             }
           }
         }
@@ -152,7 +160,7 @@ t.test('every message exactly once and in order, whatever the interleaving', (t)
         const move: Record<Move, () => void> = {
           commit: () => void commit(),
           commitBig: () => void commit(300),
-          flush: () => offer({ kind: 'wake' }),
+          flush: () => offer(wake()),
           snapshot,
           head: snapshot,
           arrive,
@@ -217,7 +225,7 @@ t.test('what a client sends', (t) => {
   )
   check(
     'the head could not be read: asked again at the next wake',
-    [frame({ type: 'subscribe', resume: 9 }), { kind: 'readFailed' }, { kind: 'wake' }],
+    [frame({ type: 'subscribe', resume: 9 }), { kind: 'readFailed' }, wake()],
     ['readHead', 'readHead'],
   )
   check(
@@ -225,13 +233,10 @@ t.test('what a client sends', (t) => {
     [frame({ type: 'subscribe' }), frame({ type: 'subscribe' })],
     ['read 5', 'already_subscribed'],
   )
-  check('a wake before the subscription does nothing', [{ kind: 'wake' }], [])
+  check('a wake before the subscription does nothing', [wake()], [])
   check(
     'pruned messages are told',
-    [
-      frame({ type: 'subscribe', resume: 1 }),
-      { kind: 'page', messages: [queued(4), queued(5)], bufferedBytes: 0 },
-    ],
+    [frame({ type: 'subscribe', resume: 1 }), page([queued(4), queued(5)])],
     ['read 1', 'messages_pruned', '4', '5'],
   )
   check('ping', [frame({ type: 'ping', id: 7 }), frame({ type: 'ping' })], ['pong', 'pong'])
@@ -247,7 +252,7 @@ t.test('what a client sends', (t) => {
   )
   check(
     'after which nothing happens',
-    [frame('{'), frame('{'), frame('{'), frame('{'), { kind: 'wake' }, { kind: 'stop' }],
+    [frame('{'), frame('{'), frame('{'), frame('{'), wake(), { kind: 'stop' }],
     ['bad_frame', 'bad_frame', 'bad_frame', 'close 4400'],
   )
   check(
@@ -286,7 +291,7 @@ t.test('what a client sends', (t) => {
   const [following] = run(
     newConnection(ines, 5, defaultLiveLimits),
     frame({ type: 'subscribe', resume: 3 }),
-    { kind: 'page', messages: [queued(4), queued(5)], bufferedBytes: 0 },
+    page([queued(4), queued(5)]),
   )
   t.equal(
     run(
@@ -304,11 +309,7 @@ t.test('what a client sends', (t) => {
     following,
   )
   t.throws(
-    () =>
-      step(
-        { ...following, reading: true },
-        { kind: 'page', messages: [queued(4)], bufferedBytes: 0 },
-      ),
+    () => step({ ...following, reading: true }, page([queued(4)])),
     /BUG: message 4 was read after 5/,
   )
   t.end()
@@ -333,11 +334,11 @@ t.test('rate: 20 frames a second, receipts apart, 2000 close', (t) => {
     5,
     'and counted each time',
   )
-  const [live] = run(newConnection(ines, 0, defaultLiveLimits), frame({ type: 'subscribe' }, 0), {
-    kind: 'page',
-    messages: [queued(1)],
-    bufferedBytes: 0,
-  })
+  const [live] = run(
+    newConnection(ines, 0, defaultLiveLimits),
+    frame({ type: 'subscribe' }, 0),
+    page([queued(1)]),
+  )
   const receipts = Array.from({ length: 500 }, () => frame({ type: 'received', sequence: 1 }, 0))
   t.same(codes(run(live, ...receipts, frame({ type: 'ping' }, 0))[1]), ['pong'])
   t.same(
@@ -377,49 +378,34 @@ t.test('acknowledging', (t) => {
   t.end()
 })
 
-t.test('a replay goes at the client’s pace; a live client that is slow is closed', (t) => {
-  const limits = { ...defaultLiveLimits, pauseBytes: 1000, bufferedBytes: 5000, pageMessages: 4 }
-  const page = [queued(1, 400), queued(2, 400), queued(3, 400), queued(4, 400)]
+t.test('sending goes at the client’s pace; one that takes nothing is closed', (t) => {
+  const limits = { ...defaultLiveLimits, bufferedBytes: 1000, stalledMs: 3000, pageMessages: 4 }
+  const messages = [queued(1, 400), queued(2, 400), queued(3, 400), queued(4, 400)]
   const start = newConnection(ines, 4, limits)
-  const [paused, first] = run(start, frame({ type: 'subscribe', resume: 0 }), {
-    kind: 'page',
-    messages: page,
-    bufferedBytes: 0,
-  })
+  const subscribe = frame({ type: 'subscribe', resume: 0 })
+  const told = (bytes: number): LiveInput => ({ kind: 'buffered', bytes })
+  const [paused, first] = run(start, subscribe, page(messages))
   t.same(codes(first), ['read 0', '1', '2'])
-  t.same(codes(run(paused, { kind: 'wake' }, { kind: 'buffered', bytes: 800 })[1]), [], 'waits')
-  t.same(codes(run(paused, { kind: 'buffered', bytes: 100 })[1]), ['read 2'], 'goes on')
-  const crowded = run(start, frame({ type: 'subscribe', resume: 0 }), {
-    kind: 'page',
-    messages: page,
-    bufferedBytes: 900,
+  t.same(codes(run(paused, wake(0, 900), told(800))[1]), [], 'waits')
+  t.same(codes(run(paused, told(499))[1]), ['read 2'], 'goes on when half is taken')
+  t.same(codes(run(paused, wake(0, 499))[1]), ['read 2'], 'as a wake-up sees too')
+  t.same(codes(run(start, subscribe, page(messages, 900))[1]), ['read 0', '1'], 'one at least')
+  t.same(codes(run(start, subscribe, page(messages, 1000))[1]), ['read 0'], 'but none without room')
+  t.same(codes(run(paused, wake(1, 900), wake(3000, 900))[1]), [], 'patience')
+  t.same(codes(run(paused, wake(1, 900), wake(3001, 900))[1]), ['close 4408'])
+  t.same(
+    codes(run(paused, wake(1, 900), wake(3001, 899), wake(6000, 899), wake(6002, 800))[1]),
+    [],
+    'slow is not stalled',
+  )
+  const hint = (bufferedBytes: number): LiveInput => ({
+    kind: 'hint',
+    topic: 'hosts',
+    bufferedBytes,
   })
-  t.same(codes(crowded[1]), ['read 0', '1'], 'one at least')
-  t.same(
-    codes(run(paused, { kind: 'hint', topic: 'hosts', bufferedBytes: 1000 })[1]),
-    [],
-    'no hint to who is behind',
-  )
-  t.same(codes(run(paused, { kind: 'hint', topic: 'hosts', bufferedBytes: 0 })[1]), ['hint'])
-  t.same(
-    codes(run(start, { kind: 'hint', topic: 'hosts', bufferedBytes: 0 })[1]),
-    [],
-    'nor before the subscription',
-  )
-  const [live, all] = run(
-    start,
-    frame({ type: 'subscribe' }),
-    { kind: 'page', messages: [], bufferedBytes: 0 },
-    { kind: 'wake' },
-    {
-      kind: 'page',
-      messages: [queued(5, 2000), queued(6, 2000), queued(7, 2000)],
-      bufferedBytes: 0,
-    },
-  )
-  t.same(codes(all), ['read 4', 'read 4', '5', '6', '7'], 'live is not held back')
-  t.same(codes(run(live, { kind: 'buffered', bytes: 5001 })[1]), ['close 4408'])
-  t.same(codes(run(live, { kind: 'buffered', bytes: 5000 })[1]), [])
+  t.same(codes(run(paused, hint(250))[1]), [], 'no hint to who is behind')
+  t.same(codes(run(paused, hint(249))[1]), ['hint'])
+  t.same(codes(run(start, hint(0))[1]), [], 'nor before the subscription')
   t.end()
 })
 
@@ -459,7 +445,7 @@ t.test('heartbeat, re-check, stop', (t) => {
     'a new role holds at once',
   )
   t.same(codes(run(start, { kind: 'stop' })[1]), ['close 1001'])
-  t.same(codes(run(start, { kind: 'gone' }, { kind: 'wake' }, frame('{'))[1]), [])
+  t.same(codes(run(start, { kind: 'gone' }, wake(), frame('{'))[1]), [])
   t.end()
 })
 

@@ -144,7 +144,10 @@ export interface IncidentDetail extends IncidentSummary {
 export type LiveMessage = { readonly sequence: number; readonly at: string } & (
   | {
       readonly kind: 'alert'
-      readonly body: { readonly change: 'firing' | 'resolved' | 'acknowledged'; readonly alert: Alert }
+      readonly body: {
+        readonly change: 'firing' | 'resolved' | 'acknowledged'
+        readonly alert: Alert
+      }
     }
   | {
       readonly kind: 'incident'
@@ -167,7 +170,12 @@ export type ServerFrame =
     }
   | ({ readonly type: 'message' } & LiveMessage)
   | { readonly type: 'hint'; readonly topic: string }
-  | { readonly type: 'acknowledged'; readonly target: string; readonly fingerprint?: string; readonly id?: string }
+  | {
+      readonly type: 'acknowledged'
+      readonly target: string
+      readonly fingerprint?: string
+      readonly id?: string
+    }
   | { readonly type: 'pong'; readonly id: unknown }
   | { readonly type: 'error'; readonly code: string; readonly message: string }
 

@@ -34,9 +34,16 @@ async function request(path: string, init: RequestInit): Promise<unknown> {
   const text = await response.text()
   const body = parseJson(text)
   if (response.ok) return body
-  const error = (body as { error?: { code?: string; message?: string; requestId?: string } | string } | null)?.error
+  const error = (
+    body as { error?: { code?: string; message?: string; requestId?: string } | string } | null
+  )?.error
   if (typeof error === 'string') throw new ApiError(response.status, 'query', error) // Prometheus's own shape
-  throw new ApiError(response.status, error?.code ?? 'http', error?.message ?? `HTTP ${response.status}`, error?.requestId)
+  throw new ApiError(
+    response.status,
+    error?.code ?? 'http',
+    error?.message ?? `HTTP ${response.status}`,
+    error?.requestId,
+  )
 }
 
 function parseJson(text: string): unknown {
@@ -74,7 +81,11 @@ export async function postOpen<T>(path: string, body: unknown): Promise<T> {
 /** POST of a form, as Prometheus's query API takes it. */
 export function postForm<T>(path: string, fields: Readonly<Record<string, string>>): Promise<T> {
   return guarded<T>(
-    request(path, { method: 'POST', body: new URLSearchParams(fields), headers: { accept: 'application/json' } }),
+    request(path, {
+      method: 'POST',
+      body: new URLSearchParams(fields),
+      headers: { accept: 'application/json' },
+    }),
   )
 }
 

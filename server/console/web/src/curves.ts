@@ -21,7 +21,9 @@ export const ranges: readonly Range[] = [
 /** One expression of a curve; `label` names the series label that tells its lines apart, or a catalogue key. */
 export interface CurveQuery {
   readonly expression: string
-  readonly label: { readonly series: string } | { readonly key: 'busy' | 'iowait' | 'used' | 'swap' | '1 min' | '5 min' | '15 min' }
+  readonly label:
+    | { readonly series: string }
+    | { readonly key: 'busy' | 'iowait' | 'used' | 'swap' | '1 min' | '5 min' | '15 min' }
   readonly direction?: 'in' | 'out'
 }
 
@@ -48,7 +50,8 @@ export function hostCurves(instance: string, range: Range): readonly Curve[] {
   const w = rateWindow(range.stepSeconds)
   const s = `instance=${quote(instance)}`
   const real = `${s},fstype!~"tmpfs|overlay|squashfs|ramfs"`
-  const cpu = (mode: string) => `avg by (instance) (rate(node_cpu_seconds_total{${s},mode="${mode}"}[${w}]))`
+  const cpu = (mode: string) =>
+    `avg by (instance) (rate(node_cpu_seconds_total{${s},mode="${mode}"}[${w}]))`
   const traffic = (way: string) => `rate(node_network_${way}_bytes_total{${s},device!="lo"}[${w}])`
   return [
     {
@@ -74,8 +77,14 @@ export function hostCurves(instance: string, range: Range): readonly Curve[] {
       unit: 'ratio',
       top: 1,
       queries: [
-        { expression: `1 - node_memory_MemAvailable_bytes{${s}} / node_memory_MemTotal_bytes{${s}}`, label: { key: 'used' } },
-        { expression: `1 - node_memory_SwapFree_bytes{${s}} / (node_memory_SwapTotal_bytes{${s}} > 0)`, label: { key: 'swap' } },
+        {
+          expression: `1 - node_memory_MemAvailable_bytes{${s}} / node_memory_MemTotal_bytes{${s}}`,
+          label: { key: 'used' },
+        },
+        {
+          expression: `1 - node_memory_SwapFree_bytes{${s}} / (node_memory_SwapTotal_bytes{${s}} > 0)`,
+          label: { key: 'swap' },
+        },
       ],
     },
     {
@@ -83,7 +92,10 @@ export function hostCurves(instance: string, range: Range): readonly Curve[] {
       unit: 'ratio',
       top: 1,
       queries: [
-        { expression: `1 - node_filesystem_avail_bytes{${real}} / node_filesystem_size_bytes{${real}}`, label: { series: 'mountpoint' } },
+        {
+          expression: `1 - node_filesystem_avail_bytes{${real}} / node_filesystem_size_bytes{${real}}`,
+          label: { series: 'mountpoint' },
+        },
       ],
     },
     {
@@ -98,7 +110,12 @@ export function hostCurves(instance: string, range: Range): readonly Curve[] {
       name: 'disk',
       unit: 'ratio',
       top: 1,
-      queries: [{ expression: `rate(node_disk_io_time_seconds_total{${s}}[${w}])`, label: { series: 'device' } }],
+      queries: [
+        {
+          expression: `rate(node_disk_io_time_seconds_total{${s}}[${w}])`,
+          label: { series: 'device' },
+        },
+      ],
     },
   ]
 }
@@ -116,7 +133,11 @@ export interface MatrixSeries {
 }
 
 /** Start and end on whole steps, in seconds, so that points do not move from one refresh to the next. */
-export function window(nowMs: number, seconds: number, stepSeconds: number): { start: number; end: number } {
+export function window(
+  nowMs: number,
+  seconds: number,
+  stepSeconds: number,
+): { start: number; end: number } {
   const end = Math.floor(nowMs / 1000 / stepSeconds) * stepSeconds
   return { start: end - seconds, end }
 }
@@ -138,7 +159,12 @@ export function align(series: MatrixSeries, times: readonly number[]): (number |
 }
 
 /** SVG points for a polyline in a box; gaps split the line. `top` fixes the scale, else the largest value does. */
-export function sparkSegments(values: readonly (number | null)[], width: number, height: number, top?: number): string[] {
+export function sparkSegments(
+  values: readonly (number | null)[],
+  width: number,
+  height: number,
+  top?: number,
+): string[] {
   const largest = values.reduce<number>((most, value) => Math.max(most, value ?? 0), 0)
   const scale = top ?? (largest > 0 ? largest * 1.1 : 1)
   const across = values.length > 1 ? width / (values.length - 1) : width

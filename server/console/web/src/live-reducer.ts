@@ -32,15 +32,22 @@ export function applyMessage(state: LiveState, message: LiveMessage): LiveState 
 }
 
 function overlay(state: LiveState, message: LiveMessage): LiveState {
-  if (message.kind === 'alert') return { ...state, alerts: withAlert(state.alerts, message.body.alert) }
+  if (message.kind === 'alert')
+    return { ...state, alerts: withAlert(state.alerts, message.body.alert) }
   if (message.kind === 'incident') {
-    return { ...state, incidents: new Map(state.incidents).set(message.body.incident.id, message.body.incident) }
+    return {
+      ...state,
+      incidents: new Map(state.incidents).set(message.body.incident.id, message.body.incident),
+    }
   }
   return state
 }
 
 /** A map with this alert put in while it fires, or taken out. */
-export function withAlert(alerts: ReadonlyMap<string, Alert>, alert: Alert): ReadonlyMap<string, Alert> {
+export function withAlert(
+  alerts: ReadonlyMap<string, Alert>,
+  alert: Alert,
+): ReadonlyMap<string, Alert> {
   const next = new Map(alerts)
   if (alert.state === 'firing') next.set(alert.fingerprint, alert)
   else next.delete(alert.fingerprint)
@@ -57,14 +64,20 @@ export interface Snapshot {
  * Takes over a REST answer. `since` is the sequence held when the request was sent: messages that came after it are
  * put on top again, so a slow answer never hides an alert that was pushed meanwhile.
  */
-export function applySnapshot(state: LiveState, snapshot: Snapshot, since: number | null): LiveState {
+export function applySnapshot(
+  state: LiveState,
+  snapshot: Snapshot,
+  since: number | null,
+): LiveState {
   let next = state
   if (snapshot.alerts) {
     const firing = snapshot.alerts.filter((alert) => alert.state === 'firing')
     next = { ...next, alerts: new Map(firing.map((alert) => [alert.fingerprint, alert])) }
   }
   if (snapshot.incidents) {
-    const resolved = [...state.incidents.values()].filter((incident) => incident.state === 'resolved')
+    const resolved = [...state.incidents.values()].filter(
+      (incident) => incident.state === 'resolved',
+    )
     const known = [...resolved, ...snapshot.incidents]
     next = { ...next, incidents: new Map(known.map((incident) => [incident.id, incident])) }
   }

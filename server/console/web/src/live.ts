@@ -75,6 +75,7 @@ function receive(text: string): void {
   if (frame.type === 'message') takeMessage(frame)
   else if (frame.type === 'welcome') welcome(frame)
   else if (frame.type === 'hint') hint(frame.topic)
+  else if (frame.type === 'pong') attempt = 0
   else if (frame.type === 'error') refused(frame.code, frame.message)
 }
 
@@ -85,22 +86,24 @@ function takeMessage(frame: LiveMessage): void {
   send({ type: 'received', sequence: frame.sequence })
   if (after === before) return
   live.value = after
+  attempt = 0
   lastMessage.value = frame
   changes[frame.kind === 'alert' ? 'alerts' : 'incidents'].value++
+  // A hole in the count means that something was pushed while nobody listened.
+  if (before.sequence !== null && frame.sequence > before.sequence + 1) void loadAll()
 }
 
 function welcome(frame: Extract<ServerFrame, { type: 'welcome' }>): void {
-  attempt = 0
   liveStatus.value = 'connected'
   live.value = applyWelcome(live.peek(), frame.sequence)
   me.value = { name: frame.name, role: frame.role, hub: frame.hub }
   void loadAll()
 }
 
-/** A resume the hub cannot give (its journal was cut): start anew and read everything. */
+/** Most likely a resume the hub cannot give (its journal was cut): start anew, not too soon, and read everything. */
 function refused(code: string, message: string): void {
   console.warn(`The hub refused a live frame: ${code}: ${message}`)
-  if (liveStatus.peek() === 'connected') return
+  attempt = Math.max(attempt, 4)
   live.value = { ...live.peek(), sequence: null, recent: [] }
   socket?.close()
 }

@@ -15,7 +15,9 @@ export function navigate(path: string, how: 'push' | 'replace' = 'push'): void {
   if (!samePage) {
     window.scrollTo(0, 0)
     // After the page is drawn, focus moves to its heading, so that a screen reader says where it is.
-    requestAnimationFrame(() => document.querySelector<HTMLElement>('main h1')?.focus({ preventScroll: true }))
+    requestAnimationFrame(() =>
+      document.querySelector<HTMLElement>('main h1')?.focus({ preventScroll: true }),
+    )
   }
 }
 
@@ -28,7 +30,7 @@ export function startRouter(): void {
     if (event.defaultPrevented || event.button !== 0) return
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
     const link = (event.target as Element | null)?.closest('a')
-    if (!link || link.target !== '' || link.origin !== location.origin || link.hash !== '') return
+    if (link?.target !== '' || link.origin !== location.origin || link.hash !== '') return
     const path = link.pathname + link.search
     if (parseRoute(path) === null) return
     event.preventDefault()

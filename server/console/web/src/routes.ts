@@ -28,8 +28,10 @@ export function parseRoute(address: string): Route | null {
   if (parts.length === 0) return { page: 'overview' }
   if (parts.length === 1) {
     if (first === 'sign-in') return { page: 'sign-in' }
-    if (first === 'alerts') return { page: 'alerts', state: oneOf(state, ['firing', 'pending', 'all'], 'firing') }
-    if (first === 'incidents') return { page: 'incidents', state: oneOf(state, ['open', 'resolved', 'all'], 'open') }
+    if (first === 'alerts')
+      return { page: 'alerts', state: oneOf(state, ['firing', 'pending', 'all'], 'firing') }
+    if (first === 'incidents')
+      return { page: 'incidents', state: oneOf(state, ['open', 'resolved', 'all'], 'open') }
   }
   const name = parts.length === 2 && second !== undefined ? decode(second) : null
   if (name !== null && first === 'incidents') return { page: 'incident', id: name }

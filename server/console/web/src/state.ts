@@ -1,6 +1,13 @@
 import { computed, signal } from '@preact/signals'
 import { get, onUnauthorized, post } from './api.ts'
-import { type Alert, type Host, type IncidentDetail, type IncidentSummary, type Me, mayAct } from './api-types.ts'
+import {
+  type Alert,
+  type Host,
+  type IncidentDetail,
+  type IncidentSummary,
+  type Me,
+  mayAct,
+} from './api-types.ts'
 import { applySnapshot, emptyLiveState, type LiveState, withAlert } from './live-reducer.ts'
 import { navigate, route } from './router.ts'
 
@@ -10,11 +17,15 @@ export const canAct = computed(() => mayAct(me.value?.role))
 
 export const live = signal<LiveState>(emptyLiveState)
 export const alerts = computed(() => [...live.value.alerts.values()])
-export const openIncidents = computed(() => [...live.value.incidents.values()].filter((i) => i.state !== 'resolved'))
+export const openIncidents = computed(() =>
+  [...live.value.incidents.values()].filter((i) => i.state !== 'resolved'),
+)
 
 /** Known hosts by instance; null before the first answer. */
 export const hosts = signal<readonly Host[] | null>(null)
-export const hostsByInstance = computed(() => new Map((hosts.value ?? []).map((host) => [host.instance, host])))
+export const hostsByInstance = computed(
+  () => new Map((hosts.value ?? []).map((host) => [host.instance, host])),
+)
 /** True once alerts and incidents were read. */
 export const loaded = signal(false)
 /** The last failure to load, until a load succeeds. */
@@ -73,7 +84,9 @@ export const loadAlerts = single(async () => {
 
 export const loadIncidents = single(async () => {
   const since = live.peek().sequence
-  const snapshot = await get<{ incidents: IncidentSummary[] }>('/api/v1/incidents?state=open&limit=200')
+  const snapshot = await get<{ incidents: IncidentSummary[] }>(
+    '/api/v1/incidents?state=open&limit=200',
+  )
   live.value = applySnapshot(live.peek(), snapshot, since)
   changes.incidents.value++
 })
@@ -90,7 +103,9 @@ export async function loadMe(): Promise<void> {
 
 /** Acknowledges an alert; the answer is shown at once, before its live message. */
 export async function acknowledgeAlert(fingerprint: string): Promise<void> {
-  const { alert } = await post<{ alert: Alert }>(`/api/v1/alerts/${encodeURIComponent(fingerprint)}/acknowledge`)
+  const { alert } = await post<{ alert: Alert }>(
+    `/api/v1/alerts/${encodeURIComponent(fingerprint)}/acknowledge`,
+  )
   const state = live.peek()
   live.value = { ...state, alerts: withAlert(state.alerts, alert) }
   changes.alerts.value++
@@ -119,4 +134,3 @@ export function startState(): void {
     navigate(back === '/' ? '/sign-in' : `/sign-in?return=${encodeURIComponent(back)}`, 'replace')
   }
 }
-

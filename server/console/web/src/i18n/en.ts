@@ -16,7 +16,8 @@ export const en = {
   'live.reconnecting': 'Reconnecting, last message {age} ago',
   'live.reconnectingNever': 'Reconnecting, no message yet',
   'simulated.band': 'Simulated data',
-  'simulated.bandText': 'Figures marked “simulated” come from the demonstration, not from a real server.',
+  'simulated.bandText':
+    'Figures marked “simulated” come from the demonstration, not from a real server.',
   'simulated.mark': 'simulated',
   'announce.critical': 'New critical alert: {summary}, {server}',
 
@@ -25,9 +26,12 @@ export const en = {
   'signIn.intro': 'Open the sign-in link the hub printed, or paste an access token.',
   'signIn.token': 'Access token',
   'signIn.submit': 'Sign in',
-  'signIn.help': 'No link and no token? On the hub’s machine run {command}; it prints a link that works once, for 15 minutes.',
-  'signIn.linkSpent': 'This link was already used or is older than 15 minutes. On the hub’s machine run {command} and open the new link.',
-  'signIn.tokenWrong': 'The hub does not know this token. Check that it was copied whole, or make a new link with {command}.',
+  'signIn.help':
+    'No link and no token? On the hub’s machine run {command}; it prints a link that works once, for 15 minutes.',
+  'signIn.linkSpent':
+    'This link was already used or is older than 15 minutes. On the hub’s machine run {command} and open the new link.',
+  'signIn.tokenWrong':
+    'The hub does not know this token. Check that it was copied whole, or make a new link with {command}.',
   'signIn.forbidden': 'This token may not use the console. Ask an administrator for a staff token.',
   'signIn.tooMany': 'Too many attempts. Wait a minute, then try again.',
   'signIn.unreachable': 'The hub cannot be reached. Check that it runs, then try again.',
@@ -40,23 +44,27 @@ export const en = {
   'error.other': 'The hub answered: {message}',
   'error.requestId': 'Request {id}',
   'error.retry': 'Try again',
-  'loading': 'Loading…',
+  loading: 'Loading…',
   'notFound.title': 'Page not found',
   'notFound.back': 'To the overview',
-  'nothing': 'none',
-  'unknown': 'unknown',
+  nothing: 'none',
+  unknown: 'unknown',
 
   'overview.title': 'Overview',
   'overview.criticalCount': { one: '{count} critical alert', other: '{count} critical alerts' },
   'overview.warningCount': { one: '{count} warning', other: '{count} warnings' },
   'overview.incidentCount': { one: '{count} open incident', other: '{count} open incidents' },
-  'overview.hostCount': { one: '{reporting} of {count} host reporting', other: '{reporting} of {count} hosts reporting' },
+  'overview.hostCount': {
+    one: '{reporting} of {count} host reporting',
+    other: '{reporting} of {count} hosts reporting',
+  },
   'overview.alerts': 'Firing alerts',
   'overview.incidents': 'Open incidents',
   'overview.hosts': 'Hosts',
   'overview.noAlerts': 'No alert is firing.',
   'overview.noIncidents': 'No incident is open.',
-  'overview.noHosts': 'No collector has reported yet. Start a collector on a call-system server; its host appears here by itself.',
+  'overview.noHosts':
+    'No collector has reported yet. Start a collector on a call-system server; its host appears here by itself.',
   'overview.filterHosts': 'Find a host',
   'overview.noMatch': 'No host matches “{text}”.',
 
@@ -124,13 +132,15 @@ export const en = {
   'host.curves': 'Curves',
   'host.alerts': 'Alerts of this host',
   'host.facts': 'Facts',
-  'host.noFacts': 'The collector has not sent an inventory yet; the first comes within an hour of its start.',
+  'host.noFacts':
+    'The collector has not sent an inventory yet; the first comes within an hour of its start.',
   'host.factReceived': 'received {age}',
   'host.sections': 'What the collector can see',
   'host.section': 'Section',
   'host.state': 'State',
   'host.why': 'Why',
-  'host.sectionDenied': 'The collector may not read this. Give its account the right named here, or run it with that capability.',
+  'host.sectionDenied':
+    'The collector may not read this. Give its account the right named here, or run it with that capability.',
   'host.noSections': 'The collector has not named its sections yet.',
 
   'range.label': 'Time range',
@@ -183,7 +193,8 @@ export const en = {
   'incident.summary': 'What is known',
   'incident.notRecorded': 'not recorded yet',
   'incident.timeline': 'Timeline',
-  'incident.timelineNote': 'Oldest first. A correction never erases: the line it replaces stays, struck through.',
+  'incident.timelineNote':
+    'Oldest first. A correction never erases: the line it replaces stays, struck through.',
   'incident.recordedBy': 'recorded by {name}',
   'incident.recordedLater': 'recorded {delay} later, at {time}',
   'incident.superseded': 'superseded',
@@ -204,8 +215,12 @@ export const en = {
   'incident.resolve': 'Resolve',
   'incident.resolveText': 'How it was resolved',
   'incident.resolveHelp': 'Say what mended it. It becomes part of the record.',
-  'incident.resolveFiring': { one: '{count} alert still fires. Resolve only when that is understood.', other: '{count} alerts still fire. Resolve only when that is understood.' },
-  'incident.readOnly': 'You read as an auditor; acknowledging, notes and resolving are for operators.',
+  'incident.resolveFiring': {
+    one: '{count} alert still fires. Resolve only when that is understood.',
+    other: '{count} alerts still fire. Resolve only when that is understood.',
+  },
+  'incident.readOnly':
+    'You read as an auditor; acknowledging, notes and resolving are for operators.',
   'incident.saved': 'Saved.',
   'fact.phenomenon': 'Phenomenon',
   'fact.occurred': 'Occurred',

@@ -29,16 +29,35 @@ export function decimal(language: Language, value: number | null | undefined, di
   return numberFormat(language, { maximumFractionDigits: digits }).format(value)
 }
 
-const byteUnits = ['byte', 'kilobyte', 'megabyte', 'gigabyte'] as const
+const byteUnits = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const
 
 /** Bytes per second in decimal multiples (1 kB = 1000 bytes); the sign is kept. */
 export function bytesPerSecond(language: Language, value: number | null | undefined): string {
+  return scaledBytes(language, value, '-per-second')
+}
+
+/** Bytes in decimal multiples. */
+export function bytes(language: Language, value: number | null | undefined): string {
+  return scaledBytes(language, value, '')
+}
+
+function scaledBytes(
+  language: Language,
+  value: number | null | undefined,
+  per: '' | '-per-second',
+): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return noValue
-  const power = value === 0 ? 0 : Math.min(3, Math.max(0, Math.floor(Math.log10(Math.abs(value)) / 3)))
+  const power =
+    value === 0 ? 0 : Math.min(4, Math.max(0, Math.floor(Math.log10(Math.abs(value)) / 3)))
   const scaled = value / 1000 ** power
-  const unit = `${byteUnits[power]!}-per-second`
+  const unit = `${byteUnits[power]!}${per}`
   const digits = Math.abs(scaled) < 10 && power > 0 ? 1 : 0
-  return numberFormat(language, { style: 'unit', unit, unitDisplay: 'short', maximumFractionDigits: digits }).format(scaled)
+  return numberFormat(language, {
+    style: 'unit',
+    unit,
+    unitDisplay: 'short',
+    maximumFractionDigits: digits,
+  }).format(scaled)
 }
 
 /** Seconds with the unit, three decimals at most; a plus sign is written. */
@@ -87,7 +106,10 @@ const relativeFormats = new Map<Language, Intl.RelativeTimeFormat>()
 export function ago(language: Language, seconds: number): string {
   let format = relativeFormats.get(language)
   if (format === undefined) {
-    format = new Intl.RelativeTimeFormat(languageTags[language], { style: 'short', numeric: 'auto' })
+    format = new Intl.RelativeTimeFormat(languageTags[language], {
+      style: 'short',
+      numeric: 'auto',
+    })
     relativeFormats.set(language, format)
   }
   const whole = Math.max(0, Math.floor(seconds))
@@ -98,11 +120,20 @@ export function ago(language: Language, seconds: number): string {
 
 const dateFormats = new Map<string, Intl.DateTimeFormat>()
 
-function dateFormat(language: Language, kind: 'clock' | 'time' | 'full', zone: string | undefined): Intl.DateTimeFormat {
+function dateFormat(
+  language: Language,
+  kind: 'clock' | 'time' | 'full',
+  zone: string | undefined,
+): Intl.DateTimeFormat {
   const key = `${language} ${kind} ${zone ?? ''}`
   let format = dateFormats.get(key)
   if (format === undefined) {
-    const clock = { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' } as const
+    const clock = {
+      hour: '2-digit',
+      minute: '2-digit',
+      second: '2-digit',
+      hourCycle: 'h23',
+    } as const
     const date = { year: 'numeric', month: '2-digit', day: '2-digit' } as const
     const options: Intl.DateTimeFormatOptions = { ...clock, ...(zone ? { timeZone: zone } : {}) }
     if (kind !== 'time') options.timeZoneName = 'short'

@@ -1,5 +1,12 @@
 import { computed, signal } from '@preact/signals'
-import { chooseLanguage, fill, type Language, languageTags, type MessageKey, type Values } from './catalogue.ts'
+import {
+  chooseLanguage,
+  fill,
+  type Language,
+  languageTags,
+  type MessageKey,
+  type Values,
+} from './catalogue.ts'
 import { catalogues } from './catalogues.ts'
 
 const storageKey = 'callward.language'

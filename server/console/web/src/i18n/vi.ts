@@ -26,26 +26,33 @@ export const vi: Catalogue = {
   'signIn.intro': 'Hãy mở liên kết đăng nhập mà trung tâm đã in ra, hoặc dán mã truy cập.',
   'signIn.token': 'Mã truy cập',
   'signIn.submit': 'Đăng nhập',
-  'signIn.help': 'Không có liên kết hay mã? Trên máy chạy trung tâm, hãy chạy {command}; lệnh này in ra một liên kết dùng một lần, có hiệu lực 15 phút.',
-  'signIn.linkSpent': 'Liên kết này đã được dùng hoặc đã quá 15 phút. Trên máy chạy trung tâm, hãy chạy {command} rồi mở liên kết mới.',
-  'signIn.tokenWrong': 'Trung tâm không nhận ra mã này. Hãy kiểm tra xem đã sao chép đủ chưa, hoặc tạo liên kết mới bằng {command}.',
-  'signIn.forbidden': 'Mã này không được dùng bảng điều khiển. Hãy xin quản trị viên một mã dành cho nhân viên.',
+  'signIn.help':
+    'Không có liên kết hay mã? Trên máy chạy trung tâm, hãy chạy {command}; lệnh này in ra một liên kết dùng một lần, có hiệu lực 15 phút.',
+  'signIn.linkSpent':
+    'Liên kết này đã được dùng hoặc đã quá 15 phút. Trên máy chạy trung tâm, hãy chạy {command} rồi mở liên kết mới.',
+  'signIn.tokenWrong':
+    'Trung tâm không nhận ra mã này. Hãy kiểm tra xem đã sao chép đủ chưa, hoặc tạo liên kết mới bằng {command}.',
+  'signIn.forbidden':
+    'Mã này không được dùng bảng điều khiển. Hãy xin quản trị viên một mã dành cho nhân viên.',
   'signIn.tooMany': 'Thử quá nhiều lần. Hãy đợi một phút rồi thử lại.',
-  'signIn.unreachable': 'Không kết nối được với trung tâm. Hãy kiểm tra xem trung tâm có đang chạy không, rồi thử lại.',
+  'signIn.unreachable':
+    'Không kết nối được với trung tâm. Hãy kiểm tra xem trung tâm có đang chạy không, rồi thử lại.',
   'signIn.failed': 'Đăng nhập không thành công: {message}',
 
   'error.unreachable': 'Không kết nối được với trung tâm. Trang sẽ tự thử lại.',
-  'error.forbidden': 'Vai trò của bạn không được làm việc này. Hãy hỏi quản trị viên hoặc nhân viên trực.',
-  'error.conflict': 'Người khác vừa thay đổi mục này. Trang hiện đang hiển thị trạng thái mới nhất.',
+  'error.forbidden':
+    'Vai trò của bạn không được làm việc này. Hãy hỏi quản trị viên hoặc nhân viên trực.',
+  'error.conflict':
+    'Người khác vừa thay đổi mục này. Trang hiện đang hiển thị trạng thái mới nhất.',
   'error.notFound': 'Không có gì ở địa chỉ này. Có thể địa chỉ bị gõ sai.',
   'error.other': 'Trung tâm trả lời: {message}',
   'error.requestId': 'Yêu cầu {id}',
   'error.retry': 'Thử lại',
-  'loading': 'Đang tải…',
+  loading: 'Đang tải…',
   'notFound.title': 'Không tìm thấy trang',
   'notFound.back': 'Về trang tổng quan',
-  'nothing': 'không có',
-  'unknown': 'không rõ',
+  nothing: 'không có',
+  unknown: 'không rõ',
 
   'overview.title': 'Tổng quan',
   'overview.criticalCount': { other: '{count} cảnh báo nghiêm trọng' },
@@ -57,7 +64,8 @@ export const vi: Catalogue = {
   'overview.hosts': 'Máy chủ',
   'overview.noAlerts': 'Không có cảnh báo nào đang phát.',
   'overview.noIncidents': 'Không có sự cố nào đang mở.',
-  'overview.noHosts': 'Chưa có bộ thu thập nào báo cáo. Hãy khởi động bộ thu thập trên một máy chủ tổng đài; máy chủ đó sẽ tự xuất hiện ở đây.',
+  'overview.noHosts':
+    'Chưa có bộ thu thập nào báo cáo. Hãy khởi động bộ thu thập trên một máy chủ tổng đài; máy chủ đó sẽ tự xuất hiện ở đây.',
   'overview.filterHosts': 'Tìm máy chủ',
   'overview.noMatch': 'Không có máy chủ nào khớp với “{text}”.',
 
@@ -125,13 +133,15 @@ export const vi: Catalogue = {
   'host.curves': 'Biểu đồ',
   'host.alerts': 'Cảnh báo của máy chủ này',
   'host.facts': 'Thông tin máy',
-  'host.noFacts': 'Bộ thu thập chưa gửi bản kiểm kê; bản đầu tiên sẽ đến trong vòng một giờ sau khi khởi động.',
+  'host.noFacts':
+    'Bộ thu thập chưa gửi bản kiểm kê; bản đầu tiên sẽ đến trong vòng một giờ sau khi khởi động.',
   'host.factReceived': 'nhận {age}',
   'host.sections': 'Bộ thu thập thấy được gì',
   'host.section': 'Mục',
   'host.state': 'Trạng thái',
   'host.why': 'Lý do',
-  'host.sectionDenied': 'Bộ thu thập không được phép đọc mục này. Hãy cấp cho tài khoản của nó quyền nêu ở đây, hoặc chạy nó với quyền đó.',
+  'host.sectionDenied':
+    'Bộ thu thập không được phép đọc mục này. Hãy cấp cho tài khoản của nó quyền nêu ở đây, hoặc chạy nó với quyền đó.',
   'host.noSections': 'Bộ thu thập chưa cho biết các mục của nó.',
 
   'range.label': 'Khoảng thời gian',
@@ -184,7 +194,8 @@ export const vi: Catalogue = {
   'incident.summary': 'Những điều đã biết',
   'incident.notRecorded': 'chưa ghi nhận',
   'incident.timeline': 'Dòng thời gian',
-  'incident.timelineNote': 'Cũ nhất trước. Đính chính không xóa gì: dòng bị thay thế vẫn còn, được gạch ngang.',
+  'incident.timelineNote':
+    'Cũ nhất trước. Đính chính không xóa gì: dòng bị thay thế vẫn còn, được gạch ngang.',
   'incident.recordedBy': 'người ghi: {name}',
   'incident.recordedLater': 'ghi sau {delay}, lúc {time}',
   'incident.superseded': 'đã bị thay thế',
@@ -198,15 +209,20 @@ export const vi: Catalogue = {
   'incident.noRunbook': 'Không có sổ tay xử lý nào gắn với sự cố này.',
   'incident.actions': 'Thao tác',
   'incident.acknowledge': 'Tiếp nhận',
-  'incident.acknowledgeHelp': 'Cho mọi người biết bạn đã nhận việc này. Việc báo lên cấp trên sẽ dừng.',
+  'incident.acknowledgeHelp':
+    'Cho mọi người biết bạn đã nhận việc này. Việc báo lên cấp trên sẽ dừng.',
   'incident.note': 'Ghi chú',
   'incident.noteHelp': 'Bạn đã thấy hoặc làm gì. Nhấn Ctrl+Enter để gửi.',
   'incident.addNote': 'Thêm ghi chú',
   'incident.resolve': 'Giải quyết',
   'incident.resolveText': 'Đã giải quyết thế nào',
-  'incident.resolveHelp': 'Hãy ghi điều gì đã khắc phục sự cố. Nội dung này trở thành một phần của hồ sơ.',
-  'incident.resolveFiring': { other: 'Vẫn còn {count} cảnh báo đang phát. Chỉ giải quyết khi đã hiểu rõ.' },
-  'incident.readOnly': 'Bạn đang đọc với vai trò kiểm toán viên; việc tiếp nhận, ghi chú và giải quyết dành cho nhân viên trực.',
+  'incident.resolveHelp':
+    'Hãy ghi điều gì đã khắc phục sự cố. Nội dung này trở thành một phần của hồ sơ.',
+  'incident.resolveFiring': {
+    other: 'Vẫn còn {count} cảnh báo đang phát. Chỉ giải quyết khi đã hiểu rõ.',
+  },
+  'incident.readOnly':
+    'Bạn đang đọc với vai trò kiểm toán viên; việc tiếp nhận, ghi chú và giải quyết dành cho nhân viên trực.',
   'incident.saved': 'Đã lưu.',
   'fact.phenomenon': 'Hiện tượng',
   'fact.occurred': 'Xảy ra',

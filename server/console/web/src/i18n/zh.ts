@@ -26,8 +26,10 @@ export const zh: Catalogue = {
   'signIn.intro': '请打开中心打印的登录链接,或粘贴访问令牌。',
   'signIn.token': '访问令牌',
   'signIn.submit': '登录',
-  'signIn.help': '没有链接也没有令牌?在中心所在的机器上运行 {command},会打印一个 15 分钟内有效、只能使用一次的链接。',
-  'signIn.linkSpent': '此链接已被使用或已超过 15 分钟。请在中心所在的机器上运行 {command},然后打开新链接。',
+  'signIn.help':
+    '没有链接也没有令牌?在中心所在的机器上运行 {command},会打印一个 15 分钟内有效、只能使用一次的链接。',
+  'signIn.linkSpent':
+    '此链接已被使用或已超过 15 分钟。请在中心所在的机器上运行 {command},然后打开新链接。',
   'signIn.tokenWrong': '中心不认识此令牌。请检查是否完整复制,或运行 {command} 生成新链接。',
   'signIn.forbidden': '此令牌不能用于控制台。请向管理员索取员工令牌。',
   'signIn.tooMany': '尝试次数过多。请等待一分钟后再试。',
@@ -41,11 +43,11 @@ export const zh: Catalogue = {
   'error.other': '中心答复:{message}',
   'error.requestId': '请求编号 {id}',
   'error.retry': '重试',
-  'loading': '正在加载…',
+  loading: '正在加载…',
   'notFound.title': '页面不存在',
   'notFound.back': '返回总览',
-  'nothing': '无',
-  'unknown': '未知',
+  nothing: '无',
+  unknown: '未知',
 
   'overview.title': '总览',
   'overview.criticalCount': { other: '{count} 个严重告警' },

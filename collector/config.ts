@@ -1,0 +1,228 @@
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import Type from 'typebox'
+import Value from 'typebox/value'
+import { parse as parseYaml } from 'yaml'
+import { type SourceName, sourceNames } from './sources/all.ts'
+import type { HostLabels } from './wire/frames.ts'
+
+const labelSchema = (example: string) =>
+  Type.Optional(
+    Type.String({
+      pattern: '^[^\\p{Cc}]{1,128}$',
+      description: '1 to 128 characters, no control characters',
+      examples: [example],
+    }),
+  )
+
+const rootSchema = (example: string) =>
+  Type.String({ pattern: '^/', description: 'an absolute path', examples: [example] })
+
+const sectionsSchema = Type.Object(
+  Object.fromEntries(
+    [...sourceNames, 'inventory'].map((name) => [
+      name,
+      Type.Optional(Type.Boolean({ description: 'true or false', examples: [false] })),
+    ]),
+  ),
+  {
+    additionalProperties: false,
+    description: 'true or false by section',
+    examples: ['{entropy: false}'],
+  },
+)
+
+/** Everything that can be set. Keys of the YAML file are the same; `environment` says which variable sets a key. */
+const settingsSchema = Type.Object(
+  {
+    hub: Type.String({
+      pattern: '^wss?://[^/\\s]+',
+      description: 'the address of the hub, ws:// or wss://',
+      examples: ['ws://127.0.0.1:9770'],
+    }),
+    token: Type.Optional(
+      Type.String({
+        pattern: '^\\S+$',
+        description: 'a token without blanks',
+        examples: ['cw_...'],
+      }),
+    ),
+    tokenFile: Type.Optional(
+      Type.String({ minLength: 1, description: 'a path', examples: ['/etc/callward/token'] }),
+    ),
+    data: Type.String({ minLength: 1, description: 'a folder', examples: ['./data'] }),
+    interval: Type.Integer({
+      minimum: 1,
+      maximum: 60,
+      description: 'a whole number of seconds from 1 to 60',
+      examples: [10],
+    }),
+    labels: Type.Object(
+      {
+        instance: labelSchema('pbx-01'),
+        server: labelSchema('pbx-01'),
+        customer: labelSchema('bank-a'),
+        site: labelSchema('hanoi'),
+        role: labelSchema('pbx'),
+        env: labelSchema('production'),
+      },
+      {
+        additionalProperties: false,
+        description: 'labels of this host',
+        examples: ['{role: pbx}'],
+      },
+    ),
+    procRoot: rootSchema('/proc'),
+    sysRoot: rootSchema('/sys'),
+    rootfs: rootSchema('/'),
+    sections: sectionsSchema,
+  },
+  { additionalProperties: false },
+)
+
+type Settings = Type.Static<typeof settingsSchema>
+
+const environmentKeys: Readonly<Record<string, string>> = {
+  hub: 'CALLWARD_HUB',
+  token: 'CALLWARD_TOKEN',
+  tokenFile: 'CALLWARD_TOKEN_FILE',
+  data: 'CALLWARD_DATA',
+  interval: 'CALLWARD_INTERVAL',
+}
+
+export interface CollectorConfig {
+  readonly hub: string
+  readonly token: string | undefined
+  /** Read at every connection when there is no `token`. */
+  readonly tokenFile: string
+  /** The collector's own folder below the data folder. */
+  readonly folder: string
+  readonly intervalSeconds: number
+  readonly labels: HostLabels
+  readonly roots: { readonly proc: string; readonly sys: string; readonly rootfs: string }
+  readonly sections: Readonly<Partial<Record<SourceName | 'inventory', boolean>>>
+}
+
+/** Every fault of the configuration at once, one line each with the key and an example. */
+export class ConfigError extends Error {
+  readonly faults: readonly string[]
+
+  constructor(faults: readonly string[]) {
+    super(
+      `The configuration has ${faults.length} fault${faults.length === 1 ? '' : 's'}:\n${faults.map((one) => `  ${one}`).join('\n')}`,
+    )
+    this.faults = faults
+  }
+}
+
+/** Reads the environment given and the YAML file it names. Throws ConfigError. */
+export function readConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+  hostname: string,
+): CollectorConfig {
+  const faults: string[] = []
+  const file = readYaml(environment['CALLWARD_CONFIG'], faults)
+  const settings: Record<string, unknown> = {
+    hub: 'ws://127.0.0.1:9770',
+    data: './data',
+    interval: 10,
+    labels: {},
+    procRoot: '/proc',
+    sysRoot: '/sys',
+    rootfs: '/',
+    sections: {},
+    ...file,
+  }
+  for (const [key, variable] of Object.entries(environmentKeys)) {
+    const value = environment[variable]
+    if (value === undefined || value === '') continue
+    settings[key] = key === 'interval' ? numberOrText(value) : value
+  }
+  faults.push(...settingsFaults(settings))
+  if (faults.length > 0) throw new ConfigError(faults)
+  return configOf(settings as Settings, hostname) // checked by the schema just above
+}
+
+function configOf(settings: Settings, hostname: string): CollectorConfig {
+  const folder = resolve(settings.data, 'collector')
+  const instance = settings.labels.instance ?? hostname
+  return {
+    hub: settings.hub,
+    token: settings.token,
+    tokenFile: settings.tokenFile ?? join(folder, 'token'),
+    folder,
+    intervalSeconds: settings.interval,
+    labels: {
+      job: 'callward',
+      instance,
+      customer: settings.labels.customer ?? 'default',
+      site: settings.labels.site ?? 'default',
+      server: settings.labels.server ?? instance,
+      role: settings.labels.role ?? 'server',
+      env: settings.labels.env ?? 'production',
+    },
+    roots: { proc: settings.procRoot, sys: settings.sysRoot, rootfs: settings.rootfs },
+    sections: settings.sections,
+  }
+}
+
+function numberOrText(value: string): unknown {
+  return Number.isFinite(Number(value)) ? Number(value) : value
+}
+
+function readYaml(path: string | undefined, faults: string[]): Record<string, unknown> {
+  if (path === undefined || path === '') return {}
+  try {
+    const value: unknown = parseYaml(readFileSync(path, 'utf8')) ?? {}
+    if (typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown>
+    faults.push(`CALLWARD_CONFIG: ${path} holds no keys, e.g. "labels: {role: pbx}"`)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split('\n', 1)[0] : String(error)
+    faults.push(`CALLWARD_CONFIG: ${path} cannot be read: ${reason}`)
+  }
+  return {}
+}
+
+interface SchemaNode {
+  readonly description?: string
+  readonly examples?: readonly unknown[]
+  readonly properties?: Readonly<Record<string, SchemaNode>>
+}
+
+function settingsFaults(settings: unknown): string[] {
+  const faults = new Set<string>()
+  for (const { keyword, instancePath, params } of Value.Errors(settingsSchema, settings)) {
+    const path = instancePath.split('/').slice(1)
+    if (keyword === 'boolean') continue // the schema of a key that is not allowed; named below
+    if (keyword === 'additionalProperties') {
+      const unknown =
+        (params as { additionalProperties?: readonly string[] }).additionalProperties ?? []
+      for (const key of unknown) faults.add(unknownKey([...path, key], path))
+    } else {
+      faults.add(faultLine(path))
+    }
+  }
+  return [...faults]
+}
+
+function schemaAt(path: readonly string[]): SchemaNode {
+  // The library's type names each property; here they are walked by name.
+  let node = settingsSchema as unknown as SchemaNode
+  for (const key of path) node = node.properties?.[key] ?? {}
+  return node
+}
+
+function faultLine(path: readonly string[]): string {
+  const node = schemaAt(path)
+  const key = path.join('.')
+  const variable = environmentKeys[key]
+  const example = String(node.examples?.[0] ?? '')
+  const where = variable === undefined ? key : `${variable} (key ${key})`
+  const show = variable === undefined ? `${key}: ${example}` : `${variable}=${example}`
+  return `${where}: must be ${node.description ?? 'valid'}, e.g. ${show}`
+}
+
+function unknownKey(path: readonly string[], parent: readonly string[]): string {
+  const known = Object.keys(schemaAt(parent).properties ?? {}).join(', ')
+  return `${path.join('.')}: there is no such key; known are ${known}`
+}

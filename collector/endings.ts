@@ -1,0 +1,57 @@
+import type { ConnectionEnd } from './connection.ts'
+import { closeCodes } from './wire/frames.ts'
+
+const refusalCodes: ReadonlySet<number> = new Set([
+  closeCodes.unauthorized,
+  closeCodes.forbidden,
+  closeCodes.unsupportedVersion,
+  closeCodes.replaced,
+  closeCodes.badFrame,
+  closeCodes.tooLarge,
+])
+
+/** Whether the hub will not have us until someone acts. */
+export function isRefusal(end: ConnectionEnd): boolean {
+  return end.httpStatus !== undefined || refusalCodes.has(end.code)
+}
+
+const wrongToken =
+  'the hub does not accept this token: put the one of `<hub data>/collector/token` into CALLWARD_TOKEN or CALLWARD_TOKEN_FILE'
+
+/** What happened and what to do, for the log; `severe` when waiting alone will not mend it. */
+export function explain(end: ConnectionEnd, url: string): { message: string; severe: boolean } {
+  const status = end.httpStatus
+  if (status === 401 || end.code === closeCodes.unauthorized)
+    return { message: wrongToken, severe: true }
+  if (status === 403 || end.code === closeCodes.forbidden) {
+    return { message: 'this token may not report: use a token of role collector', severe: true }
+  }
+  if (status === 404) {
+    return {
+      message: `${url} answers but has no /session: is CALLWARD_HUB the hub's address?`,
+      severe: true,
+    }
+  }
+  if (end.code === closeCodes.unsupportedVersion) {
+    return {
+      message: 'hub and collector speak different protocols: update the older one',
+      severe: true,
+    }
+  }
+  if (end.code === closeCodes.replaced) {
+    const message =
+      'another collector uses this identity: give each its own data folder (CALLWARD_DATA)'
+    return { message, severe: true }
+  }
+  if (end.code === closeCodes.storageUnavailable) {
+    return {
+      message: 'the hub cannot store: free space on its disk; reports wait here',
+      severe: true,
+    }
+  }
+  const reason = end.reason === '' ? `code ${end.code}` : end.reason
+  return {
+    message: `no connection to the hub at ${url}: ${reason}; reports wait here`,
+    severe: false,
+  }
+}

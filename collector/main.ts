@@ -1,0 +1,131 @@
+import { hostname } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { type Logger, pino } from 'pino'
+import { Agent } from './agent.ts'
+import { checkSections } from './check.ts'
+import { systemClock } from './clock.ts'
+import { type CollectorConfig, ConfigError, readConfig } from './config.ts'
+import { readHostOs } from './host-os.ts'
+import { beginEpoch, FolderError } from './identity.ts'
+import { InventoryWatch } from './inventory.ts'
+import { runInventoryChild } from './inventory-child.ts'
+import { openSession } from './session.ts'
+import { hostSources } from './sources/all.ts'
+import { tokenReader } from './token.ts'
+import { version } from './version.ts'
+
+const help = `callward-collector ${version}: reports this host to a Callward hub
+
+  --check    print what each section can see on this host, and stop
+  --help     this page
+  --version  the version
+
+Environment:
+  CALLWARD_HUB         address of the hub             ws://127.0.0.1:9770
+  CALLWARD_TOKEN       token of role collector
+  CALLWARD_TOKEN_FILE  or a file that holds it        <data>/collector/token
+  CALLWARD_DATA        folder for its own files       ./data
+  CALLWARD_INTERVAL    seconds between reports, 1-60  10
+  CALLWARD_CONFIG      YAML file                      none
+
+Keys of the YAML file: labels.{instance,server,customer,site,role,env}, interval,
+procRoot, sysRoot, rootfs, sections.<name>: false, hub, tokenFile, data.
+
+Examples:
+  CALLWARD_HUB=wss://hub.bank.example CALLWARD_TOKEN_FILE=/etc/callward/token \\
+    CALLWARD_CONFIG=/etc/callward/collector.yaml callward-collector
+  callward-collector --check
+
+  # collector.yaml
+  labels: {customer: bank-a, site: hanoi, role: pbx}
+  sections: {entropy: false}
+`
+
+const entry = fileURLToPath(import.meta.url)
+
+async function main(argument: string | undefined): Promise<number> {
+  if (argument === '--help' || argument === '-h') return print(help)
+  if (argument === '--version') return print(`${version}\n`)
+  if (argument === '--inventory') {
+    await runInventoryChild()
+    return 0
+  }
+  if (argument !== undefined && argument !== '--check') {
+    process.stderr.write(`Unknown argument "${argument}". Try --help.\n`)
+    return 2
+  }
+  try {
+    const config = readConfig(process.env, hostname())
+    if (argument !== '--check') return await collect(config)
+    const { text, good } = await checkSections(config, entry)
+    print(text)
+    return good ? 0 : 1
+  } catch (error) {
+    if (!(error instanceof ConfigError) && !(error instanceof FolderError)) throw error
+    process.stderr.write(`${error.message}\n`)
+    return error instanceof ConfigError ? 2 : 1
+  }
+}
+
+function print(text: string): number {
+  process.stdout.write(text)
+  return 0
+}
+
+/** Runs until SIGTERM or SIGINT. */
+async function collect(config: CollectorConfig): Promise<number> {
+  const identity = beginEpoch(config.folder)
+  const logger: Logger = pino({
+    name: 'collector',
+    redact: ['token', '*.token', 'authorization', '*.authorization'],
+  })
+  const stop = new AbortController()
+  const { labels, intervalSeconds } = config
+  const session = openSession({
+    url: config.hub,
+    token: tokenReader(config.token, config.tokenFile, logger, stop.signal),
+    hello: { ...identity, version, labels, intervalSeconds },
+    clock: systemClock,
+    logger,
+  })
+  const inventory = new InventoryWatch(
+    entry,
+    (name, document) => session.facts(name, document),
+    logger,
+  )
+  const withInventory = config.sections.inventory !== false
+  const agent = new Agent({
+    labels,
+    intervalSeconds,
+    sources: hostSources(config.roots, config.sections),
+    session,
+    clock: systemClock,
+    logger,
+    version,
+    os: readHostOs(config.roots.rootfs),
+    furtherSections: () => (withInventory ? [inventory.section] : []),
+  })
+  const { instance } = labels
+  logger.info({ hub: config.hub, instance, intervalSeconds, version }, 'the collector has started')
+  agent.start()
+  if (withInventory) inventory.start()
+  const signal = await stopSignal()
+  inventory.stop()
+  stop.abort()
+  await agent.stop()
+  const left = await session.close(`stopped by ${signal}`)
+  if (left > 0) logger.warn({ left }, 'stopped with reports the hub has not acknowledged')
+  logger.info({ signal }, 'the collector has stopped')
+  return 0
+}
+
+function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    process.once('SIGTERM', resolve)
+    process.once('SIGINT', resolve)
+  })
+}
+
+process.exitCode = await main(process.argv[2])
+// A hung mount holds a thread of the pool, which would keep the process for ever.
+if (process.argv[2] !== '--inventory') process.exit()

@@ -1,0 +1,8 @@
+import { fleetBoard } from './fleet.ts'
+import type { Board } from './layer/board.ts'
+import { serverBoard } from './server.ts'
+
+/** Every board, in the order of their numbers. */
+export function boards(hubUrl: string): readonly Board[] {
+  return [fleetBoard(hubUrl), serverBoard(hubUrl)]
+}

@@ -1,0 +1,47 @@
+import { datasource } from './shared.ts'
+
+/** Where Grafana finds the boards once the provisioning folder is copied to /etc/grafana/provisioning. */
+const boardsPath = '/etc/grafana/provisioning/dashboards/callward'
+
+/** The report interval collectors start with; `$__rate_interval` is four of these. */
+const reportInterval = '10s'
+
+/**
+ * The hub as a Prometheus data source. prometheusVersion is what the hub's API is like: below 2.24 Grafana would
+ * fill variables by the costlier `series` call.
+ */
+export const datasourceFile = `# Written by \`npm run boards\`. Grafana puts in the two variables from its environment.
+apiVersion: 1
+datasources:
+  - name: ${datasource.name}
+    uid: ${datasource.uid}
+    type: prometheus
+    access: proxy
+    url: $CALLWARD_URL/prom
+    editable: false
+    jsonData:
+      httpMethod: POST
+      timeInterval: ${reportInterval}
+      prometheusType: Prometheus
+      prometheusVersion: 2.53.0
+      manageAlerts: true
+      incrementalQuerying: false
+      httpHeaderName1: Authorization
+    secureJsonData:
+      httpHeaderValue1: Bearer $CALLWARD_GRAFANA_TOKEN
+`
+
+/** The folder "Callward", filled from files and not editable in the browser. */
+export const providerFile = `# Written by \`npm run boards\`.
+apiVersion: 1
+providers:
+  - name: callward
+    folder: Callward
+    folderUid: callward
+    type: file
+    disableDeletion: true
+    allowUiUpdates: false
+    updateIntervalSeconds: 30
+    options:
+      path: ${boardsPath}
+`

@@ -1,0 +1,75 @@
+/** An alert as the hub shows it; times are RFC 3339. */
+export interface AlertAnswer {
+  readonly id: string
+  readonly fingerprint: string
+  readonly rule: string
+  readonly severity: string
+  readonly instance?: string | null
+  readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
+  readonly state: string
+  readonly activeAt: string
+  readonly firedAt?: string | null
+  readonly resolvedAt?: string | null
+  readonly acknowledgedAt?: string | null
+  readonly acknowledgedBy?: string | null
+  /** Path on the hub. */
+  readonly runbook?: string | null
+  readonly incident?: { readonly id: string; readonly number: number } | null
+}
+
+export interface IncidentAnswer {
+  readonly id: string
+  readonly number: number
+  readonly title: string
+  readonly severity: string
+  readonly state: string
+  readonly server: string
+  readonly openedAt: string
+  readonly acknowledgedAt?: string | null
+  readonly acknowledgedBy?: string | null
+  readonly resolvedAt?: string | null
+  readonly simulated?: boolean
+  readonly firing?: number
+}
+
+export interface FactAnswer {
+  readonly id: string
+  readonly sequence: number
+  readonly kind: string
+  readonly certainty: string
+  readonly occurredAt: string
+  readonly recordedAt: string
+  readonly recordedBy: string
+  readonly supersedes: string | null
+  readonly text: string
+}
+
+export interface IncidentDetailAnswer extends IncidentAnswer {
+  readonly facts: readonly FactAnswer[]
+  readonly alerts: readonly AlertAnswer[]
+  readonly runbook: { readonly name: string; readonly hash: string } | null
+}
+
+export interface HostAnswer {
+  readonly instance: string
+  readonly customer: string
+  readonly site: string
+  readonly role: string
+  readonly simulated: boolean
+  readonly state: string
+  readonly connected: boolean
+  readonly lastReportAt: string | null
+  readonly version: string
+  readonly firing: number
+}
+
+export interface TokenAnswer {
+  readonly id: string
+  readonly name: string
+  readonly role: string
+  readonly label: string
+  readonly createdAt: string
+  readonly lastUsedAt: string | null
+  readonly revokedAt: string | null
+}

@@ -1,0 +1,130 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Call, CommandError, textOption, UsageError } from './command.ts'
+
+/** A hub as a client sees it. */
+export interface Hub {
+  /** Without a slash at the end: `http://127.0.0.1:9770`. */
+  readonly url: string
+  readonly token: string
+  /** Where the token came from, for messages: an option, a variable, a file. */
+  readonly tokenFrom: string
+  /** Calls a REST route and returns its JSON. Throws CommandError with the hub's reason and the next step. */
+  call<T>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<T>
+}
+
+const defaultUrl = 'http://127.0.0.1:9770'
+const timeoutMs = 15_000
+
+/** The hub that options and environment name. Throws UsageError for a bad address, CommandError without a token. */
+export function hubOf(call: Call): Hub {
+  const { environment } = call.terminal
+  const url = hubUrl(textOption(call, 'hub') ?? (environment.CALLWARD_HUB || defaultUrl))
+  const { token, from } = findToken(call)
+  return {
+    url,
+    token,
+    tokenFrom: from,
+    call: (method, path, body) => request(url, token, from, method, path, body),
+  }
+}
+
+/** Address for REST; a collector's `ws://…/session` is understood. Throws UsageError. */
+export function hubUrl(text: string): string {
+  let url: URL
+  try {
+    url = new URL(text)
+  } catch {
+    throw new UsageError(`"${text}" is no address of a hub. Example: --hub http://127.0.0.1:9770`)
+  }
+  if (!['http:', 'https:', 'ws:', 'wss:'].includes(url.protocol)) {
+    throw new UsageError(
+      `The hub's address starts with http:// or https://, not ${url.protocol}//.`,
+    )
+  }
+  const scheme = url.protocol === 'https:' || url.protocol === 'wss:' ? 'https' : 'http'
+  const path = url.pathname.replace(/\/(session|live)?\/?$/, '')
+  return `${scheme}://${url.host}${path}`
+}
+
+function findToken(call: Call): { token: string; from: string } {
+  const given = textOption(call, 'token')
+  if (given !== undefined) return { token: given.trim(), from: '--token' }
+  const { environment } = call.terminal
+  for (const name of ['CALLWARD_TOKEN', 'CALLWARD_ADMIN_TOKEN']) {
+    const token = environment[name]?.trim()
+    if (token !== undefined && token !== '') return { token, from: name }
+  }
+  const path = join(environment.CALLWARD_DATA || './data', 'hub', 'terminal.token')
+  try {
+    const token = readFileSync(path, 'utf8').trim()
+    if (token !== '') return { token, from: path }
+    throw new Error('it is empty')
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message
+    throw new CommandError(
+      `No token. Set CALLWARD_TOKEN, or run this where the hub keeps its data (${path}: ${reason}).\n` +
+        'An administrator makes one: callward token create --name YOU --role operator',
+    )
+  }
+}
+
+async function request<T>(
+  url: string,
+  token: string,
+  from: string,
+  method: string,
+  path: string,
+  body: unknown,
+): Promise<T> {
+  let response: Response
+  let text: string
+  try {
+    response = await fetch(`${url}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        accept: 'application/json',
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(timeoutMs),
+    })
+    text = await response.text()
+  } catch (error) {
+    throw new CommandError(unreachable(url, error))
+  }
+  if (response.ok) return parsed<T>(text, url)
+  throw new CommandError(refusal(response.status, text, from))
+}
+
+/** What to say when nothing answers at an address. */
+export function unreachable(url: string, error: unknown): string {
+  const { cause } = error as { cause?: NodeJS.ErrnoException }
+  const timedOut = (error as Error).name === 'TimeoutError'
+  const reason = timedOut
+    ? `no answer in ${timeoutMs / 1000} s`
+    : (cause?.code ?? (error as NodeJS.ErrnoException).code)
+  return `The hub does not answer at ${url}${reason === undefined ? '' : ` (${reason})`}: is it running? Start it with: npm start\nFor a hub elsewhere give --hub URL or set CALLWARD_HUB.`
+}
+
+/** What to say when the hub refuses; `from` is where the token came from. */
+export function refusal(status: number, body: string, from: string): string {
+  let message = `The hub answered with status ${status}.`
+  try {
+    message = (JSON.parse(body) as { error: { message: string } }).error.message
+  } catch {
+    // Not the hub's own answer (a proxy's page, say): the status has to do.
+  }
+  if (status !== 401) return message
+  return `The hub refuses the token from ${from}: it is unknown, revoked or expired.\nAn administrator makes one: callward token create --name YOU --role operator`
+}
+
+function parsed<T>(text: string, url: string): T {
+  try {
+    // The hub's own schemas vouch for the shape.
+    return (text === '' ? undefined : JSON.parse(text)) as T
+  } catch {
+    throw new CommandError(`What answers at ${url} is not a Callward hub. Check --hub.`)
+  }
+}

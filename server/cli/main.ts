@@ -1,0 +1,140 @@
+import { realpathSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
+import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { alertsCommand } from './alerts.ts'
+import { type Call, type Command, CommandError, type Terminal, UsageError } from './command.ts'
+import { hostsCommand } from './hosts.ts'
+import { hubOf } from './hub.ts'
+import { incidentCommand } from './incident.ts'
+import { incidentsCommand } from './incidents.ts'
+import { signInCommand } from './sign-in.ts'
+import { tokenCommand } from './token.ts'
+import { versionCommand } from './version.ts'
+import { watchCommand } from './watch.ts'
+
+const commands: readonly Command[] = [
+  watchCommand,
+  alertsCommand,
+  incidentsCommand,
+  incidentCommand,
+  hostsCommand,
+  signInCommand,
+  tokenCommand,
+  versionCommand,
+]
+
+const commonOptions = {
+  hub: { type: 'string' },
+  token: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const satisfies ParseArgsConfig['options']
+
+const commonHelp = `Common options:
+  --hub URL      the hub (default: CALLWARD_HUB, else http://127.0.0.1:9770)
+  --token TOKEN  better: CALLWARD_TOKEN or CALLWARD_ADMIN_TOKEN, which other users of this machine cannot see;
+                 without any, the file hub/terminal.token in CALLWARD_DATA or ./data
+  --help         this text
+
+Exit codes: 0 done, 1 failed, 2 wrongly called.`
+
+/** The process this program runs in; the one place of the terminal that reads it. */
+function ownTerminal(): Terminal {
+  return {
+    environment: process.env,
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+  }
+}
+
+/** Runs `callward ARGUMENTS` and resolves with the exit code; writes its own messages and never throws for a user's fault. */
+export async function run(
+  argv: readonly string[],
+  terminal: Terminal = ownTerminal(),
+): Promise<number> {
+  // A reader that left (`callward alerts | head`) is no fault.
+  terminal.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0)
+    throw error
+  })
+  const [name, ...rest] = argv
+  if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
+    return showHelp(terminal, rest[0], name === undefined ? 2 : 0)
+  }
+  const command = commands.find((one) => one.name === (name === '--version' ? 'version' : name))
+  if (command === undefined) {
+    terminal.stderr.write(`callward: there is no command "${name}". See: callward --help\n`)
+    return 2
+  }
+  try {
+    return await runCommand(command, rest, terminal)
+  } catch (error) {
+    if (error instanceof UsageError) {
+      terminal.stderr.write(
+        `callward ${command.name}: ${error.message}\nUsage: callward ${command.name} ${command.usage}\n`,
+      )
+      return 2
+    }
+    if (error instanceof CommandError) {
+      terminal.stderr.write(`callward ${command.name}: ${error.message}\n`)
+      return 1
+    }
+    throw error
+  }
+}
+
+async function runCommand(command: Command, args: string[], terminal: Terminal): Promise<number> {
+  const { values, positionals } = parse(command, args)
+  if (values.help === true) return showHelp(terminal, command.name, 0)
+  const [fewest, most] = command.positionals
+  if (positionals.length < fewest) throw new UsageError('An argument is missing.')
+  if (positionals.length > most)
+    throw new UsageError(`"${positionals[most]}" is one argument too many.`)
+  const call: Call = {
+    values,
+    positionals,
+    terminal,
+    hub: () => hubOf(call),
+    say: (line) => void terminal.stdout.write(`${line}\n`),
+  }
+  return command.run(call)
+}
+
+function parse(command: Command, args: string[]): Pick<Call, 'values' | 'positionals'> {
+  try {
+    const { values, positionals } = parseArgs({
+      args,
+      options: { ...command.options, ...commonOptions },
+      allowPositionals: true,
+      strict: true,
+    })
+    // No command takes an option twice, so no value is a list.
+    return { values: values as Call['values'], positionals }
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code?.startsWith('ERR_PARSE_ARGS') === true) throw new UsageError(message)
+    throw error
+  }
+}
+
+function showHelp(terminal: Terminal, name: string | undefined, exitCode: number): number {
+  const command = commands.find((one) => one.name === name)
+  const text =
+    command === undefined
+      ? overview()
+      : `Usage: callward ${command.name} ${command.usage}\n\n${command.help}\n\n${commonHelp}`
+  const stream = exitCode === 0 ? terminal.stdout : terminal.stderr
+  stream.write(`${text}\n`)
+  return exitCode
+}
+
+function overview(): string {
+  const list = [{ name: 'start', summary: 'run the hub (as npm start does)' }, ...commands]
+  const lines = list.map(({ name, summary }) => `  ${name.padEnd(11)}${summary}`)
+  return `Usage: callward COMMAND [OPTIONS]\n\n${lines.join('\n')}\n\ncallward COMMAND --help shows options and examples.\n\n${commonHelp}`
+}
+
+const started = process.argv[1]
+if (started !== undefined && import.meta.url === pathToFileURL(realpathSync(started)).href) {
+  process.exitCode = await run(process.argv.slice(2))
+}

@@ -1,0 +1,61 @@
+import { clearLine, cursorTo, emitKeypressEvents } from 'node:readline'
+import type { Terminal } from './command.ts'
+import { fit } from './render.ts'
+
+/** Where watch writes and how it is told what to do. */
+export interface Screen {
+  print(line: string): void
+  /** The line that stays at the bottom; only a terminal has one. */
+  status(text: string): void
+  close(): void
+}
+
+/** Lines alone, for files and pipes. */
+export function plainScreen({ stdout }: Terminal): Screen {
+  return {
+    print: (line) => void stdout.write(`${line}\n`),
+    status() {},
+    close() {},
+  }
+}
+
+/** A terminal: lines scroll above one line that stays; keys are told as `up`, `a`, `ctrl-c`. */
+export function keyScreen({ stdin, stdout }: Terminal, pressed: (key: string) => void): Screen {
+  let status = ''
+  const wipe = () => {
+    cursorTo(stdout, 0)
+    clearLine(stdout, 0)
+  }
+  const draw = () => {
+    wipe()
+    // One column less than there is: a full last line would scroll.
+    stdout.write(fit(status, (stdout.columns ?? 80) - 1))
+  }
+  const onKey = (text: string | undefined, key: { name?: string; ctrl?: boolean }) => {
+    if (key.ctrl === true) pressed(`ctrl-${key.name}`)
+    else pressed(text === '?' ? '?' : (key.name ?? text ?? ''))
+  }
+  emitKeypressEvents(stdin)
+  stdin.setRawMode(true)
+  stdin.resume()
+  stdin.on('keypress', onKey)
+  stdout.on('resize', draw)
+  return {
+    print(line) {
+      wipe()
+      stdout.write(`${line}\n`)
+      draw()
+    },
+    status(text) {
+      status = text
+      draw()
+    },
+    close() {
+      stdout.off('resize', draw)
+      stdin.off('keypress', onKey)
+      wipe()
+      stdin.setRawMode(false)
+      stdin.pause()
+    },
+  }
+}

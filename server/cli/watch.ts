@@ -1,0 +1,336 @@
+import { createInterface } from 'node:readline'
+import type { AlertAnswer } from './answers.ts'
+import { type Call, type Command, CommandError } from './command.ts'
+import type { Hub } from './hub.ts'
+import { paintFor, plain } from './render.ts'
+import { type FollowEvent, LiveFollower, type LiveFrame } from './watch-connection.ts'
+import {
+  type AlertChangeBody,
+  alertLine,
+  firingLine,
+  hostOf,
+  type IncidentChangeBody,
+  incidentLine,
+  incidentOf,
+  type LineStyle,
+  summaryOf,
+} from './watch-lines.ts'
+import {
+  chooseNext,
+  chosenAlert,
+  emptyList,
+  isKnown,
+  listChanged,
+  listLoaded,
+  unacknowledged,
+  type WatchList,
+} from './watch-list.ts'
+import { keyScreen, plainScreen, type Screen } from './watch-screen.ts'
+
+const keysHelp = [
+  'j or down   choose the next older alert that waits for acknowledgement',
+  'k or up     choose the next newer one',
+  'a           acknowledge the chosen alert',
+  'i           acknowledge the incident the chosen alert belongs to',
+  '?           this help        q   quit',
+]
+
+export const watchCommand: Command = {
+  name: 'watch',
+  summary: 'follow alerts and incidents as they happen, and acknowledge them',
+  usage: '[--json] [--no-bell]',
+  help: `Prints what is firing, then every alert and incident as it happens, until it is stopped. When the connection is
+lost it comes back by itself and catches up on what was missed.
+
+On a terminal, keys:
+${keysHelp.map((line) => `  ${line}`).join('\n')}
+
+Otherwise it reads commands from standard input, one a line:
+  ack FINGERPRINT     acknowledge an alert
+  ack-incident ID     acknowledge an incident
+  quit
+
+  --json       one JSON object a line: the hub's frames (docs/live.md), first {"type":"firing","alerts":[…]},
+               and {"type":"connection","state":"lost"|"back",…}
+  --no-bell    no bell when a critical alert fires
+
+Examples:
+  callward watch
+  callward watch --json | jq -c 'select(.kind == "alert") | .body.alert.labels'
+  CALLWARD_HUB=https://callward.bank.example CALLWARD_TOKEN=… callward watch`,
+  options: { json: { type: 'boolean' }, 'no-bell': { type: 'boolean' } },
+  positionals: [0, 0],
+  run: (call) => new Watch(call).run(),
+}
+
+/** One run of `callward watch`. */
+class Watch {
+  readonly #call: Call
+  readonly #hub: Hub
+  readonly #json: boolean
+  readonly #keys: boolean
+  readonly #style: LineStyle
+  readonly #follower: LiveFollower
+  readonly #screen: Screen
+  readonly #ended: Promise<number>
+  #end: (code: number | CommandError) => void = () => {}
+  #list: WatchList = emptyList
+  /** Messages that arrive while the list is being loaded wait for it. */
+  #held: LiveFrame[] | undefined = []
+  #connected = false
+  #refresh: NodeJS.Timeout | undefined
+
+  constructor(call: Call) {
+    const { terminal } = call
+    this.#call = call
+    this.#hub = call.hub()
+    this.#json = call.values.json === true
+    this.#keys = !this.#json && terminal.stdin.isTTY === true && terminal.stdout.isTTY === true
+    this.#style = { paint: paintFor(terminal), hubUrl: this.#hub.url }
+    this.#follower = new LiveFollower(this.#hub, (event) => this.#happened(event))
+    this.#screen = this.#keys
+      ? keyScreen(terminal, (key) => this.#pressed(key))
+      : plainScreen(terminal)
+    this.#ended = new Promise((resolve, reject) => {
+      this.#end = (result) => (result instanceof CommandError ? reject(result) : resolve(result))
+    })
+  }
+
+  async run(): Promise<number> {
+    const quit = () => this.#end(0)
+    process.once('SIGINT', quit)
+    process.once('SIGTERM', quit)
+    const lines = this.#keys ? undefined : createInterface({ input: this.#call.terminal.stdin })
+    lines?.on('line', (line) => this.#commanded(line))
+    this.#follower.start()
+    try {
+      return await this.#ended
+    } finally {
+      clearTimeout(this.#refresh)
+      this.#follower.stop()
+      lines?.close()
+      this.#screen.close()
+      this.#call.terminal.stdin.unref?.()
+      process.off('SIGINT', quit)
+      process.off('SIGTERM', quit)
+    }
+  }
+
+  // What the hub says.
+
+  #happened(event: FollowEvent): void {
+    switch (event.kind) {
+      case 'frame':
+        this.#frame(event.frame)
+        break
+      case 'open':
+        this.#connected = true
+        if (!event.again) this.#load().catch((error: unknown) => this.#failed(error))
+        break
+      case 'lost':
+        this.#connected = false
+        this.#note({ state: 'lost', reason: event.reason }, lostLine(event.reason))
+        break
+      case 'back':
+        this.#note({ state: 'back', missed: event.missed }, backLine(event.missed, event.afterMs))
+        break
+      case 'stale':
+        this.#load().catch((error: unknown) => this.#notLoaded(error))
+        break
+      case 'over':
+        this.#end(new CommandError(event.message))
+    }
+    this.#showStatus()
+  }
+
+  #frame(frame: LiveFrame): void {
+    if (frame.type === 'message' && this.#held !== undefined) {
+      this.#held.push(frame)
+      return
+    }
+    if (frame.type === 'message') this.#message(frame)
+    else if (this.#json) this.#screen.print(JSON.stringify(frame))
+    else if (frame.type === 'welcome') this.#screen.print(welcomeLine(frame, this.#hub.url))
+    else if (frame.type === 'acknowledged')
+      this.#screen.print(`recorded: ${targetText(frame)} is acknowledged`)
+    else if (frame.type === 'error')
+      this.#screen.print(`the hub says: ${plain(String(frame.message))}`)
+  }
+
+  #message(frame: LiveFrame): void {
+    const at = String(frame.at)
+    if (frame.kind === 'alert') {
+      // docs/live.md gives each kind's body.
+      const body = frame.body as AlertChangeBody
+      const known = isKnown(this.#list, body)
+      this.#list = listChanged(this.#list, body)
+      if (this.#json) this.#screen.print(JSON.stringify(frame))
+      else if (!known) this.#screen.print(`${this.#bell(body)}${alertLine(body, at, this.#style)}`)
+    } else {
+      const body = frame.body as IncidentChangeBody
+      this.#screen.print(this.#json ? JSON.stringify(frame) : incidentLine(body, at, this.#style))
+      // Which alerts belong to it stands in the list of alerts.
+      if (body.change === 'opened' || body.change === 'joined') this.#refreshSoon()
+    }
+    this.#showStatus()
+  }
+
+  #bell({ change, alert }: AlertChangeBody): string {
+    const rings = this.#keys && this.#call.values['no-bell'] !== true
+    return rings && change === 'firing' && alert.severity === 'critical' ? '\x07' : ''
+  }
+
+  async #firing(): Promise<AlertAnswer[]> {
+    return (await this.#hub.call<{ alerts: AlertAnswer[] }>('GET', '/api/v1/alerts?state=firing'))
+      .alerts
+  }
+
+  /** Loads and prints what is firing, then what arrived meanwhile. */
+  async #load(): Promise<void> {
+    this.#held ??= []
+    const alerts = await this.#firing()
+    this.#list = listLoaded(this.#list, alerts)
+    if (this.#json) this.#screen.print(JSON.stringify({ type: 'firing', alerts }))
+    else {
+      const waiting = unacknowledged(this.#list).length
+      this.#screen.print(
+        alerts.length === 0
+          ? 'Nothing is firing.'
+          : `${alerts.length} firing, ${waiting} not acknowledged:`,
+      )
+      const oldestFirst = alerts.toSorted(
+        (a, b) => Date.parse(a.firedAt ?? a.activeAt) - Date.parse(b.firedAt ?? b.activeAt),
+      )
+      for (const alert of oldestFirst) this.#screen.print(firingLine(alert, this.#style))
+    }
+    this.#release()
+  }
+
+  #release(): void {
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const frame of held) this.#message(frame)
+    this.#showStatus()
+  }
+
+  #refreshSoon(): void {
+    this.#refresh ??= setTimeout(() => {
+      this.#refresh = undefined
+      this.#firing().then(
+        (alerts) => {
+          this.#list = listLoaded(this.#list, alerts)
+          this.#showStatus()
+        },
+        () => {
+          // The messages keep the list right; only the incident's number is missing until the next one.
+        },
+      )
+    }, 200)
+  }
+
+  #failed(error: unknown): void {
+    this.#end(error instanceof CommandError ? error : new CommandError(`BUG: ${String(error)}`))
+  }
+
+  /** What arrives goes on being shown; only the list may lack what was missed. */
+  #notLoaded(error: unknown): void {
+    const reason = plain((error as Error).message)
+    this.#note(
+      { state: 'list_not_loaded', reason },
+      `What is firing could not be loaded anew: ${reason}`,
+    )
+    this.#release()
+  }
+
+  #note(event: Record<string, unknown>, line: string): void {
+    this.#screen.print(this.#json ? JSON.stringify({ type: 'connection', ...event }) : line)
+  }
+
+  // What the person says.
+
+  #pressed(key: string): void {
+    if (key === 'q' || key === 'ctrl-c' || key === 'ctrl-d') this.#end(0)
+    if (key === '?') for (const line of keysHelp) this.#screen.print(`  ${line}`)
+    if (key === 'j' || key === 'down') this.#list = chooseNext(this.#list, 1)
+    if (key === 'k' || key === 'up') this.#list = chooseNext(this.#list, -1)
+    if (key === 'a' || key === 'i') this.#acknowledgeChosen(key)
+    this.#showStatus()
+  }
+
+  #acknowledgeChosen(key: 'a' | 'i'): void {
+    const alert = chosenAlert(this.#list)?.alert
+    if (alert === undefined) this.#screen.print('Nothing waits for acknowledgement.')
+    else if (key === 'a') this.#acknowledge({ target: 'alert', fingerprint: alert.fingerprint })
+    else if (alert.incident) this.#acknowledge({ target: 'incident', id: alert.incident.id })
+    else
+      this.#screen.print(
+        'The chosen alert belongs to no incident; press a to acknowledge the alert.',
+      )
+  }
+
+  #commanded(line: string): void {
+    const [word = '', key, ...more] = line.trim().split(/\s+/)
+    if (word === '') return
+    if (word === 'quit' && key === undefined) this.#end(0)
+    else if (word === 'ack' && key !== undefined && more.length === 0) {
+      this.#acknowledge({ target: 'alert', fingerprint: key })
+    } else if (word === 'ack-incident' && key !== undefined && more.length === 0) {
+      this.#acknowledge({ target: 'incident', id: key })
+    } else {
+      const known = 'ack FINGERPRINT, ack-incident ID, quit'
+      this.#call.terminal.stderr.write(`"${plain(line)}" is no command. Commands: ${known}\n`)
+    }
+  }
+
+  #acknowledge(target: Record<string, string>): void {
+    if (this.#follower.send({ type: 'acknowledge', ...target })) return
+    this.#note(
+      { state: 'not_sent', ...target },
+      'Not connected now, so nothing was acknowledged; try again when the connection is back.',
+    )
+  }
+
+  #showStatus(): void {
+    const chosen = chosenAlert(this.#list)
+    const lost = this.#connected ? '' : '[not connected] '
+    const keys = '? help  q quit'
+    this.#screen.status(
+      chosen === undefined
+        ? `${lost}nothing waits for acknowledgement | ${keys}`
+        : `${lost}> ${chosen.place}/${chosen.of} ${shortText(chosen.alert)} | a acknowledge  i incident  j/k choose  ${keys}`,
+    )
+  }
+}
+
+function shortText(alert: AlertAnswer): string {
+  const parts = [
+    plain(alert.severity).toUpperCase(),
+    hostOf(alert),
+    summaryOf(alert),
+    incidentOf(alert),
+  ]
+  return parts.filter((part) => part !== '').join(' ')
+}
+
+function welcomeLine(frame: LiveFrame, url: string): string {
+  const { version, simulated } = frame.hub as { version: string; simulated: boolean }
+  const demo = simulated ? ', SIMULATED DATA' : ''
+  return `${plain(String(frame.name))} (${plain(String(frame.role))}) at ${url}, hub ${plain(version)}${demo}`
+}
+
+function targetText(frame: LiveFrame): string {
+  return frame.target === 'alert'
+    ? `alert ${plain(String(frame.fingerprint))}`
+    : `incident ${plain(String(frame.id))}`
+}
+
+function lostLine(reason: string): string {
+  return `connection lost (${plain(reason)}); trying again`
+}
+
+function backLine(missed: number, afterMs: number): string {
+  const caughtUp =
+    missed === 1 ? '1 missed message caught up' : `${missed} missed messages caught up`
+  const seconds = Math.max(1, Math.round(afterMs / 1000))
+  return `connection is back after ${seconds} s, ${missed === 0 ? 'no message was missed' : caughtUp}`
+}

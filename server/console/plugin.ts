@@ -1,0 +1,81 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import fastifyStatic from '@fastify/static'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { packageRoot } from '../assets.ts'
+
+export interface ConsoleOptions {
+  /** Folder of the built console; default `dist/console` of the package. */
+  readonly root?: string
+}
+
+/** Paths that belong to programs: a browser that asks for an unknown one gets an error, never the console. */
+const programPaths = [
+  'api',
+  'prom',
+  'am',
+  'influx',
+  'otlp',
+  'live',
+  'session',
+  'metrics',
+  'runbooks',
+  'healthz',
+  'readyz',
+]
+const access = { owner: 'console', roles: 'open' } as const
+const assetAgeMs = 365 * 24 * 3600 * 1000
+
+const notBuilt = `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Callward</title></head>
+<body><h1>The console is not built</h1>
+<p>Run <code>npm run build</code> in the hub's folder, then load this page again.
+The hub itself works: its data is under <code>/api/v1</code>, and <code>callward watch</code> shows it in a terminal.</p>
+</body></html>
+`
+
+/**
+ * Serves the built console at `/`: its hashed files for a year, and the page itself, never cached, for every other path a
+ * browser opens. Which page it is, the console reads from the address.
+ */
+export const consolePlugin = fp<ConsoleOptions>(
+  async (app, options) => {
+    const root = options.root ?? join(packageRoot, 'dist', 'console')
+    // A context of its own: `reply.sendFile` stays inside and meets no other user of @fastify/static.
+    await app.register(async (scope) => bindRoutes(scope, root))
+  },
+  { name: 'callward-console', fastify: '5.x' },
+)
+
+async function bindRoutes(scope: FastifyInstance, root: string): Promise<void> {
+  // The folder may appear after the start (`npm run build` beside a running hub); routes below name it themselves.
+  await scope.register(fastifyStatic, { serve: false })
+
+  scope.get('/assets/*', { config: { access } }, async (request, reply) => {
+    const path = `assets/${(request.params as { '*': string })['*']}`
+    return reply.sendFile(path, root, { immutable: true, maxAge: assetAgeMs })
+  })
+
+  scope.get('/*', { config: { access } }, async (request, reply) => {
+    if (isForPrograms(request.url) || !wantsPage(request)) return reply.callNotFound()
+    return sendPage(reply, root)
+  })
+}
+
+function isForPrograms(url: string): boolean {
+  const first = url.split(/[/?#]/)[1] ?? ''
+  return programPaths.includes(first)
+}
+
+function wantsPage(request: FastifyRequest): boolean {
+  return (request.headers.accept ?? '').includes('text/html')
+}
+
+function sendPage(reply: FastifyReply, root: string): FastifyReply {
+  if (!existsSync(join(root, 'index.html')))
+    return reply.code(503).type('text/html; charset=utf-8').send(notBuilt)
+  return reply
+    .header('cache-control', 'no-cache')
+    .sendFile('index.html', root, { cacheControl: false })
+}

@@ -1,0 +1,84 @@
+import { useComputed, useSignalEffect } from '@preact/signals'
+import { t } from './i18n/language.ts'
+import { tabTitle } from './live-reducer.ts'
+import { Alerts } from './pages/alerts.tsx'
+import { HostLazily } from './pages/host-lazily.tsx'
+import { Incident } from './pages/incident.tsx'
+import { Incidents } from './pages/incidents.tsx'
+import { NotFound } from './pages/not-found.tsx'
+import { Overview } from './pages/overview.tsx'
+import { SignIn } from './pages/sign-in.tsx'
+import { Announcer } from './parts/announcer.tsx'
+import { Header } from './parts/header.tsx'
+import { SimulatedBand } from './parts/simulated-band.tsx'
+import { route } from './router.ts'
+import type { Route } from './routes.ts'
+import { alerts, hostsByInstance, live } from './state.ts'
+
+/** Landmarks around the page the address names. */
+export function App() {
+  const title = useComputed(() => tabTitle(alerts.value, pageName(route.value)))
+  useSignalEffect(() => {
+    document.title = title.value
+  })
+  if (route.value?.page === 'sign-in') {
+    return (
+      <main id="content">
+        <SignIn />
+      </main>
+    )
+  }
+  return (
+    <>
+      <a class="skip" href="#content">
+        {t('nav.skip')}
+      </a>
+      <Header />
+      <SimulatedBand />
+      <Announcer />
+      <main id="content" tabIndex={-1}>
+        <Page route={route.value} />
+      </main>
+    </>
+  )
+}
+
+function Page({ route: shown }: { route: Route | null }) {
+  switch (shown?.page) {
+    case 'overview':
+      return <Overview />
+    case 'alerts':
+      return <Alerts state={shown.state} />
+    case 'incidents':
+      return <Incidents state={shown.state} />
+    case 'incident':
+      return <Incident key={shown.id} id={shown.id} />
+    case 'host':
+      return <HostLazily key={shown.instance} instance={shown.instance} />
+    default:
+      return <NotFound />
+  }
+}
+
+function pageName(shown: Route | null): string {
+  switch (shown?.page) {
+    case 'overview':
+      return ''
+    case 'alerts':
+      return t('alerts.title')
+    case 'incidents':
+      return t('incidents.title')
+    case 'incident': {
+      const number = live.value.incidents.get(shown.id)?.number
+      return number === undefined
+        ? t('incidents.title')
+        : t('incident.title', { number: String(number) })
+    }
+    case 'host':
+      return hostsByInstance.value.get(shown.instance)?.server ?? shown.instance
+    case 'sign-in':
+      return t('signIn.title')
+    default:
+      return t('notFound.title')
+  }
+}

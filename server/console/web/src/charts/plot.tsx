@@ -1,0 +1,127 @@
+import { useEffect, useRef } from 'preact/hooks'
+import uPlot from 'uplot'
+import 'uplot/dist/uPlot.min.css'
+import type { Unit } from '../curves.ts'
+import { bytesPerSecond, decimal, percent, shortTime } from '../i18n/format.ts'
+import { language } from '../i18n/language.ts'
+import type { CurveData } from './curve-data.ts'
+
+const heightPx = 170
+const dashes: readonly number[][] = [
+  [],
+  [6, 3],
+  [2, 3],
+  [8, 3, 2, 3],
+  [],
+  [6, 3],
+  [2, 3],
+  [8, 3, 2, 3],
+]
+
+/** A value in the curve's unit. */
+export function inUnit(unit: Unit, value: number | null | undefined): string {
+  if (unit === 'ratio') return percent(language.value, value)
+  if (unit === 'bytesPerSecond') return bytesPerSecond(language.value, value)
+  return decimal(language.value, value)
+}
+
+interface Props {
+  readonly data: CurveData
+  readonly unit: Unit
+  readonly top: number | undefined
+  readonly label: string
+}
+
+/** A canvas curve by uPlot; drawn anew when its lines, the language or the colour scheme change, else only fed. */
+export function Plot({ data, unit, top, label }: Props) {
+  const box = useRef<HTMLDivElement>(null)
+  const plot = useRef<uPlot | null>(null)
+  const shape = `${language.value} ${data.lines.map((line) => line.label).join('\n')}`
+  // `shape` stands for the lines' labels; values come by setData below.
+  useEffect(() => {
+    const place = box.current!
+    const draw = () => {
+      plot.current?.destroy()
+      plot.current = new uPlot(options(place, data, unit, top), columns(data), place)
+    }
+    draw()
+    const scheme = matchMedia('(prefers-color-scheme: dark)')
+    scheme.addEventListener('change', draw)
+    const sizes = new ResizeObserver(() =>
+      plot.current?.setSize({ width: place.clientWidth, height: heightPx }),
+    )
+    sizes.observe(place)
+    return () => {
+      scheme.removeEventListener('change', draw)
+      sizes.disconnect()
+      plot.current?.destroy()
+      plot.current = null
+    }
+  }, [shape, unit, top])
+  useEffect(() => plot.current?.setData(columns(data)), [data])
+  return <div class="plot" ref={box} role="img" aria-label={label} />
+}
+
+function columns(data: CurveData): uPlot.AlignedData {
+  return [[...data.times], ...data.lines.map((line) => [...line.values])]
+}
+
+function options(
+  place: HTMLElement,
+  data: CurveData,
+  unit: Unit,
+  top: number | undefined,
+): uPlot.Options {
+  const colours = getComputedStyle(document.documentElement)
+  const colour = (name: string) => colours.getPropertyValue(name).trim()
+  const axis = {
+    stroke: colour('--muted'),
+    grid: { stroke: colour('--grid'), width: 1 },
+    ticks: { show: false },
+    font: '11px system-ui',
+  }
+  return {
+    width: place.clientWidth,
+    height: heightPx,
+    cursor: { sync: { key: 'host' }, drag: { x: false, y: false }, points: { size: 5 } },
+    legend: { show: true },
+    scales: { x: { time: true }, y: { range: (_plot, low, high) => yRange(low, high, top) } },
+    axes: [
+      {
+        ...axis,
+        values: (_plot, ticks) =>
+          ticks.map((tick) => shortTime(language.value, tick * 1000).slice(0, 5)),
+        space: 60,
+      },
+      {
+        ...axis,
+        values: (_plot, ticks) => ticks.map((tick) => inUnit(unit, tick)),
+        size: unit === 'bytesPerSecond' ? 72 : 48,
+        space: 34,
+      },
+    ],
+    series: [
+      { value: (_plot, at) => (at === null ? '–' : shortTime(language.value, at * 1000)) },
+      ...data.lines.map((line, index) => ({
+        label: line.label,
+        stroke: colour(`--line-${(index % 8) + 1}`),
+        dash: dashes[index % 8]!,
+        width: 1.6,
+        spanGaps: false,
+        points: { show: false },
+        value: (_plot: uPlot, value: number | null) => inUnit(unit, value),
+      })),
+    ],
+  }
+}
+
+function yRange(
+  low: number | null,
+  high: number | null,
+  top: number | undefined,
+): uPlot.Range.MinMax {
+  if (top !== undefined) return [0, Math.max(top, high ?? 0)]
+  const most = Math.max(high ?? 0, 0)
+  const least = Math.min(low ?? 0, 0)
+  return most === least ? [0, 1] : [least * 1.1, most * 1.1]
+}

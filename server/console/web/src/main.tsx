@@ -1,0 +1,31 @@
+import { render } from 'preact'
+import { ApiError } from './api.ts'
+import { App } from './app.tsx'
+import { startLive } from './live.ts'
+import { route, startRouter } from './router.ts'
+import { loadAll, loadError, loadMe, startState } from './state.ts'
+import './styles/tokens.css'
+import './styles/base.css'
+import './styles/header.css'
+import './styles/cards.css'
+import './styles/pages.css'
+import './styles/incident.css'
+import './styles/charts.css'
+import './styles/touch.css'
+
+startState()
+startRouter()
+render(<App />, document.querySelector('#app')!)
+if (route.value?.page !== 'sign-in') void enter()
+
+/** With a session: push line and data. Without one the first 401 leads to the sign-in page. */
+async function enter(): Promise<void> {
+  try {
+    await loadMe()
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401) return
+    loadError.value = error // the hub is away: the push line keeps trying and loads everything when it is back
+  }
+  startLive()
+  void loadAll()
+}

@@ -1,0 +1,155 @@
+import { type Signal, useSignal } from '@preact/signals'
+import { useEffect } from 'preact/hooks'
+import { get } from '../api.ts'
+import type { IncidentDetail } from '../api-types.ts'
+import { t } from '../i18n/language.ts'
+import { Problem } from '../parts/action-button.tsx'
+import { AlertCard } from '../parts/alert-card.tsx'
+import { IncidentSeverityBadge, IncidentStateBadge, SimulatedMark } from '../parts/badges.tsx'
+import { FullTime, Lasting } from '../parts/times.tsx'
+import { canAct, changes, live, takeIncident } from '../state.ts'
+import { IncidentActions } from './incident-actions.tsx'
+import { KnownFacts } from './incident-facts.tsx'
+import { PinnedRunbook } from './incident-runbook.tsx'
+import { Timeline } from './incident-timeline.tsx'
+
+/** One incident: what is known, what was done, what to do. */
+export function Incident({ id }: { id: string }) {
+  const incident = useSignal<IncidentDetail | null>(null)
+  const error = useSignal<unknown>(null)
+  useIncident(id, incident, error)
+  if (incident.value === null) {
+    return error.value === null ? (
+      <p class="empty">{t('loading')}</p>
+    ) : (
+      <Problem error={error.value} />
+    )
+  }
+  // What was pushed is newer than what was read.
+  const shown = { ...incident.value, ...live.value.incidents.get(id) }
+  return (
+    <>
+      <IncidentHead incident={shown} />
+      {error.value !== null && <Problem error={error.value} />}
+      <div class="incident">
+        <div class="incident-main">
+          <KnownFacts facts={shown.facts} />
+          <Timeline facts={shown.facts} />
+        </div>
+        <div class="incident-side">
+          <section aria-labelledby="actions-heading" class="card">
+            <h2 id="actions-heading">{t('incident.actions')}</h2>
+            {canAct.value ? (
+              <IncidentActions
+                incident={shown}
+                took={(next) => {
+                  incident.value = next
+                  takeIncident(next)
+                }}
+              />
+            ) : (
+              <p class="muted">{t('incident.readOnly')}</p>
+            )}
+          </section>
+          <JoinedAlerts incident={shown} />
+          <PinnedRunbook runbook={shown.runbook} />
+        </div>
+      </div>
+    </>
+  )
+}
+
+/** Reads the incident and reads it again whenever an incident or an alert changed. */
+function useIncident(
+  id: string,
+  incident: Signal<IncidentDetail | null>,
+  error: Signal<unknown>,
+): void {
+  const version = changes.incidents.value + changes.alerts.value
+  // The version is the reason to read again.
+  useEffect(() => {
+    let current = true
+    get<{ incident: IncidentDetail }>(`/api/v1/incidents/${encodeURIComponent(id)}`)
+      .then((answer) => {
+        if (!current) return
+        incident.value = answer.incident
+        error.value = null
+      })
+      .catch((problem: unknown) => {
+        if (current) error.value = problem
+      })
+    return () => {
+      current = false
+    }
+  }, [id, version])
+}
+
+function IncidentHead({ incident }: { incident: IncidentDetail }) {
+  return (
+    <header class="card incident-head">
+      <p class="where">
+        <span class="number">{t('incident.title', { number: String(incident.number) })}</span>
+        <IncidentSeverityBadge severity={incident.severity} />
+        <IncidentStateBadge state={incident.state} />
+        {incident.simulated && <SimulatedMark />}
+        {incident.server && <span>{incident.server}</span>}
+        {incident.firing > 0 && (
+          <span class="firing">{t('incident.firingCount', { count: incident.firing })}</span>
+        )}
+      </p>
+      <h1 tabIndex={-1}>{incident.title}</h1>
+      <dl class="moments">
+        <div>
+          <dt>{t('incident.openedAt')}</dt>
+          <dd>
+            <FullTime at={incident.openedAt} />
+          </dd>
+        </div>
+        <Moment
+          name={t('incident.acknowledgedAt')}
+          at={incident.acknowledgedAt}
+          by={incident.acknowledgedBy}
+        />
+        <Moment name={t('incident.resolvedAt')} at={incident.resolvedAt} by={null} />
+        <div>
+          <dt>{t(incident.resolvedAt ? 'incident.duration' : 'incident.openFor')}</dt>
+          <dd>
+            <Lasting from={incident.openedAt} to={incident.resolvedAt} />
+          </dd>
+        </div>
+      </dl>
+    </header>
+  )
+}
+
+function Moment({ name, at, by }: { name: string; at: string | null; by: string | null }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>
+        {at ? <FullTime at={at} /> : <span class="muted">{t('incident.notYet')}</span>}
+        {at && by && <span class="muted"> {t('incident.by', { name: by })}</span>}
+      </dd>
+    </div>
+  )
+}
+
+function JoinedAlerts({ incident }: { incident: IncidentDetail }) {
+  return (
+    <section aria-labelledby="joined-heading">
+      <h2 id="joined-heading">{t('incident.alerts')}</h2>
+      {incident.alerts.length === 0 && <p class="empty">{t('incident.noAlerts')}</p>}
+      <div class="stack">
+        {incident.alerts.map((alert) => (
+          // The pushed form of an alert is newer than the one in the record.
+          <AlertCard key={alert.id} alert={pushed(alert)} showState />
+        ))}
+      </div>
+    </section>
+  )
+}
+
+function pushed(alert: IncidentDetail['alerts'][number]) {
+  const newer = live.value.alerts.get(alert.fingerprint)
+  return newer?.id === alert.id ? newer : alert
+}

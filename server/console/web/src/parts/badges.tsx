@@ -1,0 +1,54 @@
+import type { Alert, HostState, IncidentSeverity, IncidentState } from '../api-types.ts'
+import { t } from '../i18n/language.ts'
+import { HostStateIcon, SeverityIcon } from './icons.tsx'
+
+/** Severity of an alert: shape, colour and word. */
+export function SeverityBadge({ severity }: { severity: Alert['severity'] }) {
+  return (
+    <span class={`badge tone-${severity}`}>
+      <SeverityIcon severity={severity} />
+      {t(`severity.${severity}`)}
+    </span>
+  )
+}
+
+export function HostStateBadge({ state }: { state: HostState }) {
+  const tone = {
+    ok: 'ok',
+    attention: 'warning',
+    critical: 'critical',
+    silent: 'silent',
+    unknown: 'silent',
+  }[state]
+  return (
+    <span class={`badge tone-${tone}`}>
+      <HostStateIcon state={state} />
+      {t(`hostState.${state}`)}
+    </span>
+  )
+}
+
+const severityTones: Readonly<Record<IncidentSeverity, string>> = {
+  sev1: 'critical',
+  sev2: 'critical',
+  sev3: 'warning',
+  sev4: 'info',
+}
+
+export function IncidentSeverityBadge({ severity }: { severity: IncidentSeverity }) {
+  return (
+    <span class={`badge boxed tone-${severityTones[severity]}`}>
+      {t(`incidentSeverity.${severity}`)}
+    </span>
+  )
+}
+
+export function IncidentStateBadge({ state }: { state: IncidentState }) {
+  const tone = { open: 'critical', acknowledged: 'warning', resolved: 'ok' }[state]
+  return <span class={`badge boxed outline tone-${tone}`}>{t(`incidentState.${state}`)}</span>
+}
+
+/** Marks what does not come from a real server. */
+export function SimulatedMark() {
+  return <span class="badge boxed tone-simulated">{t('simulated.mark')}</span>
+}

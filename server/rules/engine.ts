@@ -1,0 +1,210 @@
+import type { AlertChange, AlertView, Labels } from '../../alerts/alert.ts'
+import type { RuleGroup } from '../../alerts/rule.ts'
+import type { VectorElement } from '../../alerts/state.ts'
+import type { Clock, Millis } from '../clock.ts'
+import { CallwardError } from '../errors.ts'
+import type { Records, RecordsTransaction } from '../records/records.ts'
+import type { StoreWriter } from '../store/writer.ts'
+import { AlertOutbox } from './alert-outbox.ts'
+import { loadActive, loadCollectorInstances, stampAcknowledged, touchPending } from './alert-store.ts'
+import { HostPresence } from './host-presence.ts'
+import type { RuleQueries } from './queries.ts'
+import { restoreAlerts } from './restore.ts'
+import type { RuleMetrics } from './rule-metrics.ts'
+import type { AlertRunner, RunnerContext } from './rule-runner.ts'
+import { type RunningGroup, RuleScheduler, seriesOf } from './scheduler.ts'
+import { SeriesWriter } from './series-writer.ts'
+import type { Timers } from './timers.ts'
+
+/** What the engine tells the log. */
+export interface EngineLog {
+  info(fields: object, text: string): void
+  warn(fields: object, text: string): void
+  error(fields: object, text: string): void
+}
+
+export interface EngineOptions {
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly queries: RuleQueries
+  readonly records: Records
+  readonly store: StoreWriter
+  readonly groups: readonly RuleGroup[]
+  readonly defaultInterval: Millis
+  readonly hubLabels: Labels
+  readonly newId: () => string
+  readonly metrics: RuleMetrics
+  readonly log: EngineLog
+  /** Tells incidents and people of a change, inside the transaction. */
+  readonly deliver: (tx: RecordsTransaction, change: AlertChange) => Promise<void>
+  /** Wakes the screens: after a commit, and when the records fail. */
+  readonly wake: (committed: boolean) => void
+}
+
+const touchEveryMillis = 60_000
+const hubSeriesEveryMillis = 5_000
+const logFailuresEveryMillis = 60_000
+
+/** Everything that runs the rules; the plugin wires it to the hub. */
+export class RuleEngine {
+  readonly scheduler: RuleScheduler
+  readonly #options: EngineOptions
+  readonly #outbox: AlertOutbox
+  readonly #presence: HostPresence
+  readonly #series: SeriesWriter
+  readonly #loggedAt = new Map<string, number>()
+  #hubSeriesAt = Number.NEGATIVE_INFINITY
+  #cancelTouch: (() => void) | undefined
+
+  constructor(options: EngineOptions) {
+    const { clock, timers, queries, groups, defaultInterval, metrics, newId, store } = options
+    this.#options = options
+    this.#series = new SeriesWriter(store)
+    this.#outbox = this.#makeOutbox()
+    this.#presence = new HostPresence({
+      clock,
+      queries,
+      onError: (err) => this.#warnNowAndThen('presence', { err }, 'who reports could not be asked; alerts are held'),
+    })
+    const context: Omit<RunnerContext, 'limit'> = {
+      clock,
+      presence: this.#presence,
+      newId,
+      externalLabels: {},
+      owners: new Map<string, AlertRunner>(),
+      changed: (batch) => this.#outbox.add(batch),
+    }
+    this.scheduler = new RuleScheduler({
+      clock,
+      timers,
+      queries,
+      groups,
+      context,
+      defaultInterval,
+      store: (running, samples, at) => this.#store(running, samples, at),
+      onMissed: (running, count) => {
+        metrics.missed(count)
+        this.#warnNowAndThen(`missed ${running.group.name}`, { group: running.group.name, count }, 'a rule group was not evaluated in time')
+      },
+      onRefusedHost: () => metrics.refusedHost(),
+    })
+  }
+
+  /** Changes of alerts the records do not hold yet. */
+  get waiting(): number {
+    return this.#outbox.waiting
+  }
+
+  /** Loads the saved alerts, then evaluates. Rejects when the records cannot be read. */
+  async start(): Promise<void> {
+    const { records, clock, log } = this.#options
+    const saved = await loadActive(records, (row, err) => log.error({ err, alert: row.id, rule: row.rule }, 'a saved alert cannot be read and is left out'))
+    this.#presence.expect(await loadCollectorInstances(records))
+    const ended = restoreAlerts(this.scheduler.alertRunners, saved, clock.now())
+    for (const batch of ended) this.#outbox.add(batch)
+    for (const running of this.scheduler.groups) this.#series.resume(sourceOf(running), seriesOf(running))
+    if (saved.length > 0) log.info({ alerts: saved.length, ended: ended.length }, 'alerts taken up again')
+    this.scheduler.start()
+    this.#touchLater()
+  }
+
+  async stop(): Promise<void> {
+    this.#cancelTouch?.()
+    await this.scheduler.stop()
+    await this.#outbox.close()
+    if (!this.#outbox.empty) this.#options.log.error({ changes: this.waiting }, 'stopped with changes of alerts the records never took')
+  }
+
+  /** Resolves when no evaluation and no write is running. */
+  async settled(): Promise<void> {
+    await this.scheduler.settled()
+    await this.#outbox.settled()
+  }
+
+  /**
+   * Records who takes care of a firing alert; the first one stays. Throws not_found, conflict, or
+   * storage_unavailable when the records do not hold the alert yet.
+   */
+  async acknowledge(fingerprint: string, by: string, at: Millis): Promise<AlertView> {
+    const runner = this.scheduler.alertRunners.find((candidate) => candidate.active(fingerprint) !== undefined)
+    const alert = runner?.active(fingerprint)
+    if (runner === undefined || alert === undefined) {
+      throw new CallwardError('not_found', 'No alert with that fingerprint is active; it may have resolved. See GET /api/v1/alerts.')
+    }
+    if (alert.state === 'pending') throw new CallwardError('conflict', 'The alert is pending, it has not fired; there is nothing to acknowledge yet.')
+    // What is being written now may be the very firing of this alert.
+    await this.#outbox.settled()
+    const view = runner.views().find(({ id }) => id === alert.id)
+    if (view === undefined) throw new CallwardError('conflict', 'The alert has just resolved.')
+    const stamp = await this.#options.records.write(async (tx) => {
+      const stamped = await stampAcknowledged(tx, view.id, by, at)
+      if (stamped?.first) await this.#options.deliver(tx, { kind: 'acknowledged', alert: { ...view, acknowledgedAt: at, acknowledgedBy: by }, at, by })
+      return stamped
+    })
+    if (stamp === undefined) {
+      throw new CallwardError('storage_unavailable', 'The alert is not in the records yet, or has just resolved; try again in a few seconds.')
+    }
+    const { acknowledgedAt, acknowledgedBy } = stamp
+    runner.acknowledged(view.id, fingerprint, acknowledgedBy, acknowledgedAt)
+    if (stamp.first) this.#options.wake(true)
+    return { ...view, acknowledgedAt, acknowledgedBy }
+  }
+
+  #makeOutbox(): AlertOutbox {
+    const { records, deliver, timers, metrics, wake, log } = this.#options
+    return new AlertOutbox({
+      write: (work) => records.write(work),
+      deliver,
+      timers,
+      onWritten: (changes) => {
+        for (const change of changes) if (change.late) metrics.lateChange()
+        wake(true)
+      },
+      onFailed: (err, changes) => {
+        this.#warnNowAndThen('records', { err, changes }, 'alerts could not be recorded; the screens are told, it is tried again every second')
+        wake(false)
+      },
+      onLost: ({ kind, alert }) => {
+        metrics.lostChange()
+        log.error({ kind, rule: alert.rule, fingerprint: alert.fingerprint }, 'a change of an alert was given up: too many wait for the records')
+      },
+    })
+  }
+
+  async #store(running: RunningGroup, samples: readonly VectorElement[], at: Millis): Promise<void> {
+    const { metrics, clock, hubLabels } = this.#options
+    const writes = [this.#series.write(sourceOf(running), samples, at)]
+    if (clock.monotonic() - this.#hubSeriesAt >= hubSeriesEveryMillis) {
+      this.#hubSeriesAt = clock.monotonic()
+      writes.push(this.#series.write('hub', metrics.series(hubLabels), at))
+    }
+    for (const result of await Promise.allSettled(writes)) {
+      if (result.status === 'fulfilled') continue
+      metrics.storeFailed()
+      this.#warnNowAndThen('store', { err: result.reason as unknown }, 'series of the rules could not be stored')
+    }
+  }
+
+  #touchLater(): void {
+    this.#cancelTouch = this.#options.timers.after(touchEveryMillis, () => {
+      const { records, clock } = this.#options
+      const pending = this.scheduler.activeAlerts().some(({ state }) => state === 'pending')
+      if (pending && this.#outbox.empty) {
+        touchPending(records, clock.now()).catch((err: unknown) => this.#warnNowAndThen('records', { err }, 'pending alerts could not be marked as watched'))
+      }
+      this.#touchLater()
+    })
+  }
+
+  /** The first of a kind at once, then at most one a minute. */
+  #warnNowAndThen(kind: string, fields: object, text: string): void {
+    const now = this.#options.clock.monotonic()
+    if (now - (this.#loggedAt.get(kind) ?? Number.NEGATIVE_INFINITY) < logFailuresEveryMillis) return
+    this.#loggedAt.set(kind, now)
+    this.#options.log.warn(fields, text)
+  }
+}
+
+function sourceOf({ group }: RunningGroup): string {
+  return `${group.file}:${group.name}`
+}

@@ -1,0 +1,121 @@
+import fp from 'fastify-plugin'
+import type { AlertView } from '../../alerts/alert.ts'
+import { type Clock, type Millis, systemClock } from '../clock.ts'
+import type { HubConfig } from '../config.ts'
+import { uuid } from '../ids.ts'
+import type { Principal } from '../people/plugin.ts'
+import { incidentsOf } from './alert-store.ts'
+import { RuleEngine } from './engine.ts'
+import { promqlQueries } from './promql-queries.ts'
+import { faultText, ownRulesFolder, type RuleFileFault, readRuleFiles } from './rule-files.ts'
+import { type RuleMetrics, ruleMetrics } from './rule-metrics.ts'
+import { ruleRoutes } from './routes.ts'
+import { alertJson } from './schema.ts'
+import { groupStatus, type RuleGroupStatus } from './status.ts'
+import { systemTimers, type Timers } from './timers.ts'
+
+export { prometheusAlerts, prometheusRules, type RuleGroupStatus, type RuleStatus } from './status.ts'
+
+/** The rules and the alerts they raise. */
+export interface Rules {
+  /** Evaluates this host's rules now; called when its report arrived or its state flipped. Never throws; coalesces. */
+  hostReported(instance: string): void
+  /** Every group with its rules, their health and alerts. */
+  groups(): readonly RuleGroupStatus[]
+  /** Pending and firing alerts. */
+  activeAlerts(): readonly AlertView[]
+  /** Records who takes care of a firing alert; the first one stays. Throws not_found, conflict, storage_unavailable. */
+  acknowledge(fingerprint: string, by: Principal, at: Millis): Promise<AlertView>
+  /** What is wrong in the rule files. */
+  faults(): readonly RuleFileFault[]
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    rules: Rules
+  }
+}
+
+export interface RulesOptions {
+  readonly clock?: Clock
+  readonly timers?: Timers
+  readonly config?: Pick<HubConfig, 'rulesFolder' | 'ruleIntervalSeconds'>
+  /** Folder of the rules that ship; another one for tests. */
+  readonly rulesFolder?: string
+  /** Labels of the hub's own series. */
+  readonly hubLabels?: Readonly<Record<string, string>>
+}
+
+const defaultHubLabels = {
+  job: 'callward-hub',
+  instance: 'hub',
+  customer: 'callward',
+  site: 'hub',
+  server: 'hub',
+  role: 'hub',
+  env: 'production',
+}
+
+/** Reads the rule files, evaluates them, keeps the alerts and tells incidents and people. */
+export const rulesPlugin = fp(
+  async (app, options: RulesOptions) => {
+    const clock = options.clock ?? systemClock
+    const queries = promqlQueries(app.promql)
+    const folders = [options.rulesFolder ?? ownRulesFolder, options.config?.rulesFolder].filter((folder) => folder !== undefined)
+    const files = readRuleFiles(folders, (text) => {
+      try {
+        queries.compile(text)
+        return undefined
+      } catch (error) {
+        return error instanceof Error ? error.message : String(error)
+      }
+    })
+    for (const fault of files.faults) app.log.error({ file: fault.file, line: fault.line }, faultText(fault))
+
+    let engine: RuleEngine | undefined
+    const metrics: RuleMetrics = ruleMetrics(app.telemetry.registry, {
+      faults: () => files.faults.length,
+      failing: () => engine?.scheduler.groups.flatMap(({ runners }) => runners).filter(({ health }) => health.health === 'err').length ?? 0,
+      waiting: () => engine?.waiting ?? 0,
+    })
+    const running = new RuleEngine({
+      clock,
+      timers: options.timers ?? systemTimers,
+      queries,
+      records: app.records,
+      store: app.store,
+      groups: files.groups,
+      defaultInterval: (options.config?.ruleIntervalSeconds ?? 10) * 1000,
+      hubLabels: options.hubLabels ?? defaultHubLabels,
+      newId: () => uuid(clock.now()),
+      metrics,
+      log: app.log,
+      async deliver(tx, change) {
+        await app.incidents.alertChanged(tx, change)
+        const incident = (await incidentsOf(tx, [change.alert.id])).get(change.alert.id)
+        const body = { change: change.kind, alert: alertJson(change.alert, incident), ...(change.late ? { late: true } : {}) }
+        await app.live.publish(tx, { kind: 'alert', at: change.at, body })
+      },
+      wake(committed) {
+        if (committed) app.live.flush()
+        for (const topic of ['alerts', 'incidents', 'hosts']) app.live.hint(topic)
+      },
+    })
+    engine = running
+
+    app.decorate('rules', {
+      hostReported: (instance) => running.scheduler.hostReported(instance),
+      groups: () => running.scheduler.groups.map(groupStatus),
+      activeAlerts: () => running.scheduler.activeAlerts(),
+      acknowledge: (fingerprint, by, at) => running.acknowledge(fingerprint, by.name, at),
+      faults: () => files.faults,
+    })
+    await app.register(ruleRoutes, { records: app.records, clock, faults: () => files.faults })
+    app.addHook('onReady', () => running.start())
+    app.addHook('preClose', () => running.stop())
+  },
+  {
+    name: 'callward-rules',
+    dependencies: ['callward-telemetry', 'callward-records', 'callward-store', 'callward-promql', 'callward-live', 'callward-incidents'],
+  },
+)

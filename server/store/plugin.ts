@@ -1,0 +1,39 @@
+import fp from 'fastify-plugin'
+import type { Clock } from '../clock.ts'
+import { openEmbeddedStore } from './embedded-store.ts'
+import type { StoreReader } from './reader.ts'
+import type { StoreStats, StoreWriter } from './writer.ts'
+
+/** Time series of the hub: read, write, figures. */
+export interface Store extends StoreReader, StoreWriter {
+  stats(): StoreStats & {
+    /** Why samples are refused now; undefined when they are not. */
+    readonly refusal?: string | undefined
+  }
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    store: Store
+  }
+}
+
+export interface StoreOptions {
+  /** Folder of the store, its alone; made when missing. */
+  readonly folder: string
+  /** 0 keeps everything. */
+  readonly retentionDays: number
+  readonly clock: Clock
+  /** Free bytes below which samples are refused. Default: the larger of 512 MB and 2 % of the file system. */
+  readonly reserveBytes?: number
+}
+
+/** Opens the embedded store and closes it with the application. */
+export const storePlugin = fp(
+  async (app, options: StoreOptions) => {
+    const store = await openEmbeddedStore({ ...options, logger: app.log })
+    app.decorate('store', store)
+    app.addHook('onClose', () => store.close())
+  },
+  { name: 'callward-store' },
+)

@@ -1,0 +1,222 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { type WebSocket, WebSocketServer } from 'ws'
+import {
+  type Bye,
+  closeCodes,
+  type FactsFrame,
+  type Hello,
+  type Lane,
+  type SectionsFrame,
+  type SeriesFrame,
+} from '../../collector/wire/frames.ts'
+import { decodeReport } from '../../collector/wire/report.ts'
+
+/** A report as the hub understood it. */
+export interface HeardReport {
+  readonly collector: string
+  readonly epoch: string
+  readonly lane: Lane
+  readonly sequence: number
+  readonly wall: number
+  /** Value by `name{label="value",...}`, labels sorted. */
+  readonly values: ReadonlyMap<string, number>
+  readonly stale: readonly string[]
+}
+
+export interface FakeHubOptions {
+  readonly token?: string
+  readonly port?: number
+  /** Milliseconds the hub's clock is ahead of this machine's. */
+  readonly clockAheadMilliseconds?: number
+}
+
+type TextFrame = Hello | SeriesFrame | FactsFrame | SectionsFrame | Bye
+
+export const seriesKey = (name: string, labels: Readonly<Record<string, string>>): string => {
+  const pairs = Object.keys(labels)
+    .sort()
+    .map((label) => `${label}=${JSON.stringify(labels[label])}`)
+  return `${name}{${pairs.join(',')}}`
+}
+
+/**
+ * The hub's side of the session in memory: strict about every frame, commits a report once by its
+ * identity, acknowledges unless told not to.
+ */
+export class FakeHub {
+  readonly hellos: Hello[] = []
+  readonly byes: Bye[] = []
+  readonly sections: SectionsFrame[] = []
+  readonly facts: FactsFrame[] = []
+  /** Every report received, repeats included, in the order of arrival. */
+  readonly received: HeardReport[] = []
+  /** Faults of the collector: anything the protocol does not allow. */
+  readonly faults: string[] = []
+  readonly refused = new Set<number>()
+  /** Committed reports by identity: (collector, epoch, lane, sequence). */
+  readonly committed = new Map<string, HeardReport>()
+  /** Highest dictionary length seen on one connection. */
+  dictionaryLength = 0
+  upgradesRefused = 0
+  acknowledging = true
+  /** Commits but keeps the acknowledgements to itself. */
+  committing = true
+  welcoming = true
+  readonly #server: WebSocketServer
+  readonly #ahead: number
+
+  private constructor(server: WebSocketServer, ahead: number) {
+    this.#server = server
+    this.#ahead = ahead
+    server.on('connection', (socket) => this.#serve(socket))
+  }
+
+  static async start(options: FakeHubOptions = {}): Promise<FakeHub> {
+    const token = options.token ?? 'right-token'
+    let hub: FakeHub | undefined
+    const server = new WebSocketServer({
+      host: '127.0.0.1',
+      port: options.port ?? 0,
+      path: '/session',
+      verifyClient: (info: { req: { headers: { authorization?: string } } }, done) => {
+        const good = info.req.headers.authorization === `Bearer ${token}`
+        if (!good && hub !== undefined) hub.upgradesRefused++
+        done(good, 401, 'Unauthorized')
+      },
+    })
+    await once(server, 'listening')
+    hub = new FakeHub(server, options.clockAheadMilliseconds ?? 0)
+    return hub
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  get url(): string {
+    return `ws://127.0.0.1:${this.port}`
+  }
+
+  get connections(): number {
+    return this.#server.clients.size
+  }
+
+  now(): number {
+    return Date.now() + this.#ahead
+  }
+
+  /** Committed reports of a lane by rising sequence. */
+  lane(lane: Lane): HeardReport[] {
+    const reports = [...this.committed.values()].filter((report) => report.lane === lane)
+    return reports.sort((a, b) => a.sequence - b.sequence)
+  }
+
+  /** Ends every connection: without a code the cable is cut. */
+  cut(code?: number): void {
+    for (const socket of this.#server.clients) {
+      if (code === undefined) socket.terminate()
+      else socket.close(code, 'as the test wants')
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.cut()
+    this.#server.close()
+    await once(this.#server, 'close')
+  }
+
+  #serve(socket: WebSocket): void {
+    const dictionary: string[] = []
+    let hello: Hello | undefined
+    const fault = (text: string) => {
+      this.faults.push(text)
+      socket.close(closeCodes.badFrame, text)
+    }
+    socket.on('error', () => {})
+    socket.on('message', (data, isBinary) => {
+      try {
+        if (isBinary) {
+          if (hello === undefined) throw new Error('a report before hello')
+          this.#report(socket, hello, data as Buffer, dictionary)
+          return
+        }
+        const frame = JSON.parse(String(data)) as TextFrame
+        if (frame.type !== 'hello' && hello === undefined)
+          throw new Error(`${frame.type} before hello`)
+        if (frame.type === 'hello') {
+          if (hello !== undefined) throw new Error('a second hello')
+          hello = frame
+        }
+        this.#text(socket, frame, dictionary)
+      } catch (error) {
+        fault(String(error))
+      }
+    })
+  }
+
+  #text(socket: WebSocket, frame: TextFrame, dictionary: string[]): void {
+    if (frame.type === 'hello') {
+      this.hellos.push(frame)
+      if (this.welcoming) this.#welcome(socket, frame)
+    } else if (frame.type === 'series') {
+      if (frame.from !== dictionary.length) {
+        throw new Error(`series from ${frame.from}, the dictionary has ${dictionary.length}`)
+      }
+      for (const { name, labels } of frame.series) {
+        const key = seriesKey(name, labels)
+        if (dictionary.includes(key)) throw new Error(`${key} twice in the dictionary`)
+        dictionary.push(key)
+      }
+      this.dictionaryLength = Math.max(this.dictionaryLength, dictionary.length)
+    } else if (frame.type === 'facts') this.facts.push(frame)
+    else if (frame.type === 'sections') this.sections.push(frame)
+    else if (frame.type === 'bye') this.byes.push(frame)
+    else throw new Error('an unknown frame')
+  }
+
+  #welcome(socket: WebSocket, hello: Hello): void {
+    const own = this.lane('live').filter((one) => one.epoch === hello.epoch)
+    const facts = Object.fromEntries(this.facts.map((frame) => [frame.name, frame.hash]))
+    const committed = own.at(-1)?.sequence ?? 0
+    const frame = { type: 'welcome', protocol: 1, hub: 'fake', committed, facts, wall: this.now() }
+    socket.send(JSON.stringify(frame))
+  }
+
+  #report(socket: WebSocket, hello: Hello, data: Buffer, dictionary: readonly string[]): void {
+    const receivedAt = this.now()
+    const report = decodeReport(data, dictionary.length)
+    const { lane, sequence, wall } = report
+    const values = new Map<string, number>()
+    report.indexes.forEach((index, i) => {
+      const key = dictionary[index]!
+      if (values.has(key)) throw new Error(`${key} twice in report ${sequence}`)
+      values.set(key, report.values[i]!)
+    })
+    const stale = [...report.stale].map((index) => dictionary[index]!)
+    const { collector, epoch } = hello
+    const heard: HeardReport = { collector, epoch, lane, sequence, wall, values, stale }
+    this.received.push(heard)
+    if (this.refused.has(sequence)) {
+      const reason = 'as the test wants'
+      socket.send(JSON.stringify({ type: 'refused', lane, sequence, reason }))
+      return
+    }
+    if (this.committing) this.committed.set([collector, epoch, lane, sequence].join(' '), heard)
+    if (!this.acknowledging) return
+    socket.send(JSON.stringify({ type: 'ack', lane, sequence, receivedAt, sentAt: this.now() }))
+  }
+}
+
+/** Waits until `condition` holds; fails with `what` after the limit. */
+export async function eventually(
+  what: string,
+  condition: () => boolean,
+  limitMilliseconds = 10_000,
+): Promise<void> {
+  const end = performance.now() + limitMilliseconds
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`not within ${limitMilliseconds} ms: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}

@@ -1,0 +1,119 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { chown, mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+
+/** A throw-away PostgreSQL cluster. */
+export interface PostgresCluster {
+  /** Makes an empty UTF-8 database and gives its connection string. */
+  database(name: string): Promise<string>
+  /** Runs one statement in a database as its owner, past every pool; gives psql's output. */
+  psql(database: string, sql: string): Promise<string>
+  stop(): Promise<void>
+}
+
+/** Newest installed PostgreSQL (Debian's folders), undefined when there is none. */
+export function postgresPrograms(root = '/usr/lib/postgresql'): string | undefined {
+  if (!existsSync(root)) return undefined
+  const versions = readdirSync(root).filter((name) => existsSync(join(root, name, 'bin', 'initdb')))
+  const newest = versions.sort((a, b) => Number(b) - Number(a))[0]
+  return newest === undefined ? undefined : join(root, newest, 'bin')
+}
+
+/** Starts a cluster on a free loopback port; as user `postgres` when we are root, which PostgreSQL refuses. */
+export async function startPostgres(programs: string): Promise<PostgresCluster> {
+  const folder = await mkdtemp(join(tmpdir(), 'callward-postgres-'))
+  const asRoot = process.getuid?.() === 0
+  const ids = asRoot ? await postgresIds() : undefined
+  const own = (program: string, ...rest: string[]): [string, string[]] => {
+    const path = join(programs, program)
+    if (ids === undefined) return [path, rest]
+    return [
+      'setpriv',
+      [`--reuid=${ids.user}`, `--regid=${ids.group}`, '--clear-groups', '--', path, ...rest],
+    ]
+  }
+  if (ids !== undefined) await chown(folder, ids.user, ids.group)
+  const data = join(folder, 'data')
+  const user = asRoot ? 'postgres' : userInfo().username
+  await run(
+    ...own('initdb', '-D', data, '-U', user, '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '-N'),
+  )
+  const port = await freePort()
+  const server = spawn(
+    ...own('postgres', '-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', folder),
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  )
+  await ready(server)
+  const psql = async (database: string, sql: string) => {
+    const { stdout } = await run(
+      ...own(
+        'psql',
+        '-h',
+        '127.0.0.1',
+        '-p',
+        String(port),
+        '-U',
+        user,
+        '-d',
+        database,
+        '-AtqX',
+        '-c',
+        sql,
+      ),
+    )
+    return stdout.trim()
+  }
+  return {
+    psql,
+    async database(name) {
+      await psql('postgres', `create database "${name}"`)
+      return `postgres://${user}@127.0.0.1:${port}/${name}`
+    },
+    async stop() {
+      const ended = new Promise((resolve) => server.once('exit', resolve))
+      server.kill('SIGINT')
+      await ended
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function postgresIds(): Promise<{ user: number; group: number }> {
+  const [user, group] = await Promise.all([
+    run('id', ['-u', 'postgres']),
+    run('id', ['-g', 'postgres']),
+  ])
+  return { user: Number(user.stdout), group: Number(group.stdout) }
+}
+
+/** Resolves when the server says that it takes connections; rejects with what it wrote when it ends first. */
+function ready(server: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let written = ''
+    server.stderr?.on('data', (chunk: Buffer) => {
+      written += chunk.toString()
+      if (written.includes('ready to accept connections')) resolve()
+    })
+    server.once('error', reject)
+    server.once('exit', (code) => reject(new Error(`postgres ended with ${code}: ${written}`)))
+  })
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() =>
+        resolve(typeof address === 'object' && address !== null ? address.port : 0),
+      )
+    })
+  })
+}

@@ -1,0 +1,76 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import t from 'tap'
+import { packageRoot } from '../../../server/assets.ts'
+
+interface Import {
+  readonly from: string
+  readonly to: string
+  readonly typeOnly: boolean
+}
+
+/** Files of server/ that every capability may use. */
+const shared = new Set([
+  'server/store/reader.ts',
+  'server/store/writer.ts',
+  'server/records/records.ts',
+  'server/records/schema.ts',
+])
+
+/** What a file may import, by the folder it is in; the design's arrows. */
+function fault({ from, to, typeOnly }: Import): string | undefined {
+  const top = (path: string) => path.split('/')[0]
+  const capability = (path: string) => (path.split('/').length > 2 ? path.split('/')[1] : undefined)
+  if (from.startsWith('collector/wire/')) return to.startsWith('collector/wire/') ? undefined : 'the wire protocol imports nothing'
+  if (top(from) === 'alerts' || top(from) === 'dashboards' || top(from) === 'verifier') {
+    return top(to) === top(from) ? undefined : `${top(from)}/ imports nothing of ours`
+  }
+  if (top(from) === 'collector') return top(to) === 'collector' ? undefined : 'a collector imports only itself'
+  if (top(from) !== 'server') return undefined
+  if (top(to) === 'collector') return to.startsWith('collector/wire/') ? undefined : 'of the collector the hub knows only the wire'
+  if (top(to) === 'alerts') return undefined
+  if (top(to) === 'dashboards') return to === 'dashboards/catalogue.ts' && capability(from) === undefined ? undefined : 'boards are data for the hub'
+  if (top(to) !== 'server') return `server/ may not import ${top(to)}/`
+  const [mine, theirs] = [capability(from), capability(to)]
+  if (mine === undefined || theirs === undefined || mine === theirs) return undefined
+  if (mine === 'promql' && theirs === 'store') return to === 'server/store/reader.ts' ? undefined : 'promql sees only the store’s reader'
+  if (shared.has(to)) return undefined
+  if (to.endsWith('/plugin.ts') && typeOnly) return undefined
+  return `a capability uses another only by its decorator (types from its plugin.ts)`
+}
+
+function* sources(folder: string): Generator<string> {
+  for (const entry of readdirSync(join(packageRoot, folder), { withFileTypes: true })) {
+    const path = `${folder}/${entry.name}`
+    if (entry.isDirectory()) {
+      if (path !== 'server/console/web') yield* sources(path)
+    } else if (/\.ts$/.test(entry.name)) yield path
+  }
+}
+
+function importsOf(path: string): Import[] {
+  const text = readFileSync(join(packageRoot, path), 'utf8')
+  return [...text.matchAll(/^(import|export)\s+(type\s+)?[^'"]*?from\s+'(\.[^']+)'|import\('(\.[^']+)'\)/gm)].map((match) => ({
+    from: path,
+    to: relative(packageRoot, join(packageRoot, dirname(path), match[3] ?? match[4] ?? '')),
+    typeOnly: match[2] !== undefined,
+  }))
+}
+
+t.test('the rule itself can fail', async (t) => {
+  t.ok(fault({ from: 'alerts/a.ts', to: 'server/clock.ts', typeOnly: true }))
+  t.ok(fault({ from: 'server/live/a.ts', to: 'server/rules/scheduler.ts', typeOnly: false }))
+  t.ok(fault({ from: 'server/live/a.ts', to: 'server/rules/plugin.ts', typeOnly: false }))
+  t.notOk(fault({ from: 'server/live/a.ts', to: 'server/rules/plugin.ts', typeOnly: true }))
+  t.ok(fault({ from: 'server/promql/a.ts', to: 'server/store/writer.ts', typeOnly: true }))
+})
+
+t.test('imports follow the arrows of ARCHITECTURE.md', async (t) => {
+  const imports = ['alerts', 'collector', 'dashboards', 'server'].flatMap((folder) => [...sources(folder)]).flatMap(importsOf)
+  t.ok(imports.length > 200, `${imports.length} imports read`)
+  const faults = imports.flatMap((one) => {
+    const reason = fault(one)
+    return reason === undefined ? [] : [`${one.from} -> ${one.to}: ${reason}`]
+  })
+  t.same(faults, [])
+})
