@@ -6,11 +6,11 @@ export function formatSampleValue(value: number): string {
   return special(value) ?? (Object.is(value, -0) ? '-0' : twoDigitExponent(String(value)))
 }
 
-/** Writes a number as Go's `%v` does: exponent below 1e-4 or from 1e21. */
+/** Writes a number as Go's `%v` and `%g` do: fewest digits, exponent below 1e-4 and from 1e6. */
 export function formatPlain(value: number): string {
-  const magnitude = Math.abs(value)
-  if (Number.isFinite(value) && magnitude > 0 && magnitude < 1e-4) return formatScientific(value)
-  return formatSampleValue(value)
+  if (!Number.isFinite(value) || value === 0) return formatSampleValue(value)
+  const power = Number(value.toExponential().split('e')[1])
+  return power < -4 || power >= 6 ? formatScientific(value) : formatSampleValue(value)
 }
 
 /** Writes a number as Go's `%e` with the fewest digits that read back the same: `1e+00`. */
@@ -23,12 +23,12 @@ export function formatGeneral(value: number, digits: number): string {
   const text = special(value)
   if (text !== undefined) return text
   if (value === 0) return Object.is(value, -0) ? '-0' : '0'
-  const [mantissa, exponent] = value.toExponential(Math.max(digits, 1) - 1).split('e')
+  const [mantissa, exponent] = toExponential(value, Math.max(digits, 1) - 1).split('e')
   const power = Number(exponent)
   if (power < -4 || power >= Math.max(digits, 1)) {
     return twoDigitExponent(`${withoutTrailingZeros(mantissa!)}e${exponent}`)
   }
-  return withoutTrailingZeros(value.toFixed(Math.max(0, digits - 1 - power)))
+  return withoutTrailingZeros(toFixed(value, Math.max(0, digits - 1 - power)))
 }
 
 function special(value: number): string | undefined {
@@ -75,27 +75,44 @@ function oneVerb(verb: string, arg: string | number, digits: number | undefined)
   switch (verb) {
     case 'v':
     case 'g':
-      return digits === undefined ? (verb === 'v' ? formatPlain(arg) : formatG(arg)) : formatGeneral(arg, digits)
+      return digits === undefined ? formatPlain(arg) : formatGeneral(arg, digits)
     case 'f':
     case 'F':
       return special(arg) ?? toFixed(arg, digits ?? 6)
     case 'e':
-      return special(arg) ?? twoDigitExponent(arg.toExponential(digits ?? 6))
+      return special(arg) ?? twoDigitExponent(toExponential(arg, digits ?? 6))
     default:
       return `%!${verb}(${goValue(arg)})`
   }
 }
 
-/** `%g` without precision: shortest digits, exponent below 1e-4 or from 1e21. */
-function formatG(value: number): string {
-  return formatPlain(value)
+const mostDigits = 100
+
+/** toFixed that rounds ties to even as Go does, keeps the sign of -0 and stays decimal beyond 1e21. */
+function toFixed(value: number, digits: number): string {
+  const sign = value < 0 || Object.is(value, -0) ? '-' : ''
+  const size = Math.abs(value)
+  const places = Math.min(digits, mostDigits)
+  if (size >= 1e21) return sign + BigInt(size).toString() + (places === 0 ? '' : `.${'0'.repeat(places)}`)
+  const [whole, fraction] = size.toFixed(mostDigits).split('.')
+  const kept = places === 0 ? whole! : `${whole}.${fraction!.slice(0, places)}`
+  return sign + (tieToEven(kept, fraction!.slice(places)) ? kept : size.toFixed(places))
 }
 
-/** toFixed that stays decimal beyond 1e21. */
-function toFixed(value: number, digits: number): string {
-  if (Math.abs(value) < 1e21) return (Object.is(value, -0) ? '-' : '') + value.toFixed(Math.min(digits, 100))
-  const whole = BigInt(value).toString()
-  return digits === 0 ? whole : `${whole}.${'0'.repeat(digits)}`
+/** toExponential that rounds ties to even as Go does and keeps the sign of -0. */
+function toExponential(value: number, digits: number): string {
+  const sign = value < 0 || Object.is(value, -0) ? '-' : ''
+  const size = Math.abs(value)
+  const places = Math.min(digits, mostDigits)
+  const [mantissa, exponent] = size.toExponential(mostDigits).split('e')
+  const [first, rest] = mantissa!.split('.')
+  const kept = places === 0 ? first! : `${first}.${rest!.slice(0, places)}`
+  return sign + (tieToEven(kept, rest!.slice(places)) ? `${kept}e${exponent}` : size.toExponential(places))
+}
+
+/** What is cut off is exactly half, and the digit before it is even. JavaScript would round away from zero. */
+function tieToEven(kept: string, cut: string): boolean {
+  return /^50*$/.test(cut) && /[02468]$/.test(kept)
 }
 
 function withSign(text: string, flags: string, arg: string | number): string {

@@ -45,7 +45,7 @@ export function humanizePercentage(ratio: number): string {
 
 /** Seconds since the epoch: `2015-06-23 13:19:44.128 +0000 UTC`, milliseconds at most. */
 export function humanizeTimestamp(seconds: number): string {
-  const at = new Date(Math.round(seconds * 1000))
+  const at = new Date(Math.trunc(Math.trunc(seconds * 1e9) / 1e6))
   if (Number.isNaN(at.getTime())) return formatGeneral(seconds, 4)
   const [day, time] = at.toISOString().slice(0, -1).split('T')
   return `${day} ${time!.replace(/\.?0*$/, '')} +0000 UTC`

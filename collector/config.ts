@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import Type from 'typebox'
+import { Settings as TypeBoxSettings } from 'typebox/system'
 import Value from 'typebox/value'
 import { parse as parseYaml } from 'yaml'
 import { type SourceName, sourceNames } from './sources/all.ts'
@@ -191,6 +192,7 @@ interface SchemaNode {
 
 function settingsFaults(settings: unknown): string[] {
   const faults = new Set<string>()
+  TypeBoxSettings.Set({ maxErrors: 100 }) // 8 unless said otherwise; a person wants all of them
   for (const { keyword, instancePath, params } of Value.Errors(settingsSchema, settings)) {
     const path = instancePath.split('/').slice(1)
     if (keyword === 'boolean') continue // the schema of a key that is not allowed; named below

@@ -9,7 +9,7 @@ import {
   type Welcome,
 } from './wire/frames.ts'
 
-/** Series of one frame: about 600 kB of JSON at most of real labels, well under the frame limit. */
+/** Most series of one frame: about 600 kB of JSON with usual labels. */
 const seriesPerFrame = 2000
 const handshakeMilliseconds = 10_000
 const pingMilliseconds = 15_000
@@ -73,13 +73,28 @@ export class Connection {
   indexes(series: readonly Series[]): Uint32Array | undefined {
     const unknown = [...new Set(series.filter((one) => !this.#known.has(one)))]
     if (this.#known.size + unknown.length > limits.seriesPerSession) return undefined
-    for (let from = 0; from < unknown.length; from += seriesPerFrame) {
-      const part = unknown.slice(from, from + seriesPerFrame)
-      const frame: SeriesFrame = { type: 'series', from: this.#known.size, series: part }
-      this.sendFrame(frame)
-      for (const one of part) this.#known.set(one, this.#known.size)
+    for (let from = 0; from < unknown.length; ) {
+      const text = this.#seriesText(unknown, from, seriesPerFrame)
+      this.#socket.send(text.frame, ignoreSendError)
+      const end = from + text.count
+      for (; from < end; from++) this.#known.set(unknown[from]!, this.#known.size)
     }
     return Uint32Array.from(series, (one) => this.#known.get(one)!)
+  }
+
+  /** A frame of at most `most` series from `from` on; fewer where their labels are long. */
+  #seriesText(
+    series: readonly Series[],
+    from: number,
+    most: number,
+  ): { frame: string; count: number } {
+    const part = series.slice(from, from + most)
+    const frame: SeriesFrame = { type: 'series', from: this.#known.size, series: part }
+    const text = JSON.stringify(frame)
+    if (part.length === 1 || Buffer.byteLength(text) <= limits.frameBytes / 2) {
+      return { frame: text, count: part.length }
+    }
+    return this.#seriesText(series, from, Math.floor(part.length / 2))
   }
 
   close(code: number, reason: string): void {

@@ -13,18 +13,22 @@ const limitMilliseconds = 60_000
 const outputBytesLimit = 1024 * 1024
 const everyMilliseconds = 3_600_000
 
+export interface InventoryOptions {
+  readonly limitMilliseconds?: number
+  /** Ends the child process early. */
+  readonly stop?: AbortSignal
+}
+
 /**
  * Runs the inventory in a short-lived child process, since systeminformation blocks and starts
  * shells. `entry` is the collector's main file. Never throws.
  */
 export async function readInventory(
   entry: string,
-  limit = limitMilliseconds,
-  child = ['--inventory'],
+  options: InventoryOptions = {},
 ): Promise<Inventory> {
   try {
-    const output = await runChild([entry, ...child], limit)
-    const inventory = JSON.parse(output) as Inventory // our own child wrote it
+    const inventory = JSON.parse(await runChild(entry, options)) as Inventory // our own child wrote it
     if (typeof inventory.documents !== 'object') throw new Error('no documents')
     return inventory
   } catch (error) {
@@ -33,10 +37,11 @@ export async function readInventory(
   }
 }
 
-function runChild(argv: readonly string[], limit: number): Promise<string> {
+function runChild(entry: string, options: InventoryOptions): Promise<string> {
+  const limit = options.limitMilliseconds ?? limitMilliseconds
   return new Promise((resolve, reject) => {
     // A group of its own, so that a child's hung command is killed with it.
-    const child = spawn(process.execPath, argv, {
+    const child = spawn(process.execPath, [entry, '--inventory'], {
       stdio: ['ignore', 'pipe', 'inherit'],
       detached: true,
     })
@@ -46,6 +51,8 @@ function runChild(argv: readonly string[], limit: number): Promise<string> {
       reject(new Error(message))
     }
     const timer = setTimeout(() => fail(`no answer within ${limit / 1000} s`), limit)
+    const stop = () => fail('stopped')
+    options.stop?.addEventListener('abort', stop)
     child.stdout.setEncoding('utf8')
     child.stdout.on('data', (chunk: string) => {
       output += chunk
@@ -54,6 +61,7 @@ function runChild(argv: readonly string[], limit: number): Promise<string> {
     child.on('error', (error) => fail(error.message))
     child.on('close', (code) => {
       clearTimeout(timer)
+      options.stop?.removeEventListener('abort', stop)
       if (code === 0) resolve(output)
       else reject(new Error(`its process ended with code ${code}`))
     })
@@ -74,8 +82,8 @@ export class InventoryWatch {
   readonly #onDocument: (name: string, document: unknown) => void
   readonly #logger: SessionLogger
   #section: Section = { name: 'inventory', state: 'absent', detail: 'not read yet since the start' }
+  readonly #stopping = new AbortController()
   #timer: NodeJS.Timeout | undefined
-  #stopped = false
 
   constructor(
     entry: string,
@@ -92,8 +100,9 @@ export class InventoryWatch {
   }
 
   start(): void {
-    readInventory(this.#entry).then((inventory) => {
-      if (this.#stopped) return
+    const stop = this.#stopping.signal
+    readInventory(this.#entry, { stop }).then((inventory) => {
+      if (stop.aborted) return
       const { state, detail } = inventory
       this.#section = { name: 'inventory', state, detail }
       if (state === 'error') this.#logger.warn({ detail }, 'no inventory this hour')
@@ -105,7 +114,7 @@ export class InventoryWatch {
   }
 
   stop(): void {
-    this.#stopped = true
+    this.#stopping.abort()
     clearTimeout(this.#timer)
   }
 }

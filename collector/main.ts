@@ -28,6 +28,8 @@ Environment:
   CALLWARD_INTERVAL    seconds between reports, 1-60  10
   CALLWARD_CONFIG      YAML file                      none
 
+A hub with a certificate of an own authority: NODE_EXTRA_CA_CERTS=/path/ca.pem
+
 Keys of the YAML file: labels.{instance,server,customer,site,role,env}, interval,
 procRoot, sysRoot, rootfs, sections.<name>: false, hub, tokenFile, data.
 
@@ -111,9 +113,9 @@ async function collect(config: CollectorConfig): Promise<number> {
   if (withInventory) inventory.start()
   const signal = await stopSignal()
   inventory.stop()
-  stop.abort()
   await agent.stop()
   const left = await session.close(`stopped by ${signal}`)
+  stop.abort()
   if (left > 0) logger.warn({ left }, 'stopped with reports the hub has not acknowledged')
   logger.info({ signal }, 'the collector has stopped')
   return 0

@@ -7,8 +7,10 @@ import {
   chosenHosts,
   chosenOrUnlabelled,
   countOrZero,
+  cpuBusy,
   hostNames,
   realFilesystems,
+  whileHeard,
 } from './selectors.ts'
 import {
   consolePages,
@@ -38,8 +40,6 @@ const hostState = `max by (${hostNames}) (
   3 * (callward_collector_up{${S}} == bool 0)
   or 2 * group by (${hostNames}) (ALERTS{alertstate="firing",severity="critical",${S}})
   or group by (${hostNames}) (ALERTS{alertstate="firing",severity="warning",${S}}))`
-const cpuBusy = (range: string) =>
-  `1 - avg by (${hostNames}) (rate(node_cpu_seconds_total{mode="idle",${S}}[${range}]))`
 const cpuWait = (range: string) =>
   `max by (${hostNames}) (rate(node_pressure_cpu_waiting_seconds_total{${S}}[${range}]))`
 const memoryUsed = `max by (${hostNames}) (1 - node_memory_MemAvailable_bytes{${S}} / node_memory_MemTotal_bytes{${S}})`
@@ -110,7 +110,7 @@ const numbers = [
     thresholds: badAbove({ attention: 0.8, bad: 0.9 }),
     named: true,
     links: [seriesServer],
-    queries: [query(`topk(1, ${filesystemUsed(hostNames)})`, '{{server}}')],
+    queries: [query(`topk(1, ${filesystemUsed(hostNames)})`, '{{customer}} {{server}}')],
   }),
   new Stat(6, 'Not seen', {
     description:
@@ -133,7 +133,7 @@ const worst = [
     mappings: [hostStateWords],
     thresholds: noJudgement(),
     links: [seriesServer, seriesHost],
-    queries: [query(hostState, '{{server}}')],
+    queries: [query(hostState, '{{customer}} {{server}}')],
   }),
   new Table(8, 'Worst first', {
     description:
@@ -141,7 +141,6 @@ const worst = [
     width: 24,
     height: 10,
     sortBy: 'State',
-    noValue: '-',
     columns: [
       value('State', 'none', hostState, { mappings: [hostStateWords], width: 100 }),
       ...hostColumns,
@@ -151,11 +150,11 @@ const worst = [
         `count by (${hostNames}) (${firing}) or 0 * max by (${hostNames}) (callward_collector_up{${S}})`,
         { thresholds: badAbove({ attention: 1 }), width: 80 },
       ),
-      value('CPU busy', 'percentunit', cpuBusy('$window'), {
+      value('CPU busy', 'percentunit', whileHeard(cpuBusy('$window')), {
         decimals: 0,
         thresholds: badAbove({ attention: 0.8, bad: 0.95 }),
       }),
-      value('Waits for CPU', 'percentunit', cpuWait('$window'), {
+      value('Waits for CPU', 'percentunit', whileHeard(cpuWait('$window')), {
         decimals: 1,
         thresholds: badAbove({ attention: 0.1, bad: 0.3 }),
       }),
@@ -190,7 +189,6 @@ const open = [
     width: 14,
     height: 9,
     sortBy: 'Severity',
-    noValue: 'no alert fires',
     links: [consolePages.alerts],
     columns: [
       value(
@@ -217,7 +215,6 @@ const open = [
     width: 10,
     height: 9,
     sortBy: 'Incident',
-    noValue: 'no incident is open',
     links: [consolePages.incidents],
     columns: [
       label('incident', 'Incident', { links: [rowIncident], width: 100 }),
@@ -263,7 +260,7 @@ const resources = [
     max: 1,
     thresholds: badAbove({ attention: 0.8, bad: 0.95 }),
     links: [seriesServer],
-    queries: [query(cpuBusy('$__rate_interval'), '{{server}}')],
+    queries: [query(cpuBusy('$__rate_interval'), '{{customer}} {{server}}')],
   }),
   new TimeSeries(13, 'Waiting for a CPU', {
     description:
@@ -273,7 +270,7 @@ const resources = [
     min: 0,
     thresholds: badAbove({ attention: 0.1, bad: 0.3 }),
     links: [seriesServer],
-    queries: [query(cpuWait('$__rate_interval'), '{{server}}')],
+    queries: [query(cpuWait('$__rate_interval'), '{{customer}} {{server}}')],
   }),
   new TimeSeries(14, 'Memory used', {
     description: 'Share of memory that new programs cannot have. Orange from 80 %, red from 95 %.',
@@ -283,7 +280,7 @@ const resources = [
     max: 1,
     thresholds: badAbove({ attention: 0.8, bad: 0.95 }),
     links: [seriesServer],
-    queries: [query(memoryUsed, '{{server}}')],
+    queries: [query(memoryUsed, '{{customer}} {{server}}')],
   }),
   new BarGauge(15, 'Fullest file systems', {
     description: 'The ten fullest file systems of all servers. Orange from 80 %, red from 90 %.',
@@ -297,7 +294,7 @@ const resources = [
     queries: [
       query(
         `sort_desc(topk(10, ${filesystemUsed(`${hostNames}, mountpoint`)}))`,
-        '{{server}} {{mountpoint}}',
+        '{{customer}} {{server}} {{mountpoint}}',
       ),
     ],
   }),
@@ -327,7 +324,6 @@ const watchers = [
     width: 14,
     height: 8,
     sortBy: 'Server',
-    noValue: 'everything is seen',
     links: [consolePages.overview],
     columns: [
       label('section', 'Section'),
@@ -363,7 +359,7 @@ const watchers = [
     min: 0,
     thresholds: badAbove({ attention: 0.05, bad: 0.5 }),
     links: [seriesServer],
-    queries: [query(clockOffset, '{{server}}')],
+    queries: [query(clockOffset, '{{customer}} {{server}}')],
   }),
   new TimeSeries(20, 'Age of the last report', {
     description:
@@ -376,7 +372,7 @@ const watchers = [
     queries: [
       query(
         `time() - max by (${hostNames}) (callward_collector_last_report_timestamp_seconds{${S}})`,
-        '{{server}}',
+        '{{customer}} {{server}}',
       ),
     ],
   }),

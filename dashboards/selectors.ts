@@ -21,3 +21,18 @@ export const realFilesystems = 'fstype!~"tmpfs|overlay|squashfs|iso9660"'
 export function countOrZero(vector: string): string {
   return `count(${vector}) or 0 * count(callward_collector_up{${chosenHosts}})`
 }
+
+/**
+ * Share of all CPUs' time that was not idle, by host. Divided by the time that was counted and not by the range:
+ * when a server falls silent, `1 - rate(idle)` would climb to 100 % before it ends.
+ */
+export function cpuBusy(range: string): string {
+  const time = (mode: string) =>
+    `sum by (${hostNames}) (rate(node_cpu_seconds_total{${mode}${chosenHosts}}[${range}]))`
+  return `1 - ${time('mode="idle",')} / ${time('')}`
+}
+
+/** The figures of hosts that report. An average over a range would go on for that long after a host fell silent. */
+export function whileHeard(vector: string): string {
+  return `(${vector}) and on (instance) (callward_collector_up{${chosenHosts}} == 1)`
+}

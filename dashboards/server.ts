@@ -2,7 +2,14 @@ import { type Board, board } from './layer/board.ts'
 import { badAbove, badBelow, colours, noJudgement, wordFrom, words } from './layer/fields.ts'
 import { forNames, query } from './layer/panel.ts'
 import { BarGauge, Stat, StateTimeline, Text, TimeSeries } from './layer/panels.ts'
-import { chosenHosts, countOrZero, hostNames, realFilesystems } from './selectors.ts'
+import {
+  chosenHosts,
+  countOrZero,
+  cpuBusy,
+  hostNames,
+  realFilesystems,
+  whileHeard,
+} from './selectors.ts'
 import {
   consolePages,
   fleetLink,
@@ -17,8 +24,6 @@ const S = chosenHosts
 const RI = '$__rate_interval'
 const perHost = hostNames
 
-const cpuBusy = (range: string) =>
-  `1 - avg by (${perHost}) (rate(node_cpu_seconds_total{mode="idle",${S}}[${range}]))`
 const memoryUsed = `max by (${perHost}) (1 - node_memory_MemAvailable_bytes{${S}} / node_memory_MemTotal_bytes{${S}})`
 const filesystems = `{${realFilesystems},${S}}`
 const filesystemUsed = `max by (${perHost}, mountpoint) (1 - node_filesystem_avail_bytes${filesystems} / (node_filesystem_size_bytes${filesystems} > 0))`
@@ -73,7 +78,7 @@ const numbers = [
     decimals: 0,
     thresholds: badAbove({ attention: 0.8, bad: 0.95 }),
     links: [seriesHost],
-    queries: [query(cpuBusy('$window'), '{{server}}')],
+    queries: [query(whileHeard(cpuBusy('$window')), '{{server}}')],
   }),
   new Stat(5, 'Memory used', {
     description:
@@ -165,7 +170,8 @@ const network = [
     description:
       'Packets a second dropped or broken, all interfaces. Should be zero: every one may be a word of a call. Red from one a second.',
     width: 12,
-    unit: 'pps',
+    unit: 'none',
+    axis: 'packets a second',
     min: 0,
     thresholds: badAbove({ attention: 0.1, bad: 1 }),
     links: [seriesHost],
@@ -223,7 +229,7 @@ const disks = [
       'Requests that waited, on average. Growing without more work: the disk cannot keep up, and recordings get gaps.',
     width: 8,
     unit: 'none',
-    decimals: 1,
+    decimals: 2,
     min: 0,
     thresholds: badAbove({ attention: 8, bad: 32 }),
     links: [seriesHost],
@@ -284,6 +290,7 @@ const memoryDetail = [
       'Processes the kernel killed because memory ran out. Any is bad: look whether the call server was among them.',
     width: 12,
     unit: 'none',
+    decimals: 1,
     min: 0,
     thresholds: badAbove({ bad: 1 }),
     links: [seriesHost],
@@ -313,7 +320,8 @@ const networkDetail = [
     description:
       'SIP and RTP that arrived but reached no program: "buffer full" is a program too slow to read. Should be zero. Red from one a second.',
     width: 12,
-    unit: 'pps',
+    unit: 'none',
+    axis: 'packets a second',
     min: 0,
     thresholds: badAbove({ attention: 0.1, bad: 1 }),
     links: [seriesHost],

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
 import Fastify, { type FastifyInstance } from 'fastify'
+import { prometheusMetadata } from '../dashboards/catalogue.ts'
 import type { Clock } from './clock.ts'
 import type { HubConfig } from './config.ts'
 import { consolePlugin } from './console/plugin.ts'
@@ -16,7 +17,7 @@ import { openApi } from './openapi.ts'
 import { peoplePlugin } from './people/plugin.ts'
 import { promqlPlugin } from './promql/plugin.ts'
 import { recordsPlugin } from './records/plugin.ts'
-import { rulesPlugin } from './rules/plugin.ts'
+import { prometheusAlerts, prometheusRules, rulesPlugin } from './rules/plugin.ts'
 import { securityHeaders } from './security-headers.ts'
 import { storePlugin } from './store/plugin.ts'
 import { telemetryPlugin } from './telemetry/plugin.ts'
@@ -37,6 +38,8 @@ export async function buildApp(
     routerOptions: { maxParamLength: 1024 },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array' } },
     requestIdHeader: false,
+    // Requests are counted at /metrics; the log tells what failed.
+    disableRequestLogging: true,
   })
   answerErrors(app)
   before(app)
@@ -49,10 +52,15 @@ export async function buildApp(
   await app.register(recordsPlugin, { folder, ...(config.recordsUrl === undefined ? {} : { url: config.recordsUrl }) })
   await app.register(storePlugin, { folder: join(folder, 'store'), retentionDays: config.retentionDays, clock })
   await app.register(peoplePlugin, { clock, config })
-  await app.register(livePlugin, { clock, config })
+  await app.register(livePlugin, { clock, simulated: config.demo })
   await app.register(knowledgePlugin)
   await app.register(incidentsPlugin, { clock })
-  await app.register(promqlPlugin)
+  await app.register(promqlPlugin, {
+    clock,
+    metadata: prometheusMetadata(),
+    rules: () => prometheusRules(app.rules.groups()),
+    alerts: () => prometheusAlerts(app.rules.activeAlerts()),
+  })
   await app.register(rulesPlugin, { clock, config })
   await app.register(inventoryPlugin, { clock })
   await app.register(ingestPlugin, { clock, config })

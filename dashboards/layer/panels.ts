@@ -15,11 +15,18 @@ const hiddenLegend = {
   showLegend: false,
 }
 
+/** What only curves have. */
+interface CurveSpec {
+  readonly stacked?: boolean
+  /** Words beside the axis, where the unit does not say what is counted. */
+  readonly axis?: string
+}
+
 /** Curves over time. Gaps stay gaps: a silent server draws no line. */
-export class TimeSeries extends DataPanel<PanelSpec & { readonly stacked?: boolean }> {
+export class TimeSeries extends DataPanel<PanelSpec & CurveSpec> {
   protected override readonly instant = false
 
-  constructor(number: number, title: string, spec: PanelSpec & { readonly stacked?: boolean }) {
+  constructor(number: number, title: string, spec: PanelSpec & CurveSpec) {
     super(number, title, spec, 8)
   }
 
@@ -34,6 +41,7 @@ export class TimeSeries extends DataPanel<PanelSpec & { readonly stacked?: boole
   protected override visualisation() {
     const lines = this.spec.thresholds !== undefined
     const custom: TimeSeriesFieldModel = {
+      ...(this.spec.axis === undefined ? {} : { axisLabel: this.spec.axis }),
       drawStyle: 'line',
       fillOpacity: this.spec.stacked === true ? 60 : 8,
       lineInterpolation: 'linear',
@@ -133,14 +141,15 @@ export class BarGauge extends DataPanel {
     const options: PanelOptions['bargauge'] = {
       displayMode: 'basic',
       legend: hiddenLegend,
-      maxVizHeight: 40,
+      maxVizHeight: 32,
       minVizHeight: 16,
       minVizWidth: 8,
       namePlacement: 'left',
       orientation: 'horizontal',
       reduceOptions: newestValue,
       showUnfilled: true,
-      sizing: 'auto',
+      sizing: 'manual',
+      text: { titleSize: 14, valueSize: 16 },
       valueMode: 'color',
     }
     return { type: 'bargauge', options: { ...options } }

@@ -10,6 +10,9 @@ import type {
 } from './model.ts'
 import { DataPanel, forName, type PanelSpec, query, refId } from './panel.ts'
 
+/** Stands in a cell without a value; an empty table says "No data" by itself. */
+const emptyCell = '-'
+
 /** A column of a table: a label of the series, or the value of a query. */
 export type Column = LabelColumn | ValueColumn
 
@@ -35,10 +38,7 @@ export interface ValueColumn {
   readonly hidden?: boolean
 }
 
-export type TableSpec = Pick<
-  PanelSpec,
-  'description' | 'width' | 'height' | 'noValue' | 'links'
-> & {
+export type TableSpec = Pick<PanelSpec, 'description' | 'width' | 'height' | 'links'> & {
   readonly columns: readonly Column[]
   /** Title of the column that sorts the rows, highest first. */
   readonly sortBy: string
@@ -115,8 +115,10 @@ export class Table extends DataPanel {
     return [...(this.spec.queries.length > 1 ? [merge] : []), { id: 'organize', options: organize }]
   }
 
+  /** The panel's own links stay at its head: in the defaults they would make every cell a link. */
   protected override field(): FieldModel {
-    return { ...super.field(), color: { mode: 'thresholds' } }
+    const { links: _, ...field } = super.field()
+    return { ...field, noValue: emptyCell, color: { mode: 'thresholds' } }
   }
 
   protected override visualisation() {

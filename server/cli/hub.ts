@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Call, CommandError, textOption, UsageError } from './command.ts'
 
@@ -55,16 +55,36 @@ function findToken(call: Call): { token: string; from: string } {
     const token = environment[name]?.trim()
     if (token !== undefined && token !== '') return { token, from: name }
   }
-  const path = join(environment.CALLWARD_DATA || './data', 'hub', 'terminal.token')
-  try {
-    const token = readFileSync(path, 'utf8').trim()
+  const folders = environment.CALLWARD_DATA ? [environment.CALLWARD_DATA] : dataFolders
+  const files = folders
+    .map((folder) => join(folder, 'hub', 'terminal.token'))
+    .sort((a, b) => modified(b) - modified(a))
+  for (const path of files) {
+    const token = contentOf(path)
     if (token !== '') return { token, from: path }
-    throw new Error('it is empty')
+  }
+  throw new CommandError(
+    `No token. Set CALLWARD_TOKEN, or run this where the hub keeps its data (no ${files.join(' and no ')}).\n` +
+      'An administrator makes one: callward token create --name YOU --role operator',
+  )
+}
+
+/** Where `callward start` keeps its data when nothing else is said: the hub's own, the demo's. */
+const dataFolders = ['./data', './data-demo']
+
+/** When the hub last wrote a file, milliseconds; 0 when there is none: of two hubs, the one started last. */
+function modified(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
+}
+
+function contentOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim()
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return ''
     throw new CommandError(
-      `No token. Set CALLWARD_TOKEN, or run this where the hub keeps its data (${path}: ${reason}).\n` +
-        'An administrator makes one: callward token create --name YOU --role operator',
+      `The token in ${path} cannot be read (${code}). Run this as the hub's user, or set CALLWARD_TOKEN.`,
     )
   }
 }

@@ -32,7 +32,7 @@ const commonOptions = {
 const commonHelp = `Common options:
   --hub URL      the hub (default: CALLWARD_HUB, else http://127.0.0.1:9770)
   --token TOKEN  better: CALLWARD_TOKEN or CALLWARD_ADMIN_TOKEN, which other users of this machine cannot see;
-                 without any, the file hub/terminal.token in CALLWARD_DATA or ./data
+                 without any, the file hub/terminal.token in CALLWARD_DATA, ./data or ./data-demo
   --help         this text
 
 Exit codes: 0 done, 1 failed, 2 wrongly called.`

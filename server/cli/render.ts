@@ -2,7 +2,7 @@ import type { Call, Terminal } from './command.ts'
 
 /** Takes control and direction characters out of what others wrote, so that it cannot steer the terminal. */
 export function plain(text: string): string {
-  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu, ' ').trim()
+  return text.replace(/[\s\p{Cc}\p{Zl}\p{Zp}\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu, ' ').trim()
 }
 
 /** Local time with its zone: `2026-03-02 16:15:04 +07:00`; `-` for no time. */

@@ -65,3 +65,25 @@ export function chooseNext(list: WatchList, by: 1 | -1): WatchList {
   const index = Math.min(waiting.length, Math.max(1, now.place + by)) - 1
   return { ...list, chosen: waiting[index]?.fingerprint }
 }
+
+/** The chosen alert as the person saw it last. */
+export interface Shown {
+  readonly fingerprint: string | undefined
+  /** Monotonic milliseconds since when. */
+  readonly since: number
+}
+
+/** Milliseconds an alert must have stood on the screen before one key acknowledges it. */
+const readingMs = 700
+
+/** What is on the screen after the list changed; what a person chose by key counts as seen at once. */
+export function shownNow(shown: Shown, list: WatchList, at: number, byKey: boolean): Shown {
+  const fingerprint = chosenAlert(list)?.alert.fingerprint
+  if (fingerprint === shown.fingerprint) return shown
+  return { fingerprint, since: byKey ? Number.NEGATIVE_INFINITY : at }
+}
+
+/** Whether the person can have seen what a key would acknowledge: it may have changed under the finger. */
+export function wasSeen(shown: Shown, at: number): boolean {
+  return at - shown.since >= readingMs
+}

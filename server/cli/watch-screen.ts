@@ -1,12 +1,12 @@
 import { clearLine, cursorTo, emitKeypressEvents } from 'node:readline'
 import type { Terminal } from './command.ts'
-import { fit } from './render.ts'
+import { displayWidth, fit } from './render.ts'
 
 /** Where watch writes and how it is told what to do. */
 export interface Screen {
   print(line: string): void
-  /** The line that stays at the bottom; only a terminal has one. */
-  status(text: string): void
+  /** The line that stays at the bottom, and what keys it offers where there is room; only a terminal has one. */
+  status(text: string, keys: string): void
   close(): void
 }
 
@@ -21,7 +21,7 @@ export function plainScreen({ stdout }: Terminal): Screen {
 
 /** A terminal: lines scroll above one line that stays; keys are told as `up`, `a`, `ctrl-c`. */
 export function keyScreen({ stdin, stdout }: Terminal, pressed: (key: string) => void): Screen {
-  let status = ''
+  let status = { text: '', keys: '' }
   const wipe = () => {
     cursorTo(stdout, 0)
     clearLine(stdout, 0)
@@ -29,7 +29,11 @@ export function keyScreen({ stdin, stdout }: Terminal, pressed: (key: string) =>
   const draw = () => {
     wipe()
     // One column less than there is: a full last line would scroll.
-    stdout.write(fit(status, (stdout.columns ?? 80) - 1))
+    const columns = (stdout.columns ?? 80) - 1
+    const room = columns - displayWidth(status.keys) - 3
+    stdout.write(
+      room < 40 ? fit(status.text, columns) : `${fit(status.text, room)} | ${status.keys}`,
+    )
   }
   const onKey = (text: string | undefined, key: { name?: string; ctrl?: boolean }) => {
     if (key.ctrl === true) pressed(`ctrl-${key.name}`)
@@ -46,8 +50,8 @@ export function keyScreen({ stdin, stdout }: Terminal, pressed: (key: string) =>
       stdout.write(`${line}\n`)
       draw()
     },
-    status(text) {
-      status = text
+    status(text, keys) {
+      status = { text, keys }
       draw()
     },
     close() {

@@ -22,8 +22,11 @@ import {
   isKnown,
   listChanged,
   listLoaded,
+  type Shown,
+  shownNow,
   unacknowledged,
   type WatchList,
+  wasSeen,
 } from './watch-list.ts'
 import { keyScreen, plainScreen, type Screen } from './watch-screen.ts'
 
@@ -75,6 +78,7 @@ class Watch {
   readonly #ended: Promise<number>
   #end: (code: number | CommandError) => void = () => {}
   #list: WatchList = emptyList
+  #shown: Shown = { fingerprint: undefined, since: 0 }
   /** Messages that arrive while the list is being loaded wait for it. */
   #held: LiveFrame[] | undefined = []
   #connected = false
@@ -254,13 +258,18 @@ class Watch {
     if (key === 'j' || key === 'down') this.#list = chooseNext(this.#list, 1)
     if (key === 'k' || key === 'up') this.#list = chooseNext(this.#list, -1)
     if (key === 'a' || key === 'i') this.#acknowledgeChosen(key)
-    this.#showStatus()
+    this.#showStatus(true)
   }
 
   #acknowledgeChosen(key: 'a' | 'i'): void {
     const alert = chosenAlert(this.#list)?.alert
     if (alert === undefined) this.#screen.print('Nothing waits for acknowledgement.')
-    else if (key === 'a') this.#acknowledge({ target: 'alert', fingerprint: alert.fingerprint })
+    else if (!wasSeen(this.#shown, performance.now())) {
+      this.#screen.print(
+        `The choice has just changed to: ${shortText(alert)}. Press ${key} again if you mean it.`,
+      )
+      this.#shown = { ...this.#shown, since: Number.NEGATIVE_INFINITY }
+    } else if (key === 'a') this.#acknowledge({ target: 'alert', fingerprint: alert.fingerprint })
     else if (alert.incident) this.#acknowledge({ target: 'incident', id: alert.incident.id })
     else
       this.#screen.print(
@@ -290,15 +299,19 @@ class Watch {
     )
   }
 
-  #showStatus(): void {
+  #showStatus(byKey = false): void {
+    this.#shown = shownNow(this.#shown, this.#list, performance.now(), byKey)
     const chosen = chosenAlert(this.#list)
     const lost = this.#connected ? '' : '[not connected] '
-    const keys = '? help  q quit'
-    this.#screen.status(
-      chosen === undefined
-        ? `${lost}nothing waits for acknowledgement | ${keys}`
-        : `${lost}> ${chosen.place}/${chosen.of} ${shortText(chosen.alert)} | a acknowledge  i incident  j/k choose  ${keys}`,
-    )
+    if (chosen === undefined) {
+      this.#screen.status(`${lost}nothing waits for acknowledgement`, '? help  q quit')
+    } else {
+      const place = `${chosen.place}/${chosen.of}`
+      this.#screen.status(
+        `${lost}> ${place} ${shortText(chosen.alert)}`,
+        'a acknowledge  i incident  j/k choose  ? help  q quit',
+      )
+    }
   }
 }
 

@@ -62,6 +62,6 @@ async function readAll(app: FastifyInstance, now: number): Promise<Map<string, F
 
 async function instantVector(app: FastifyInstance, query: string, now: number) {
   const { value } = await app.promql.instant(query, now)
-  if (value.type !== 'vector') throw new Error(`BUG: ${query} gave a ${value.type}`)
-  return value.samples.map((sample) => ({ labels: sample.labels, value: sample.v }))
+  if (value.kind !== 'vector') throw new Error(`BUG: ${query} gave a ${value.kind}`)
+  return value.samples
 }

@@ -1,4 +1,4 @@
-import type { Labels, StoreReader } from '../store/reader.ts'
+import type { Labels, Matcher, StoreReader } from '../store/reader.ts'
 import { Budget, defaultLimits, type QueryLimits } from './eval/budget.ts'
 import { evaluate, evaluateScalar } from './eval/evaluator.ts'
 import { compareLabels, toLabels, withoutName } from './eval/label-set.ts'
@@ -8,6 +8,7 @@ import type { Query } from './eval/query.ts'
 import { evaluateRange } from './eval/range-call.ts'
 import { type Frame, mergeRows, type Row } from './eval/rows.ts'
 import { QueryFailure } from './failure.ts'
+import { keepsInstance, withMatcher } from './rewrite.ts'
 import { type Expr, typeOf, withoutParens } from './syntax/ast.ts'
 import { documentedType } from './syntax/check.ts'
 import { parse } from './syntax/parser.ts'
@@ -73,7 +74,13 @@ export interface Engine {
     step: number,
     options?: QueryOptions,
   ): Promise<Answer>
+  /** Throws `QueryFailure` of kind `bad_data`. */
   parse(text: string): Expr
+  /** See `withMatcher` of rewrite.ts. */
+  withMatcher(expr: Expr, matcher: Matcher): Expr
+  /** See `keepsInstance` of rewrite.ts. */
+  keepsInstance(expr: Expr): boolean
+  printExpr(expr: Expr): string
 }
 
 interface Prepared {
@@ -110,7 +117,9 @@ function prepare(
   chosen: QueryOptions,
 ): Prepared {
   const parsed =
-    typeof source === 'string' ? parse(source, { experimental: options.experimental ?? false }) : source
+    typeof source === 'string'
+      ? parse(source, { experimental: options.experimental ?? false })
+      : source
   const text = typeof source === 'string' ? source : printExpr(source)
   const expr = resolve(parsed, times)
   return { text, expr, query: startQuery(options, findInvariants(expr), chosen) }
@@ -209,6 +218,9 @@ export function createEngine(options: EngineOptions): Engine {
   const maxPoints = options.limits?.maxPoints ?? defaultLimits.maxPoints
   return {
     parse: (text) => parse(text, { experimental: options.experimental ?? false }),
+    withMatcher,
+    keepsInstance,
+    printExpr,
     async instant(source, time, chosen = {}) {
       const prepared = prepare(options, source, { start: time, end: time, step: 0 }, chosen)
       const value = await instantValue(prepared, { start: time, interval: 1, steps: 1 })

@@ -105,9 +105,7 @@ function translate(pattern: string): string {
     else if (character === ']' || character === '}') piece = { text: `\\${character}`, length: 1 }
     else if (character === '{') {
       const repeat = /^\{\d+(?:,\d*)?\}/.exec(pattern.slice(at))
-      piece = repeat
-        ? { text: repeat[0], length: repeat[0].length }
-        : { text: '\\{', length: 1 }
+      piece = repeat ? { text: repeat[0], length: repeat[0].length } : { text: '\\{', length: 1 }
     } else piece = { text: character, length: 1 }
     out += piece.text
     at += piece.length

@@ -33,6 +33,8 @@ export interface PostgresRecordsOptions {
 /** Connections for reading; writing has one more. */
 const readConnections = 4
 const connectMilliseconds = 10_000
+/** A server that answers nothing for this long is given up. */
+const answerMilliseconds = 60_000
 /** Every hub that writes takes this advisory lock ("callward" in ASCII), so that writes are serial across hubs. */
 const writeLockKey = '7161124095610942052'
 /** How long a write waits for another hub's. */
@@ -181,6 +183,7 @@ function poolOf(
     connectionString,
     max,
     connectionTimeoutMillis: connectMilliseconds,
+    query_timeout: answerMilliseconds,
     application_name: 'callward',
     keepAlive: true,
     idleTimeoutMillis: 0,

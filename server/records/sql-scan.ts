@@ -6,6 +6,8 @@ export interface ScannedSql {
   readonly parameters: number
   /** Its first word, lower case. */
   readonly verb: string
+  /** True when it changes rows and gives them back. */
+  readonly returning: boolean
 }
 
 /** Comment, quoted text or name, word, or one character; in SQLite's own order (tokenize.c). */
@@ -21,6 +23,7 @@ export function scanSql(sql: string): ScannedSql {
   checkText(sql, 'SQL')
   let parameters = 0
   let verb = ''
+  let returning = false
   let ended = false
   let afterMark = false
   for (const [text] of sql.matchAll(token)) {
@@ -36,9 +39,10 @@ export function scanSql(sql: string): ScannedSql {
     afterMark = text === '?'
     if (afterMark) parameters += 1
     if (verb === '') verb = text.toLowerCase()
+    else if (text.toLowerCase() === 'returning') returning = true
   }
   if (verb === '') throw new TypeError('The SQL holds no statement.')
-  return { parameters, verb }
+  return { parameters, verb, returning }
 }
 
 function isGap(text: string): boolean {

@@ -13,6 +13,7 @@ export interface EngineDatabase {
 }
 
 export interface EngineStatement {
+  /** For statements that give no rows. */
   run(values: readonly Bindable[]): { changes: number; lastInsertRowid: number }
   all(values: readonly Bindable[]): Record<string, unknown>[]
 }
@@ -42,7 +43,6 @@ type Libsql = new (
   close(): void
 }
 interface LibsqlStatement {
-  readonly reader: boolean
   safeIntegers(on: boolean): void
   run(values: readonly Bindable[]): { changes: number; lastInsertRowid: number }
   all(values: readonly Bindable[]): Record<string, unknown>[]
@@ -93,33 +93,22 @@ function openNode(path: string): EngineDatabase {
   }
 }
 
-const lastChangeSql = 'select changes() as changes, last_insert_rowid() as rowid'
-
-/** A libsql statement keeps its file open until it is collected, so none is held here. */
+/** A libsql statement keeps the file open until it is collected, so few are held. */
 function openLibsql(path: string): EngineDatabase {
   const Database = loadLibsql()
   const database = rethrowing(() => new Database(path))
-  const query = (sql: string) => {
-    const statement = database.prepare(sql)
-    statement.safeIntegers(true)
-    return statement
-  }
   return {
     engine: 'libsql',
     exec: (sql) => database.exec(sql),
     close: () => database.close(),
     prepare(sql) {
-      const statement = query(sql)
+      const statement = database.prepare(sql)
+      statement.safeIntegers(true)
       return {
         all: (values) => statement.all(values),
         run(values) {
-          if (!statement.reader) {
-            const { changes, lastInsertRowid } = statement.run(values)
-            return { changes, lastInsertRowid }
-          }
-          statement.all(values) // libsql's run() stops at the first row and counts nothing
-          const { changes, rowid } = query(lastChangeSql).all([])[0] ?? {}
-          return { changes: Number(changes), lastInsertRowid: Number(rowid) }
+          const { changes, lastInsertRowid } = statement.run(values)
+          return { changes, lastInsertRowid }
         },
       }
     },

@@ -33,8 +33,10 @@ export interface SqliteConnection {
 interface Prepared {
   readonly statement: EngineStatement
   readonly parameters: number
+  readonly returning: boolean
 }
 
+const lastChange = 'select changes() as changes, last_insert_rowid() as rowid'
 /** How long a statement waits for another process's lock. */
 const busyTimeoutMilliseconds = 5000
 /** Prepared statements kept by each connection. */
@@ -111,9 +113,12 @@ class PortConnection implements SqliteConnection {
   }
 
   run(sql: string, parameters: readonly unknown[] = []) {
-    const { statement, values } = this.#bind(sql, parameters)
+    const { statement, values, returning } = this.#bind(sql, parameters)
     try {
-      return statement.run(values)
+      if (!returning) return statement.run(values)
+      statement.all(values) // with rows on offer, run() stops at the first and miscounts: libsql, Node 22.14
+      const { changes, rowid } = this.#live().prepare(lastChange).all([])[0] ?? {}
+      return { changes: Number(changes), lastInsertRowid: Number(rowid) }
     } catch (error) {
       throw fromSqlite(error)
     }
@@ -149,7 +154,7 @@ class PortConnection implements SqliteConnection {
         `The statement has ${prepared.parameters} parameters, ${values.length} were given.`,
       )
     }
-    return { statement: prepared.statement, values }
+    return { ...prepared, values }
   }
 
   #prepare(sql: string): Prepared {
@@ -160,7 +165,7 @@ class PortConnection implements SqliteConnection {
       this.#prepared.set(sql, known)
       return known
     }
-    const { parameters, verb } = scanSql(sql)
+    const { parameters, verb, returning } = scanSql(sql)
     if (this.#readOnly && !readOnlyVerbs.has(verb)) {
       throw new RecordsError('readonly', `This connection only reads; it refuses "${verb}".`)
     }
@@ -172,12 +177,12 @@ class PortConnection implements SqliteConnection {
     }
     if (!cachedVerbs.has(verb)) {
       this.#prepared.clear()
-      return { statement, parameters }
+      return { statement, parameters, returning }
     }
     if (this.#prepared.size >= maxPreparedStatements) {
       this.#prepared.delete(this.#prepared.keys().next().value!)
     }
-    const prepared = { statement, parameters }
+    const prepared = { statement, parameters, returning }
     this.#prepared.set(sql, prepared)
     return prepared
   }

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { CallwardError } from '../errors.ts'
 import { RecordsError } from './records-error.ts'
 import type {
+  EndRequest,
   SqliteFailure,
   SqliteReply,
   SqliteRequest,
@@ -27,7 +28,7 @@ export class SqliteThread {
   readonly #waiting = new Map<number, (outcome: Outcome) => void>()
   readonly #exited: Promise<void>
   readonly #onFault: (reason: string) => void
-  #closing = false
+  #state: 'starting' | 'serving' | 'closing' = 'starting'
   #lastId = 0
   #stopped: string | undefined
 
@@ -53,21 +54,18 @@ export class SqliteThread {
   ): Promise<SqliteThread> {
     const thread = new SqliteThread(data, onFault, program)
     const outcome = await new Promise<Outcome>((resolve) => thread.#waiting.set(0, resolve))
-    if ('reply' in outcome) return thread
-    thread.#closing = true
+    if ('reply' in outcome) {
+      thread.#state = 'serving'
+      return thread
+    }
     await thread.#exited
     throw errorOf(outcome.failure)
-  }
-
-  /** Why the thread does no more work; undefined while it does. */
-  get stopped(): string | undefined {
-    return this.#stopped
   }
 
   /** Throws RecordsError, TypeError (what was asked), CallwardError `unavailable` (too much asked at once). */
   async ask(question: SqliteQuestion): Promise<Answered> {
     if (this.#stopped !== undefined) throw new RecordsError('other', this.#stopped)
-    if (this.#waiting.size >= maxUnanswered) {
+    if (this.#waiting.size >= maxUnanswered && question.kind !== 'close') {
       throw new CallwardError(
         'unavailable',
         `The records have ${maxUnanswered} requests waiting; try again shortly.`,
@@ -84,13 +82,13 @@ export class SqliteThread {
   }
 
   /** Sends what has no reply. */
-  tell(request: Extract<SqliteRequest, { scope: number; kind: 'release' | 'rollback' }>): void {
+  tell(request: EndRequest): void {
     if (this.#stopped === undefined) this.#worker.postMessage(request)
   }
 
   /** Resolves when the database is closed and the thread has ended. */
   async close(): Promise<void> {
-    this.#closing = true
+    this.#state = 'closing'
     if (this.#stopped === undefined) await this.ask({ kind: 'close' })
     await this.#exited
   }
@@ -103,11 +101,14 @@ export class SqliteThread {
 
   #stop(reason: string): void {
     if (this.#stopped !== undefined) return
-    this.#stopped = `The records' ${this.#name} thread ${reason}. Restart the hub; what was acknowledged is kept.`
+    this.#stopped =
+      this.#state === 'closing'
+        ? 'The records are closed: the hub is stopping.'
+        : `The records' ${this.#name} thread ${reason}. Restart the hub; what was acknowledged is kept.`
     const failure: SqliteFailure = { code: 'other', message: this.#stopped, broken: true }
     for (const settle of this.#waiting.values()) settle({ failure })
     this.#waiting.clear()
-    if (!this.#closing) this.#onFault(this.#stopped)
+    if (this.#state === 'serving') this.#onFault(this.#stopped)
   }
 }
 

@@ -19,6 +19,8 @@ export interface WriteEngine {
 export interface WriteLimits {
   /** Transactions that may wait; more are refused with `unavailable`. */
   readonly maxWaiting: number
+  /** One that waited longer is refused with `unavailable` when its turn comes. */
+  readonly maxWaitMilliseconds: number
   /** Transactions sharing one commit. */
   readonly maxGroupTransactions: number
   /** No transaction joins a group older than this. */
@@ -29,6 +31,7 @@ export interface WriteLimits {
 
 export const writeLimits: WriteLimits = {
   maxWaiting: 10_000,
+  maxWaitMilliseconds: 30_000,
   maxGroupTransactions: 128,
   maxGroupMilliseconds: 10,
   transactionMilliseconds: 30_000,
@@ -51,6 +54,7 @@ export interface CountedRecords extends Records {
 }
 
 interface Job {
+  readonly waitingSince: number
   run(): Promise<void>
   resolve(): void
   reject(error: unknown): void
@@ -102,7 +106,8 @@ export class WriteQueue {
       const run = AsyncLocalStorage.bind(async () => {
         result = await this.#runTransaction(work, milliseconds)
       })
-      this.#waiting.push({ run, reject, resolve: () => resolve(result) })
+      const waitingSince = this.#clock.monotonic()
+      this.#waiting.push({ waitingSince, run, reject, resolve: () => resolve(result) })
       this.#pumping ??= this.#pump()
     })
   }
@@ -140,13 +145,16 @@ export class WriteQueue {
 
   async #runGroup(): Promise<void> {
     const done: Job[] = []
+    let joined = 0
     const startedAt = this.#clock.monotonic()
     const mayJoin = () =>
-      done.length === 0 ||
-      (done.length < this.#limits.maxGroupTransactions &&
+      joined === 0 ||
+      (joined < this.#limits.maxGroupTransactions &&
         this.#clock.monotonic() - startedAt < this.#limits.maxGroupMilliseconds)
     while (this.#waiting.length > 0 && mayJoin() && !this.#engine.broken()) {
       const job = this.#waiting.shift()!
+      if (this.#refuseLate(job)) continue
+      joined += 1
       try {
         await job.run()
         done.push(job)
@@ -156,6 +164,20 @@ export class WriteQueue {
       }
     }
     await this.#commit(done)
+  }
+
+  /** Keeps a stalled database from stalling every caller in turn. */
+  #refuseLate(job: Job): boolean {
+    if (this.#clock.monotonic() - job.waitingSince <= this.#limits.maxWaitMilliseconds) return false
+    this.#refused += 1
+    const seconds = this.#limits.maxWaitMilliseconds / 1000
+    job.reject(
+      new CallwardError(
+        'unavailable',
+        `The write waited over ${seconds} s for the records' database; nothing of it was kept. Check its disk or server.`,
+      ),
+    )
+    return true
   }
 
   async #commit(done: readonly Job[]): Promise<void> {

@@ -28,6 +28,8 @@ export interface Rules {
   acknowledge(fingerprint: string, by: Principal, at: Millis): Promise<AlertView>
   /** What is wrong in the rule files. */
   faults(): readonly RuleFileFault[]
+  /** Resolves when no evaluation and no write of alerts is running; what failed waits for its retry. */
+  settled(): Promise<void>
 }
 
 declare module 'fastify' {
@@ -109,6 +111,7 @@ export const rulesPlugin = fp(
       activeAlerts: () => running.scheduler.activeAlerts(),
       acknowledge: (fingerprint, by, at) => running.acknowledge(fingerprint, by.name, at),
       faults: () => files.faults,
+      settled: () => running.settled(),
     })
     await app.register(ruleRoutes, { records: app.records, clock, faults: () => files.faults })
     app.addHook('onReady', () => running.start())

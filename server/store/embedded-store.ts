@@ -281,9 +281,10 @@ class Engine implements EmbeddedStore {
     }
   }
 
-  private oldestKept(): Millis {
+  /** Start of what retention keeps at `now`. */
+  private oldestKept(now = this.clock.now()): Millis {
     const days = this.options.retentionDays ?? 15
-    return days === 0 ? -Infinity : this.clock.now() - days * dayMillis
+    return days === 0 ? -Infinity : now - days * dayMillis
   }
 
   /** One run at a time; a call during a run waits for it. */
@@ -333,7 +334,7 @@ class Engine implements EmbeddedStore {
   private async removeOld(): Promise<void> {
     if ((this.options.retentionDays ?? 15) === 0) return
     // A clock that runs ahead must not remove what is fresh by the samples' own time.
-    const before = Math.min(this.oldestKept(), this.newest() ?? Infinity)
+    const before = this.oldestKept(Math.min(this.clock.now(), this.newest() ?? -Infinity))
     let removed = await this.blocks.removeOlder(before)
     for (const window of this.head.all) {
       if (window.frozen || window.end > before) continue

@@ -11,6 +11,9 @@ type Former =
   | { readonly kind: 'mark' }
   | undefined
 
+/** Sizes of a column, in numbers: two a sample. */
+const growth = [8, 64, 256, 512, 1024, 1536]
+
 /** One series in one window: samples as pairs (time, value), ascending; marks apart. */
 class Column {
   pairs = new Float64Array(8)
@@ -80,9 +83,10 @@ class Column {
     return true
   }
 
+  /** Few steps on the way to the 720 samples that one report in ten seconds makes. */
   private grow(): void {
     const length = this.pairs.length
-    const grown = new Float64Array(length < 256 ? length * 2 : length + (length >> 2) * 2)
+    const grown = new Float64Array(growth.find((step) => step > length) ?? length + (length >> 2) * 2)
     grown.set(this.pairs)
     this.pairs = grown
   }

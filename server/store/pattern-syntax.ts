@@ -68,6 +68,8 @@ class Parser {
   private readonly characters: readonly string[]
   private at = 0
   private depth = 0
+  /** Within \Q and \E. */
+  private quoting = false
 
   constructor(source: string) {
     this.source = source
@@ -105,6 +107,10 @@ class Parser {
     const options: Pattern[] = []
     let parts: Pattern[] = []
     for (;;) {
+      if (this.quoting && this.next !== undefined) {
+        this.item(parts, flags)
+        continue
+      }
       const change = this.take(/^\(\?([isU]*)(?:-([isU]+))?\)/)
       if (change) flags = changed(flags, change)
       else if (this.take(/^\|/)) {
@@ -119,12 +125,18 @@ class Parser {
   }
 
   private item(parts: Pattern[], flags: Flags): void {
-    const quoted = this.take(/^\\Q/)
-    if (quoted) {
-      while (this.next !== undefined && !this.take(/^\\E/)) parts.push(this.literal(flags))
+    if (!this.quoting && this.take(/^\\Q/)) this.quoting = true
+    if (this.quoting && this.take(/^\\E/)) {
+      this.quoting = false
       return
     }
-    const atom = this.atom(flags)
+    if (this.next === undefined) return
+    const atom = this.quoting ? this.literal(flags) : this.atom(flags)
+    if (this.quoting && this.take(/^\\E/)) this.quoting = false
+    else if (this.quoting) {
+      parts.push(atom)
+      return
+    }
     const repeat = this.take(/^(?:([*+?])|\{(\d+)(?:(,)(\d*))?\})\??/)
     parts.push(repeat ? this.repeat(atom, repeat) : atom)
     if (

@@ -14,7 +14,7 @@ const plainLiteral = /^(?:[^\\.+*?()|[\]{}^$]|\\[^\p{L}\p{N}])*$/u
 
 /** Values of an expression that is only literals joined by `|`, perhaps in one pair of brackets; undefined for any other. */
 export function literalAlternatives(pattern: string): readonly string[] | undefined {
-  const inner = /^\((?:\?:)?([^()\\]*)\)$/.exec(pattern)?.[1] ?? pattern
+  const inner = /^\((?:\?:)?((?:[^()\\]|\\.)*)\)$/.exec(pattern)?.[1] ?? pattern
   const literals = []
   for (const part of inner.split('|')) {
     if (!plainLiteral.test(part)) return undefined

@@ -71,7 +71,8 @@ class Replay implements SegmentVisitor {
   private readonly target: ReplayTarget
   private readonly segment: number
   private readonly sealedBelow: ReadonlyMap<Millis, number>
-  private readonly ids = new Map<number, SeriesId>()
+  /** From the segment's ids. */
+  private readonly ids: SeriesId[] = []
 
   constructor(target: ReplayTarget, segment: number, sealedBelow: ReadonlyMap<Millis, number>) {
     this.target = target
@@ -88,7 +89,7 @@ class Replay implements SegmentVisitor {
   }
 
   series(segmentId: number, labels: Labels): void {
-    this.ids.set(segmentId, this.target.index.intern(labels, true))
+    this.ids[segmentId] = this.target.index.intern(labels, true)
   }
 
   batch({ origin, rows }: Batch, batchNumber: number): void {
@@ -105,20 +106,22 @@ class Replay implements SegmentVisitor {
     }
   }
 
-  private translated(row: Row): Row {
-    const ids = row.ids.map((id) => this.seriesOf(id))
-    const { t, values } = row
-    return row.stale
-      ? { t, ids, values, stale: row.stale.map((id) => this.seriesOf(id)) }
-      : { t, ids, values }
+  private translated({ t, ids, values, stale }: Row): Row {
+    this.translate(ids)
+    if (!stale) return { t, ids, values }
+    this.translate(stale)
+    return { t, ids, values, stale }
   }
 
-  private seriesOf(segmentId: number): SeriesId {
-    const id = this.ids.get(segmentId)
-    if (id === undefined) {
-      const path = join(this.target.folder, segmentName(this.segment))
-      throw new Error(`BUG: ${path} names series ${segmentId} without defining it`)
+  /** In place: the arrays are this replay's own. */
+  private translate(ids: Uint32Array): void {
+    for (let i = 0; i < ids.length; i++) {
+      const id = this.ids[ids[i]!]
+      if (id === undefined) {
+        const path = join(this.target.folder, segmentName(this.segment))
+        throw new Error(`BUG: ${path} names series ${ids[i]} without defining it`)
+      }
+      ids[i] = id
     }
-    return id
   }
 }

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
 import {
@@ -7,6 +8,7 @@ import {
   type FactsFrame,
   type Hello,
   type Lane,
+  limits,
   type SectionsFrame,
   type SeriesFrame,
 } from '../../collector/wire/frames.ts'
@@ -29,6 +31,12 @@ export interface FakeHubOptions {
   readonly port?: number
   /** Milliseconds the hub's clock is ahead of this machine's. */
   readonly clockAheadMilliseconds?: number
+}
+
+/** Keys in the order they were told. */
+interface Dictionary {
+  readonly keys: string[]
+  readonly known: Set<string>
 }
 
 type TextFrame = Hello | SeriesFrame | FactsFrame | SectionsFrame | Bye
@@ -79,7 +87,11 @@ export class FakeHub {
       host: '127.0.0.1',
       port: options.port ?? 0,
       path: '/session',
-      verifyClient: (info: { req: { headers: { authorization?: string } } }, done) => {
+      maxPayload: limits.frameBytes,
+      verifyClient: (
+        info: { req: IncomingMessage },
+        done: (good: boolean, status?: number, text?: string) => void,
+      ) => {
         const good = info.req.headers.authorization === `Bearer ${token}`
         if (!good && hub !== undefined) hub.upgradesRefused++
         done(good, 401, 'Unauthorized')
@@ -127,7 +139,7 @@ export class FakeHub {
   }
 
   #serve(socket: WebSocket): void {
-    const dictionary: string[] = []
+    const dictionary: Dictionary = { keys: [], known: new Set() }
     let hello: Hello | undefined
     const fault = (text: string) => {
       this.faults.push(text)
@@ -155,20 +167,23 @@ export class FakeHub {
     })
   }
 
-  #text(socket: WebSocket, frame: TextFrame, dictionary: string[]): void {
+  #text(socket: WebSocket, frame: TextFrame, dictionary: Dictionary): void {
     if (frame.type === 'hello') {
       this.hellos.push(frame)
       if (this.welcoming) this.#welcome(socket, frame)
     } else if (frame.type === 'series') {
-      if (frame.from !== dictionary.length) {
-        throw new Error(`series from ${frame.from}, the dictionary has ${dictionary.length}`)
+      if (frame.from !== dictionary.keys.length) {
+        throw new Error(`series from ${frame.from}, the dictionary has ${dictionary.keys.length}`)
       }
       for (const { name, labels } of frame.series) {
         const key = seriesKey(name, labels)
-        if (dictionary.includes(key)) throw new Error(`${key} twice in the dictionary`)
-        dictionary.push(key)
+        if (dictionary.known.has(key)) throw new Error(`${key} twice in the dictionary`)
+        dictionary.known.add(key)
+        dictionary.keys.push(key)
       }
-      this.dictionaryLength = Math.max(this.dictionaryLength, dictionary.length)
+      this.dictionaryLength = Math.max(this.dictionaryLength, dictionary.keys.length)
+      if (dictionary.keys.length > limits.seriesPerSession)
+        throw new Error('the dictionary is over its limit')
     } else if (frame.type === 'facts') this.facts.push(frame)
     else if (frame.type === 'sections') this.sections.push(frame)
     else if (frame.type === 'bye') this.byes.push(frame)
@@ -183,17 +198,18 @@ export class FakeHub {
     socket.send(JSON.stringify(frame))
   }
 
-  #report(socket: WebSocket, hello: Hello, data: Buffer, dictionary: readonly string[]): void {
+  #report(socket: WebSocket, hello: Hello, data: Buffer, dictionary: Dictionary): void {
     const receivedAt = this.now()
-    const report = decodeReport(data, dictionary.length)
+    const report = decodeReport(data, dictionary.keys.length)
     const { lane, sequence, wall } = report
+    const names = dictionary.keys
     const values = new Map<string, number>()
     report.indexes.forEach((index, i) => {
-      const key = dictionary[index]!
+      const key = names[index]!
       if (values.has(key)) throw new Error(`${key} twice in report ${sequence}`)
       values.set(key, report.values[i]!)
     })
-    const stale = [...report.stale].map((index) => dictionary[index]!)
+    const stale = [...report.stale].map((index) => names[index]!)
     const { collector, epoch } = hello
     const heard: HeardReport = { collector, epoch, lane, sequence, wall, values, stale }
     this.received.push(heard)

@@ -46,34 +46,22 @@ export async function startPostgres(programs: string): Promise<PostgresCluster> 
   )
   const port = await freePort()
   const server = spawn(
-    ...own('postgres', '-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', folder),
+    // Without fsync: tests kill clients, never the machine.
+    ...own('postgres', '-F', '-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', folder),
     { stdio: ['ignore', 'ignore', 'pipe'] },
   )
+  process.once('exit', () => server.kill('SIGQUIT'))
   await ready(server)
+  const url = (database: string) => `postgres://${user}@127.0.0.1:${port}/${database}`
   const psql = async (database: string, sql: string) => {
-    const { stdout } = await run(
-      ...own(
-        'psql',
-        '-h',
-        '127.0.0.1',
-        '-p',
-        String(port),
-        '-U',
-        user,
-        '-d',
-        database,
-        '-AtqX',
-        '-c',
-        sql,
-      ),
-    )
+    const { stdout } = await run(...own('psql', '-AtqX', '-d', url(database), '-c', sql))
     return stdout.trim()
   }
   return {
     psql,
     async database(name) {
       await psql('postgres', `create database "${name}"`)
-      return `postgres://${user}@127.0.0.1:${port}/${name}`
+      return url(name)
     },
     async stop() {
       const ended = new Promise((resolve) => server.once('exit', resolve))

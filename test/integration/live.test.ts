@@ -4,7 +4,9 @@ import fc from 'fast-check'
 import t from 'tap'
 import { WebSocket } from 'ws'
 import { pruneQueues, queuedAfter, queueEnds } from '../../server/live/live-store.ts'
+import { openPostgresRecords } from '../../server/records/postgres-records.ts'
 import { openSqliteRecords } from '../../server/records/sqlite-records.ts'
+import { postgresPrograms, startPostgres } from '../helpers/postgres.ts'
 import { addStaff, connect, type LiveClient, type LiveHub, startLiveHub } from './live-hub.ts'
 
 const records = await openSqliteRecords({ path: join(t.testdir({}), 'records.sqlite') })
@@ -154,7 +156,7 @@ t.test('exactly once and in order while messages are committed during replays', 
       client.socket.close()
       await client.closed
     }),
-    { numRuns: 150 },
+    { numRuns: 60 },
   )
 })
 
@@ -343,7 +345,9 @@ t.test('acknowledging by operator and auditor', async (t) => {
 })
 
 t.test('a client that does not read is closed and resumes without loss', async (t) => {
-  const hub = await withHub(t, { limits: { bufferedBytes: 200_000, stalledMs: 50 } })
+  const hub = await withHub(t, {
+    limits: { bufferedBytes: 200_000, stalledMs: 50, pageMessages: 8 },
+  })
   const slow = await connect(hub)
   const brisk = await connect(hub, 'carl-token')
   const start = await head()
@@ -358,7 +362,7 @@ t.test('a client that does not read is closed and resumes without loss', async (
     hub.app.live.listeners().some(({ name }) => name === 'ines') &&
     !(await hub.registry.metrics()).includes('reason="slow"')
   ) {
-    await hub.publish({ fill: 'x'.repeat(100_000) })
+    await hub.publish({ fill: 'x'.repeat(400_000) })
     count += 1
     if (count > 300) throw new Error('never closed')
   }
@@ -466,4 +470,27 @@ t.test('hints reach subscribers, joined', async (t) => {
   await until(() => client.frames.filter(({ topic }) => topic === 'hosts').length === 2)
   t.equal(client.frames.filter(({ topic }) => topic === 'alerts').length, 1)
   client.socket.close()
+})
+
+const programs = postgresPrograms()
+const required = process.env.CALLWARD_REQUIRE_PEERS === '1'
+const skip = programs === undefined && !required ? 'postgresql is not installed' : false
+t.test('the queues on PostgreSQL', { skip }, async (t) => {
+  if (programs === undefined) throw new Error('postgresql is not installed')
+  const cluster = await startPostgres(programs)
+  t.teardown(() => cluster.stop())
+  const postgres = await openPostgresRecords({ connectionString: await cluster.database('live') })
+  await addStaff(postgres)
+  const hub = await startLiveHub(postgres)
+  const client = await connect(hub)
+  client.send({ type: 'subscribe', resume: 0 })
+  await Promise.all(range(1, 30).map((n) => hub.publish({ n, text: '断线 “x”' })))
+  await caughtUp(client, 30)
+  t.same(client.sequences(), range(1, 30))
+  t.match(client.frames.at(-1), { kind: 'alert', at: /Z$/, body: { text: '断线 “x”' } })
+  t.equal(await pruneQueues(postgres, Date.now(), 10, Number.MAX_SAFE_INTEGER), 40)
+  t.same(await queueEnds(postgres, 'p-ines'), { sequence: 30, oldest: 21 })
+  client.socket.terminate()
+  await hub.close()
+  await postgres.close()
 })

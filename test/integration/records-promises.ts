@@ -1,205 +1,13 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import { type Kysely, sql } from 'kysely'
 import type { Test } from 'tap'
 import type { Migration } from '../../server/records/migrations/migration.ts'
 import type { RecordsSchema } from '../../server/records/schema.ts'
-import type { CountedRecords, WriteLimits } from '../../server/records/write-queue.ts'
-
-/** A database that can be opened again and again. */
-export interface Place {
-  open(options?: {
-    limits?: Partial<WriteLimits>
-    migrations?: readonly Migration[]
-  }): Promise<CountedRecords>
-}
-
-/** What a promise must reject with: an error's `code` (RecordsError, CallwardError) or its name. */
-export async function refusal(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise
-  } catch (error) {
-    const { code, name } = error as { code?: string; name: string }
-    return code ?? name
-  }
-  return 'kept'
-}
-
-const setting = (key: string, value = '') => ({ key, value })
-
-/** Adds a row in a write transaction of its own. */
-export function put(records: CountedRecords, key: string, value = ''): Promise<unknown> {
-  return records.write((tx) => tx.insertInto('settings').values(setting(key, value)).execute())
-}
-
-export async function keys(records: CountedRecords): Promise<string[]> {
-  const rows = await records.read.selectFrom('settings').select('key').orderBy('key').execute()
-  return rows.map(({ key }) => key)
-}
-
-/** One row of every table, in an order that foreign keys allow. */
-const rows: { [T in keyof RecordsSchema]: RecordsSchema[T] } = {
-  principals: {
-    id: 'p',
-    name: 'Nguyễn',
-    role: 'admin',
-    kind: 'person',
-    created_at: 1,
-    disabled_at: null,
-  },
-  tokens: {
-    id: 't',
-    principal_id: 'p',
-    hash: 'h',
-    label: 'laptop',
-    created_at: 1,
-    expires_at: null,
-    last_used_at: 2 ** 53 - 1,
-    revoked_at: -1,
-  },
-  sign_in_links: { hash: 'l', principal_id: 'p', created_at: 1, expires_at: 2, used_at: null },
-  console_sessions: {
-    hash: 's',
-    principal_id: 'p',
-    created_at: 1,
-    expires_at: 2,
-    revoked_at: null,
-  },
-  collectors: {
-    id: 'c',
-    instance: 'pbx-1:9100',
-    labels: '{}',
-    version: '1',
-    epoch: 'e',
-    interval_seconds: 0.5,
-    simulated: 1,
-    first_seen_at: 1,
-    last_seen_at: 2,
-  },
-  facts: { collector_id: 'c', name: 'os', hash: 'h', body: '{"a":"\\u0000"}', received_at: 1 },
-  sections: { collector_id: 'c', name: 'kamailio', state: 'ok', detail: '', changed_at: 1 },
-  alerts: {
-    id: 'a',
-    fingerprint: 'f',
-    rule: 'HostDown',
-    rule_group: 'host',
-    severity: 'critical',
-    instance: null,
-    labels: '{}',
-    annotations: '{}',
-    state: 'firing',
-    value: 'NaN',
-    active_at: 1,
-    fired_at: 2,
-    keep_firing_since: null,
-    resolved_at: null,
-    acknowledged_at: null,
-    acknowledged_by: null,
-    updated_at: 3,
-  },
-  runbook_versions: { hash: 'r', name: 'HostDown', body: '# 故障', recorded_at: 1 },
-  incidents: {
-    id: 'i',
-    number: 1,
-    title: 'Линия 😀',
-    severity: 'sev1',
-    state: 'open',
-    join_key: 'pbx-1:9100',
-    server: 'pbx-1',
-    runbook_name: 'HostDown',
-    runbook_hash: 'r',
-    opened_at: 1,
-    acknowledged_at: null,
-    acknowledged_by: null,
-    resolved_at: null,
-    updated_at: 1,
-  },
-  incident_facts: {
-    id: 'if',
-    incident_id: 'i',
-    sequence: 1,
-    kind: 'phenomenon',
-    value: '{}',
-    certainty: 'actual',
-    occurred_at: 1,
-    recorded_at: 2,
-    recorded_by: 'p',
-    supersedes: null,
-  },
-  incident_alerts: { incident_id: 'i', alert_id: 'a', joined_at: 1 },
-  live_messages: { principal_id: 'p', sequence: 1, at: 1, kind: 'alert', body: '{}' },
-  settings: { key: 'k', value: 'v' },
-}
-
-export async function everyTable(t: Test, place: Place): Promise<void> {
-  const records = await place.open()
-  const tables = Object.keys(rows) as (keyof RecordsSchema)[]
-  await records.write(async (tx) => {
-    for (const table of tables) await tx.insertInto(table).values(rows[table]).execute()
-  })
-  for (const table of tables) {
-    t.strictSame(await records.read.selectFrom(table).selectAll().execute(), [rows[table]], table)
-  }
-  const second = <T extends keyof RecordsSchema>(table: T, change: Partial<RecordsSchema[T]>) =>
-    refusal(
-      records.write((tx) =>
-        tx
-          .insertInto(table)
-          .values({ ...rows[table], ...change } as never)
-          .execute(),
-      ),
-    )
-  for (const table of tables)
-    t.equal(await second(table, {}), 'constraint_unique', `${table} again`)
-  t.equal(await second('tokens', { id: 't2' }), 'constraint_unique', 'tokens.hash')
-  t.equal(await second('principals', { id: 'p2' }), 'constraint_unique', 'principals.name')
-  t.equal(await second('collectors', { id: 'c2' }), 'constraint_unique', 'collectors.instance')
-  t.equal(await second('incidents', { id: 'i2' }), 'constraint_unique', 'incidents.number')
-  t.equal(
-    await second('incident_facts', { id: 'if2' }),
-    'constraint_unique',
-    'sequence of an incident',
-  )
-  t.equal(
-    await second('alerts', { id: 'a2', state: 'pending' }),
-    'constraint_unique',
-    'one life at a time',
-  )
-  t.equal(
-    await second('alerts', { id: 'a2', state: 'resolved' }),
-    'kept',
-    'former lives may be many',
-  )
-  t.equal(await second('alerts', { id: 'a3', state: 'resolved' }), 'kept')
-  t.equal(await second('facts', { received_at: 2 }), 'kept', 'history')
-  t.equal(
-    await second('tokens', { id: 't3', hash: 'h3', principal_id: 'nobody' }),
-    'constraint',
-    'foreign key',
-  )
-  t.equal(
-    await second('incident_facts', { id: 'if3', sequence: 3, supersedes: 'none' }),
-    'constraint',
-  )
-  t.equal(await second('settings', { key: 'n', value: null as never }), 'constraint', 'not null')
-  t.equal(
-    await second('sections', { name: 'x', changed_at: 'soon' as never }),
-    'constraint',
-    'a text for a number',
-  )
-  t.equal(
-    await second('sections', { name: 'x', changed_at: 1.5 }),
-    'constraint',
-    'a fraction for whole numbers',
-  )
-  t.equal(await second('settings', { key: new Date() as never }), 'TypeError')
-  t.equal(await second('settings', { key: 'a\0b' }), 'TypeError', 'NUL')
-  t.equal(await second('settings', { key: '\ud800' }), 'TypeError', 'lone surrogate')
-  t.equal(
-    await second('settings', { key: undefined as never }),
-    'constraint',
-    'Kysely leaves undefined out',
-  )
-  await records.close()
-}
+import { keys, type Place, put, refusal, setting } from './records-place.ts'
+import { everyTable, rows } from './records-tables.ts'
 
 export async function values(t: Test, place: Place): Promise<void> {
   const records = await place.open()
@@ -308,8 +116,11 @@ export async function values(t: Test, place: Place): Promise<void> {
   await records.close()
 }
 
+/** One group for all that is asked at once, however slow the machine. */
+export const oneGroup = { limits: { maxGroupMilliseconds: 60_000 } }
+
 export async function transactions(t: Test, place: Place): Promise<void> {
-  const records = await place.open()
+  const records = await place.open(oneGroup)
   const outcomes = await Promise.all([
     refusal(put(records, 'first')),
     refusal(put(records, 'first', 'again')),
@@ -451,7 +262,7 @@ export async function concurrency(t: Test, place: Place): Promise<void> {
 }
 
 export async function limits(t: Test, place: Place): Promise<void> {
-  const records = await place.open({ limits: { maxWaiting: 3, transactionMilliseconds: 60 } })
+  const records = await place.open({ limits: { maxWaiting: 3, transactionMilliseconds: 500 } })
   const crowd = await Promise.all(
     Array.from({ length: 5 }, (_, index) => refusal(put(records, `crowd ${index}`))),
   )
@@ -476,10 +287,20 @@ export async function limits(t: Test, place: Place): Promise<void> {
   t.match(await afterwards, /other|Error/, 'and what it does later is refused')
   t.strictSame(await keys(records), ['behind', 'crowd 0', 'crowd 1', 'crowd 2'])
   await records.close()
+
+  let now = 0
+  const slow = await place.open({ clock: { now: () => now, monotonic: () => now } })
+  const waited = slow.write(async () => {
+    now += 30_001
+  })
+  const outcomes = await Promise.all([waited, put(slow, 'late'), put(slow, 'late 2')].map(refusal))
+  t.strictSame(outcomes, ['kept', 'unavailable', 'unavailable'], 'nobody waits for ever')
+  t.equal(await refusal(put(slow, 'in time')), 'kept')
+  await slow.close()
 }
 
 export async function failingCommit(t: Test, place: Place): Promise<void> {
-  const records = await place.open()
+  const records = await place.open(oneGroup)
   await records.write(async (tx) => {
     await sql`create table parent (id integer primary key)`.execute(tx)
     await sql`create table child (id integer references parent (id) deferrable initially deferred)`.execute(
@@ -543,4 +364,46 @@ export async function migrations(t: Test, place: Place): Promise<void> {
   await upgraded.close()
   await (await place.open(newer)).close()
   await t.rejects(place.open(), { message: /newer Callward.*0002-later/ })
+}
+
+/** What both databases promise, by name. */
+export const suite: Record<string, (t: Test, place: Place) => Promise<void>> = {
+  'every table takes, keeps and guards its rows': everyTable,
+  'values come back as they went': values,
+  'a transaction is kept whole or not at all': transactions,
+  'writes are serial, ordered, seen, and drained by close': concurrency,
+  'limits are kept': limits,
+  'a failing commit rejects its group only': failingCommit,
+  'migrations run once, whole, and never backwards': migrations,
+}
+
+/** Kills a child in the middle of its writes; every row it said was written must be there, whole. */
+export async function killed(t: Test, target: string, place: Place): Promise<void> {
+  const child = fileURLToPath(new URL('./records-writer.js', import.meta.url))
+  const acknowledged: string[] = []
+  for (let round = 0; round < 2; round += 1) {
+    const writer = spawn(process.execPath, [child, target, String(round * 1_000_000)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const enough = acknowledged.length + 250
+    for await (const line of createInterface({ input: writer.stdout })) {
+      acknowledged.push(line)
+      if (acknowledged.length === enough) writer.kill('SIGKILL')
+    }
+    if (writer.signalCode === null) await once(writer, 'exit')
+    t.equal(writer.signalCode, 'SIGKILL')
+    const records = await place.open()
+    const rows = await records.read.selectFrom('settings').selectAll().execute()
+    const kept = new Map(rows.map(({ key, value }) => [key, value]))
+    t.strictSame(
+      acknowledged.filter((key) => !kept.has(key)),
+      [],
+      `${acknowledged.length} acknowledged rows are there`,
+    )
+    t.ok(
+      rows.every(({ value }) => value === 'whole'),
+      'no half transaction is',
+    )
+    await records.close()
+  }
 }

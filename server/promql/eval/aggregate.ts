@@ -37,7 +37,10 @@ interface Accumulator {
   result(): number
 }
 
-function simple(initial: (value: number) => number, fold: (total: number, value: number) => number) {
+function simple(
+  initial: (value: number) => number,
+  fold: (total: number, value: number) => number,
+) {
   let total = 0
   const accumulator: Accumulator = {
     start: (value) => {
@@ -214,9 +217,7 @@ export async function countValues(
 ): Promise<readonly Row[]> {
   const label = expr.param?.kind === 'string' ? expr.param.value : ''
   if (!isLabelName(label)) throw executionFailure(`invalid label name ${quote(label)}`)
-  const grouped: Aggregate = expr.without
-    ? expr
-    : { ...expr, grouping: [...expr.grouping, label] }
+  const grouped: Aggregate = expr.without ? expr : { ...expr, grouping: [...expr.grouping, label] }
   const counts = new Map<string, Row>()
   for (const row of rows) {
     const byValue = new Map<number, Row>()

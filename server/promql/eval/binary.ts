@@ -180,7 +180,9 @@ function computePair(
 ): void {
   const { row, slot } = resultOf(sides, group, manyIndex, oneIndex)
   if (slot.step === step && sides.expr.matching.cardinality !== 'one-to-one') {
-    throw executionFailure('multiple matches for labels: grouping labels must ensure unique matches')
+    throw executionFailure(
+      'multiple matches for labels: grouping labels must ensure unique matches',
+    )
   }
   slot.step = step
   const many = group.many[manyIndex]?.values[step] ?? sides.fillMany ?? 0

@@ -19,8 +19,7 @@ export const defaultLimits: QueryLimits = {
 
 const sliceMilliseconds = 20
 const workBetweenLooks = 20_000
-const tooManySamples =
-  'query processing would load too many samples into memory in query execution'
+const tooManySamples = 'query processing would load too many samples into memory in query execution'
 
 /** Counts what one query spends, stops it when it is over, and lets others run in between. */
 export class Budget {

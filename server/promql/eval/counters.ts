@@ -152,8 +152,7 @@ export const counterFunctions: Readonly<Record<string, RangeFunction>> = {
   changes: (window) =>
     countSteps(
       window,
-      (value, previous) =>
-        value !== previous && !(Number.isNaN(value) && Number.isNaN(previous)),
+      (value, previous) => value !== previous && !(Number.isNaN(value) && Number.isNaN(previous)),
     ),
 }
 

@@ -1,4 +1,11 @@
-import { type Aggregate, type Binary, type Call, type Expr, isSetOperator, typeOf } from '../syntax/ast.ts'
+import {
+  type Aggregate,
+  type Binary,
+  type Call,
+  type Expr,
+  isSetOperator,
+  typeOf,
+} from '../syntax/ast.ts'
 import { aggregate, countValues } from './aggregate.ts'
 import { operation } from './arithmetic.ts'
 import { combineVectors, combineWithScalar } from './binary.ts'
@@ -8,7 +15,7 @@ import { labelJoin, labelReplace } from './label-functions.ts'
 import { noLabels, withoutName } from './label-set.ts'
 import type { Query } from './query.ts'
 import { callRangeFunction } from './range-call.ts'
-import { emptyRow, type Frame, mergeRows, type Row } from './rows.ts'
+import { assembleRows, emptyRow, type Frame, mergeRows, type Row } from './rows.ts'
 import { selectSeries } from './select-k.ts'
 import { combineSets } from './set-operators.ts'
 import { selectInstant } from './source.ts'
@@ -61,7 +68,7 @@ async function evaluateTimestamp(query: Query, call: Call, frame: Frame): Promis
     values: row.values.map((time) => time / 1000),
     dropName: true,
   }))
-  return mergeRows(named)
+  return assembleRows(named, frame, query.delayedNames)
 }
 
 async function evaluateCall(query: Query, call: Call, frame: Frame): Promise<readonly Row[]> {

@@ -2,7 +2,14 @@ import { executionFailure } from '../failure.ts'
 import type { Call } from '../syntax/ast.ts'
 import { formatFixed, parseFloatStrict } from '../syntax/float.ts'
 import type { Span } from '../syntax/position.ts'
-import { type LabelSet, labelValue, metricName, withLabel, without, withoutName } from './label-set.ts'
+import {
+  type LabelSet,
+  labelValue,
+  metricName,
+  withLabel,
+  without,
+  withoutName,
+} from './label-set.ts'
 import type { Query } from './query.ts'
 import { assembleRows, emptyRow, type Frame, type Row } from './rows.ts'
 

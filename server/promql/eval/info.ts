@@ -159,8 +159,6 @@ export async function callInfo(query: Query, call: Call, frame: Frame): Promise<
   const bases = rows.filter((row) => !isInfo(row))
   const anchor = firstAnchor(vector) ?? { at: undefined, offset: 0 }
   const index = await fetchInfo(query, frame, bases, { names, data }, anchor)
-  const result = rows.flatMap((row) =>
-    isInfo(row) ? [row] : enrichRow(row, index, frame, data),
-  )
+  const result = rows.flatMap((row) => (isInfo(row) ? [row] : enrichRow(row, index, frame, data)))
   return mergeRows(result)
 }

@@ -12,10 +12,10 @@ function texts(call: Call): readonly string[] {
 function relabel(
   rows: readonly Row[],
   destination: string,
-  valueOf: (labels: LabelSet) => string | undefined,
+  compute: (labels: LabelSet) => string | undefined,
 ): readonly Row[] {
   const changed = rows.map((row) => {
-    const value = valueOf(row.labels)
+    const value = compute(row.labels)
     if (value === undefined) return row
     const dropName = destination === '__name__' ? false : row.dropName
     return { ...row, labels: withLabel(row.labels, destination, value), dropName }

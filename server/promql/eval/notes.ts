@@ -66,7 +66,8 @@ export class Notes {
 
   /** Bucket counts fell towards a higher bound; such notes about one metric become one. */
   forcedMonotonicity(name: string, span: Span, seen: Omit<Monotonicity, 'count'>): void {
-    const page = 'https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile'
+    const page =
+      'https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile'
     const text = `input to histogram_quantile needed to be fixed for monotonicity (see ${page})`
     const key = `PromQL info: ${text}${forMetric(name)}`
     const before = this.monotonicity.get(key)

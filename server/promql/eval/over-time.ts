@@ -116,10 +116,8 @@ export const overTimeFunctions: Readonly<Record<string, RangeFunction>> = {
   sum_over_time: sum,
   avg_over_time: mean,
   count_over_time: ({ from, to }) => to - from,
-  min_over_time: (window) =>
-    window.values[extreme(window, (value, best) => value < best)],
-  max_over_time: (window) =>
-    window.values[extreme(window, (value, best) => value > best)],
+  min_over_time: (window) => window.values[extreme(window, (value, best) => value < best)],
+  max_over_time: (window) => window.values[extreme(window, (value, best) => value > best)],
   first_over_time: ({ values, from }) => values[from],
   last_over_time: ({ values, to }) => values[to - 1],
   present_over_time: () => 1,

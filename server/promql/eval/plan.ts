@@ -108,8 +108,7 @@ export function resolve(expr: Expr, times: QueryTimes): Expr {
         range: resolveDuration(expr.range, times, false),
       }
     case 'subquery': {
-      const step =
-        expr.step === undefined ? {} : { step: resolveDuration(expr.step, times, false) }
+      const step = expr.step === undefined ? {} : { step: resolveDuration(expr.step, times, false) }
       return {
         ...expr,
         ...step,

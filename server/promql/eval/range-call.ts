@@ -5,7 +5,7 @@ import { counterFunctions, extendable, extendedSamples } from './counters.ts'
 import { type LabelSet, metricName, withoutName } from './label-set.ts'
 import { overTimeFunctions } from './over-time.ts'
 import type { Query } from './query.ts'
-import { emptyRow, type Frame, frameEnd, refuseDuplicates, type Row } from './rows.ts'
+import { emptyRow, type Frame, frameEnd, type Row, refuseDuplicates } from './rows.ts'
 import { load, lookupTime } from './source.ts'
 import type { RangeFunction, Window } from './window.ts'
 
@@ -224,7 +224,10 @@ export async function callRangeFunction(
       rows.push(row)
       noteCounters(query, call, series)
     }
-    const perStep = Math.max(1, (source.range / frame.interval) * (series.times.length / frame.steps))
+    const perStep = Math.max(
+      1,
+      (source.range / frame.interval) * (series.times.length / frame.steps),
+    )
     if (query.budget.spend(frame.steps * Math.min(perStep, series.times.length))) {
       await query.budget.pause()
     }

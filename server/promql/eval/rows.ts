@@ -91,11 +91,7 @@ export function mergeRows(rows: readonly Row[]): readonly Row[] {
 }
 
 /** What a node gives: rows without samples dropped, equal labels joined or refused. */
-export function assembleRows(
-  rows: readonly Row[],
-  frame: Frame,
-  delayed: boolean,
-): readonly Row[] {
+export function assembleRows(rows: readonly Row[], frame: Frame, delayed: boolean): readonly Row[] {
   const kept = rows.filter(hasSamples)
   if (frame.steps > 1) return mergeRows(kept)
   return delayed ? kept : refuseDuplicates(kept)

@@ -172,4 +172,3 @@ function fillSmoothed(
   }
   return row
 }
-

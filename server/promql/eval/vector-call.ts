@@ -101,8 +101,7 @@ function absent({ rows, call, frame }: VectorCall): readonly Row[] {
 
 function warnWhenRange({ query, call, frame }: VectorCall): boolean {
   if (frame.steps === 1) return false
-  const text =
-    'sort is ineffective for range queries since results are always ordered by labels'
+  const text = 'sort is ineffective for range queries since results are always ordered by labels'
   query.notes.warn(text, call.span)
   return true
 }

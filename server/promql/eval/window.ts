@@ -15,8 +15,4 @@ export interface Window {
 }
 
 /** Computes a value from a window that has at least one sample; undefined means no sample. */
-export type RangeFunction = (
-  window: Window,
-  first: number,
-  second: number,
-) => number | undefined
+export type RangeFunction = (window: Window, first: number, second: number) => number | undefined

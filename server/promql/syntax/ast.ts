@@ -1,6 +1,6 @@
 import type { Matcher } from '../../store/reader.ts'
-import type { FunctionSignature } from './signatures.ts'
 import type { Span } from './position.ts'
+import type { FunctionSignature } from './signatures.ts'
 
 export type ValueType = 'scalar' | 'vector' | 'matrix' | 'string' | 'none'
 

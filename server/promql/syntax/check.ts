@@ -6,7 +6,9 @@ import {
   type Expr,
   isComparison,
   isSetOperator,
+  type Subquery,
   typeOf,
+  type Unary,
   type ValueType,
   type VectorSelector,
 } from './ast.ts'
@@ -143,37 +145,32 @@ function checkSelector(expr: VectorSelector, fail: Fail): void {
   }
 }
 
+function checkUnary(expr: Unary, fail: Fail): void {
+  checkTypes(expr.expr, fail)
+  const type = typeOf(expr.expr)
+  if (type === 'scalar' || type === 'vector') return
+  const got = `got "${documentedType(type)}"`
+  fail(
+    expr.span,
+    `unary expression only allowed on expressions of type scalar or instant vector, ${got}`,
+  )
+}
+
+function checkSubquery(expr: Subquery, fail: Fail): void {
+  checkTypes(expr.expr, fail)
+  const type = typeOf(expr.expr)
+  if (type === 'vector') return
+  fail(expr.span, `subquery is only allowed on instant vector, got ${type} instead`)
+}
+
 /** Checks the types of an expression and all inside it; reports the first fault. */
 export function checkTypes(expr: Expr, fail: Fail): void {
-  switch (expr.kind) {
-    case 'aggregate':
-      return checkAggregate(expr, fail)
-    case 'binary':
-      return checkBinary(expr, fail)
-    case 'call':
-      return checkCall(expr, fail)
-    case 'selector':
-      return checkSelector(expr, fail)
-    case 'matrix':
-      return checkSelector(expr.selector, fail)
-    case 'paren':
-      return checkTypes(expr.expr, fail)
-    case 'unary': {
-      checkTypes(expr.expr, fail)
-      const type = typeOf(expr.expr)
-      if (type === 'scalar' || type === 'vector') return
-      fail(
-        expr.span,
-        `unary expression only allowed on expressions of type scalar or instant vector, got "${documentedType(type)}"`,
-      )
-      break
-    }
-    case 'subquery': {
-      checkTypes(expr.expr, fail)
-      const type = typeOf(expr.expr)
-      if (type !== 'vector') {
-        fail(expr.span, `subquery is only allowed on instant vector, got ${type} instead`)
-      }
-    }
-  }
+  if (expr.kind === 'aggregate') checkAggregate(expr, fail)
+  else if (expr.kind === 'binary') checkBinary(expr, fail)
+  else if (expr.kind === 'call') checkCall(expr, fail)
+  else if (expr.kind === 'selector') checkSelector(expr, fail)
+  else if (expr.kind === 'matrix') checkSelector(expr.selector, fail)
+  else if (expr.kind === 'paren') checkTypes(expr.expr, fail)
+  else if (expr.kind === 'unary') checkUnary(expr, fail)
+  else if (expr.kind === 'subquery') checkSubquery(expr, fail)
 }

@@ -8,8 +8,7 @@ const unitMilliseconds: Readonly<Record<string, number>> = {
   ms: 1,
 }
 
-const pattern =
-  /^(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/
+const pattern = /^(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/
 
 /** Longest duration in seconds (2^63 nanoseconds, as in Prometheus). */
 export const maxDurationSeconds = 2 ** 63 / 1e9

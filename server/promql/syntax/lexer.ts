@@ -171,10 +171,7 @@ class Lexer {
         this.at,
       )
     }
-    throw new LexFailure(
-      `unexpected character inside braces: ${runeQuoted(character)}`,
-      this.at,
-    )
+    throw new LexFailure(`unexpected character inside braces: ${runeQuoted(character)}`, this.at)
   }
 
   private insideBrackets(): boolean {
@@ -258,10 +255,7 @@ class Lexer {
     const legal = octal ? /[0-7]/ : /[0-9a-fA-F]/
     const illegal = [...digits].find((digit) => !legal.test(digit))
     if (illegal !== undefined) {
-      throw new LexFailure(
-        `illegal character ${unicodeName(illegal)} in escape sequence`,
-        this.at,
-      )
+      throw new LexFailure(`illegal character ${unicodeName(illegal)} in escape sequence`, this.at)
     }
     if (digits.length < digitCount) {
       throw new LexFailure('escape sequence not terminated', this.at)

@@ -1,5 +1,5 @@
-import type { Cursor } from './cursor.ts'
 import type { Duration, DurationExpr, NumberLiteral } from './ast.ts'
+import type { Cursor } from './cursor.ts'
 import { maxDurationSeconds, parseDuration } from './duration.ts'
 import type { Span } from './position.ts'
 import { contextWords, type Token } from './tokens.ts'
@@ -31,9 +31,21 @@ export function parseNumeric(cursor: Cursor): NumberLiteral {
 
 const durationWords = 'number, duration, step(), or range()'
 
-const precedences: Readonly<Record<string, number>> = { '+': 1, '-': 1, '*': 2, '/': 2, '%': 2, '^': 3 }
+const precedences: Readonly<Record<string, number>> = {
+  '+': 1,
+  '-': 1,
+  '*': 2,
+  '/': 2,
+  '%': 2,
+  '^': 3,
+}
 
-function literalOf(cursor: Cursor, literal: NumberLiteral, negative: boolean, span: Span): DurationExpr {
+function literalOf(
+  cursor: Cursor,
+  literal: NumberLiteral,
+  negative: boolean,
+  span: Span,
+): DurationExpr {
   const seconds = negative ? -literal.value : literal.value
   if (seconds > maxDurationSeconds || seconds < -maxDurationSeconds) {
     cursor.fail(span, 'duration out of range')

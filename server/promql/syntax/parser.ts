@@ -248,7 +248,10 @@ export function parseMatchers(text: string, options: ParseOptions = {}): readonl
   const token = cursor.peek()
   let selector: VectorSelector
   if (token.word === '{') selector = parseSelector(cursor, undefined)
-  else if (['identifier', 'metric', 'keyword'].includes(token.kind) && !neverMetrics.has(token.word)) {
+  else if (
+    ['identifier', 'metric', 'keyword'].includes(token.kind) &&
+    !neverMetrics.has(token.word)
+  ) {
     selector = parseSelector(cursor, cursor.take())
   } else return cursor.unexpected()
   if (cursor.peek().kind !== 'end') cursor.unexpected()

@@ -47,9 +47,9 @@ export function unquote(literal: string): string {
   const encoder = new TextEncoder()
   for (let at = 0; at < body.length; ) {
     if (body[at] === '\\') {
-      const escape = readEscape(body, at + 1)
-      bytes.push(...escape.bytes)
-      at += 1 + escape.length
+      const escaped = readEscape(body, at + 1)
+      bytes.push(...escaped.bytes)
+      at += 1 + escaped.length
       continue
     }
     const character = String.fromCodePoint(body.codePointAt(at) ?? 0)

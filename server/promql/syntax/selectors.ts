@@ -2,12 +2,7 @@ import type { Matcher } from '../../store/reader.ts'
 import { compileAnchored } from '../regex.ts'
 import type { AtModifier, Duration, Expr, MatrixSelector, Subquery, VectorSelector } from './ast.ts'
 import type { Cursor } from './cursor.ts'
-import {
-  isNumeric,
-  parseNumeric,
-  parseOffsetDuration,
-  parsePositiveDuration,
-} from './numbers.ts'
+import { isNumeric, parseNumeric, parseOffsetDuration, parsePositiveDuration } from './numbers.ts'
 import { unquote } from './quote.ts'
 import type { Token } from './tokens.ts'
 

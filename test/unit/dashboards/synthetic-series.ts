@@ -110,7 +110,7 @@ function figure(
   }
   if (name === 'node_boot_time_seconds') return () => 1_700_000_000
   if (name === 'node_filesystem_avail_bytes')
-    return (since) => 40e9 - (labels.mountpoint === '/' ? 0 : 1e-3 * since)
+    return (since) => 40e9 - (labels.mountpoint === '/' ? 0 : 1e3 * since)
   if (name === 'node_memory_MemAvailable_bytes') return (since) => 3e9 + 1e9 * Math.sin(since / 2e6)
   if (/_(size|MemTotal)_?bytes$/.test(name)) return () => (name.includes('size') ? 100e9 : 8e9)
   if (name === 'callward_clock_offset_seconds') return (since) => 0.004 * Math.sin(since / 1e6)

@@ -33,13 +33,15 @@ function codeOf(call: () => unknown): string {
 }
 
 t.test('one statement is told from several, and its parameters are counted', async (t) => {
-  const check = (sql: string, parameters: number, verb: string) =>
-    t.strictSame(scanSql(sql), { parameters, verb }, JSON.stringify(sql))
+  const check = (sql: string, parameters: number, verb: string, returning = false) =>
+    t.strictSame(scanSql(sql), { parameters, verb, returning }, JSON.stringify(sql))
   check('select 1', 0, 'select')
   check('SELECT ?', 1, 'select')
   check('insert into t values (?, ?,?)', 3, 'insert')
   check("select '?', \"?\", `?`, [?], '''?' where a = ?", 1, 'select')
   check('-- what?\nselect ? /* ? ; */ + ?;  -- ;\n ; ', 2, 'select')
+  check("insert into t values (?, 'x') RETURNING id", 1, 'insert', true)
+  check("insert into t values ('returning') -- returning", 0, 'insert')
   check('select a$1 from t', 0, 'select')
   check("select x'00ff', '/*', ?, '*/'", 1, 'select')
   check('select 1 /* open ?', 0, 'select')

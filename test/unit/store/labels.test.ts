@@ -6,62 +6,71 @@ import { compileMatcher, labelKey } from '../../../server/store/labels.ts'
 import { compilePattern, literalAlternatives } from '../../../server/store/pattern.ts'
 import type { Labels, Matcher } from '../../../server/store/reader.ts'
 
-t.test('a pattern matches as in Prometheus: anchored, RE2 syntax, dot matches newline', async (t) => {
-  const check = (pattern: string, yes: readonly string[], no: readonly string[]) => {
-    const expression = compilePattern(pattern)
-    for (const text of yes) t.ok(expression.test(text), `${pattern} matches ${JSON.stringify(text)}`)
-    for (const text of no) t.notOk(expression.test(text), `${pattern} does not match ${JSON.stringify(text)}`)
-  }
-  check('', [''], ['a'])
-  check('a', ['a'], ['', 'A', 'ab', 'ba', 'a\n'])
-  check('.*', ['', 'a', 'a\nb', '💡'], [])
-  check('.+', ['a', '\n', '💡'], [''])
-  check('.', ['💡', '\n'], ['ab', ''])
-  check('(?-s).', ['a'], ['\n'])
-  check('(?-s:.)(?s:.)', ['a\n'], ['\na'])
-  check('a|b|', ['a', 'b', ''], ['ab', 'c'])
-  check('a(b|c)?d', ['ad', 'abd', 'acd'], ['abcd', 'a'])
-  check('(?i)Sip-[a-f]+', ['SIP-ABC', 'sip-f'], ['sip-', 'sip-g'])
-  check('a(?i)b', ['ab', 'aB'], ['Ab', 'AB'])
-  check('(?i:a)b', ['Ab', 'ab'], ['AB'])
-  check('(?is)a.', ['A\n'], ['B\n'])
-  check('(?i)straße', ['STRAßE', 'straẞe'], ['strasse'])
-  check('^a$', ['a'], ['aa'])
-  check('(^a|b$)', ['a', 'b'], ['ab'])
-  check('a^b', [], ['ab', 'a^b'])
-  check('(^)*a($)*', ['a'], ['ab'])
-  check('\\d{2,3}', ['12', '123'], ['1', '1234', '١٢'])
-  check('\\d{2}', ['12'], ['1', '123'])
-  check('\\d{2,}', ['12', '12345'], ['1'])
-  check('a{0}b', ['b'], ['ab'])
-  check('a{,2}', ['a{,2}'], ['a', 'aa'])
-  check('a{x', ['a{x'], ['ax'])
-  check('{', ['{'], [''])
-  check('a]b}', ['a]b}'], ['ab'])
-  check('[]a]+', [']a]'], ['b'])
-  check('[^]a]', ['b', '\n'], [']', 'a'])
-  check('[a-c-]', ['a', 'b', '-'], ['d'])
-  check('[-a]', ['-', 'a'], ['b'])
-  check('[[:alpha:]_]+', ['aZ_'], ['1'])
-  check('[\\w.]+', ['a.b_1'], ['a b'])
-  check('[^\\s]', ['a', '\v', '\u00a0'], [' ', '\n'])
-  check('\\S+', ['ab'], ['a b'])
-  check('[[]', ['['], [']'])
-  check('\\.\\-\\/\\_\\"\\:', ['.-/_":'], ['x'])
-  check('\\x41\\x{1F4A1}', ['A💡'], ['a💡'])
-  check('\\pL\\p{Greek}\\PN\\p{^Lu}', ['aαb1'], ['1α11', 'aab1'])
-  check('\\Qa.b*\\E+', ['a.b*', 'a.b**'], ['axb'])
-  check('(?P<name>a)(?<other>b)', ['ab'], ['a'])
-  check('a+?b*?c??', ['aab', 'ac'], ['b'])
-  check('(?U)a+', ['aa'], [''])
-  check('((a*)*)*b', ['aab', 'b'], ['aa'])
-  check('toString|constructor', ['constructor'], ['valueOf'])
-  check('(?:10\\.){2}\\d+(?:/\\d+)?', ['10.10.7', '10.10.7/24'], ['10.7'])
-})
+t.test(
+  'a pattern matches as in Prometheus: anchored, RE2 syntax, dot matches newline',
+  async (t) => {
+    const check = (pattern: string, yes: readonly string[], no: readonly string[]) => {
+      const expression = compilePattern(pattern)
+      for (const text of yes)
+        t.ok(expression.test(text), `${pattern} matches ${JSON.stringify(text)}`)
+      for (const text of no)
+        t.notOk(expression.test(text), `${pattern} does not match ${JSON.stringify(text)}`)
+    }
+    check('', [''], ['a'])
+    check('a', ['a'], ['', 'A', 'ab', 'ba', 'a\n'])
+    check('.*', ['', 'a', 'a\nb', '💡'], [])
+    check('.+', ['a', '\n', '💡'], [''])
+    check('.', ['💡', '\n'], ['ab', ''])
+    check('(?-s).', ['a'], ['\n'])
+    check('(?-s:.)(?s:.)', ['a\n'], ['\na'])
+    check('a|b|', ['a', 'b', ''], ['ab', 'c'])
+    check('a(b|c)?d', ['ad', 'abd', 'acd'], ['abcd', 'a'])
+    check('(?i)Sip-[a-f]+', ['SIP-ABC', 'sip-f'], ['sip-', 'sip-g'])
+    check('a(?i)b', ['ab', 'aB'], ['Ab', 'AB'])
+    check('(?i:a)b', ['Ab', 'ab'], ['AB'])
+    check('(?is)a.', ['A\n'], ['B\n'])
+    check('(?i)straße', ['STRAßE', 'straẞe'], ['strasse'])
+    check('^a$', ['a'], ['aa'])
+    check('(^a|b$)', ['a', 'b'], ['ab'])
+    check('a^b', [], ['ab', 'a^b'])
+    check('(^)*a($)*', ['a'], ['ab'])
+    check('\\d{2,3}', ['12', '123'], ['1', '1234', '١٢'])
+    check('\\d{2}', ['12'], ['1', '123'])
+    check('\\d{2,}', ['12', '12345'], ['1'])
+    check('a{0}b', ['b'], ['ab'])
+    check('a{,2}', ['a{,2}'], ['a', 'aa'])
+    check('a{x', ['a{x'], ['ax'])
+    check('{', ['{'], [''])
+    check('a]b}', ['a]b}'], ['ab'])
+    check('[]a]+', [']a]'], ['b'])
+    check('[^]a]', ['b', '\n'], [']', 'a'])
+    check('[a-c-]', ['a', 'b', '-'], ['d'])
+    check('[-a]', ['-', 'a'], ['b'])
+    check('[[:alpha:]_]+', ['aZ_'], ['1'])
+    check('[\\w.]+', ['a.b_1'], ['a b'])
+    check('[^\\s]', ['a', '\v', '\u00a0'], [' ', '\n'])
+    check('\\S+', ['ab'], ['a b'])
+    check('[[]', ['['], [']'])
+    check('\\.\\-\\/\\_\\"\\:', ['.-/_":'], ['x'])
+    check('\\x41\\x{1F4A1}', ['A💡'], ['a💡'])
+    check('\\pL\\p{Greek}\\PN\\p{^Lu}', ['aαb1'], ['1α11', 'aab1'])
+    check('\\Qa.b*\\E+', ['a.b*', 'a.b**'], ['axb'])
+    check('(?P<name>a)(?<other>b)', ['ab'], ['a'])
+    check('a+?b*?c??', ['aab', 'ac'], ['b'])
+    check('(?U)a+', ['aa'], [''])
+    check('((a*)*)*b', ['aab', 'b'], ['aa'])
+    check('toString|constructor', ['constructor'], ['valueOf'])
+    check('(?:10\\.){2}\\d+(?:/\\d+)?', ['10.10.7', '10.10.7/24'], ['10.7'])
+  },
+)
 
 t.test('a pattern that cannot be used says why', async (t) => {
   const check = (pattern: string, reason: RegExp) => {
-    t.throws(() => compilePattern(pattern), { code: 'bad_request', message: reason }, pattern.slice(0, 40))
+    t.throws(
+      () => compilePattern(pattern),
+      { code: 'bad_request', message: reason },
+      pattern.slice(0, 40),
+    )
   }
   check('(', /not closed/)
   check('a)', /not opened/)
@@ -85,7 +94,14 @@ t.test('a pattern that cannot be used says why', async (t) => {
 
 t.test('hostile patterns take time linear in the text', async (t) => {
   const text = `${'a'.repeat(20_000)}b`
-  for (const pattern of ['(a*)*', '(a|a)*c', '(a|aa)+$', '(.*)(.*)(.*)(.*)x', '(a?){50}a{50}', '(x+x+)+y']) {
+  for (const pattern of [
+    '(a*)*',
+    '(a|a)*c',
+    '(a|aa)+$',
+    '(.*)(.*)(.*)(.*)x',
+    '(a?){50}a{50}',
+    '(x+x+)+y',
+  ]) {
     const started = performance.now()
     t.notOk(compilePattern(pattern).test(text), pattern)
     t.ok(performance.now() - started < 2000, `${pattern} is done in time`)
@@ -93,8 +109,22 @@ t.test('hostile patterns take time linear in the text', async (t) => {
 })
 
 t.test('patterns agree with ECMAScript where the two languages agree', async (t) => {
-  const atom = fc.constantFrom('a', 'b', '.', '[ab]', '[^a]', '(a|b)', '(?:ab)', 'c', '\\d', '(a|)', '()')
-  const piece = fc.tuple(atom, fc.constantFrom('', '', '*', '+', '?', '{2}', '{1,3}', '{2,}')).map((p) => p.join(''))
+  const atom = fc.constantFrom(
+    'a',
+    'b',
+    '.',
+    '[ab]',
+    '[^a]',
+    '(a|b)',
+    '(?:ab)',
+    'c',
+    '\\d',
+    '(a|)',
+    '()',
+  )
+  const piece = fc
+    .tuple(atom, fc.constantFrom('', '', '*', '+', '?', '{2}', '{1,3}', '{2,}'))
+    .map((p) => p.join(''))
   const pattern = fc
     .array(fc.array(piece, { maxLength: 5 }), { minLength: 1, maxLength: 3 })
     .map((options) => options.map((pieces) => pieces.join('')).join('|'))
@@ -157,33 +187,57 @@ t.test('a missing label equals the empty string in every matcher', async (t) => 
   check([m('instance', '=', 'a'), m('instance', '!=', 'a')], [])
 })
 
-t.test('interning: order and empty values do not matter, bad sets and too many are refused', async (t) => {
-  const index = new SeriesIndex(3)
-  const id = index.intern({ b: '2', a: '1', c: '' })
-  t.equal(index.intern({ a: '1', b: '2' }), id)
-  t.strictSame(Object.entries(index.labels(id)), [['a', '1'], ['b', '2']])
-  t.equal(index.intern({ a: '\ud800' }), index.intern({ a: '\ufffd' }), 'text that UTF-8 cannot hold is replaced')
-  t.not(labelKey({ a: '1', b: '2' }), labelKey({ a: '11:b1:2' }))
-  t.not(labelKey({ ab: 'c' }), labelKey({ a: 'bc' }))
-  t.throws(() => index.intern({}), { code: 'unprocessable' })
-  t.throws(() => index.intern({ a: '' }), { code: 'unprocessable' })
-  t.throws(() => index.intern({ '': 'x' }), { code: 'unprocessable' })
-  t.throws(() => index.intern({ a: 'x'.repeat(70_000) }), { code: 'unprocessable', message: /over the limit/ })
-  t.throws(() => index.intern({ a: 1 } as unknown as Labels), { code: 'unprocessable' })
-  t.throws(() => index.intern(JSON.parse('{"__proto__": "x", "a": "b"}') as Labels), CallwardError)
-  index.intern({ a: '3' })
-  t.throws(() => index.intern({ a: '4' }), { code: 'unprocessable', message: /limit of 3 series/ })
-  t.equal(index.intern({ a: '3' }), 2, 'known series are still found')
-  t.equal(index.refused, 1)
-  t.equal(index.intern({ a: 'from disk' }, true), 3, 'stored series are beyond the limit')
-  t.throws(() => index.labels(9), /BUG/)
-})
+t.test(
+  'interning: order and empty values do not matter, bad sets and too many are refused',
+  async (t) => {
+    const index = new SeriesIndex(3)
+    const id = index.intern({ b: '2', a: '1', c: '' })
+    t.equal(index.intern({ a: '1', b: '2' }), id)
+    t.strictSame(Object.entries(index.labels(id)), [
+      ['a', '1'],
+      ['b', '2'],
+    ])
+    t.equal(
+      index.intern({ a: '\ud800' }),
+      index.intern({ a: '\ufffd' }),
+      'text that UTF-8 cannot hold is replaced',
+    )
+    t.not(labelKey({ a: '1', b: '2' }), labelKey({ a: '11:b1:2' }))
+    t.not(labelKey({ ab: 'c' }), labelKey({ a: 'bc' }))
+    t.throws(() => index.intern({}), { code: 'unprocessable' })
+    t.throws(() => index.intern({ a: '' }), { code: 'unprocessable' })
+    t.throws(() => index.intern({ '': 'x' }), { code: 'unprocessable' })
+    t.throws(() => index.intern({ a: 'x'.repeat(70_000) }), {
+      code: 'unprocessable',
+      message: /over the limit/,
+    })
+    t.throws(() => index.intern({ a: 1 } as unknown as Labels), { code: 'unprocessable' })
+    t.throws(
+      () => index.intern(JSON.parse('{"__proto__": "x", "a": "b"}') as Labels),
+      CallwardError,
+    )
+    index.intern({ a: '3' })
+    t.throws(() => index.intern({ a: '4' }), {
+      code: 'unprocessable',
+      message: /limit of 3 series/,
+    })
+    t.equal(index.intern({ a: '3' }), 2, 'known series are still found')
+    t.equal(index.refused, 1)
+    t.equal(index.intern({ a: 'from disk' }, true), 3, 'stored series are beyond the limit')
+    t.throws(() => index.labels(9), /BUG/)
+  },
+)
 
 t.test('a series without data leaves the index and comes back under its id', async (t) => {
   const index = new SeriesIndex(10)
   const ids = sets.map((labels) => index.intern(labels))
-  const find = (name: string, value: string) => [...index.select([compileMatcher({ name, op: '=', value })])]
-  t.equal(index.retireWithout((id) => id >= 3), 3)
+  const find = (name: string, value: string) => [
+    ...index.select([compileMatcher({ name, op: '=', value })]),
+  ]
+  t.equal(
+    index.retireWithout((id) => id >= 3),
+    3,
+  )
   t.same(find('__name__', 'up'), [])
   t.equal(index.live, 2)
   t.notOk([...index.valuesOf('instance')].some(({ value }) => value === 'c'))

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
@@ -34,26 +34,47 @@ export function handClock(at = base): HandClock {
   }
 }
 
+/** Memory where there is such a file system: most tests do not ask about the disk. */
+const quickFolder = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
+
 /** A folder that is gone when the test ends. */
-export function temporaryFolder(t: Test): string {
-  const folder = mkdtempSync(join(tmpdir(), 'callward-store-'))
+export function temporaryFolder(t: Test, parent = quickFolder): string {
+  const folder = mkdtempSync(join(parent, 'callward-store-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   return folder
 }
 
 /** Opens with everything under the test's hand: no timers, no reserve, everything kept. */
-export function openStore(folder: string, clock: Clock, options: Partial<EmbeddedStoreOptions> = {}): Promise<EmbeddedStore> {
-  return openEmbeddedStore({ folder, clock, retentionDays: 0, reserveBytes: 0, maintenanceMillis: 0, lingerMillis: 0, ...options })
+export function openStore(
+  folder: string,
+  clock: Clock,
+  options: Partial<EmbeddedStoreOptions> = {},
+): Promise<EmbeddedStore> {
+  return openEmbeddedStore({
+    folder,
+    clock,
+    retentionDays: 0,
+    reserveBytes: 0,
+    maintenanceMillis: 0,
+    lingerMillis: 0,
+    ...options,
+  })
 }
 
 /** Collects what a store says. */
 export function listeningLogger(): StoreLogger & { readonly lines: string[] } {
   const lines: string[] = []
-  const say = (level: string) => (_: object, message: string) => void lines.push(`${level} ${message}`)
+  const say = (level: string) => (_: object, message: string) =>
+    void lines.push(`${level} ${message}`)
   return { lines, info: say('info'), warn: say('warn'), error: say('error') }
 }
 
-export function row(t: number, ids: readonly SeriesId[], values: readonly number[], stale: readonly SeriesId[] = []): Row {
+export function row(
+  t: number,
+  ids: readonly SeriesId[],
+  values: readonly number[],
+  stale: readonly SeriesId[] = [],
+): Row {
   const bare = { t, ids: Uint32Array.from(ids), values: Float64Array.from(values) }
   return stale.length === 0 ? bare : { ...bare, stale: Uint32Array.from(stale) }
 }
@@ -68,14 +89,19 @@ export const everything: readonly Matcher[] = []
 export function plain(results: readonly SeriesSamples[]): Record<string, string[]> {
   const plainForm: Record<string, string[]> = {}
   for (const { labels, times, values, staleTimes } of results) {
-    const entries: [number, string][] = [...times].map((t, i) => [t, Object.is(values[i], -0) ? '-0' : String(values[i])])
+    const entries: [number, string][] = [...times].map((t, i) => [t, text(values[i]!)])
     for (const t of staleTimes) entries.push([t, 'stale'])
     const ascending = times.every((t, i) => i === 0 || times[i - 1]! < t)
     const key = labelKey(labels)
-    if (!ascending || plainForm[key]) throw new Error(`${key}: times do not ascend, or the series came twice`)
+    if (!ascending || plainForm[key])
+      throw new Error(`${key}: times do not ascend, or the series came twice`)
     plainForm[key] = entries.sort((a, b) => a[0] - b[0]).map(([t, value]) => `${t}=${value}`)
   }
   return plainForm
+}
+
+function text(value: number): string {
+  return Object.is(value, -0) ? '-0' : String(value)
 }
 
 /** What a store should hold, kept the simplest way. */
@@ -92,8 +118,8 @@ export class Model {
       this.positions.set(stream, origin.sequence)
     }
     for (const { t, ids, values, stale } of batch.rows) {
-      ids.forEach((id, i) => this.set(labelsOf(id), t, Object.is(values[i], -0) ? '-0' : String(values[i])))
-      stale?.forEach((id) => this.set(labelsOf(id), t, 'stale'))
+      for (const [i, id] of ids.entries()) this.set(labelsOf(id), t, text(values[i]!))
+      for (const id of stale ?? []) this.set(labelsOf(id), t, 'stale')
     }
   }
 
@@ -104,7 +130,11 @@ export class Model {
     this.entries.set(key, series.set(t, entry))
   }
 
-  select(start: number, end: number, matches: (labels: Labels) => boolean): Record<string, string[]> {
+  select(
+    start: number,
+    end: number,
+    matches: (labels: Labels) => boolean,
+  ): Record<string, string[]> {
     const found: Record<string, string[]> = {}
     for (const [key, series] of this.entries) {
       if (!matches(this.labelSets.get(key)!)) continue
@@ -119,7 +149,11 @@ export class Model {
   }
 }
 
-export async function dump(store: StoreReader, start = -Infinity, end = Infinity): Promise<Record<string, string[]>> {
+export async function dump(
+  store: StoreReader,
+  start = -Infinity,
+  end = Infinity,
+): Promise<Record<string, string[]>> {
   return plain(await store.select(everything, start, end))
 }
 

@@ -10,7 +10,6 @@ import './styles/header.css'
 import './styles/cards.css'
 import './styles/pages.css'
 import './styles/incident.css'
-import './styles/charts.css'
 import './styles/touch.css'
 
 startState()

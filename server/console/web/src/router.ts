@@ -11,14 +11,18 @@ export function navigate(path: string, how: 'push' | 'replace' = 'push'): void {
   if (how === 'push') history.pushState(null, '', path)
   else history.replaceState(null, '', path)
   const samePage = path.split('?')[0] === address.value.split('?')[0]
+  focusWished = !samePage
   address.value = path
-  if (!samePage) {
-    window.scrollTo(0, 0)
-    // After the page is drawn, focus moves to its heading, so that a screen reader says where it is.
-    requestAnimationFrame(() =>
-      document.querySelector<HTMLElement>('main h1')?.focus({ preventScroll: true }),
-    )
-  }
+  if (!samePage) window.scrollTo(0, 0)
+}
+
+let focusWished = false
+
+/** True once after a change of page: for the heading that is drawn next, be it after its data came. */
+export function takeFocusWish(): boolean {
+  const wished = focusWished
+  focusWished = false
+  return wished
 }
 
 /** Lets plain clicks on links to console pages stay inside the console. */

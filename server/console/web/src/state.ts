@@ -103,9 +103,11 @@ export async function loadMe(): Promise<void> {
 
 /** Acknowledges an alert; the answer is shown at once, before its live message. */
 export async function acknowledgeAlert(fingerprint: string): Promise<void> {
-  const { alert } = await post<{ alert: Alert }>(
-    `/api/v1/alerts/${encodeURIComponent(fingerprint)}/acknowledge`,
-  )
+  const path = `/api/v1/alerts/${encodeURIComponent(fingerprint)}/acknowledge`
+  const { alert } = await post<{ alert: Alert }>(path).catch((error: unknown) => {
+    void loadAlerts() // most likely it is resolved by now: show what is there
+    throw error
+  })
   const state = live.peek()
   live.value = { ...state, alerts: withAlert(state.alerts, alert) }
   changes.alerts.value++

@@ -1,12 +1,13 @@
 import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
+import '../styles/charts.css'
 import type { Unit } from '../curves.ts'
 import { bytesPerSecond, decimal, percent, shortTime } from '../i18n/format.ts'
 import { language } from '../i18n/language.ts'
 import type { CurveData } from './curve-data.ts'
 
-const heightPx = 170
+const heightPx = 180
 const dashes: readonly number[][] = [
   [],
   [6, 3],
@@ -18,10 +19,10 @@ const dashes: readonly number[][] = [
   [8, 3, 2, 3],
 ]
 
-/** A value in the curve's unit. */
+/** A value in the curve's unit. Traffic that is sent is drawn below zero but is no negative traffic. */
 export function inUnit(unit: Unit, value: number | null | undefined): string {
   if (unit === 'ratio') return percent(language.value, value)
-  if (unit === 'bytesPerSecond') return bytesPerSecond(language.value, value)
+  if (unit === 'bytesPerSecond') return bytesPerSecond(language.value, value && Math.abs(value))
   return decimal(language.value, value)
 }
 
@@ -84,7 +85,8 @@ function options(
     width: place.clientWidth,
     height: heightPx,
     cursor: { sync: { key: 'host' }, drag: { x: false, y: false }, points: { size: 5 } },
-    legend: { show: true },
+    legend: { show: true, live: true },
+    hooks: { setCursor: [latestWhenIdle], setData: [latestWhenIdle] },
     scales: { x: { time: true }, y: { range: (_plot, low, high) => yRange(low, high, top) } },
     axes: [
       {
@@ -92,6 +94,7 @@ function options(
         values: (_plot, ticks) =>
           ticks.map((tick) => shortTime(language.value, tick * 1000).slice(0, 5)),
         space: 60,
+        size: 26,
       },
       {
         ...axis,
@@ -113,6 +116,15 @@ function options(
       })),
     ],
   }
+}
+
+/** Without a pointer over the curve the legend shows the newest values. */
+function latestWhenIdle(plot: uPlot): void {
+  if ((plot.cursor.idx ?? null) !== null) return
+  const [times, ...lines] = plot.data
+  let newest = times.length - 1
+  while (newest > 0 && lines.every((line) => (line[newest] ?? null) === null)) newest--
+  plot.setLegend({ idx: newest }, false)
 }
 
 function yRange(

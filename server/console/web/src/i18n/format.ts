@@ -82,7 +82,7 @@ const steps: readonly (readonly ['day' | 'hour' | 'minute' | 'second', number])[
   ['second', 1],
 ]
 
-/** A length of time in its two largest units, "2 hr 5 min"; below zero counts as zero. */
+/** A length of time in its two largest units, "2h 5m"; below zero counts as zero. */
 export function duration(language: Language, seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return noValue
   const whole = Math.max(0, Math.floor(seconds))
@@ -97,7 +97,7 @@ export function duration(language: Language, seconds: number | null | undefined)
 }
 
 function unitText(language: Language, unit: string, value: number): string {
-  return numberFormat(language, { style: 'unit', unit, unitDisplay: 'short' }).format(value)
+  return numberFormat(language, { style: 'unit', unit, unitDisplay: 'narrow' }).format(value)
 }
 
 const relativeFormats = new Map<Language, Intl.RelativeTimeFormat>()

@@ -6,6 +6,7 @@ import { t } from '../i18n/language.ts'
 import { sortAlerts } from '../live-reducer.ts'
 import { Problem } from '../parts/action-button.tsx'
 import { AlertCard } from '../parts/alert-card.tsx'
+import { PageTitle } from '../parts/page-title.tsx'
 import { Tabs } from '../parts/tabs.tsx'
 import { alerts, changes, loaded } from '../state.ts'
 
@@ -38,7 +39,7 @@ export function Alerts({ state }: { state: State }) {
   return (
     <>
       <div class="page-head">
-        <h1 tabIndex={-1}>{t('alerts.title')}</h1>
+        <PageTitle>{t('alerts.title')}</PageTitle>
         <Tabs
           label={t('alerts.filter')}
           choices={states.map((name) => ({

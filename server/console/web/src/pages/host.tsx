@@ -13,6 +13,7 @@ import { HostStateBadge, SimulatedMark } from '../parts/badges.tsx'
 import { FactDocument } from '../parts/fact-document.tsx'
 import { cannotSee, LastReport } from '../parts/host-card.tsx'
 import { SectionStateIcon } from '../parts/icons.tsx'
+import { PageTitle } from '../parts/page-title.tsx'
 import { Age } from '../parts/times.tsx'
 import { alerts, changes, hostsByInstance } from '../state.ts'
 
@@ -98,7 +99,7 @@ function HostHead({ host }: { host: HostRow }) {
   return (
     <header class="card host-head">
       <div class="page-head">
-        <h1 tabIndex={-1}>{host.server}</h1>
+        <PageTitle>{host.server}</PageTitle>
         <HostStateBadge state={host.state} />
         {host.simulated && <SimulatedMark />}
         <span class="muted push">

@@ -1,9 +1,10 @@
 import { useSignal } from '@preact/signals'
 import { useId } from 'preact/hooks'
-import { post } from '../api.ts'
+import { ApiError, post } from '../api.ts'
 import type { IncidentDetail } from '../api-types.ts'
 import { t } from '../i18n/language.ts'
 import { ActionButton, Problem } from '../parts/action-button.tsx'
+import { changes } from '../state.ts'
 
 interface Props {
   readonly incident: IncidentDetail
@@ -15,7 +16,12 @@ interface Props {
 export function IncidentActions({ incident, took }: Props) {
   const act = async (action: string, body: unknown) => {
     const path = `/api/v1/incidents/${encodeURIComponent(incident.id)}/${action}`
-    took((await post<{ incident: IncidentDetail }>(path, body)).incident)
+    try {
+      took((await post<{ incident: IncidentDetail }>(path, body)).incident)
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 409) changes.incidents.value++ // read what is there now
+      throw error
+    }
   }
   return (
     <div class="actions">

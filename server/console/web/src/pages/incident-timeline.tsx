@@ -28,6 +28,7 @@ export function Timeline({ facts }: { facts: readonly Fact[] }) {
 
 function TimelineFact({ fact, superseded }: { fact: Fact; superseded: boolean }) {
   const laterBy = Date.parse(fact.recordedAt) - Date.parse(fact.occurredAt)
+  const text = factText(fact)
   return (
     <li class={`fact fact-${fact.kind}`}>
       <p class="fact-when muted">
@@ -39,7 +40,9 @@ function TimelineFact({ fact, superseded }: { fact: Fact; superseded: boolean })
         {fact.supersedes !== null && <span class="badge boxed">{t('incident.correction')}</span>}
         <CertaintyMark fact={fact} />
       </p>
-      <p class="fact-text">{superseded ? <s>{factText(fact)}</s> : factText(fact)}</p>
+      {text !== fullTime(language.value, fact.occurredAt) && (
+        <p class="fact-text">{superseded ? <s>{text}</s> : text}</p>
+      )}
       <p class="fact-stamp muted">
         {t('incident.recordedBy', { name: fact.recordedBy })}
         {laterBy > laterMs &&

@@ -6,6 +6,7 @@ import { t } from '../i18n/language.ts'
 import { Problem } from '../parts/action-button.tsx'
 import { AlertCard } from '../parts/alert-card.tsx'
 import { IncidentSeverityBadge, IncidentStateBadge, SimulatedMark } from '../parts/badges.tsx'
+import { PageTitle } from '../parts/page-title.tsx'
 import { FullTime, Lasting } from '../parts/times.tsx'
 import { canAct, changes, live, takeIncident } from '../state.ts'
 import { IncidentActions } from './incident-actions.tsx'
@@ -97,7 +98,7 @@ function IncidentHead({ incident }: { incident: IncidentDetail }) {
           <span class="firing">{t('incident.firingCount', { count: incident.firing })}</span>
         )}
       </p>
-      <h1 tabIndex={-1}>{incident.title}</h1>
+      <PageTitle>{incident.title}</PageTitle>
       <dl class="moments">
         <div>
           <dt>{t('incident.openedAt')}</dt>

@@ -5,6 +5,7 @@ import type { IncidentSummary } from '../api-types.ts'
 import { t } from '../i18n/language.ts'
 import { Problem } from '../parts/action-button.tsx'
 import { IncidentSeverityBadge, IncidentStateBadge, SimulatedMark } from '../parts/badges.tsx'
+import { PageTitle } from '../parts/page-title.tsx'
 import { Tabs } from '../parts/tabs.tsx'
 import { FullTime, Lasting } from '../parts/times.tsx'
 import { incidentPath } from '../routes.ts'
@@ -37,7 +38,7 @@ export function Incidents({ state }: { state: State }) {
   return (
     <>
       <div class="page-head">
-        <h1 tabIndex={-1}>{t('incidents.title')}</h1>
+        <PageTitle>{t('incidents.title')}</PageTitle>
         <Tabs
           label={t('incidents.filter')}
           choices={states.map((name) => ({

@@ -1,9 +1,10 @@
 import { t } from '../i18n/language.ts'
+import { PageTitle } from '../parts/page-title.tsx'
 
 export function NotFound() {
   return (
     <div class="page-head">
-      <h1 tabIndex={-1}>{t('notFound.title')}</h1>
+      <PageTitle>{t('notFound.title')}</PageTitle>
       <p>{t('error.notFound')}</p>
       <a class="button" href="/">
         {t('notFound.back')}

@@ -8,6 +8,7 @@ import { Problem } from '../parts/action-button.tsx'
 import { AlertCard } from '../parts/alert-card.tsx'
 import { HostCard } from '../parts/host-card.tsx'
 import { IncidentCard } from '../parts/incident-card.tsx'
+import { PageTitle } from '../parts/page-title.tsx'
 import { alerts, hosts, loadError, loaded, openIncidents } from '../state.ts'
 
 const filterFrom = 7
@@ -18,7 +19,7 @@ export function Overview() {
   return (
     <>
       <div class="page-head">
-        <h1 tabIndex={-1}>{t('overview.title')}</h1>
+        <PageTitle>{t('overview.title')}</PageTitle>
         <Counts />
       </div>
       {loadError.value !== null && <Problem error={loadError.value} />}

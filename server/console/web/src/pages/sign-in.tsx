@@ -4,6 +4,7 @@ import { ApiError, postOpen } from '../api.ts'
 import { t } from '../i18n/language.ts'
 import { startLive } from '../live.ts'
 import { LanguageChoice } from '../parts/header.tsx'
+import { PageTitle } from '../parts/page-title.tsx'
 import { navigate } from '../router.ts'
 import { safeReturnPath } from '../routes.ts'
 import { loadAll, loadMe } from '../state.ts'
@@ -41,7 +42,7 @@ export function SignIn() {
   return (
     <div class="sign-in">
       <div class="card">
-        <h1 tabIndex={-1}>{t('signIn.title')}</h1>
+        <PageTitle>{t('signIn.title')}</PageTitle>
         {busy.value ? (
           <p role="status">{t('signIn.working')}</p>
         ) : (

@@ -17,7 +17,7 @@ export function HostStateBadge({ state }: { state: HostState }) {
     ok: 'ok',
     attention: 'warning',
     critical: 'critical',
-    silent: 'silent',
+    silent: 'critical',
     unknown: 'silent',
   }[state]
   return (

@@ -17,7 +17,7 @@ const edges = {
   ok: 'ok',
   attention: 'warning',
   critical: 'critical',
-  silent: 'silent',
+  silent: 'critical',
   unknown: 'silent',
 } as const
 

@@ -53,7 +53,7 @@ const hostShapes: Readonly<Record<HostState, readonly [Shape, string]>> = {
   ok: ['check', 'ok'],
   attention: ['triangle', 'warning'],
   critical: ['octagon', 'critical'],
-  silent: ['silent', 'silent'],
+  silent: ['silent', 'critical'],
   unknown: ['question', 'silent'],
 }
 

@@ -1,0 +1,169 @@
+import type { Test } from 'tap'
+import type { RecordsSchema } from '../../server/records/schema.ts'
+import { type Place, refusal } from './records-place.ts'
+
+/** One row of every table, in an order that foreign keys allow. */
+export const rows: { [T in keyof RecordsSchema]: RecordsSchema[T] } = {
+  principals: {
+    id: 'p',
+    name: 'Nguyễn',
+    role: 'admin',
+    kind: 'person',
+    created_at: 1,
+    disabled_at: null,
+  },
+  tokens: {
+    id: 't',
+    principal_id: 'p',
+    hash: 'h',
+    label: 'laptop',
+    created_at: 1,
+    expires_at: null,
+    last_used_at: 2 ** 53 - 1,
+    revoked_at: -1,
+  },
+  sign_in_links: { hash: 'l', principal_id: 'p', created_at: 1, expires_at: 2, used_at: null },
+  console_sessions: {
+    hash: 's',
+    principal_id: 'p',
+    created_at: 1,
+    expires_at: 2,
+    revoked_at: null,
+  },
+  collectors: {
+    id: 'c',
+    instance: 'pbx-1:9100',
+    labels: '{}',
+    version: '1',
+    epoch: 'e',
+    interval_seconds: 0.5,
+    simulated: 1,
+    first_seen_at: 1,
+    last_seen_at: 2,
+  },
+  facts: { collector_id: 'c', name: 'os', hash: 'h', body: '{"a":"\\u0000"}', received_at: 1 },
+  sections: { collector_id: 'c', name: 'kamailio', state: 'ok', detail: '', changed_at: 1 },
+  alerts: {
+    id: 'a',
+    fingerprint: 'f',
+    rule: 'HostDown',
+    rule_group: 'host',
+    severity: 'critical',
+    instance: null,
+    labels: '{}',
+    annotations: '{}',
+    state: 'firing',
+    value: 'NaN',
+    active_at: 1,
+    fired_at: 2,
+    keep_firing_since: null,
+    resolved_at: null,
+    acknowledged_at: null,
+    acknowledged_by: null,
+    updated_at: 3,
+  },
+  runbook_versions: { hash: 'r', name: 'HostDown', body: '# 故障', recorded_at: 1 },
+  incidents: {
+    id: 'i',
+    number: 1,
+    title: 'Линия 😀',
+    severity: 'sev1',
+    state: 'open',
+    join_key: 'pbx-1:9100',
+    server: 'pbx-1',
+    runbook_name: 'HostDown',
+    runbook_hash: 'r',
+    opened_at: 1,
+    acknowledged_at: null,
+    acknowledged_by: null,
+    resolved_at: null,
+    updated_at: 1,
+  },
+  incident_facts: {
+    id: 'if',
+    incident_id: 'i',
+    sequence: 1,
+    kind: 'phenomenon',
+    value: '{}',
+    certainty: 'actual',
+    occurred_at: 1,
+    recorded_at: 2,
+    recorded_by: 'p',
+    supersedes: null,
+  },
+  incident_alerts: { incident_id: 'i', alert_id: 'a', joined_at: 1 },
+  live_messages: { principal_id: 'p', sequence: 1, at: 1, kind: 'alert', body: '{}' },
+  settings: { key: 'k', value: 'v' },
+}
+
+export async function everyTable(t: Test, place: Place): Promise<void> {
+  const records = await place.open()
+  const tables = Object.keys(rows) as (keyof RecordsSchema)[]
+  await records.write(async (tx) => {
+    for (const table of tables) await tx.insertInto(table).values(rows[table]).execute()
+  })
+  for (const table of tables) {
+    t.strictSame(await records.read.selectFrom(table).selectAll().execute(), [rows[table]], table)
+  }
+  const second = <T extends keyof RecordsSchema>(table: T, change: Partial<RecordsSchema[T]>) =>
+    refusal(
+      records.write((tx) =>
+        tx
+          .insertInto(table)
+          .values({ ...rows[table], ...change } as never)
+          .execute(),
+      ),
+    )
+  for (const table of tables)
+    t.equal(await second(table, {}), 'constraint_unique', `${table} again`)
+  t.equal(await second('tokens', { id: 't2' }), 'constraint_unique', 'tokens.hash')
+  t.equal(await second('principals', { id: 'p2' }), 'constraint_unique', 'principals.name')
+  t.equal(await second('collectors', { id: 'c2' }), 'constraint_unique', 'collectors.instance')
+  t.equal(await second('incidents', { id: 'i2' }), 'constraint_unique', 'incidents.number')
+  t.equal(
+    await second('incident_facts', { id: 'if2' }),
+    'constraint_unique',
+    'sequence of an incident',
+  )
+  t.equal(
+    await second('alerts', { id: 'a2', state: 'pending' }),
+    'constraint_unique',
+    'one life at a time',
+  )
+  t.equal(
+    await second('alerts', { id: 'a2', state: 'resolved' }),
+    'kept',
+    'former lives may be many',
+  )
+  t.equal(await second('alerts', { id: 'a3', state: 'resolved' }), 'kept')
+  t.equal(await second('facts', { received_at: 2 }), 'kept', 'history')
+  t.equal(
+    await second('tokens', { id: 't3', hash: 'h3', principal_id: 'nobody' }),
+    'constraint',
+    'foreign key',
+  )
+  t.equal(
+    await second('incident_facts', { id: 'if3', sequence: 3, supersedes: 'none' }),
+    'constraint',
+  )
+  t.equal(await second('settings', { key: 'n', value: null as never }), 'constraint', 'not null')
+  t.equal(
+    await second('sections', { name: 'x', changed_at: 'soon' as never }),
+    'constraint',
+    'a text for a number',
+  )
+  t.equal(
+    await second('sections', { name: 'x', changed_at: 1.5 }),
+    'constraint',
+    'a fraction for whole numbers',
+  )
+  t.equal(await second('settings', { key: new Date() as never }), 'TypeError')
+  t.equal(await second('settings', { key: 'a\0b' }), 'TypeError', 'NUL')
+  t.equal(await second('settings', { key: '\ud800' }), 'TypeError', 'lone surrogate')
+  t.equal(
+    await second('settings', { key: undefined as never }),
+    'constraint',
+    'Kysely leaves undefined out',
+  )
+  await records.close()
+}

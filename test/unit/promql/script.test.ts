@@ -1,0 +1,64 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { packageRoot } from '../../../server/assets.ts'
+import { MemoryReader } from '../../helpers/memory-reader.ts'
+import { type CaseResult, runScript, type ScriptStore } from './script.ts'
+
+function newStore(): ScriptStore {
+  const reader = new MemoryReader()
+  return {
+    reader,
+    add: (labels, time, value) => reader.add(labels, time, value),
+    addStale: (labels, time) => reader.addStale(labels, time),
+  }
+}
+
+function scriptsIn(folder: string): readonly string[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.test'))
+    .sort()
+}
+
+const knownFailing = new Set(
+  readFileSync(join(packageRoot, 'test/unit/promql/known-failing.txt'), 'utf8')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#')),
+)
+
+function report(t: Tap, file: string, results: readonly CaseResult[]): void {
+  for (const { line, query, fault, native } of results) {
+    const name = `${file}:${line}`
+    if (!knownFailing.has(name)) t.equal(fault, undefined, `${name} ${query}`)
+    else if (!native) t.fail(`${name} is listed as failing but has no native histogram`)
+    else t.not(fault, undefined, `${name} is listed as failing; take it off the list if it passes`)
+  }
+  const passed = results.filter(({ fault }) => fault === undefined).length
+  t.comment(`${file}: ${passed} of ${results.length} pass`)
+}
+
+type Tap = Pick<typeof t, 'equal' | 'fail' | 'not' | 'comment'>
+
+t.test('our own scenarios', async (t) => {
+  const folder = join(packageRoot, 'test/scenarios/promql')
+  const files = scriptsIn(folder)
+  t.ok(files.length > 0, 'there are scenarios')
+  for (const file of files) {
+    const results = await runScript(readFileSync(join(folder, file), 'utf8'), newStore)
+    t.ok(results.length > 0, `${file} has cases`)
+    report(t, file, results)
+  }
+})
+
+t.test("Prometheus's conformance scripts", async (t) => {
+  const folder =
+    process.env['CALLWARD_PROMQL_SCRIPTS'] ?? join(packageRoot, '..', 'shared', 'promql')
+  if (!existsSync(folder)) {
+    t.pass(`skipped: no scripts in ${folder}`, { skip: 'set CALLWARD_PROMQL_SCRIPTS' })
+    return
+  }
+  for (const file of scriptsIn(folder)) {
+    report(t, file, await runScript(readFileSync(join(folder, file), 'utf8'), newStore))
+  }
+})
