@@ -94,7 +94,7 @@ function fnv1a64(bytes: readonly number[]): string {
     low = (low ^ byte) >>> 0
     const product = low * 435
     const carry = Math.floor(product / 2 ** 32)
-    high = (high * 435 + carry + (low << 8 >>> 0)) % 2 ** 32
+    high = (high * 435 + carry + ((low << 8) >>> 0)) % 2 ** 32
     low = product % 2 ** 32
   }
   return high.toString(16).padStart(8, '0') + low.toString(16).padStart(8, '0')

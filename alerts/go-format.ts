@@ -15,7 +15,9 @@ export function formatPlain(value: number): string {
 
 /** Writes a number as Go's `%e` with the fewest digits that read back the same: `1e+00`. */
 export function formatScientific(value: number): string {
-  return special(value) ?? (Object.is(value, -0) ? '-' : '') + twoDigitExponent(value.toExponential())
+  return (
+    special(value) ?? (Object.is(value, -0) ? '-' : '') + twoDigitExponent(value.toExponential())
+  )
 }
 
 /** Go's `%.4g`: four significant digits, no trailing zeros, exponent below 1e-4 or from 1e4. */
@@ -50,17 +52,24 @@ const directive = /%([-+ 0#]*)(\d*)(?:\.(\d*))?([a-zA-Z%])?/g
 /** The part of Go's printf that rules use: %s %v %q %d %f %F %e %g %x %% with flags `-+0 `, width and precision. */
 export function printf(format: string, args: readonly (string | number)[]): string {
   let next = 0
-  const text = format.replace(directive, (_all, flags: string, width: string, precision: string | undefined, verb: string | undefined) => {
-    if (verb === '%') return '%'
-    if (verb === undefined) return '%!(NOVERB)'
-    const arg = args[next++]
-    if (arg === undefined) return `%!${verb}(MISSING)`
-    const digits = precision === undefined ? undefined : Number(precision)
-    return pad(withSign(oneVerb(verb, arg, digits), flags, arg), flags, Number(width || 0))
-  })
-  return next < args.length
-    ? `${text}%!(EXTRA ${args.slice(next).map(goValue).join(', ')})`
-    : text
+  const text = format.replace(
+    directive,
+    (
+      _all,
+      flags: string,
+      width: string,
+      precision: string | undefined,
+      verb: string | undefined,
+    ) => {
+      if (verb === '%') return '%'
+      if (verb === undefined) return '%!(NOVERB)'
+      const arg = args[next++]
+      if (arg === undefined) return `%!${verb}(MISSING)`
+      const digits = precision === undefined ? undefined : Number(precision)
+      return pad(withSign(oneVerb(verb, arg, digits), flags, arg), flags, Number(width || 0))
+    },
+  )
+  return next < args.length ? `${text}%!(EXTRA ${args.slice(next).map(goValue).join(', ')})` : text
 }
 
 function goValue(arg: string | number): string {
@@ -69,7 +78,8 @@ function goValue(arg: string | number): string {
 
 function oneVerb(verb: string, arg: string | number, digits: number | undefined): string {
   if (typeof arg === 'string') {
-    if (verb === 's' || verb === 'v') return digits === undefined ? arg : [...arg].slice(0, digits).join('')
+    if (verb === 's' || verb === 'v')
+      return digits === undefined ? arg : [...arg].slice(0, digits).join('')
     return verb === 'q' ? JSON.stringify(arg) : `%!${verb}(${goValue(arg)})`
   }
   switch (verb) {
@@ -93,7 +103,8 @@ function toFixed(value: number, digits: number): string {
   const sign = value < 0 || Object.is(value, -0) ? '-' : ''
   const size = Math.abs(value)
   const places = Math.min(digits, mostDigits)
-  if (size >= 1e21) return sign + BigInt(size).toString() + (places === 0 ? '' : `.${'0'.repeat(places)}`)
+  if (size >= 1e21)
+    return sign + BigInt(size).toString() + (places === 0 ? '' : `.${'0'.repeat(places)}`)
   const [whole, fraction] = size.toFixed(mostDigits).split('.')
   const kept = places === 0 ? whole! : `${whole}.${fraction!.slice(0, places)}`
   return sign + (tieToEven(kept, fraction!.slice(places)) ? kept : size.toFixed(places))
@@ -107,7 +118,10 @@ function toExponential(value: number, digits: number): string {
   const [mantissa, exponent] = size.toExponential(mostDigits).split('e')
   const [first, rest] = mantissa!.split('.')
   const kept = places === 0 ? first! : `${first}.${rest!.slice(0, places)}`
-  return sign + (tieToEven(kept, rest!.slice(places)) ? `${kept}e${exponent}` : size.toExponential(places))
+  return (
+    sign +
+    (tieToEven(kept, rest!.slice(places)) ? `${kept}e${exponent}` : size.toExponential(places))
+  )
 }
 
 /** What is cut off is exactly half, and the digit before it is even. JavaScript would round away from zero. */

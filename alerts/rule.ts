@@ -88,7 +88,11 @@ class RuleFileReader {
   read(document: unknown): ParsedRuleFile {
     if (document === null || document === undefined) return { groups: [], faults: [] }
     if (!isMapping(document) || !Array.isArray(document['groups'])) {
-      this.#fault([], 'file', 'a rule file is a mapping with "groups"; example: "groups: [{name: disk, rules: []}]"')
+      this.#fault(
+        [],
+        'file',
+        'a rule file is a mapping with "groups"; example: "groups: [{name: disk, rules: []}]"',
+      )
       return { groups: [], faults: this.#faults }
     }
     this.#unknownKeys(document, ['groups'], [], 'the file', 'nothing')
@@ -98,7 +102,11 @@ class RuleFileReader {
       const group = this.#group(item, ['groups', i])
       if (group === undefined) continue
       if (names.has(group.name)) {
-        this.#fault(['groups', i, 'name'], 'group', `group "${group.name}" is repeated in this file; give each group its own name`)
+        this.#fault(
+          ['groups', i, 'name'],
+          'group',
+          `group "${group.name}" is repeated in this file; give each group its own name`,
+        )
         continue
       }
       names.add(group.name)
@@ -121,21 +129,47 @@ class RuleFileReader {
     this.#unknownKeys(item, ['name', 'interval', 'limit', 'rules'], path, where, 'nothing')
     const before = this.#leftOut()
     const interval = this.#duration(item, 'interval', path, where, 'group')
-    if (interval === 0) this.#fault([...path, 'interval'], 'group', `${where}, interval: must be above 0; example: "interval: 10s"`)
+    if (interval === 0)
+      this.#fault(
+        [...path, 'interval'],
+        'group',
+        `${where}, interval: must be above 0; example: "interval: 10s"`,
+      )
     const limit = item['limit'] ?? 0
     if (typeof limit !== 'number' || !Number.isInteger(limit) || limit < 0) {
-      this.#fault([...path, 'limit'], 'group', `${where}, limit: must be a whole number; example: "limit: 100"`)
+      this.#fault(
+        [...path, 'limit'],
+        'group',
+        `${where}, limit: must be a whole number; example: "limit: 100"`,
+      )
     }
     const items = item['rules'] ?? []
-    if (!Array.isArray(items)) this.#fault([...path, 'rules'], 'group', `${where}, rules: must be a list; example: "rules: [{alert: Name, expr: up == 0}]"`)
+    if (!Array.isArray(items))
+      this.#fault(
+        [...path, 'rules'],
+        'group',
+        `${where}, rules: must be a list; example: "rules: [{alert: Name, expr: up == 0}]"`,
+      )
     if (this.#leftOut() > before) return undefined
-    const rules = (items as unknown[]).map((rule, i) => this.#rule(rule, [...path, 'rules', i], name))
-    return { name, file: this.#file, interval, limit: limit as number, rules: rules.filter((rule) => rule !== undefined) }
+    const rules = (items as unknown[]).map((rule, i) =>
+      this.#rule(rule, [...path, 'rules', i], name),
+    )
+    return {
+      name,
+      file: this.#file,
+      interval,
+      limit: limit as number,
+      rules: rules.filter((rule) => rule !== undefined),
+    }
   }
 
   #rule(item: unknown, path: Path, group: string): Rule | undefined {
     if (!isMapping(item)) {
-      this.#fault(path, 'rule', `group "${group}": a rule is a mapping; example: "- alert: DiskFull"`)
+      this.#fault(
+        path,
+        'rule',
+        `group "${group}": a rule is a mapping; example: "- alert: DiskFull"`,
+      )
       return undefined
     }
     const before = this.#leftOut()
@@ -166,11 +200,19 @@ class RuleFileReader {
     const named = (['alert', 'record'] as const).filter((key) => item[key] !== undefined)
     const kind = named[0]
     if (named.length !== 1 || kind === undefined) {
-      this.#fault(path, 'rule', `group "${group}": a rule has either "alert" or "record"; example: "alert: DiskFull"`)
+      this.#fault(
+        path,
+        'rule',
+        `group "${group}": a rule has either "alert" or "record"; example: "alert: DiskFull"`,
+      )
       return undefined
     }
     if (typeof item[kind] !== 'string' || item[kind] === '') {
-      this.#fault([...path, kind], 'rule', `group "${group}", ${kind}: must be a name; example: "alert: DiskFull"`)
+      this.#fault(
+        [...path, kind],
+        'rule',
+        `group "${group}", ${kind}: must be a name; example: "alert: DiskFull"`,
+      )
       return undefined
     }
     return kind
@@ -178,29 +220,55 @@ class RuleFileReader {
 
   #checkRecord(item: Mapping, name: string, path: Path, where: string): void {
     for (const key of ['for', 'keep_firing_for', 'annotations']) {
-      if (item[key] !== undefined) this.#fault([...path, key], 'rule', `${where}, ${key}: a recording rule has none; remove it`)
+      if (item[key] !== undefined)
+        this.#fault(
+          [...path, key],
+          'rule',
+          `${where}, ${key}: a recording rule has none; remove it`,
+        )
     }
-    if (!metricName.test(name)) this.#fault([...path, 'record'], 'rule', `${where}, record: not a metric name; example: "record: site:calls:rate5m"`)
+    if (!metricName.test(name))
+      this.#fault(
+        [...path, 'record'],
+        'rule',
+        `${where}, record: not a metric name; example: "record: site:calls:rate5m"`,
+      )
   }
 
   #expr(item: Mapping, path: Path, where: string): string {
     const expr = item['expr']
-    const text = typeof expr === 'number' ? String(expr) : typeof expr === 'string' ? expr.trim() : ''
+    const text =
+      typeof expr === 'number' ? String(expr) : typeof expr === 'string' ? expr.trim() : ''
     if (text !== '') {
       const fault = this.#checkExpression(text)
       if (fault !== undefined) this.#fault([...path, 'expr'], 'rule', `${where}, expr: ${fault}`)
       return text
     }
-    this.#fault([...path, 'expr'], 'rule', `${where}, expr: must be a PromQL expression; example: "expr: callward_collector_up == 0"`)
+    this.#fault(
+      [...path, 'expr'],
+      'rule',
+      `${where}, expr: must be a PromQL expression; example: "expr: callward_collector_up == 0"`,
+    )
     return text
   }
 
-  #duration(item: Mapping, key: string, path: Path, where: string, leavesOut: 'group' | 'rule'): Millis | undefined {
+  #duration(
+    item: Mapping,
+    key: string,
+    path: Path,
+    where: string,
+    leavesOut: 'group' | 'rule',
+  ): Millis | undefined {
     const text = item[key]
     if (text === undefined || text === null) return undefined
-    const duration = typeof text === 'string' || text === 0 ? parseDuration(String(text)) : undefined
+    const duration =
+      typeof text === 'string' || text === 0 ? parseDuration(String(text)) : undefined
     if (duration === undefined) {
-      this.#fault([...path, key], leavesOut, `${where}, ${key}: ${JSON.stringify(text)} is not a duration; example: "${key}: 1m30s"`)
+      this.#fault(
+        [...path, key],
+        leavesOut,
+        `${where}, ${key}: ${JSON.stringify(text)} is not a duration; example: "${key}: 1m30s"`,
+      )
     }
     return duration
   }
@@ -209,16 +277,28 @@ class RuleFileReader {
     const value = item[key]
     if (value === undefined || value === null) return {}
     if (!isMapping(value)) {
-      this.#fault([...path, key], 'rule', `${where}, ${key}: must be a mapping of texts; example: "${key}: {severity: critical}"`)
+      this.#fault(
+        [...path, key],
+        'rule',
+        `${where}, ${key}: must be a mapping of texts; example: "${key}: {severity: critical}"`,
+      )
       return {}
     }
     const texts: Record<string, string> = {}
     for (const [name, text] of Object.entries(value)) {
       const reserved = key === 'labels' && name === '__name__'
       if (!labelName.test(name) || reserved) {
-        this.#fault([...path, key, name], 'rule', `${where}, ${key}: "${name}" is not a label name one may set; example: "severity"`)
+        this.#fault(
+          [...path, key, name],
+          'rule',
+          `${where}, ${key}: "${name}" is not a label name one may set; example: "severity"`,
+        )
       } else if (text !== null && typeof text === 'object') {
-        this.#fault([...path, key, name], 'rule', `${where}, ${key}.${name}: must be a text; put it in quotes`)
+        this.#fault(
+          [...path, key, name],
+          'rule',
+          `${where}, ${key}.${name}: must be a text; put it in quotes`,
+        )
       } else {
         texts[name] = String(text ?? '')
       }
@@ -231,15 +311,29 @@ class RuleFileReader {
       for (const [name, text] of Object.entries(rule[key])) {
         const fault = templateFault(text)
         if (fault === undefined) continue
-        this.#fault([...path, key, name], 'nothing', `${where}, ${key}.${name}: ${fault}; example: "{{ $labels.server }} is at {{ $value | humanize }}"`)
+        this.#fault(
+          [...path, key, name],
+          'nothing',
+          `${where}, ${key}.${name}: ${fault}; example: "{{ $labels.server }} is at {{ $value | humanize }}"`,
+        )
       }
     }
   }
 
-  #unknownKeys(item: Mapping, known: readonly string[], path: Path, where: string, leavesOut: RuleFault['leavesOut']): void {
+  #unknownKeys(
+    item: Mapping,
+    known: readonly string[],
+    path: Path,
+    where: string,
+    leavesOut: RuleFault['leavesOut'],
+  ): void {
     for (const key of Object.keys(item)) {
       if (known.includes(key)) continue
-      this.#fault([...path, key], leavesOut, `${where}: unknown key "${key}"; known are ${known.join(', ')}`)
+      this.#fault(
+        [...path, key],
+        leavesOut,
+        `${where}: unknown key "${key}"; known are ${known.join(', ')}`,
+      )
     }
   }
 

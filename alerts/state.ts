@@ -81,7 +81,8 @@ export function advance(
   for (const [key, before] of active.byFingerprint) {
     const alert = back > 0 ? shifted(before, back) : before
     const result = seen.get(key)
-    const { after, kinds } = result === undefined ? missing(rule, alert, now, options) : present(rule, alert, result, now)
+    const { after, kinds } =
+      result === undefined ? missing(rule, alert, now, options) : present(rule, alert, result, now)
     if (after !== undefined) next.set(key, after)
     for (const kind of kinds) transitions.push({ kind, alert: after ?? alert, at: now })
   }
@@ -106,18 +107,25 @@ interface Step {
   readonly kinds: readonly Transition['kind'][]
 }
 
-function resultsOf(rule: AlertingRule, vector: readonly VectorElement[], options: AdvanceOptions): Map<string, Result> {
+function resultsOf(
+  rule: AlertingRule,
+  vector: readonly VectorElement[],
+  options: AdvanceOptions,
+): Map<string, Result> {
   const results = new Map<string, Result>()
   for (const element of vector) {
     const result = resultOf(rule, element, options.externalLabels ?? {})
-    if (options.onlyInstance !== undefined && result.labels['instance'] !== options.onlyInstance) continue
+    if (options.onlyInstance !== undefined && result.labels['instance'] !== options.onlyInstance)
+      continue
     if (results.has(result.fingerprint)) {
       throw new DuplicateAlertError(
         `vector contains metrics with the same labelset after applying alert labels: ${JSON.stringify(result.labels)}; aggregate the expression, or set fewer labels`,
       )
     }
     if (options.taken?.(result.fingerprint)) {
-      throw new DuplicateAlertError(`another rule already raises this alert: ${JSON.stringify(result.labels)}; give one of them another name or severity`)
+      throw new DuplicateAlertError(
+        `another rule already raises this alert: ${JSON.stringify(result.labels)}; give one of them another name or severity`,
+      )
     }
     results.set(result.fingerprint, result)
   }
@@ -127,15 +135,23 @@ function resultsOf(rule: AlertingRule, vector: readonly VectorElement[], options
 function resultOf(rule: AlertingRule, element: VectorElement, externalLabels: Labels): Result {
   const data = { labels: element.labels, value: element.value, externalLabels }
   const labels: Record<string, string> = {}
-  for (const [name, value] of Object.entries(element.labels)) if (name !== '__name__') labels[name] = value
+  for (const [name, value] of Object.entries(element.labels))
+    if (name !== '__name__') labels[name] = value
   for (const [name, text] of Object.entries(rule.labels)) labels[name] = expand(text, data)
   labels['alertname'] = rule.name
   for (const [name, value] of Object.entries(labels)) if (value === '') delete labels[name]
-  const annotations = Object.fromEntries(Object.entries(rule.annotations).map(([name, text]) => [name, expand(text, data)]))
+  const annotations = Object.fromEntries(
+    Object.entries(rule.annotations).map(([name, text]) => [name, expand(text, data)]),
+  )
   return { fingerprint: fingerprint(labels), labels, annotations, value: element.value }
 }
 
-function started(rule: AlertingRule, result: Result, now: Millis, id: string): Step & { after: ActiveAlert } {
+function started(
+  rule: AlertingRule,
+  result: Result,
+  now: Millis,
+  id: string,
+): Step & { after: ActiveAlert } {
   const pending: ActiveAlert = { id, ...result, state: 'pending', activeAt: now }
   if (rule.for > 0) return { after: pending, kinds: ['pending'] }
   return { after: { ...pending, state: 'firing', firedAt: now }, kinds: ['firing'] }
@@ -150,25 +166,37 @@ function present(rule: AlertingRule, alert: ActiveAlert, result: Result, now: Mi
   return { after, kinds: keepFiringSince === undefined ? [] : ['holds'] }
 }
 
-function missing(rule: AlertingRule, alert: ActiveAlert, now: Millis, options: AdvanceOptions): Step {
-  const otherHost = options.onlyInstance !== undefined && alert.labels['instance'] !== options.onlyInstance
+function missing(
+  rule: AlertingRule,
+  alert: ActiveAlert,
+  now: Millis,
+  options: AdvanceOptions,
+): Step {
+  const otherHost =
+    options.onlyInstance !== undefined && alert.labels['instance'] !== options.onlyInstance
   if (otherHost || options.hold?.(alert)) return { after: alert, kinds: [] }
   if (alert.state === 'pending') return { after: undefined, kinds: ['dropped'] }
   const since = alert.keepFiringSince ?? now
-  if (rule.keepFiringFor === 0 || now - since >= rule.keepFiringFor) return { after: undefined, kinds: ['resolved'] }
+  if (rule.keepFiringFor === 0 || now - since >= rule.keepFiringFor)
+    return { after: undefined, kinds: ['resolved'] }
   if (alert.keepFiringSince !== undefined) return { after: alert, kinds: [] }
   return { after: { ...alert, keepFiringSince: since }, kinds: ['keeping'] }
 }
 
 /** Moves the clocks still running back with the wall clock; when it fired stays a fact. */
 function shifted(alert: ActiveAlert, back: Millis): ActiveAlert {
-  const keepFiringSince = alert.keepFiringSince === undefined ? {} : { keepFiringSince: alert.keepFiringSince - back }
+  const keepFiringSince =
+    alert.keepFiringSince === undefined ? {} : { keepFiringSince: alert.keepFiringSince - back }
   const activeAt = alert.state === 'pending' ? { activeAt: alert.activeAt - back } : {}
   return { ...alert, ...activeAt, ...keepFiringSince }
 }
 
 /** The alert as others see it; `resolvedAt` makes it a resolved one. */
-export function viewOf(rule: { readonly name: string; readonly group: string }, alert: ActiveAlert, resolvedAt?: Millis): AlertView {
+export function viewOf(
+  rule: { readonly name: string; readonly group: string },
+  alert: ActiveAlert,
+  resolvedAt?: Millis,
+): AlertView {
   return {
     id: alert.id,
     fingerprint: alert.fingerprint,

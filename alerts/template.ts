@@ -79,7 +79,9 @@ function readAction(text: string, open: number): ActionText {
   if (comment !== null) {
     return { body: '', end: open + comment[0].length, trimNext: comment[0].endsWith(' -}}') }
   }
-  const match = /^\{\{(?:-(?=\s))?((?:"(?:\\.|[^"\\])*"|`[^`]*`|(?!\}\})[\s\S])*)\}\}/.exec(text.slice(open))
+  const match = /^\{\{(?:-(?=\s))?((?:"(?:\\.|[^"\\])*"|`[^`]*`|(?!\}\})[\s\S])*)\}\}/.exec(
+    text.slice(open),
+  )
   if (match === null) throw new TemplateError('unclosed action: write {{ … }}')
   const inner = match[1]!
   const trimNext = /\s-$/.test(inner)
@@ -180,7 +182,9 @@ class Action {
   }
 
   #path(text: string): Value {
-    const [root, ...fields] = text.startsWith('.') ? [`.${text.split('.')[1]}`, ...text.split('.').slice(2)] : text.split('.')
+    const [root, ...fields] = text.startsWith('.')
+      ? [`.${text.split('.')[1]}`, ...text.split('.').slice(2)]
+      : text.split('.')
     const value = this.#root(root!)
     if (fields.length === 0) return value
     if (typeof value !== 'object' || fields.length > 1) {
@@ -225,13 +229,18 @@ const ofNumber: Readonly<Record<string, (value: number) => string>> = {
 }
 
 const ofText: Readonly<Record<string, (text: string) => string>> = {
-  title: (text) => text.replace(/(^|[^\p{L}\p{N}_'])(\p{L})/gu, (_all, before: string, letter: string) => before + letter.toUpperCase()),
+  title: (text) =>
+    text.replace(
+      /(^|[^\p{L}\p{N}_'])(\p{L})/gu,
+      (_all, before: string, letter: string) => before + letter.toUpperCase(),
+    ),
   toUpper: (text) => text.toUpperCase(),
   toLower: (text) => text.toLowerCase(),
 }
 
 function call(name: string, args: readonly Value[]): Value {
-  const wrong = (count: number) => new TemplateError(`wrong number of args for ${name}: want ${count} got ${args.length}`)
+  const wrong = (count: number) =>
+    new TemplateError(`wrong number of args for ${name}: want ${count} got ${args.length}`)
   if (Object.hasOwn(ofNumber, name)) {
     if (args.length !== 1) throw wrong(1)
     return ofNumber[name]!(toNumber(args[0]!, name))
@@ -242,7 +251,10 @@ function call(name: string, args: readonly Value[]): Value {
   }
   if (name === 'printf') {
     if (args.length === 0) throw wrong(1)
-    return printf(toText(args[0]!, name), args.slice(1).map((arg) => (typeof arg === 'object' ? printed(arg) : arg)))
+    return printf(
+      toText(args[0]!, name),
+      args.slice(1).map((arg) => (typeof arg === 'object' ? printed(arg) : arg)),
+    )
   }
   if (name === 'index') {
     if (args.length !== 2 || typeof args[0] !== 'object') throw wrong(2)
@@ -252,7 +264,12 @@ function call(name: string, args: readonly Value[]): Value {
 }
 
 function toNumber(value: Value, name: string): number {
-  const number = typeof value === 'number' ? value : typeof value === 'string' && value.trim() !== '' ? Number(value) : Number.NaN
+  const number =
+    typeof value === 'number'
+      ? value
+      : typeof value === 'string' && value.trim() !== ''
+        ? Number(value)
+        : Number.NaN
   if (Number.isNaN(number) && value !== 'NaN' && typeof value !== 'number') {
     throw new TemplateError(`error calling ${name}: can't convert ${printed(value)} to float`)
   }
@@ -267,6 +284,8 @@ function toText(value: Value, name: string): string {
 function printed(value: Value): string {
   if (typeof value === 'string') return value
   if (typeof value === 'number') return formatPlain(value)
-  const entries = Object.keys(value).sort().map((key) => `${key}:${value[key]}`)
+  const entries = Object.keys(value)
+    .sort()
+    .map((key) => `${key}:${value[key]}`)
   return `map[${entries.join(' ')}]`
 }

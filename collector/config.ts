@@ -174,13 +174,36 @@ function numberOrText(value: string): unknown {
 function readYaml(path: string | undefined, faults: string[]): Record<string, unknown> {
   if (path === undefined || path === '') return {}
   try {
-    const value: unknown = parseYaml(readFileSync(path, 'utf8')) ?? {}
-    if (typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown>
-    faults.push(`CALLWARD_CONFIG: ${path} holds no keys, e.g. "labels: {role: pbx}"`)
+    const content: unknown = parseYaml(readFileSync(path, 'utf8')) ?? {}
+    if (isRecord(content)) return ownSection(content, path, faults)
+    faults.push(`CALLWARD_CONFIG: ${path} holds no keys, e.g. "collector: {labels: {role: pbx}}"`)
   } catch (error) {
     const reason = error instanceof Error ? error.message.split('\n', 1)[0] : String(error)
     faults.push(`CALLWARD_CONFIG: ${path} cannot be read: ${reason}`)
   }
+  return {}
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** The section `collector:` of a file shared with the hub, or all of a file without sections. */
+function ownSection(
+  content: Record<string, unknown>,
+  path: string,
+  faults: string[],
+): Record<string, unknown> {
+  if (!('collector' in content) && !isRecord(content['hub'])) return content
+  const own = content['collector'] ?? {}
+  for (const key of Object.keys(content)) {
+    if (key === 'hub' || key === 'collector') continue
+    faults.push(`CALLWARD_CONFIG: ${path}: unknown section "${key}"; known are hub, collector`)
+  }
+  if (isRecord(own)) return own
+  faults.push(
+    `CALLWARD_CONFIG: ${path}: collector must hold keys, e.g. "collector: {interval: 10}"`,
+  )
   return {}
 }
 

@@ -11,7 +11,8 @@ import {
 
 /** Most series of one frame: about 600 kB of JSON with usual labels. */
 const seriesPerFrame = 2000
-const handshakeMilliseconds = 10_000
+/** A hub whose machine is gone gives no answer at all: one interval, so that it is asked again before it calls this host silent. */
+const handshakeMilliseconds = { least: 2000, most: 10_000 }
 const pingMilliseconds = 15_000
 const missedPingsLimit = 2
 
@@ -41,11 +42,12 @@ export class Connection {
   #httpStatus: number | undefined
   #failure = ''
 
-  constructor(url: string, token: string, events: ConnectionEvents) {
+  constructor(url: string, token: string, intervalSeconds: number, events: ConnectionEvents) {
     this.#events = events
+    const { least, most } = handshakeMilliseconds
     this.#socket = new WebSocket(url, {
       headers: { authorization: `Bearer ${token}` },
-      handshakeTimeout: handshakeMilliseconds,
+      handshakeTimeout: Math.min(most, Math.max(least, intervalSeconds * 1000)),
       perMessageDeflate: false,
       maxPayload: limits.frameBytes,
     })

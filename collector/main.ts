@@ -30,8 +30,8 @@ Environment:
 
 A hub with a certificate of an own authority: NODE_EXTRA_CA_CERTS=/path/ca.pem
 
-Keys of the YAML file: labels.{instance,server,customer,site,role,env}, interval,
-procRoot, sysRoot, rootfs, sections.<name>: false, hub, tokenFile, data.
+Keys of the section "collector" of the YAML file: labels.{instance,server,customer,site,role,env},
+interval, procRoot, sysRoot, rootfs, sections.<name>: false, hub, tokenFile, data.
 
 Examples:
   CALLWARD_HUB=wss://hub.bank.example CALLWARD_TOKEN_FILE=/etc/callward/token \\
@@ -39,8 +39,9 @@ Examples:
   callward-collector --check
 
   # collector.yaml
-  labels: {customer: bank-a, site: hanoi, role: pbx}
-  sections: {entropy: false}
+  collector:
+    labels: {customer: bank-a, site: hanoi, role: pbx}
+    sections: {entropy: false}
 `
 
 const entry = fileURLToPath(import.meta.url)

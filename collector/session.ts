@@ -1,4 +1,4 @@
-import { BackOff, type Ending } from './back-off.ts'
+import { BackOff, type Ending, longestFailedMilliseconds } from './back-off.ts'
 import { canonical, documentHash } from './canonical.ts'
 import type { Clock } from './clock.ts'
 import { ClockOffset } from './clock-offset.ts'
@@ -120,7 +120,10 @@ class HubSession implements Session {
   constructor(options: SessionOptions) {
     this.#options = options
     this.#pending = new PendingReports(options.pending ?? defaultPendingLimits)
-    this.#backOff = new BackOff(options.random)
+    this.#backOff = new BackOff(
+      longestFailedMilliseconds(options.hello.intervalSeconds),
+      options.random,
+    )
     this.#offset = new ClockOffset(options.clock)
   }
 
@@ -235,7 +238,7 @@ class HubSession implements Session {
   #open(token: string): void {
     if (this.#closing) return
     const url = new URL('session', `${this.#options.url.replace(/\/+$/, '')}/`).href
-    this.#connection = new Connection(url, token, {
+    this.#connection = new Connection(url, token, this.#options.hello.intervalSeconds, {
       opened: () => this.#sayHello(),
       answered: (frame) => this.#answered(frame),
       ended: (end) => this.#ended(end),
@@ -372,7 +375,7 @@ class HubSession implements Session {
     this.#onIdle?.()
     if (this.#closing) return
     this.#giveUpUnreadable(end)
-    const ending: Ending = lived === undefined || isRefusal(end) ? 'failed' : 'lost'
+    const ending: Ending = isRefusal(end) ? 'refused' : lived === undefined ? 'failed' : 'lost'
     const retryMilliseconds = Math.round(this.#backOff.after(ending, lived))
     const { message, severe } = explain(end, this.#options.url)
     const fields = { code: end.code, waiting: this.#pending.count, retryMilliseconds }

@@ -376,13 +376,13 @@ export const metricCatalogue: readonly Metric[] = [
   ...ownMetrics,
 ]
 
-/** The stored metrics as Prometheus's `/api/v1/metadata` answers, by name; no metric of the hub's own process. */
+/** The stored metrics with what `/api/v1/metadata` answers of each; no metric of the hub's own process. */
 export function prometheusMetadata(): Record<
   string,
-  { type: MetricType; help: string; unit: string }[]
+  { type: MetricType; help: string; unit: string }
 > {
   const stored = metricCatalogue.filter((metric) => metric.own !== true)
   return Object.fromEntries(
-    stored.map(({ name, type, help, unit }) => [name, [{ type, help, unit }]]),
+    stored.map(({ name, type, help, unit }) => [name, { type, help, unit }]),
   )
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import { prometheusMetadata } from '../dashboards/catalogue.ts'
 import type { Clock } from './clock.ts'
 import type { HubConfig } from './config.ts'
@@ -13,7 +13,7 @@ import { inventoryPlugin } from './inventory/plugin.ts'
 import { knowledgePlugin } from './knowledge/plugin.ts'
 import { livePlugin } from './live/plugin.ts'
 import { loggerOptions } from './logging.ts'
-import { openApi } from './openapi.ts'
+import { openApi, openApiRoute } from './openapi.ts'
 import { peoplePlugin } from './people/plugin.ts'
 import { promqlPlugin } from './promql/plugin.ts'
 import { recordsPlugin } from './records/plugin.ts'
@@ -39,7 +39,7 @@ export async function buildApp(
     ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array' } },
     requestIdHeader: false,
     // Requests are counted at /metrics; the log tells what failed.
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
   })
   answerErrors(app)
   before(app)
@@ -65,5 +65,6 @@ export async function buildApp(
   await app.register(inventoryPlugin, { clock })
   await app.register(ingestPlugin, { clock, config })
   await app.register(consolePlugin)
+  openApiRoute(app)
   return app
 }

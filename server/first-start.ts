@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { accessSync, chmodSync, constants, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { type HubConfig, publicUrl } from './config.ts'
 import type { Role } from './people/plugin.ts'
@@ -12,7 +12,7 @@ export class StartError extends Error {}
 export function prepareDataFolder(config: HubConfig): void {
   const hub = join(config.data, 'hub')
   try {
-    mkdirSync(hub, { recursive: true, mode: 0o700 })
+    makeFolder(hub)
     accessSync(hub, constants.W_OK | constants.X_OK)
     const probe = join(hub, `.probe-${process.pid}`)
     writeFileSync(probe, '')
@@ -25,6 +25,16 @@ export function prepareDataFolder(config: HubConfig): void {
     )
   }
   guardDemo(config, join(config.data, 'demo'))
+}
+
+/**
+ * Makes a folder and those above it, for this user only. Not `mkdirSync(recursive)`: Node loops for ever where
+ * the system says ENOENT to a mkdir in an existing folder, as /proc does.
+ */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return
+  if (dirname(path) !== path) makeFolder(dirname(path))
+  mkdirSync(path, { mode: 0o700 })
 }
 
 /** Demo and real data never share a folder. */
@@ -57,7 +67,7 @@ export function localFiles(config: HubConfig): LocalFiles {
 /** Writes the local collector's and terminal's tokens where they are missing or no longer valid. */
 export async function ensureLocalTokens(app: FastifyInstance, config: HubConfig): Promise<void> {
   const files = localFiles(config)
-  mkdirSync(join(config.data, 'collector'), { recursive: true, mode: 0o700 })
+  makeFolder(join(config.data, 'collector'))
   await ensureToken(app, files.collectorToken, 'local-collector', 'collector', 'this host’s own collector')
   await ensureToken(app, files.terminalToken, 'admin', 'admin', 'terminal on the hub’s machine')
 }

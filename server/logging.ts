@@ -5,7 +5,7 @@ export function loggerOptions(config: HubConfig) {
   return {
     level: config.logLevel,
     redact: {
-      paths: ['req.headers.authorization', 'req.headers.cookie', 'headers.authorization', 'headers.cookie', 'token', 'code', '*.token'],
+      paths: ['req.headers.authorization', 'req.headers.cookie', 'headers.authorization', 'headers.cookie', 'token', '*.token'],
       censor: '[redacted]',
     },
     serializers: {

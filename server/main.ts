@@ -8,7 +8,9 @@ const stopWithinMillis = 10_000
 
 async function start(config: HubConfig): Promise<void> {
   prepareDataFolder(config)
-  const app = await buildApp(config, systemClock)
+  const app = await buildApp(config, systemClock).catch((error: unknown) => {
+    throw openError(error, config)
+  })
   let stopping = false
   const stop = (signal: string) => {
     if (stopping) return
@@ -35,6 +37,13 @@ async function start(config: HubConfig): Promise<void> {
     throw listenError(error, config)
   }
   app.log.info({ console: publicUrl(config), data: config.data }, 'hub ready')
+}
+
+function openError(error: unknown, config: HubConfig): unknown {
+  const { name, message } = error as Error
+  if (name !== 'RecordsError') return error
+  const where = config.recordsUrl === undefined ? `in ${config.data}/hub/records.sqlite` : 'at CALLWARD_RECORDS'
+  return new StartError(`The records ${where} cannot be opened: ${message}.\nRestore them from a backup, or move them away to start with empty ones.`)
 }
 
 function listenError(error: unknown, config: HubConfig): unknown {

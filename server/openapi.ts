@@ -1,4 +1,5 @@
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger'
+import type { FastifyInstance } from 'fastify'
 import { version } from './assets.ts'
 import { type HubConfig, publicUrl } from './config.ts'
 
@@ -33,4 +34,13 @@ export function openApi(config: HubConfig): FastifyDynamicSwaggerOptions {
       }
     },
   }
+}
+
+/** `/api/v1/openapi.json`, for every role that can read anything. */
+export function openApiRoute(app: FastifyInstance): void {
+  app.get(
+    '/api/v1/openapi.json',
+    { config: { access: { owner: 'hub', roles: ['admin', 'operator', 'auditor', 'collector', 'grafana'] } } },
+    async () => app.swagger(),
+  )
 }

@@ -23,11 +23,11 @@ const healthy: HostFaults = { recordingsExtraRatio: 0, clockOffsetSeconds: 0, si
 /** [second of the cycle, value], linear in between, constant outside. */
 type Course = readonly (readonly [number, number])[]
 
-/** From 60 % used to 97 %: under 10 % free by second 62, under 5 % by 68; cleaned up after 200. */
+/** From 61 % used to full: under 10 % free by second 53, under 3 % by 60; cleaned up after 200. */
 const fillCourse: Course = [
   [25, 0],
-  [71, 0.36],
-  [200, 0.36],
+  [60, 0.375],
+  [200, 0.375],
   [215, 0],
 ]
 const driftCourse: Course = [

@@ -90,7 +90,7 @@ function factLine(fact: FactAnswer, corrected: boolean): string {
     ...(lateMs >= 60_000 ? [`written down ${localTime(fact.recordedAt)}`] : []),
     ...(corrected ? ['corrected later'] : []),
   ]
-  const kind = plain(fact.kind).replaceAll('_', ' ').padEnd(17)
+  const kind = plain(fact.kind).replaceAll('_', ' ').padEnd(18)
   const mark = marks.length === 0 ? '' : `  (${marks.join('; ')})`
   return `  ${localTime(fact.occurredAt)}  ${kind} ${plain(fact.text)}  [${plain(fact.recordedBy)}]${mark}`
 }

@@ -8,6 +8,7 @@ import { hubOf } from './hub.ts'
 import { incidentCommand } from './incident.ts'
 import { incidentsCommand } from './incidents.ts'
 import { signInCommand } from './sign-in.ts'
+import { start, startHelp } from './start.ts'
 import { tokenCommand } from './token.ts'
 import { versionCommand } from './version.ts'
 import { watchCommand } from './watch.ts'
@@ -61,6 +62,7 @@ export async function run(
   if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
     return showHelp(terminal, rest[0], name === undefined ? 2 : 0)
   }
+  if (name === 'start') return startOrExplain(rest, terminal)
   const command = commands.find((one) => one.name === (name === '--version' ? 'version' : name))
   if (command === undefined) {
     terminal.stderr.write(`callward: there is no command "${name}". See: callward --help\n`)
@@ -69,18 +71,28 @@ export async function run(
   try {
     return await runCommand(command, rest, terminal)
   } catch (error) {
-    if (error instanceof UsageError) {
-      terminal.stderr.write(
-        `callward ${command.name}: ${error.message}\nUsage: callward ${command.name} ${command.usage}\n`,
-      )
-      return 2
-    }
-    if (error instanceof CommandError) {
-      terminal.stderr.write(`callward ${command.name}: ${error.message}\n`)
-      return 1
-    }
-    throw error
+    return explained(error, command.name, command.usage, terminal)
   }
+}
+
+/** `start` runs the hub instead of talking to one, so it takes none of the common options. */
+async function startOrExplain(args: readonly string[], terminal: Terminal): Promise<number> {
+  try {
+    return await start(args)
+  } catch (error) {
+    return explained(asUsage(error), 'start', '[--demo]', terminal)
+  }
+}
+
+/** Exit code of a fault the user can mend, told on standard error; anything else is thrown on. */
+function explained(error: unknown, name: string, usage: string, { stderr }: Terminal): number {
+  if (error instanceof UsageError) {
+    stderr.write(`callward ${name}: ${error.message}\nUsage: callward ${name} ${usage}\n`)
+    return 2
+  }
+  if (!(error instanceof CommandError)) throw error
+  stderr.write(`callward ${name}: ${error.message}\n`)
+  return 1
 }
 
 async function runCommand(command: Command, args: string[], terminal: Terminal): Promise<number> {
@@ -111,14 +123,21 @@ function parse(command: Command, args: string[]): Pick<Call, 'values' | 'positio
     // No command takes an option twice, so no value is a list.
     return { values: values as Call['values'], positionals }
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    if (code?.startsWith('ERR_PARSE_ARGS') === true) throw new UsageError(message)
-    throw error
+    throw asUsage(error)
   }
+}
+
+function asUsage(error: unknown): unknown {
+  const { code, message } = error as NodeJS.ErrnoException
+  return code?.startsWith('ERR_PARSE_ARGS') === true ? new UsageError(message) : error
 }
 
 function showHelp(terminal: Terminal, name: string | undefined, exitCode: number): number {
   const command = commands.find((one) => one.name === name)
+  if (name === 'start') {
+    terminal.stdout.write(startHelp)
+    return exitCode
+  }
   const text =
     command === undefined
       ? overview()

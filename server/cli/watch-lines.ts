@@ -5,6 +5,8 @@ import { localTime, type Paint, plain } from './render.ts'
 export interface AlertChangeBody {
   readonly change: string
   readonly alert: AlertAnswer
+  /** It happened at the line's time, but could be recorded only later. */
+  readonly late?: boolean
 }
 
 /** Body of a pushed message of kind `incident`. */
@@ -36,7 +38,7 @@ export function incidentOf({ incident }: AlertAnswer): string {
 
 /** One line for a change of an alert; `at` is RFC 3339. */
 export function alertLine(
-  { change, alert }: AlertChangeBody,
+  { change, alert, late }: AlertChangeBody,
   at: string,
   { paint, hubUrl }: LineStyle,
 ): string {
@@ -51,6 +53,7 @@ export function alertLine(
     summaryOf(alert),
     by,
     incidentOf(alert),
+    late === true ? '(recorded late)' : '',
     runbook,
   ]
   return parts.filter((part) => part !== '').join('  ')

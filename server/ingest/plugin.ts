@@ -37,7 +37,7 @@ export const ingestPlugin = fp(
       if (principal === undefined || principal.via !== 'token') {
         throw new CallwardError(
           'unauthorized',
-          'The token is missing, unknown or revoked. Make one on the hub: callward token create NAME --role collector',
+          'The token is missing, unknown or revoked. Make one on the hub: callward token create --name NAME --role collector',
         )
       }
       if (principal.role !== 'collector' && principal.role !== 'admin') {

@@ -59,7 +59,10 @@ export class Session {
     this.#log = options.app.log
     this.#helloTimer = setTimeout(() => this.#fail(closeCodes.badFrame, 'no_hello', 'no hello within 10 s'), helloWithinMillis)
     this.#socket.on('message', (data, isBinary) => this.#take(data as Buffer, isBinary))
-    this.#socket.on('error', (err) => this.#log.info({ err }, 'session socket failed'))
+    this.#socket.on('error', (err: Error & { code?: string }) => {
+      if (err.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') this.#metrics.rejected.labels('too_large').inc()
+      this.#log.warn({ err }, 'session socket failed')
+    })
     this.closed = new Promise((resolve) => {
       this.#socket.on('close', (code) => {
         clearTimeout(this.#helloTimer)

@@ -71,7 +71,8 @@ export const inventoryPlugin = fp(
           version: hello.version,
           intervalSeconds: hello.intervalSeconds,
           lastReportAt: known?.lastReportAt,
-          heardAt: known?.heardAt,
+          // A host that has just said hello gets three intervals for its first report.
+          heardAt: known?.heardAt ?? clock.monotonic(),
           connected: true,
           sections: known?.sections ?? [],
         })

@@ -59,20 +59,49 @@ const RunbookList = Type.Object({
 })
 
 const knowledgeRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  app.get('/api/v1/runbooks', { config: { access }, schema: { response: { 200: RunbookList } } }, async () => ({
-    runbooks: app.runbooks.list().map(({ name, title, alert, severity, estimatedMinutes, hash }) => ({ name, title, alert, severity, estimatedMinutes, hash })),
-  }))
+  app.get(
+    '/api/v1/runbooks',
+    { config: { access }, schema: { response: { 200: RunbookList } } },
+    async () => ({
+      runbooks: app.runbooks
+        .list()
+        .map(({ name, title, alert, severity, estimatedMinutes, hash }) => ({
+          name,
+          title,
+          alert,
+          severity,
+          estimatedMinutes,
+          hash,
+        })),
+    }),
+  )
 
-  app.get('/runbooks/:name', { config: { access }, schema: { params: NameParams } }, async (request, reply) => {
-    const runbook = app.runbooks.find(request.params.name)
-    if (runbook === undefined) throw new CallwardError('not_found', 'There is no runbook of that name. GET /api/v1/runbooks lists them.')
-    reply.header('etag', `"${runbook.hash}"`).header('vary', 'accept').header('cache-control', 'private, no-cache')
-    if (prefersMarkdown(request.headers.accept)) return reply.type('text/markdown; charset=utf-8').send(runbook.text)
-    return reply.type('text/html; charset=utf-8').header('content-security-policy', runbookPagePolicy).send(runbookPage(runbook))
-  })
+  app.get(
+    '/runbooks/:name',
+    { config: { access }, schema: { params: NameParams } },
+    async (request, reply) => {
+      const runbook = app.runbooks.find(request.params.name)
+      if (runbook === undefined)
+        throw new CallwardError(
+          'not_found',
+          'There is no runbook of that name. GET /api/v1/runbooks lists them.',
+        )
+      reply
+        .header('etag', `"${runbook.hash}"`)
+        .header('vary', 'accept')
+        .header('cache-control', 'private, no-cache')
+      if (prefersMarkdown(request.headers.accept))
+        return reply.type('text/markdown; charset=utf-8').send(runbook.text)
+      return reply
+        .type('text/html; charset=utf-8')
+        .header('content-security-policy', runbookPagePolicy)
+        .send(runbookPage(runbook))
+    },
+  )
 }
 
 /** True when Markdown is asked for and HTML is not. */
 function prefersMarkdown(accept: string | undefined): boolean {
-  return accept !== undefined && accept.includes('text/markdown') && !accept.includes('text/html')
+  const types = accept ?? ''
+  return types.includes('text/markdown') && !types.includes('text/html')
 }

@@ -51,7 +51,9 @@ export class RunbookFiles {
       this.#onFault(this.#folder, error)
       return []
     }
-    const names = files.filter((file) => file.endsWith('.md') && file !== 'README.md').map((file) => file.slice(0, -3))
+    const names = files
+      .filter((file) => file.endsWith('.md') && file !== 'README.md')
+      .map((file) => file.slice(0, -3))
     return names.sort().flatMap((name) => this.find(name) ?? [])
   }
 }

@@ -17,7 +17,9 @@ export const runbookPagePolicy = `default-src 'none'; style-src 'sha256-${create
 
 /** A runbook as a page that needs nothing else: it prints, and reads well on a phone at night. */
 export function runbookPage(runbook: Runbook): string {
-  const steps = runbook.steps.map(({ id, text }) => `<li id="step-${escaped(id)}">${escaped(text)}</li>`).join('\n')
+  const steps = runbook.steps
+    .map(({ id, text }) => `<li id="step-${escaped(id)}">${escaped(text)}</li>`)
+    .join('\n')
   return `<!doctype html>
 <html lang="en">
 <head>

@@ -42,14 +42,19 @@ const markdown = new MarkdownIt({ html: false, linkify: false })
 /** Reads one runbook file's text. Throws RunbookError. */
 export function readRunbook(name: string, text: string): Runbook {
   const { front, body } = split(text)
-  const at = (key: string, example: string) => new RunbookError(`${key}: is missing or wrong; example: "${example}"`)
+  const at = (key: string, example: string) =>
+    new RunbookError(`${key}: is missing or wrong; example: "${example}"`)
   const { title, alert, severity, roles, estimated_minutes: minutes, steps } = front
   if (typeof title !== 'string' || title === '') throw at('title', 'title: A disk is almost full')
   if (alert !== name) throw at('alert', `alert: ${name}`)
-  if (severity !== 'critical' && severity !== 'warning' && severity !== 'info') throw at('severity', 'severity: critical')
-  if (!Array.isArray(roles) || roles.length === 0 || roles.some((role) => typeof role !== 'string')) throw at('roles', 'roles: [on-call engineer]')
-  if (typeof minutes !== 'number' || !(minutes > 0)) throw at('estimated_minutes', 'estimated_minutes: 15')
-  if (!isSteps(steps)) throw at('steps', 'steps: [{id: see-room, text: See which folder grew}], every id once')
+  if (severity !== 'critical' && severity !== 'warning' && severity !== 'info')
+    throw at('severity', 'severity: critical')
+  if (!Array.isArray(roles) || roles.length === 0 || roles.some((role) => typeof role !== 'string'))
+    throw at('roles', 'roles: [on-call engineer]')
+  if (typeof minutes !== 'number' || !(minutes > 0))
+    throw at('estimated_minutes', 'estimated_minutes: 15')
+  if (!isSteps(steps))
+    throw at('steps', 'steps: [{id: see-room, text: See which folder grew}], every id once')
   return {
     name,
     title,
@@ -67,14 +72,18 @@ export function readRunbook(name: string, text: string): Runbook {
 
 function split(text: string): { front: Record<string, unknown>; body: string } {
   const match = /^---\r?\n([\s\S]*?)\r?\n---\r?\n([\s\S]*)$/.exec(text)
-  if (match === null) throw new RunbookError('front matter is missing; begin the file with "---", keys, "---"')
+  if (match === null)
+    throw new RunbookError('front matter is missing; begin the file with "---", keys, "---"')
   let front: unknown
   try {
     front = parse(match[1]!)
   } catch (error) {
     throw new RunbookError(`front matter is not readable as YAML: ${(error as Error).message}`)
   }
-  if (typeof front !== 'object' || front === null || Array.isArray(front)) throw new RunbookError('front matter must be keys and values; example: "title: A disk is almost full"')
+  if (typeof front !== 'object' || front === null || Array.isArray(front))
+    throw new RunbookError(
+      'front matter must be keys and values; example: "title: A disk is almost full"',
+    )
   // Checked above; its values are looked at one by one.
   return { front: front as Record<string, unknown>, body: match[2]!.trim() }
 }
@@ -85,7 +94,14 @@ function isSteps(value: unknown): value is RunbookStep[] {
   return value.every((step: unknown) => {
     if (typeof step !== 'object' || step === null) return false
     const { id, text } = step as Partial<RunbookStep>
-    if (typeof id !== 'string' || !/^[a-z][a-z0-9-]*$/.test(id) || typeof text !== 'string' || text === '' || ids.has(id)) return false
+    if (
+      typeof id !== 'string' ||
+      !/^[a-z][a-z0-9-]*$/.test(id) ||
+      typeof text !== 'string' ||
+      text === '' ||
+      ids.has(id)
+    )
+      return false
     ids.add(id)
     return true
   })

@@ -182,7 +182,12 @@ function pointsOf(row: Row, frame: Frame): Series {
 async function rangeValue({ query, expr }: Prepared, frame: Frame): Promise<Value> {
   const rows = [...finalRows(query, await query.evaluate(expr, frame))]
   rows.sort((left, right) => compareLabels(left.labels, right.labels))
-  return { kind: 'matrix', series: rows.map((row) => pointsOf(row, frame)) }
+  const series: Series[] = []
+  for (const row of rows) {
+    series.push(pointsOf(row, frame))
+    if (query.budget.spend(frame.steps)) await query.budget.pause()
+  }
+  return { kind: 'matrix', series }
 }
 
 function checkRange(maxPoints: number, start: number, end: number, step: number): void {

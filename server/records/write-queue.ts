@@ -149,9 +149,10 @@ export class WriteQueue {
     const startedAt = this.#clock.monotonic()
     const mayJoin = () =>
       joined === 0 ||
-      (joined < this.#limits.maxGroupTransactions &&
+      (!this.#engine.broken() &&
+        joined < this.#limits.maxGroupTransactions &&
         this.#clock.monotonic() - startedAt < this.#limits.maxGroupMilliseconds)
-    while (this.#waiting.length > 0 && mayJoin() && !this.#engine.broken()) {
+    while (this.#waiting.length > 0 && mayJoin()) {
       const job = this.#waiting.shift()!
       if (this.#refuseLate(job)) continue
       joined += 1

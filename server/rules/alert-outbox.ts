@@ -67,7 +67,11 @@ export class AlertOutbox {
     const writes = new Map(batch.writes.map((write) => [idOf(write), write]))
     const last = this.#queue.at(-1)
     // A batch that is being written right now must not change.
-    const mergeable = this.#writing === undefined && last !== undefined && last.changes.length === 0 && batch.changes.length === 0
+    const mergeable =
+      this.#writing === undefined &&
+      last !== undefined &&
+      last.changes.length === 0 &&
+      batch.changes.length === 0
     if (mergeable) for (const [id, write] of writes) last.writes.set(id, write)
     else this.#queue.push({ writes, changes: batch.changes })
     this.#bound()
@@ -134,7 +138,8 @@ export class AlertOutbox {
         }
       })
     } catch (error) {
-      for (const batch of batches) batch.changes = batch.changes.map((change) => ({ ...change, late: true }))
+      for (const batch of batches)
+        batch.changes = batch.changes.map((change) => ({ ...change, late: true }))
       this.#failing = true
       onFailed(error, this.waiting)
       return false

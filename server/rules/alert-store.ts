@@ -25,8 +25,16 @@ export interface AlertIncident {
 }
 
 /** Pending and firing alerts; rows that cannot be read are handed to `onBadRow`. */
-export async function loadActive(records: Records, onBadRow: (row: AlertRow, error: unknown) => void): Promise<SavedAlert[]> {
-  const rows = await records.read.selectFrom('alerts').selectAll().where('state', 'in', ['pending', 'firing']).orderBy('active_at').execute()
+export async function loadActive(
+  records: Records,
+  onBadRow: (row: AlertRow, error: unknown) => void,
+): Promise<SavedAlert[]> {
+  const rows = await records.read
+    .selectFrom('alerts')
+    .selectAll()
+    .where('state', 'in', ['pending', 'firing'])
+    .orderBy('active_at')
+    .execute()
   return rows.flatMap((row) => {
     try {
       return [savedOf(row)]
@@ -74,10 +82,17 @@ export async function incidentsOf(
 }
 
 /** Writes rows in their order; a repeat has no second effect. Acknowledgements are left as they are. */
-export async function saveAlerts(tx: RecordsTransaction, writes: readonly AlertWrite[]): Promise<void> {
+export async function saveAlerts(
+  tx: RecordsTransaction,
+  writes: readonly AlertWrite[],
+): Promise<void> {
   for (const write of writes) {
     if (write.kind === 'drop') {
-      await tx.deleteFrom('alerts').where('id', '=', write.id).where('state', '=', 'pending').execute()
+      await tx
+        .deleteFrom('alerts')
+        .where('id', '=', write.id)
+        .where('state', '=', 'pending')
+        .execute()
       continue
     }
     const { id: _id, acknowledged_at: _at, acknowledged_by: _by, ...changed } = write.row
@@ -95,19 +110,36 @@ export async function stampAcknowledged(
   id: string,
   by: string,
   at: Millis,
-): Promise<{ readonly acknowledgedAt: Millis; readonly acknowledgedBy: string; readonly first: boolean } | undefined> {
-  const row = await tx.selectFrom('alerts').select(['state', 'acknowledged_at', 'acknowledged_by']).where('id', '=', id).executeTakeFirst()
+): Promise<
+  | { readonly acknowledgedAt: Millis; readonly acknowledgedBy: string; readonly first: boolean }
+  | undefined
+> {
+  const row = await tx
+    .selectFrom('alerts')
+    .select(['state', 'acknowledged_at', 'acknowledged_by'])
+    .where('id', '=', id)
+    .executeTakeFirst()
   if (row === undefined || row.state !== 'firing') return undefined
   if (row.acknowledged_at !== null) {
-    return { acknowledgedAt: Number(row.acknowledged_at), acknowledgedBy: row.acknowledged_by ?? '', first: false }
+    return {
+      acknowledgedAt: Number(row.acknowledged_at),
+      acknowledgedBy: row.acknowledged_by ?? '',
+      first: false,
+    }
   }
-  await tx.updateTable('alerts').set({ acknowledged_at: at, acknowledged_by: by, updated_at: at }).where('id', '=', id).execute()
+  await tx
+    .updateTable('alerts')
+    .set({ acknowledged_at: at, acknowledged_by: by, updated_at: at })
+    .where('id', '=', id)
+    .execute()
   return { acknowledgedAt: at, acknowledgedBy: by, first: true }
 }
 
 /** Marks the pending alerts as still watched, so that a restart knows how long nobody looked. */
 export async function touchPending(records: Records, now: Millis): Promise<void> {
-  await records.write((tx) => tx.updateTable('alerts').set({ updated_at: now }).where('state', '=', 'pending').execute())
+  await records.write((tx) =>
+    tx.updateTable('alerts').set({ updated_at: now }).where('state', '=', 'pending').execute(),
+  )
 }
 
 /** The row of an alert's present state. */
@@ -189,7 +221,11 @@ function numberOf(text: string): number {
 
 function texts(json: string): Labels {
   const value: unknown = JSON.parse(json)
-  if (typeof value !== 'object' || value === null || Object.values(value).some((text) => typeof text !== 'string')) {
+  if (
+    typeof value !== 'object' ||
+    value === null ||
+    Object.values(value).some((text) => typeof text !== 'string')
+  ) {
     throw new Error('labels or annotations are not a mapping of texts')
   }
   return value as Labels

@@ -21,9 +21,15 @@ export function firstTurn(name: string, interval: Millis, now: Millis, monotonic
 }
 
 /** The turn after one that was taken at `monotonic`, and how many were missed on the way. */
-export function nextTurn(cadence: Cadence, monotonic: number): { readonly cadence: Cadence; readonly missed: number } {
+export function nextTurn(
+  cadence: Cadence,
+  monotonic: number,
+): { readonly cadence: Cadence; readonly missed: number } {
   const passed = Math.max(0, Math.floor((monotonic - cadence.nextAt) / cadence.interval))
-  return { cadence: { ...cadence, nextAt: cadence.nextAt + (passed + 1) * cadence.interval }, missed: passed }
+  return {
+    cadence: { ...cadence, nextAt: cadence.nextAt + (passed + 1) * cadence.interval },
+    missed: passed,
+  }
 }
 
 function hash(text: string): number {

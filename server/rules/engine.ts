@@ -6,13 +6,18 @@ import { CallwardError } from '../errors.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
 import type { StoreWriter } from '../store/writer.ts'
 import { AlertOutbox } from './alert-outbox.ts'
-import { loadActive, loadCollectorInstances, stampAcknowledged, touchPending } from './alert-store.ts'
+import {
+  loadActive,
+  loadCollectorInstances,
+  stampAcknowledged,
+  touchPending,
+} from './alert-store.ts'
 import { HostPresence } from './host-presence.ts'
 import type { RuleQueries } from './queries.ts'
 import { restoreAlerts } from './restore.ts'
 import type { RuleMetrics } from './rule-metrics.ts'
 import type { AlertRunner, RunnerContext } from './rule-runner.ts'
-import { type RunningGroup, RuleScheduler, seriesOf } from './scheduler.ts'
+import { RuleScheduler, type RunningGroup, seriesOf } from './scheduler.ts'
 import { SeriesWriter } from './series-writer.ts'
 import type { Timers } from './timers.ts'
 
@@ -64,7 +69,12 @@ export class RuleEngine {
     this.#presence = new HostPresence({
       clock,
       queries,
-      onError: (err) => this.#warnNowAndThen('presence', { err }, 'who reports could not be asked; alerts are held'),
+      onError: (err) =>
+        this.#warnNowAndThen(
+          'presence',
+          { err },
+          'who reports could not be asked; alerts are held',
+        ),
     })
     const context: Omit<RunnerContext, 'limit'> = {
       clock,
@@ -84,7 +94,11 @@ export class RuleEngine {
       store: (running, samples, at) => this.#store(running, samples, at),
       onMissed: (running, count) => {
         metrics.missed(count)
-        this.#warnNowAndThen(`missed ${running.group.name}`, { group: running.group.name, count }, 'a rule group was not evaluated in time')
+        this.#warnNowAndThen(
+          `missed ${running.group.name}`,
+          { group: running.group.name, count },
+          'a rule group was not evaluated in time',
+        )
       },
       onRefusedHost: () => metrics.refusedHost(),
     })
@@ -98,12 +112,19 @@ export class RuleEngine {
   /** Loads the saved alerts, then evaluates. Rejects when the records cannot be read. */
   async start(): Promise<void> {
     const { records, clock, log } = this.#options
-    const saved = await loadActive(records, (row, err) => log.error({ err, alert: row.id, rule: row.rule }, 'a saved alert cannot be read and is left out'))
+    const saved = await loadActive(records, (row, err) =>
+      log.error(
+        { err, alert: row.id, rule: row.rule },
+        'a saved alert cannot be read and is left out',
+      ),
+    )
     this.#presence.expect(await loadCollectorInstances(records))
     const ended = restoreAlerts(this.scheduler.alertRunners, saved, clock.now())
     for (const batch of ended) this.#outbox.add(batch)
-    for (const running of this.scheduler.groups) this.#series.resume(sourceOf(running), seriesOf(running))
-    if (saved.length > 0) log.info({ alerts: saved.length, ended: ended.length }, 'alerts taken up again')
+    for (const running of this.scheduler.groups)
+      this.#series.resume(sourceOf(running), seriesOf(running))
+    if (saved.length > 0)
+      log.info({ alerts: saved.length, ended: ended.length }, 'alerts taken up again')
     this.scheduler.start()
     this.#touchLater()
   }
@@ -112,7 +133,11 @@ export class RuleEngine {
     this.#cancelTouch?.()
     await this.scheduler.stop()
     await this.#outbox.close()
-    if (!this.#outbox.empty) this.#options.log.error({ changes: this.waiting }, 'stopped with changes of alerts the records never took')
+    if (!this.#outbox.empty)
+      this.#options.log.error(
+        { changes: this.waiting },
+        'stopped with changes of alerts the records never took',
+      )
   }
 
   /** Resolves when no evaluation and no write is running. */
@@ -126,28 +151,60 @@ export class RuleEngine {
    * storage_unavailable when the records do not hold the alert yet.
    */
   async acknowledge(fingerprint: string, by: string, at: Millis): Promise<AlertView> {
-    const runner = this.scheduler.alertRunners.find((candidate) => candidate.active(fingerprint) !== undefined)
+    const runner = this.scheduler.alertRunners.find(
+      (candidate) => candidate.active(fingerprint) !== undefined,
+    )
     const alert = runner?.active(fingerprint)
     if (runner === undefined || alert === undefined) {
-      throw new CallwardError('not_found', 'No alert with that fingerprint is active; it may have resolved. See GET /api/v1/alerts.')
+      throw new CallwardError(
+        'not_found',
+        'No alert with that fingerprint is active; it may have resolved. See GET /api/v1/alerts.',
+      )
     }
-    if (alert.state === 'pending') throw new CallwardError('conflict', 'The alert is pending, it has not fired; there is nothing to acknowledge yet.')
+    if (alert.state === 'pending')
+      throw new CallwardError(
+        'conflict',
+        'The alert is pending, it has not fired; there is nothing to acknowledge yet.',
+      )
     // What is being written now may be the very firing of this alert.
     await this.#outbox.settled()
     const view = runner.views().find(({ id }) => id === alert.id)
     if (view === undefined) throw new CallwardError('conflict', 'The alert has just resolved.')
-    const stamp = await this.#options.records.write(async (tx) => {
-      const stamped = await stampAcknowledged(tx, view.id, by, at)
-      if (stamped?.first) await this.#options.deliver(tx, { kind: 'acknowledged', alert: { ...view, acknowledgedAt: at, acknowledgedBy: by }, at, by })
-      return stamped
-    })
+    const stamp = await this.#stamp(view, by, at)
     if (stamp === undefined) {
-      throw new CallwardError('storage_unavailable', 'The alert is not in the records yet, or has just resolved; try again in a few seconds.')
+      throw new CallwardError(
+        'storage_unavailable',
+        'The alert is not in the records yet, or has just resolved; try again in a few seconds.',
+      )
     }
     const { acknowledgedAt, acknowledgedBy } = stamp
     runner.acknowledged(view.id, fingerprint, acknowledgedBy, acknowledgedAt)
     if (stamp.first) this.#options.wake(true)
     return { ...view, acknowledgedAt, acknowledgedBy }
+  }
+
+  /** One transaction: the stamp, and who must know of it. */
+  async #stamp(view: AlertView, by: string, at: Millis) {
+    const { records, deliver, log } = this.#options
+    try {
+      return await records.write(async (tx) => {
+        const stamped = await stampAcknowledged(tx, view.id, by, at)
+        const alert = { ...view, acknowledgedAt: at, acknowledgedBy: by }
+        if (stamped?.first) await deliver(tx, { kind: 'acknowledged', alert, at, by })
+        return stamped
+      })
+    } catch (err) {
+      if (err instanceof CallwardError) throw err
+      log.error(
+        { err, rule: view.rule, fingerprint: view.fingerprint },
+        'an acknowledgement could not be recorded',
+      )
+      throw new CallwardError(
+        'storage_unavailable',
+        'The acknowledgement could not be recorded; try again in a few seconds. The hub’s log holds the reason.',
+        { cause: err },
+      )
+    }
   }
 
   #makeOutbox(): AlertOutbox {
@@ -161,17 +218,28 @@ export class RuleEngine {
         wake(true)
       },
       onFailed: (err, changes) => {
-        this.#warnNowAndThen('records', { err, changes }, 'alerts could not be recorded; the screens are told, it is tried again every second')
+        this.#warnNowAndThen(
+          'records',
+          { err, changes },
+          'alerts could not be recorded; the screens are told, it is tried again every second',
+        )
         wake(false)
       },
       onLost: ({ kind, alert }) => {
         metrics.lostChange()
-        log.error({ kind, rule: alert.rule, fingerprint: alert.fingerprint }, 'a change of an alert was given up: too many wait for the records')
+        log.error(
+          { kind, rule: alert.rule, fingerprint: alert.fingerprint },
+          'a change of an alert was given up: too many wait for the records',
+        )
       },
     })
   }
 
-  async #store(running: RunningGroup, samples: readonly VectorElement[], at: Millis): Promise<void> {
+  async #store(
+    running: RunningGroup,
+    samples: readonly VectorElement[],
+    at: Millis,
+  ): Promise<void> {
     const { metrics, clock, hubLabels } = this.#options
     const writes = [this.#series.write(sourceOf(running), samples, at)]
     if (clock.monotonic() - this.#hubSeriesAt >= hubSeriesEveryMillis) {
@@ -181,7 +249,11 @@ export class RuleEngine {
     for (const result of await Promise.allSettled(writes)) {
       if (result.status === 'fulfilled') continue
       metrics.storeFailed()
-      this.#warnNowAndThen('store', { err: result.reason as unknown }, 'series of the rules could not be stored')
+      this.#warnNowAndThen(
+        'store',
+        { err: result.reason as unknown },
+        'series of the rules could not be stored',
+      )
     }
   }
 
@@ -190,7 +262,9 @@ export class RuleEngine {
       const { records, clock } = this.#options
       const pending = this.scheduler.activeAlerts().some(({ state }) => state === 'pending')
       if (pending && this.#outbox.empty) {
-        touchPending(records, clock.now()).catch((err: unknown) => this.#warnNowAndThen('records', { err }, 'pending alerts could not be marked as watched'))
+        touchPending(records, clock.now()).catch((err: unknown) =>
+          this.#warnNowAndThen('records', { err }, 'pending alerts could not be marked as watched'),
+        )
       }
       this.#touchLater()
     })
@@ -199,7 +273,8 @@ export class RuleEngine {
   /** The first of a kind at once, then at most one a minute. */
   #warnNowAndThen(kind: string, fields: object, text: string): void {
     const now = this.#options.clock.monotonic()
-    if (now - (this.#loggedAt.get(kind) ?? Number.NEGATIVE_INFINITY) < logFailuresEveryMillis) return
+    if (now - (this.#loggedAt.get(kind) ?? Number.NEGATIVE_INFINITY) < logFailuresEveryMillis)
+      return
     this.#loggedAt.set(kind, now)
     this.#options.log.warn(fields, text)
   }

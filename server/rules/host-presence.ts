@@ -44,7 +44,9 @@ export class HostPresence {
     // A sample from before the start is what the former process knew.
     const text = `callward_collector_up and timestamp(callward_collector_up) >= ${startedAt.toFixed(3)}`
     try {
-      const results = await this.#queries.compile(text).evaluate(at + clockToleranceMillis, instance)
+      const results = await this.#queries
+        .compile(text)
+        .evaluate(at + clockToleranceMillis, instance)
       return new Map(results.map(({ labels, value }) => [labels['instance'] ?? '', value]))
     } catch (error) {
       this.#onError(error)
@@ -60,7 +62,9 @@ export class HostPresence {
     if (instance === undefined) return sinceStart < holdAfterStartMillis
     const up = known.get(instance)
     if (up === undefined) {
-      return sinceStart < (this.#collectors.has(instance) ? holdCollectorMillis : holdAfterStartMillis)
+      return (
+        sinceStart < (this.#collectors.has(instance) ? holdCollectorMillis : holdAfterStartMillis)
+      )
     }
     return up === 0 && alert.state === 'firing'
   }

@@ -7,14 +7,19 @@ import type { Principal } from '../people/plugin.ts'
 import { incidentsOf } from './alert-store.ts'
 import { RuleEngine } from './engine.ts'
 import { promqlQueries } from './promql-queries.ts'
+import { ruleRoutes } from './routes.ts'
 import { faultText, ownRulesFolder, type RuleFileFault, readRuleFiles } from './rule-files.ts'
 import { type RuleMetrics, ruleMetrics } from './rule-metrics.ts'
-import { ruleRoutes } from './routes.ts'
 import { alertJson } from './schema.ts'
 import { groupStatus, type RuleGroupStatus } from './status.ts'
 import { systemTimers, type Timers } from './timers.ts'
 
-export { prometheusAlerts, prometheusRules, type RuleGroupStatus, type RuleStatus } from './status.ts'
+export {
+  prometheusAlerts,
+  prometheusRules,
+  type RuleGroupStatus,
+  type RuleStatus,
+} from './status.ts'
 
 /** The rules and the alerts they raise. */
 export interface Rules {
@@ -63,7 +68,9 @@ export const rulesPlugin = fp(
   async (app, options: RulesOptions) => {
     const clock = options.clock ?? systemClock
     const queries = promqlQueries(app.promql)
-    const folders = [options.rulesFolder ?? ownRulesFolder, options.config?.rulesFolder].filter((folder) => folder !== undefined)
+    const folders = [options.rulesFolder ?? ownRulesFolder, options.config?.rulesFolder].filter(
+      (folder) => folder !== undefined,
+    )
     const files = readRuleFiles(folders, (text) => {
       try {
         queries.compile(text)
@@ -72,12 +79,16 @@ export const rulesPlugin = fp(
         return error instanceof Error ? error.message : String(error)
       }
     })
-    for (const fault of files.faults) app.log.error({ file: fault.file, line: fault.line }, faultText(fault))
+    for (const fault of files.faults)
+      app.log.error({ file: fault.file, line: fault.line }, faultText(fault))
 
     let engine: RuleEngine | undefined
     const metrics: RuleMetrics = ruleMetrics(app.telemetry.registry, {
       faults: () => files.faults.length,
-      failing: () => engine?.scheduler.groups.flatMap(({ runners }) => runners).filter(({ health }) => health.health === 'err').length ?? 0,
+      failing: () =>
+        engine?.scheduler.groups
+          .flatMap(({ runners }) => runners)
+          .filter(({ health }) => health.health === 'err').length ?? 0,
       waiting: () => engine?.waiting ?? 0,
     })
     const running = new RuleEngine({
@@ -95,7 +106,11 @@ export const rulesPlugin = fp(
       async deliver(tx, change) {
         await app.incidents.alertChanged(tx, change)
         const incident = (await incidentsOf(tx, [change.alert.id])).get(change.alert.id)
-        const body = { change: change.kind, alert: alertJson(change.alert, incident), ...(change.late ? { late: true } : {}) }
+        const body = {
+          change: change.kind,
+          alert: alertJson(change.alert, incident),
+          ...(change.late ? { late: true } : {}),
+        }
         await app.live.publish(tx, { kind: 'alert', at: change.at, body })
       },
       wake(committed) {
@@ -119,6 +134,13 @@ export const rulesPlugin = fp(
   },
   {
     name: 'callward-rules',
-    dependencies: ['callward-telemetry', 'callward-records', 'callward-store', 'callward-promql', 'callward-live', 'callward-incidents'],
+    dependencies: [
+      'callward-telemetry',
+      'callward-records',
+      'callward-store',
+      'callward-promql',
+      'callward-live',
+      'callward-incidents',
+    ],
   },
 )

@@ -10,7 +10,10 @@ export function promqlQueries(promql: Promql): RuleQueries {
       return {
         keepsInstance: promql.keepsInstance(whole),
         async evaluate(at, instance) {
-          const expr = instance === undefined ? whole : promql.withMatcher(whole, { name: 'instance', op: '=', value: instance })
+          const expr =
+            instance === undefined
+              ? whole
+              : promql.withMatcher(whole, { name: 'instance', op: '=', value: instance })
           return vectorOf(await promql.instant(expr, at))
         },
       }

@@ -11,18 +11,26 @@ export const pendingForgottenMillis = 10 * 60_000
  * Gives every saved alert back to its rule with its clocks. Returns what cannot go on: alerts whose rule is gone
  * resolve, pending ones that nobody watched for long are dropped.
  */
-export function restoreAlerts(runners: readonly AlertRunner[], saved: readonly SavedAlert[], now: Millis): OutboxBatch[] {
+export function restoreAlerts(
+  runners: readonly AlertRunner[],
+  saved: readonly SavedAlert[],
+  now: Millis,
+): OutboxBatch[] {
   const restored = new Map<AlertRunner, SavedAlert[]>()
   const ended: OutboxBatch[] = []
   for (const item of saved) {
     const runner = runnerOf(runners, item)
-    const forgotten = item.alert.state === 'pending' && now - item.updatedAt > pendingForgottenMillis
+    const forgotten =
+      item.alert.state === 'pending' && now - item.updatedAt > pendingForgottenMillis
     if (runner === undefined || forgotten) ended.push(endOf(item, now))
     else restored.set(runner, [...(restored.get(runner) ?? []), item])
   }
   for (const [runner, items] of restored) {
     const evaluatedAt = Math.max(...items.map(({ updatedAt }) => updatedAt))
-    runner.restore(items.map(({ alert }) => alert), evaluatedAt)
+    runner.restore(
+      items.map(({ alert }) => alert),
+      evaluatedAt,
+    )
   }
   return ended
 }
@@ -33,11 +41,18 @@ function endOf({ rule, group, alert }: SavedAlert, now: Millis): OutboxBatch {
 }
 
 /** The rule of that name, best in the same group, whose fixed labels the alert has. */
-function runnerOf(runners: readonly AlertRunner[], { rule, group, alert }: SavedAlert): AlertRunner | undefined {
-  const fitting = runners.filter((runner) => runner.rule.name === rule && fixedLabelsFit(runner, alert))
+function runnerOf(
+  runners: readonly AlertRunner[],
+  { rule, group, alert }: SavedAlert,
+): AlertRunner | undefined {
+  const fitting = runners.filter(
+    (runner) => runner.rule.name === rule && fixedLabelsFit(runner, alert),
+  )
   return fitting.find((runner) => runner.rule.group === group) ?? fitting[0]
 }
 
 function fixedLabelsFit(runner: AlertRunner, alert: ActiveAlert): boolean {
-  return Object.entries(runner.rule.labels).every(([name, text]) => text.includes('{{') || (alert.labels[name] ?? '') === text)
+  return Object.entries(runner.rule.labels).every(
+    ([name, text]) => text.includes('{{') || (alert.labels[name] ?? '') === text,
+  )
 }

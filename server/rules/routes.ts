@@ -5,7 +5,16 @@ import { CallwardError } from '../errors.ts'
 import type { Records } from '../records/records.ts'
 import { incidentsOf, loadResolved } from './alert-store.ts'
 import type { RuleFileFault } from './rule-files.ts'
-import { AcknowledgeBody, AlertList, AlertQuery, alertJson, FingerprintParams, OneAlert, RuleList, time } from './schema.ts'
+import {
+  AcknowledgeBody,
+  AlertList,
+  AlertQuery,
+  alertJson,
+  FingerprintParams,
+  OneAlert,
+  RuleList,
+  time,
+} from './schema.ts'
 import type { RuleStatus } from './status.ts'
 
 interface RouteOptions {
@@ -15,22 +24,32 @@ interface RouteOptions {
 }
 
 /** Alerts and rules over REST. */
-export const ruleRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (app, { records, clock, faults }) => {
+export const ruleRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
+  app,
+  { records, clock, faults },
+) => {
   const readers = { owner: 'rules', roles: ['admin', 'operator', 'auditor'] } as const
   const writers = { owner: 'rules', roles: ['admin', 'operator'] } as const
 
   async function shown(alerts: readonly AlertView[]) {
-    const incidents = await incidentsOf(records.read, alerts.map(({ id }) => id))
+    const incidents = await incidentsOf(
+      records.read,
+      alerts.map(({ id }) => id),
+    )
     return alerts.map((alert) => alertJson(alert, incidents.get(alert.id)))
   }
 
   app.get(
     '/api/v1/alerts',
-    { config: { access: readers }, schema: { querystring: AlertQuery, response: { 200: AlertList } } },
+    {
+      config: { access: readers },
+      schema: { querystring: AlertQuery, response: { 200: AlertList } },
+    },
     async (request) => {
       const { state, limit } = request.query
       const active = app.rules.activeAlerts()
-      if (state !== 'all') return { alerts: await shown(worstFirst(active.filter((alert) => alert.state === state))) }
+      if (state !== 'all')
+        return { alerts: await shown(worstFirst(active.filter((alert) => alert.state === state))) }
       const known = new Set(active.map(({ id }) => id))
       const resolved = (await loadResolved(records, limit)).filter(({ id }) => !known.has(id))
       return { alerts: await shown([...worstFirst(active), ...resolved]) }
@@ -39,7 +58,10 @@ export const ruleRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (app, {
 
   app.post(
     '/api/v1/alerts/:fingerprint/acknowledge',
-    { config: { access: writers }, schema: { params: FingerprintParams, body: AcknowledgeBody, response: { 200: OneAlert } } },
+    {
+      config: { access: writers },
+      schema: { params: FingerprintParams, body: AcknowledgeBody, response: { 200: OneAlert } },
+    },
     async (request) => {
       const by = request.principal
       if (by === undefined) throw new CallwardError('unauthorized')
@@ -50,18 +72,27 @@ export const ruleRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (app, {
     },
   )
 
-  app.get('/api/v1/rules', { config: { access: readers }, schema: { response: { 200: RuleList } } }, async () => ({
-    groups: app.rules.groups().map(({ limit: _limit, ...group }) => ({
-      ...group,
-      lastEvaluation: time(group.lastEvaluation),
-      rules: group.rules.map(ruleJson),
-    })),
-    faults: faults().map((fault) => ({ ...fault })),
-  }))
+  app.get(
+    '/api/v1/rules',
+    { config: { access: readers }, schema: { response: { 200: RuleList } } },
+    async () => ({
+      groups: app.rules.groups().map(({ limit: _limit, ...group }) => ({
+        ...group,
+        lastEvaluation: time(group.lastEvaluation),
+        rules: group.rules.map(ruleJson),
+      })),
+      faults: faults().map((fault) => ({ ...fault })),
+    }),
+  )
 }
 
 function ruleJson({ alerts, lastError, lastEvaluation, ...rule }: RuleStatus) {
-  return { ...rule, lastError: lastError ?? null, lastEvaluation: time(lastEvaluation), active: alerts.length }
+  return {
+    ...rule,
+    lastError: lastError ?? null,
+    lastEvaluation: time(lastEvaluation),
+    active: alerts.length,
+  }
 }
 
 const order = { critical: 0, warning: 1, info: 2 } as const
@@ -69,5 +100,7 @@ const order = { critical: 0, warning: 1, info: 2 } as const
 /** Firing before pending, then by severity, newest first. */
 function worstFirst(alerts: readonly AlertView[]): AlertView[] {
   const rank = (alert: AlertView) => (alert.state === 'firing' ? 0 : 10) + order[alert.severity]
-  return [...alerts].sort((a, b) => rank(a) - rank(b) || (b.firedAt ?? b.activeAt) - (a.firedAt ?? a.activeAt))
+  return [...alerts].sort(
+    (a, b) => rank(a) - rank(b) || (b.firedAt ?? b.activeAt) - (a.firedAt ?? a.activeAt),
+  )
 }

@@ -82,7 +82,10 @@ export function readRuleText(
 
 /** One line for a log or a screen: `file:line: message (the rule is left out)`. */
 export function faultText(fault: RuleFileFault): string {
-  const effect = fault.leavesOut === 'nothing' ? 'the rule runs nevertheless' : `the ${fault.leavesOut} is left out`
+  const effect =
+    fault.leavesOut === 'nothing'
+      ? 'the rule runs nevertheless'
+      : `the ${fault.leavesOut} is left out`
   return `${fault.file}:${fault.line}: ${fault.message} (${effect})`
 }
 
@@ -117,11 +120,13 @@ function readText(path: string, faults: RuleFileFault[]): string | undefined {
   }
   try {
     const bytes = readFileSync(path)
-    if (bytes.length > maxFileBytes) return fault(`the file is over ${maxFileBytes} bytes; split it`)
+    if (bytes.length > maxFileBytes)
+      return fault(`the file is over ${maxFileBytes} bytes; split it`)
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return fault('the file is not UTF-8; save it as UTF-8')
+    if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA')
+      return fault('the file is not UTF-8; save it as UTF-8')
     return fault(`the file cannot be read (${code}); make it readable for the hub`)
   }
 }

@@ -23,11 +23,31 @@ export interface RuleGauges {
 export function ruleMetrics(registry: Registry, gauges: RuleGauges): RuleMetrics {
   const totals = { missed: 0, lost: 0, refused: 0 }
   const registers = [registry]
-  const missed = new Counter({ name: 'callward_rule_evaluations_missed_total', help: 'Turns of rule groups that were not taken in time.', registers })
-  const refused = new Counter({ name: 'callward_rule_hosts_refused_total', help: 'Evaluations of one host refused because too many hosts wait.', registers })
-  const late = new Counter({ name: 'callward_alert_changes_late_total', help: 'Changes of alerts the records got only after a retry.', registers })
-  const lost = new Counter({ name: 'callward_alert_changes_lost_total', help: 'Changes of alerts given up because too many waited.', registers })
-  const store = new Counter({ name: 'callward_rule_store_failures_total', help: 'Evaluations whose series could not be stored.', registers })
+  const missed = new Counter({
+    name: 'callward_rule_evaluations_missed_total',
+    help: 'Turns of rule groups that were not taken in time.',
+    registers,
+  })
+  const refused = new Counter({
+    name: 'callward_rule_hosts_refused_total',
+    help: 'Evaluations of one host refused because too many hosts wait.',
+    registers,
+  })
+  const late = new Counter({
+    name: 'callward_alert_changes_late_total',
+    help: 'Changes of alerts the records got only after a retry.',
+    registers,
+  })
+  const lost = new Counter({
+    name: 'callward_alert_changes_lost_total',
+    help: 'Changes of alerts given up because too many waited.',
+    registers,
+  })
+  const store = new Counter({
+    name: 'callward_rule_store_failures_total',
+    help: 'Evaluations whose series could not be stored.',
+    registers,
+  })
   const gauge = (name: string, help: string, value: () => number) =>
     new Gauge({
       name,
@@ -39,7 +59,11 @@ export function ruleMetrics(registry: Registry, gauges: RuleGauges): RuleMetrics
     })
   gauge('callward_rule_file_faults', 'Faults in the rule files.', gauges.faults)
   gauge('callward_rules_failing', 'Rules whose newest evaluation failed.', gauges.failing)
-  gauge('callward_alert_changes_waiting', 'Changes of alerts the records do not hold yet.', gauges.waiting)
+  gauge(
+    'callward_alert_changes_waiting',
+    'Changes of alerts the records do not hold yet.',
+    gauges.waiting,
+  )
   return {
     missed(count) {
       totals.missed += count
@@ -56,7 +80,10 @@ export function ruleMetrics(registry: Registry, gauges: RuleGauges): RuleMetrics
     },
     storeFailed: () => store.inc(),
     series(hubLabels) {
-      const sample = (name: string, value: number) => ({ labels: { ...hubLabels, __name__: name }, value })
+      const sample = (name: string, value: number) => ({
+        labels: { ...hubLabels, __name__: name },
+        value,
+      })
       return [
         sample('callward_rule_file_faults', gauges.faults()),
         sample('callward_rules_failing', gauges.failing()),

@@ -38,7 +38,12 @@ export interface RunnerContext {
   readonly changed: (batch: OutboxBatch) => void
 }
 
-const notYet: RuleHealth = { health: 'unknown', lastError: undefined, lastEvaluation: undefined, evaluationSeconds: 0 }
+const notYet: RuleHealth = {
+  health: 'unknown',
+  lastError: undefined,
+  lastEvaluation: undefined,
+  evaluationSeconds: 0,
+}
 
 /** Runs evaluations one after another in the order asked for, and remembers how the newest went. */
 class Turns {
@@ -73,7 +78,7 @@ class Turns {
 /** One alerting rule with its alerts. Evaluations of it never overlap. */
 export class AlertRunner {
   readonly rule: AlertingRule
-  /** Whether it may be evaluated for one host. */
+  /** Whether it may be evaluated for one host; a limit counts the alerts of all hosts. */
   readonly keepsInstance: boolean
   readonly #expression: RuleExpression
   readonly #context: RunnerContext
@@ -82,7 +87,8 @@ export class AlertRunner {
 
   constructor(rule: AlertingRule, expression: RuleExpression, context: RunnerContext) {
     this.rule = rule
-    this.keepsInstance = expression.keepsInstance && rule.labels['instance'] === undefined
+    this.keepsInstance =
+      expression.keepsInstance && rule.labels['instance'] === undefined && context.limit === 0
     this.#expression = expression
     this.#context = context
     this.#turns = new Turns(context.clock)
@@ -95,7 +101,10 @@ export class AlertRunner {
   /** Puts alerts back as they were; before the first evaluation. */
   restore(alerts: readonly ActiveAlert[], evaluatedAt: Millis): void {
     if (alerts.length === 0) return
-    this.#active = { byFingerprint: new Map(alerts.map((alert) => [alert.fingerprint, alert])), evaluatedAt }
+    this.#active = {
+      byFingerprint: new Map(alerts.map((alert) => [alert.fingerprint, alert])),
+      evaluatedAt,
+    }
     for (const { fingerprint } of alerts) this.#context.owners.set(fingerprint, this)
   }
 
@@ -123,10 +132,14 @@ export class AlertRunner {
 
   async #evaluate(now: Millis, instance: string | undefined): Promise<void> {
     const { presence, limit, newId, externalLabels, owners, changed } = this.#context
-    const known = this.#concerns(instance) ? await presence.known(now, instance) : new Map<string, number>()
+    const known = this.#concerns(instance)
+      ? await presence.known(now, instance)
+      : new Map<string, number>()
     const vector = await this.#expression.evaluate(now + clockToleranceMillis, instance)
     if (limit > 0 && vector.length > limit) {
-      throw new Error(`exceeded limit of ${limit} with ${vector.length} alerts; raise the group's "limit" or narrow the expression`)
+      throw new Error(
+        `exceeded limit of ${limit} with ${vector.length} alerts; raise the group's "limit" or narrow the expression`,
+      )
     }
     // The state may only have gained acknowledgements since the query began.
     const { active, transitions } = advance(this.rule, this.#active, vector, now, {
@@ -160,7 +173,11 @@ export class RecordRunner {
   readonly #turns: Turns
   readonly #limit: number
 
-  constructor(rule: RecordingRule, expression: RuleExpression, context: Pick<RunnerContext, 'clock' | 'limit'>) {
+  constructor(
+    rule: RecordingRule,
+    expression: RuleExpression,
+    context: Pick<RunnerContext, 'clock' | 'limit'>,
+  ) {
     this.rule = rule
     this.#expression = expression
     this.#limit = context.limit
@@ -177,7 +194,9 @@ export class RecordRunner {
     await this.#turns.take(async (now) => {
       const vector = await this.#expression.evaluate(now + clockToleranceMillis)
       if (this.#limit > 0 && vector.length > this.#limit) {
-        throw new Error(`exceeded limit of ${this.#limit} with ${vector.length} series; raise the group's "limit"`)
+        throw new Error(
+          `exceeded limit of ${this.#limit} with ${vector.length} series; raise the group's "limit"`,
+        )
       }
       samples = vector.map((element) => this.#recorded(element))
     })
@@ -192,7 +211,11 @@ export class RecordRunner {
 }
 
 /** What one evaluation's transitions mean for the records and for people. */
-export function batchOf(rule: { readonly name: string; readonly group: string }, transitions: readonly Transition[], now: Millis): OutboxBatch {
+export function batchOf(
+  rule: { readonly name: string; readonly group: string },
+  transitions: readonly Transition[],
+  now: Millis,
+): OutboxBatch {
   const writes: AlertWrite[] = []
   const changes: AlertChange[] = []
   for (const { kind, alert, at } of transitions) {

@@ -27,7 +27,11 @@ export interface SchedulerOptions {
   /** Interval of a group that names none, in milliseconds. */
   readonly defaultInterval: Millis
   /** Stores what a group's evaluation made; must not reject. */
-  readonly store: (group: RunningGroup, samples: readonly VectorElement[], at: Millis) => Promise<void>
+  readonly store: (
+    group: RunningGroup,
+    samples: readonly VectorElement[],
+    at: Millis,
+  ) => Promise<void>
   /** Turns of a group that were not taken in time. */
   readonly onMissed: (group: RunningGroup, count: number) => void
   /** Evaluation of one host that was refused because too many hosts wait. */
@@ -59,7 +63,12 @@ export class RuleScheduler {
     const monotonic = options.clock.monotonic()
     this.#turns = options.groups.map((group) => {
       const running = runningGroup(group, options)
-      const cadence = firstTurn(`${group.file}:${group.name}`, running.intervalMillis, now, monotonic)
+      const cadence = firstTurn(
+        `${group.file}:${group.name}`,
+        running.intervalMillis,
+        now,
+        monotonic,
+      )
       return { running, cadence, evaluation: undefined }
     })
     this.#hosts = new HostQueue({
@@ -75,7 +84,9 @@ export class RuleScheduler {
   }
 
   get alertRunners(): AlertRunner[] {
-    return this.groups.flatMap(({ runners }) => runners.filter((runner) => runner instanceof AlertRunner))
+    return this.groups.flatMap(({ runners }) =>
+      runners.filter((runner) => runner instanceof AlertRunner),
+    )
   }
 
   activeAlerts(): AlertView[] {
@@ -149,20 +160,25 @@ export class RuleScheduler {
   }
 
   async #evaluateHost(instance: string): Promise<void> {
-    for (const runner of this.alertRunners) if (runner.keepsInstance) await runner.evaluate(instance)
+    for (const runner of this.alertRunners)
+      if (runner.keepsInstance) await runner.evaluate(instance)
   }
 }
 
 /** The synthetic series of a group's alerts as they are now. */
 export function seriesOf(running: RunningGroup): VectorElement[] {
-  return alertSeries(running.runners.flatMap((runner) => (runner instanceof AlertRunner ? runner.views() : [])))
+  return alertSeries(
+    running.runners.flatMap((runner) => (runner instanceof AlertRunner ? runner.views() : [])),
+  )
 }
 
 function runningGroup(group: RuleGroup, options: SchedulerOptions): RunningGroup {
   const context: RunnerContext = { ...options.context, limit: group.limit }
   const runners = group.rules.map((rule) => {
     const expression = options.queries.compile(rule.expr)
-    return rule.kind === 'alert' ? new AlertRunner(rule, expression, context) : new RecordRunner(rule, expression, context)
+    return rule.kind === 'alert'
+      ? new AlertRunner(rule, expression, context)
+      : new RecordRunner(rule, expression, context)
   })
   const intervalMillis = group.interval ?? options.defaultInterval
   return { group, intervalMillis, runners, lastEvaluation: undefined, evaluationSeconds: 0 }

@@ -28,15 +28,22 @@ export const Alert = Type.Object({
 })
 
 export const AlertQuery = Type.Object({
-  state: Type.Union([Type.Literal('firing'), Type.Literal('pending'), Type.Literal('all')], { default: 'firing' }),
+  state: Type.Union([Type.Literal('firing'), Type.Literal('pending'), Type.Literal('all')], {
+    default: 'firing',
+  }),
   /** Resolved alerts shown with `all`. */
   limit: Type.Integer({ minimum: 1, maximum: 1000, default: 200 }),
 })
 
 export const AlertList = Type.Object({ alerts: Type.Array(Alert) })
 export const OneAlert = Type.Object({ alert: Alert })
-export const FingerprintParams = Type.Object({ fingerprint: Type.String({ pattern: '^[0-9a-f]{16}$' }) })
-export const AcknowledgeBody = Type.Union([Type.Object({}, { additionalProperties: false }), Type.Null()])
+export const FingerprintParams = Type.Object({
+  fingerprint: Type.String({ pattern: '^[0-9a-f]{16}$' }),
+})
+export const AcknowledgeBody = Type.Union([
+  Type.Object({}, { additionalProperties: false }),
+  Type.Null(),
+])
 
 const Rule = Type.Object({
   kind: Type.Union([Type.Literal('alert'), Type.Literal('record')]),
@@ -66,12 +73,20 @@ export const RuleList = Type.Object({
     }),
   ),
   faults: Type.Array(
-    Type.Object({ file: Type.String(), line: Type.Integer(), message: Type.String(), leavesOut: Type.String() }),
+    Type.Object({
+      file: Type.String(),
+      line: Type.Integer(),
+      message: Type.String(),
+      leavesOut: Type.String(),
+    }),
   ),
 })
 
 /** An alert with RFC 3339 times, its runbook's address and its incident. */
-export function alertJson(alert: AlertView, incident: AlertIncident | undefined): Static<typeof Alert> {
+export function alertJson(
+  alert: AlertView,
+  incident: AlertIncident | undefined,
+): Static<typeof Alert> {
   return {
     id: alert.id,
     fingerprint: alert.fingerprint,

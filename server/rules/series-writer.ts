@@ -22,7 +22,14 @@ export class SeriesWriter {
     const stale = [...before].filter((id) => !values.has(id))
     if (values.size === 0 && stale.length === 0) return
     await this.#store.append({
-      rows: [{ t: at, ids: Uint32Array.from(values.keys()), values: Float64Array.from(values.values()), stale: Uint32Array.from(stale) }],
+      rows: [
+        {
+          t: at,
+          ids: Uint32Array.from(values.keys()),
+          values: Float64Array.from(values.values()),
+          stale: Uint32Array.from(stale),
+        },
+      ],
     })
     this.#written.set(source, new Set(values.keys()))
   }
@@ -37,6 +44,9 @@ export class SeriesWriter {
 export function alertSeries(alerts: readonly AlertView[]): VectorElement[] {
   return alerts.flatMap((alert) => [
     { labels: { ...alert.labels, __name__: 'ALERTS', alertstate: alert.state }, value: 1 },
-    { labels: { ...alert.labels, __name__: 'ALERTS_FOR_STATE' }, value: Math.floor(alert.activeAt / 1000) },
+    {
+      labels: { ...alert.labels, __name__: 'ALERTS_FOR_STATE' },
+      value: Math.floor(alert.activeAt / 1000),
+    },
   ])
 }

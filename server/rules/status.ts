@@ -47,12 +47,32 @@ function ruleStatus(runner: AlertRunner | RecordRunner): RuleStatus {
   const { name, expr, labels } = runner.rule
   const base = { name, expr, labels, ...runner.health }
   if (!(runner instanceof AlertRunner)) {
-    return { kind: 'record', ...base, annotations: {}, forSeconds: 0, keepFiringForSeconds: 0, state: 'inactive', alerts: [] }
+    return {
+      kind: 'record',
+      ...base,
+      annotations: {},
+      forSeconds: 0,
+      keepFiringForSeconds: 0,
+      state: 'inactive',
+      alerts: [],
+    }
   }
   const alerts = runner.views()
-  const state = alerts.some((alert) => alert.state === 'firing') ? 'firing' : alerts.length > 0 ? 'pending' : 'inactive'
+  const state = alerts.some((alert) => alert.state === 'firing')
+    ? 'firing'
+    : alerts.length > 0
+      ? 'pending'
+      : 'inactive'
   const { annotations, for: holdFor, keepFiringFor } = runner.rule
-  return { kind: 'alert', ...base, annotations, forSeconds: holdFor / 1000, keepFiringForSeconds: keepFiringFor / 1000, state, alerts }
+  return {
+    kind: 'alert',
+    ...base,
+    annotations,
+    forSeconds: holdFor / 1000,
+    keepFiringForSeconds: keepFiringFor / 1000,
+    state,
+    alerts,
+  }
 }
 
 /** `data` of Prometheus's GET /api/v1/rules. */

@@ -1,19 +1,19 @@
 import { mkdir } from 'node:fs/promises'
 import { endianness } from 'node:os'
 import { join } from 'node:path'
-import type { Clock, Millis } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import { checkBatch, prepareRows } from './batch-check.ts'
 import { BlockFolder } from './block-folder.ts'
 import { type Disk, realDisk, systemCode } from './disk.ts'
 import { type FolderLock, lockFolder } from './folder-lock.ts'
-import { Head, type HeadWindow, type Undo } from './head.ts'
+import { Head, type Undo } from './head.ts'
 import { SeriesIndex } from './index.ts'
 import { Journal } from './journal.ts'
 import { type StoreLogger, silentLogger } from './log.ts'
+import { Maintenance, oldestKept, timeBounds } from './maintenance.ts'
 import { Positions } from './positions.ts'
 import type { Labels, StoreReader } from './reader.ts'
 import { replayJournal } from './replay.ts'
-import { segmentName } from './segments.ts'
 import { StoreReads } from './store-reads.ts'
 import {
   type Batch,
@@ -23,8 +23,6 @@ import {
   type StoreWriter,
   type StreamKey,
 } from './writer.ts'
-
-const dayMillis = 86_400_000
 
 export interface EmbeddedStoreOptions {
   /** Made when missing; the store's alone. */
@@ -45,6 +43,8 @@ export interface EmbeddedStoreOptions {
   readonly lingerMillis?: number
   /** Bytes that may wait for the disk before samples are refused. Default 64 MB. */
   readonly maxWaitingBytes?: number
+  /** How long after a failure the journal is tried again. Default 500 ms. */
+  readonly recoveryMillis?: number
   /** How often sealing and retention are looked at, milliseconds; 0: only when `maintain` is called. Default 30 s. */
   readonly maintenanceMillis?: number
   /** The file system of the journal; for tests. */
@@ -101,14 +101,16 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
 }
 
 async function lockWritable(folder: string): Promise<FolderLock> {
+  let lock: FolderLock | undefined
   try {
-    const lock = await lockFolder(folder)
+    lock = await lockFolder(folder)
     await mkdir(join(folder, 'journal'), { recursive: true })
     await mkdir(join(folder, 'blocks'), { recursive: true })
     for (const path of [join(folder, '..'), folder])
       await realDisk.syncFolder(path).catch(() => undefined)
     return lock
   } catch (error) {
+    await lock?.release()
     const code = systemCode(error)
     if (code === undefined) throw error
     throw new Error(
@@ -132,7 +134,7 @@ class Engine implements EmbeddedStore {
   private readonly oldSegments = new Map<number, number>()
   private journal!: Journal<Ticket>
   private timer: NodeJS.Timeout | undefined
-  private maintenance: Promise<void> | undefined
+  private maintenance!: Maintenance
   private closed: Promise<void> | undefined
   private samplesAppended = 0
   private samplesTooOld = 0
@@ -181,12 +183,13 @@ class Engine implements EmbeddedStore {
       head,
       positions,
       blocks: this.blocks.all,
-      oldest: this.oldestKept(),
+      oldest: oldestKept(this.clock.now(), this.retentionDays),
       now: this.clock.now(),
     })
     this.damagedSegments = replayed.damaged
     for (const [segment, bytes] of replayed.segments) this.oldSegments.set(segment, bytes)
     this.journal = await this.openJournal(replayed.nextSegment, replayed.nextBatch)
+    this.maintenance = this.makeMaintenance()
     const millis = Math.round(performance.now() - started)
     logger.info(
       {
@@ -210,6 +213,7 @@ class Engine implements EmbeddedStore {
       segmentBytes: this.options.segmentBytes ?? 64 * 1024 * 1024,
       lingerMillis: Math.min(5, this.options.lingerMillis ?? 2),
       maxWaitingBytes: this.options.maxWaitingBytes ?? 64 * 1024 * 1024,
+      recoveryMillis: this.options.recoveryMillis ?? 500,
       reserveBytes: this.options.reserveBytes ?? Math.max(512 * 1024 * 1024, totalBytes * 0.02),
       labels: (id) => this.index.labels(id),
       positions: () => this.positions.snapshot(this.clock.now()),
@@ -218,6 +222,35 @@ class Engine implements EmbeddedStore {
     })
     await journal.checkSpace()
     return journal
+  }
+
+  private makeMaintenance(): Maintenance {
+    const {
+      clock,
+      disk,
+      logger,
+      journal,
+      journalFolder,
+      oldSegments,
+      head,
+      blocks,
+      index,
+      retentionDays,
+    } = this
+    const sealGraceMillis = this.options.sealGraceMillis ?? 600_000
+    return new Maintenance({
+      clock,
+      disk,
+      logger,
+      journal,
+      journalFolder,
+      oldSegments,
+      head,
+      blocks,
+      index,
+      retentionDays,
+      sealGraceMillis,
+    })
   }
 
   readonly intern = (labels: Labels): SeriesId => this.index.intern(labels)
@@ -237,7 +270,11 @@ class Engine implements EmbeddedStore {
       if (origin.sequence > this.positions.durable(origin)) await this.journal.settled()
       return
     }
-    const prepared = prepareRows(batch.rows, this.oldestKept(), this.index)
+    const prepared = prepareRows(
+      batch.rows,
+      oldestKept(this.clock.now(), this.retentionDays),
+      this.index,
+    )
     if (prepared.rows.length === 0 && !origin) {
       this.samplesTooOld += prepared.tooOld
       return
@@ -281,18 +318,12 @@ class Engine implements EmbeddedStore {
     }
   }
 
-  /** Start of what retention keeps at `now`. */
-  private oldestKept(now = this.clock.now()): Millis {
-    const days = this.options.retentionDays ?? 15
-    return days === 0 ? -Infinity : now - days * dayMillis
+  private get retentionDays(): number {
+    return this.options.retentionDays ?? 15
   }
 
-  /** One run at a time; a call during a run waits for it. */
   maintain(): Promise<void> {
-    this.maintenance ??= this.maintainOnce().finally(() => {
-      this.maintenance = undefined
-    })
-    return this.maintenance
+    return this.maintenance.run()
   }
 
   private async maintainQuietly(): Promise<void> {
@@ -306,84 +337,6 @@ class Engine implements EmbeddedStore {
     }
   }
 
-  private async maintainOnce(): Promise<void> {
-    await this.removeOld()
-    for (const window of this.head.all) {
-      if (this.closed) return
-      if (this.isDue(window)) await this.sealWindow(window)
-    }
-    await this.trimJournal()
-  }
-
-  private isDue(window: HeadWindow): boolean {
-    const latest = this.clock.now() - (this.options.sealGraceMillis ?? 600_000)
-    return window.frozen || (window.end <= latest && window.lastWriteAt <= latest)
-  }
-
-  private async sealWindow(window: HeadWindow): Promise<void> {
-    if (!window.frozen) {
-      window.frozen = true
-      window.sealedBelow = this.journal.nextBatch
-    }
-    // A sealed file holds only what is durable; a refusal here has taken the refused rows out of the window.
-    await this.journal.settled().catch(() => undefined)
-    if (!window.isEmpty) await this.blocks.seal(window)
-    this.head.drop(window)
-  }
-
-  private async removeOld(): Promise<void> {
-    if ((this.options.retentionDays ?? 15) === 0) return
-    // A clock that runs ahead must not remove what is fresh by the samples' own time.
-    const before = this.oldestKept(Math.min(this.clock.now(), this.newest() ?? -Infinity))
-    let removed = await this.blocks.removeOlder(before)
-    for (const window of this.head.all) {
-      if (window.frozen || window.end > before) continue
-      this.head.drop(window)
-      removed++
-    }
-    if (removed === 0) return
-    const retired = this.index.retireWithout(this.presenceOfData())
-    this.logger.info({ removed, retired }, 'samples past their retention removed')
-  }
-
-  private presenceOfData(): (id: SeriesId) => boolean {
-    const present = new Uint8Array(this.index.size)
-    for (const { table } of this.blocks.all) for (const id of table.ids) present[id] = 1
-    for (const window of this.head.all) for (const id of window.ids()) present[id] = 1
-    return (id) => present[id] === 1
-  }
-
-  /** Unlinks the segments, oldest first, whose rows are all in sealed files. */
-  private async trimJournal(): Promise<void> {
-    // Positions stand at the head of each segment: the newest stays, whatever it holds.
-    const newest = this.journal.durableSegment ?? Math.max(...this.oldSegments.keys(), 0)
-    const needed = Math.min(this.head.firstSegment, newest)
-    const own = this.journal.segmentsBelow(needed)
-    const old = [...this.oldSegments.keys()].filter((segment) => segment < needed)
-    for (const segment of [...old, ...own].sort((a, b) => a - b)) {
-      await this.disk.unlink(join(this.journalFolder, segmentName(segment)))
-      this.oldSegments.delete(segment)
-      this.journal.forget(segment)
-    }
-    if (old.length + own.length > 0) await this.disk.syncFolder(this.journalFolder)
-  }
-
-  private newest(): Millis | undefined {
-    const times = [
-      ...this.blocks.all.map((block) => block.trailer.maxTime),
-      ...this.head.all.map((window) => window.maxTime),
-    ]
-    return times.length === 0 ? undefined : times.reduce((a, b) => Math.max(a, b))
-  }
-
-  private oldest(): Millis | undefined {
-    const times = [
-      ...this.blocks.all.map((block) => block.trailer.minTime),
-      ...this.head.all.map((window) => window.minTime),
-    ]
-    return times.length === 0 ? undefined : times.reduce((a, b) => Math.min(a, b))
-  }
-
   stats(): EmbeddedStoreStats {
     let journalBytes = this.journal.bytes
     for (const bytes of this.oldSegments.values()) journalBytes += bytes
@@ -392,8 +345,7 @@ class Engine implements EmbeddedStore {
       samplesAppended: this.samplesAppended,
       bytesOnDisk: journalBytes + this.blocks.bytes,
       journalBytes,
-      oldest: this.oldest(),
-      newest: this.newest(),
+      ...timeBounds(this.blocks, this.head),
       blockFiles: this.blocks.all.length,
       journalSegments: this.oldSegments.size + this.journal.segments,
       seriesRefused: this.index.refused,
@@ -413,8 +365,8 @@ class Engine implements EmbeddedStore {
   private async shut(): Promise<void> {
     clearInterval(this.timer)
     try {
+      await this.maintenance.stop()
       await this.journal.close()
-      await this.maintenance?.catch(() => undefined)
     } finally {
       await this.lock.release()
     }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { link, mkdir, readFile, realpath, rename, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemCode } from './disk.ts'
@@ -58,7 +59,7 @@ export interface FolderLock {
 export async function lockFolder(folder: string): Promise<FolderLock> {
   await mkdir(folder, { recursive: true })
   const path = join(await realpath(folder), 'lock')
-  const own = `${path}.${process.pid}.${Date.now()}`
+  const own = `${path}.${process.pid}.${randomUUID()}`
   if (openHere.has(path)) throw inUse(folder, process.pid)
   await writeFile(own, JSON.stringify(await describeSelf()))
   try {

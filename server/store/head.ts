@@ -86,7 +86,9 @@ class Column {
   /** Few steps on the way to the 720 samples that one report in ten seconds makes. */
   private grow(): void {
     const length = this.pairs.length
-    const grown = new Float64Array(growth.find((step) => step > length) ?? length + (length >> 2) * 2)
+    const grown = new Float64Array(
+      growth.find((step) => step > length) ?? length + (length >> 2) * 2,
+    )
     grown.set(this.pairs)
     this.pairs = grown
   }
@@ -123,6 +125,7 @@ export class HeadWindow {
   /** Journal segment that holds its first batch. */
   firstSegment: number
   lastWriteAt: Millis
+  readonly openedAt: Millis
   /** A frozen window takes no more samples: it is being sealed. */
   frozen = false
   /** Batches below this number that touch the interval are in the window or in a sealed file; set when frozen. */
@@ -135,6 +138,7 @@ export class HeadWindow {
     this.start = start
     this.firstSegment = firstSegment
     this.lastWriteAt = now
+    this.openedAt = now
   }
 
   get end(): Millis {

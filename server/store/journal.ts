@@ -29,6 +29,8 @@ export interface JournalOptions<Ticket> {
   readonly maxWaitingBytes: number
   /** Free bytes below which appends are refused. */
   readonly reserveBytes: number
+  /** How long after a failure the disk is tried again, milliseconds. */
+  readonly recoveryMillis: number
   readonly labels: (id: SeriesId) => Labels
   /** Positions that hold once everything handed over so far is durable. */
   readonly positions: () => readonly StreamPosition[]
@@ -50,7 +52,6 @@ interface Group<Ticket> {
 
 const sizeTriggerBytes = 1024 * 1024
 const spaceCheckMillis = 1000
-const recoveryMillis = 500
 
 function newGroup<Ticket>(segment: number, writer: ByteWriter): Group<Ticket> {
   let resolve = () => {}
@@ -284,7 +285,7 @@ export class Journal<Ticket> {
     if (this.closing) return
     this.recoveryTimer = setTimeout(() => {
       this.recovery = this.recover()
-    }, recoveryMillis).unref()
+    }, this.options.recoveryMillis).unref()
   }
 
   /** Cuts the failed segment back to what is durable; appends then start a new one. */

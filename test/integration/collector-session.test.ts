@@ -266,6 +266,19 @@ t.test(
   },
 )
 
+t.test('long labels: the dictionary goes in frames under the limit', async (t) => {
+  const hub = await startHub(t)
+  const { session, send } = open(t, hub.url)
+  const long = Array.from({ length: 3000 }, (_, i) => ({
+    name: 'm',
+    labels: { ...labels, a: 'x'.repeat(1000), b: 'é'.repeat(1000), n: String(i) },
+  }))
+  send(1, long)
+  await eventually('all acknowledged', () => session.figures().pending === 0)
+  t.strictSame(hub.faults, [])
+  t.equal(hub.lane('live')[0]?.values.size, 3000)
+})
+
 t.test('live overtakes the backlog', async (t) => {
   const hub = await FakeHub.start()
   const port = hub.port

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
-import { TestHub } from '../helpers/hub.ts'
+import { TestHub, until } from '../helpers/hub.ts'
 import { Reporter } from '../helpers/reporter.ts'
 
 interface Incident {
@@ -10,7 +10,7 @@ interface Incident {
   title: string
 }
 
-t.test('kill -9 in the middle of reporting: nothing acknowledged is missing, nothing is doubled', async (t) => {
+t.test('kill -9 in the middle of reporting: nothing acknowledged is missing, nothing is doubled', { timeout: 90_000 }, async (t) => {
   const hub = await TestHub.start(t.testdir())
   t.teardown(() => hub.stop())
   const token = await hub.token('reporters', 'collector')
@@ -27,8 +27,8 @@ t.test('kill -9 in the middle of reporting: nothing acknowledged is missing, not
       t.ok(committed >= host.acknowledged, `round ${round}: the hub kept ${committed}, acknowledged were ${host.acknowledged}`)
       for (let i = committed + 1; i <= sent.get(host)!; i++) host.report(i, [i], { wall: wallOf(i) })
     }
-    const until = Date.now() + 150 + Math.random() * 200
-    while (Date.now() < until) {
+    const roundEnds = Date.now() + 150 + Math.random() * 200
+    while (Date.now() < roundEnds) {
       for (const host of hosts) {
         const next = sent.get(host)! + 1
         sent.set(host, next)
@@ -52,7 +52,7 @@ t.test('kill -9 in the middle of reporting: nothing acknowledged is missing, not
   for (const host of hosts) host.close()
 })
 
-t.test('kill -9 while an alert fires: alert and incident are intact, and do not flap', async (t) => {
+t.test('kill -9 while an alert fires: alert and incident are intact, and do not flap', { timeout: 90_000 }, async (t) => {
   const hub = await TestHub.start(t.testdir())
   t.teardown(() => hub.stop())
   const token = await hub.token('reporters', 'collector')
@@ -87,6 +87,7 @@ t.test('kill -9 while an alert fires: alert and incident are intact, and do not 
     await delay(300)
   }
   t.same(await firing(), [], 'resolved when the host is back')
+  await until('the incident is resolved', async () => (await open()).length === 0)
   const { incident: closed } = await hub.api<{ incident: Incident & { facts: { kind: string; sequence: number }[] } }>(`/api/v1/incidents/${incident!.id}`)
   t.equal(closed.state, 'resolved')
   const kinds = closed.facts.map(({ kind }) => kind)

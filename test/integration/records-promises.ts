@@ -246,10 +246,13 @@ export async function concurrency(t: Test, place: Place): Promise<void> {
   await Promise.all(readers)
   t.equal(missed, 0, 'a read after a write sees it')
 
+  const slow = records.write(async (tx) => {
+    for (let turn = 0; turn < 300; turn += 1) await sql`select ${turn}`.execute(tx)
+  })
   const queued = Array.from({ length: 50 }, (_, index) => put(records, `queued ${index}`))
   const closed = records.close()
   t.equal(await refusal(put(records, 'too late')), 'unavailable')
-  const outcomes = await Promise.all(queued.map(refusal))
+  const outcomes = await Promise.all([slow, ...queued].map(refusal))
   await Promise.all([closed, records.close()])
   t.ok(
     outcomes.every((outcome) => outcome === 'kept'),

@@ -82,7 +82,11 @@ export class RulesHub {
   /** What incidents were told: `firing HostSilent pbx-1`. */
   readonly told: string[] = []
   /** What was committed for people, and what they were woken for. */
-  readonly published: { kind: string; at: number; body: { change: string; late?: true; alert: { rule: string; incident: unknown } } }[] = []
+  readonly published: {
+    kind: string
+    at: number
+    body: { change: string; late?: true; alert: { rule: string; incident: unknown } }
+  }[] = []
   readonly hints: string[] = []
   readonly log: string[] = []
   flushes = 0
@@ -98,12 +102,18 @@ export class RulesHub {
     this.store = options.store ?? createMemoryStore()
     this.records = records
     const lines = this.log
-    this.app = Fastify({ logger: { level: 'info', stream: { write: (line: string) => void lines.push(line) } }, ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array' } } })
+    this.app = Fastify({
+      logger: { level: 'info', stream: { write: (line: string) => void lines.push(line) } },
+      ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array' } },
+    })
   }
 
   static async start(options: RulesHubOptions): Promise<RulesHub> {
     mkdirSync(options.folder, { recursive: true })
-    const hub = new RulesHub(options, await openSqliteRecords({ path: join(options.folder, 'records.sqlite') }))
+    const hub = new RulesHub(
+      options,
+      await openSqliteRecords({ path: join(options.folder, 'records.sqlite') }),
+    )
     await hub.#build(options)
     return hub
   }
@@ -111,24 +121,43 @@ export class RulesHub {
   async #build(options: RulesHubOptions): Promise<void> {
     const { app } = this
     app.setErrorHandler((error, _request, reply) => {
-      const status = error instanceof CallwardError ? error.status : ((error as { statusCode?: number }).statusCode ?? 500)
-      return reply.code(status).send({ error: { code: (error as { code?: string }).code, message: (error as Error).message } })
+      const status =
+        error instanceof CallwardError
+          ? error.status
+          : ((error as { statusCode?: number }).statusCode ?? 500)
+      return reply.code(status).send({
+        error: { code: (error as { code?: string }).code, message: (error as Error).message },
+      })
     })
     app.decorateRequest('principal', undefined)
     app.addHook('onRequest', async (request) => {
       request.principal = operator
     })
-    await app.register(named('callward-telemetry', { telemetry: { registry: new Registry(), notReady: () => () => undefined } }))
+    await app.register(
+      named('callward-telemetry', {
+        telemetry: { registry: new Registry(), notReady: () => () => undefined },
+      }),
+    )
     await app.register(named('callward-records', { records: this.#guardedRecords() }))
     await app.register(named('callward-store', { store: this.store }))
     await app.register(named('callward-live', { live: this.#live() }))
-    await app.register(named('callward-incidents', { incidents: { alertChanged: (tx: RecordsTransaction, change: AlertChange) => this.#alertChanged(tx, change) } }))
+    await app.register(
+      named('callward-incidents', {
+        incidents: {
+          alertChanged: (tx: RecordsTransaction, change: AlertChange) =>
+            this.#alertChanged(tx, change),
+        },
+      }),
+    )
     await app.register(promqlPlugin, { clock: this.clock })
     await app.register(rulesPlugin, {
       clock: this.clock,
       timers: this.timers,
       rulesFolder: options.rulesFolder,
-      config: { ruleIntervalSeconds: 10, ...(options.extraFolder === undefined ? {} : { rulesFolder: options.extraFolder }) },
+      config: {
+        ruleIntervalSeconds: 10,
+        ...(options.extraFolder === undefined ? {} : { rulesFolder: options.extraFolder }),
+      },
     })
     await app.ready()
   }
@@ -149,7 +178,8 @@ export class RulesHub {
 
   #live() {
     return {
-      publish: async (_tx: RecordsTransaction, message: RulesHub['published'][number]) => void this.published.push(message),
+      publish: async (_tx: RecordsTransaction, message: RulesHub['published'][number]) =>
+        void this.published.push(message),
       flush: () => void this.flushes++,
       hint: (topic: string) => void this.hints.push(topic),
       listeners: () => [],
@@ -158,15 +188,36 @@ export class RulesHub {
 
   async #alertChanged(tx: RecordsTransaction, { kind, alert }: AlertChange): Promise<void> {
     if (this.poisoned.has(alert.rule)) throw new Error(`incidents cannot take ${alert.rule}`)
-    const row = await tx.selectFrom('alerts').select('state').where('id', '=', alert.id).executeTakeFirst()
-    this.told.push(`${kind} ${alert.rule} ${alert.instance ?? '-'}${row === undefined ? ' WITHOUT ROW' : ''}`)
+    const row = await tx
+      .selectFrom('alerts')
+      .select('state')
+      .where('id', '=', alert.id)
+      .executeTakeFirst()
+    this.told.push(
+      `${kind} ${alert.rule} ${alert.instance ?? '-'}${row === undefined ? ' WITHOUT ROW' : ''}`,
+    )
   }
 
   /** Stores samples of one host at the clock's time. */
-  report(instance: string, samples: Readonly<Record<string, number>>, labels: Labels = {}, ahead = 0): void {
+  report(
+    instance: string,
+    samples: Readonly<Record<string, number>>,
+    labels: Labels = {},
+    ahead = 0,
+  ): void {
     const names = Object.keys(samples)
-    const ids = names.map((name) => this.store.intern({ __name__: name, job: 'node', instance, server: instance, ...labels }))
-    void this.store.append({ rows: [{ t: this.clock.now() + ahead, ids: Uint32Array.from(ids), values: Float64Array.from(Object.values(samples)) }] })
+    const ids = names.map((name) =>
+      this.store.intern({ __name__: name, job: 'node', instance, server: instance, ...labels }),
+    )
+    void this.store.append({
+      rows: [
+        {
+          t: this.clock.now() + ahead,
+          ids: Uint32Array.from(ids),
+          values: Float64Array.from(Object.values(samples)),
+        },
+      ],
+    })
   }
 
   /** A host reports that it is there, and its rules run. */
@@ -196,18 +247,31 @@ export class RulesHub {
 
   /** `HostSilent pbx-1 firing`, sorted. */
   active(): string[] {
-    return this.app.rules.activeAlerts().map(({ rule, instance, state }) => `${rule} ${instance ?? '-'} ${state}`).sort()
+    return this.app.rules
+      .activeAlerts()
+      .map(({ rule, instance, state }) => `${rule} ${instance ?? '-'} ${state}`)
+      .sort()
   }
 
   async rows(): Promise<string[]> {
-    const rows = await this.records.read.selectFrom('alerts').select(['rule', 'instance', 'state']).orderBy('active_at').orderBy('rule').execute()
+    const rows = await this.records.read
+      .selectFrom('alerts')
+      .select(['rule', 'instance', 'state'])
+      .orderBy('active_at')
+      .orderBy('rule')
+      .execute()
     return rows.map(({ rule, instance, state }) => `${rule} ${instance ?? '-'} ${state}`)
   }
 
   async query(text: string): Promise<string[]> {
     const { value } = await this.app.promql.instant(text, this.clock.now())
     if (value.kind !== 'vector') throw new Error(value.kind)
-    return value.samples.map(({ labels, value: number }) => `${labels['alertname'] ?? labels['__name__'] ?? ''} ${labels['instance'] ?? '-'} ${labels['alertstate'] ?? '-'} ${number}`).sort()
+    return value.samples
+      .map(
+        ({ labels, value: number }) =>
+          `${labels['alertname'] ?? labels['__name__'] ?? ''} ${labels['instance'] ?? '-'} ${labels['alertstate'] ?? '-'} ${number}`,
+      )
+      .sort()
   }
 
   /** As after kill -9: nothing is told, nothing is finished; only the records and the store live on. */
@@ -224,7 +288,10 @@ export class RulesHub {
 }
 
 function named(name: string, decorators: Readonly<Record<string, unknown>>) {
-  return fp(async (app) => {
-    for (const [key, value] of Object.entries(decorators)) app.decorate(key, value)
-  }, { name })
+  return fp(
+    async (app) => {
+      for (const [key, value] of Object.entries(decorators)) app.decorate(key, value)
+    },
+    { name },
+  )
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { freePort, Program, TestHub, until } from '../helpers/hub.ts'
 
-t.test('a first start makes what is missing, and keeps secrets to itself', async (t) => {
+t.test('a first start makes what is missing, and keeps secrets to itself', { timeout: 90_000 }, async (t) => {
   const data = join(t.testdir(), 'new', 'data')
   const hub = await TestHub.start(data)
   t.teardown(() => hub.stop())
@@ -22,7 +22,7 @@ t.test('a first start makes what is missing, and keeps secrets to itself', async
   t.notOk(existsSync(join(data, 'hub/sign-in-link')), 'no new link once somebody signed in')
 })
 
-t.test('starts that cannot work say why and what to do', async (t) => {
+t.test('starts that cannot work say why and what to do', { timeout: 90_000 }, async (t) => {
   const hub = await TestHub.start(t.testdir())
   t.teardown(() => hub.stop())
   const check = async (environment: Record<string, string>, code: number, message: RegExp) => {
@@ -55,7 +55,7 @@ t.test('an unwritable folder, as a user without rights', { skip: process.getuid?
   t.match(result.stderr, /cannot be written \(EACCES/)
 })
 
-t.test('a broken rule file stops neither the hub nor the other rules', async (t) => {
+t.test('a broken rule file stops neither the hub nor the other rules', { timeout: 90_000 }, async (t) => {
   const rules = t.testdir({ 'broken.yaml': 'groups:\n  - name: x\n    rules: [\n', 'wrong.yaml': 'groups:\n- name: g\n  rules:\n  - alert: A\n    expr: sum(\n' })
   const data = join(rules, 'data')
   writeFileSync(join(rules, 'callward.yaml'), `hub:\n  rulesFolder: ${rules}\n`)
@@ -67,7 +67,7 @@ t.test('a broken rule file stops neither the hub nor the other rules', async (t)
   t.match(JSON.stringify(answer.faults), /wrong\.yaml/)
 })
 
-t.test('npm start: builds nothing twice, supervises both, shows this host’s own figures', async (t) => {
+t.test('npm start: builds nothing twice, supervises both, shows this host’s own figures', { timeout: 90_000 }, async (t) => {
   const port = await freePort()
   const data = join(t.testdir(), 'data')
   const startedAt = Date.now()

@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { type AppendFile, type Disk, realDisk } from '../../server/store/disk.ts'
 import type { EmbeddedStore } from '../../server/store/embedded-store.ts'
@@ -22,6 +23,7 @@ import {
   handClock,
   hour,
   listeningLogger,
+  Model,
   openStore,
   row,
   sequenced,
@@ -283,6 +285,101 @@ for (const failing of ['write', 'sync'] as const) {
     },
   )
 }
+
+const weather = fc.array(
+  fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        kind: fc.constant('append' as const),
+        count: fc.integer({ min: 1, max: 6 }),
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constant('break' as const),
+        how: fc.constantFrom('write' as const, 'sync' as const),
+      }),
+    },
+    { weight: 2, arbitrary: fc.constant({ kind: 'mend' as const }) },
+    { weight: 1, arbitrary: fc.constant({ kind: 'seal' as const }) },
+    { weight: 1, arbitrary: fc.constant({ kind: 'reopen' as const }) },
+  ),
+  { minLength: 5, maxLength: 40 },
+)
+
+t.test(
+  'a disk that fails and mends at random: exactly what was acknowledged is held',
+  async (t) => {
+    let refusals = 0
+    await fc.assert(
+      fc.asyncProperty(weather, async (steps) => {
+        const folder = temporaryFolder(t)
+        const { state, disk } = faultyDisk()
+        const clock = handClock()
+        const open = () => openStore(folder, clock, { disk, segmentBytes: 400, recoveryMillis: 1 })
+        let store = await open()
+        const model = new Model()
+        let sequence = 0
+        let round = 0
+        const appendSome = async (count: number) => {
+          const ids = ['a', 'b'].map((instance) => store.intern({ __name__: 'up', instance }))
+          const batches = Array.from({ length: count }, (_, i) => {
+            const n = sequence + 1 + i
+            // Times collide on purpose, so that a refusal has former values to bring back.
+            return sequenced(n, [
+              row(base + (n % 3) * 3 * hour, ids, [n, ++round]),
+              row(base + (n % 4), [], [], [ids[0]!]),
+            ])
+          })
+          const results = await Promise.allSettled(batches.map((batch) => store.append(batch)))
+          const accepted = results.findIndex((result) => result.status === 'rejected')
+          const whole = accepted < 0 ? count : accepted
+          if (results.slice(whole).some((result) => result.status === 'fulfilled'))
+            throw new Error('a later batch overtook a refused one')
+          refusals += count - whole
+          for (const batch of batches.slice(0, whole)) model.append(batch, store.labels)
+          sequence += whole
+        }
+        const check = async () => {
+          const sorted = (found: Record<string, string[]>) =>
+            JSON.stringify(Object.entries(found).sort())
+          const [found, expected] = [
+            sorted(await dump(store)),
+            sorted(model.select(-Infinity, Infinity, () => true)),
+          ]
+          if (found !== expected) throw new Error(`found ${found}, expected ${expected}`)
+          if (store.position(stream) !== sequence)
+            throw new Error(`position ${store.position(stream)}, expected ${sequence}`)
+        }
+        for (const step of steps) {
+          if (step.kind === 'append') await appendSome(step.count)
+          else if (step.kind === 'break') state.failing = step.how
+          else if (step.kind === 'mend') {
+            state.failing = undefined
+            await until(() => store.stats().refusal === undefined)
+          } else if (step.kind === 'seal') {
+            clock.at += 4 * hour
+            await store.maintain()
+          } else {
+            await store.close()
+            store = await open()
+          }
+          await check()
+        }
+        state.failing = undefined
+        await store.close()
+        store = await open()
+        await check()
+        if (store.stats().damaged > 0) throw new Error('damage reported')
+        await store.close()
+      }),
+      { numRuns: 60 },
+    )
+    t.ok(refusals > 50, `${refusals} batches were refused`)
+  },
+)
 
 t.test('the power is cut: what was acknowledged stands in the synced bytes alone', async (t) => {
   const folder = temporaryFolder(t)

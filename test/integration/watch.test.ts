@@ -412,7 +412,7 @@ t.test('the other commands', async (t) => {
     ),
     check(['incidents', '--open'], { out: /#12 {5}SEV1 {6}OPEN {3}pbx-1 {3}Trunk lost/ }),
     check(['incident', '12'], {
-      out: /#12 {2}Trunk lost\n[\s\S]*acknowledged {2}-\n[\s\S]*\/runbooks\/TrunkDown {2}\(as of 0123456789ab\)[\s\S]*Timeline\n.*16:10:00 \+07:00 {2}note {14}Carrier \[2J works on it {2}\[ines\] {2}\(estimate; written down 2026-03-02 17:00:00 \+07:00\)\n.*alert fired/,
+      out: /#12 {2}Trunk lost\n[\s\S]*acknowledged {2}-\n[\s\S]*\/runbooks\/TrunkDown {2}\(as of 0123456789ab\)[\s\S]*Timeline\n.*16:10:00 \+07:00 {2}note {15}Carrier \[2J works on it {2}\[ines\] {2}\(estimate; written down 2026-03-02 17:00:00 \+07:00\)\n.*alert fired/,
     }),
     check(['incident', '99'], { code: 1, err: 'There is no incident #99' }),
   ])
@@ -442,6 +442,8 @@ t.test('the other commands', async (t) => {
   t.ok(asked.includes('DELETE /api/v1/tokens/t%2F1'))
   const nowhere = await freePort()
   await Promise.all([
+    check(['start', '--port', '1'], { code: 2, err: /--port[\s\S]*Usage: callward start/ }),
+    check(['help', 'start'], { out: 'callward start [--demo]' }),
     check(['dance'], { code: 2, err: 'there is no command "dance"' }),
     check([], { code: 2, err: 'Usage: callward COMMAND' }),
     check(['watch', '--help'], { out: /Usage: callward watch[\s\S]*Examples:[\s\S]*CALLWARD_HUB/ }),

@@ -132,11 +132,17 @@ function accumulator(op: Aggregate['op']): Accumulator {
   }
 }
 
-function aggregateGroup(expr: Aggregate, group: RowGroup, steps: number): Row {
+async function aggregateGroup(
+  query: Query,
+  expr: Aggregate,
+  group: RowGroup,
+  steps: number,
+): Promise<Row> {
   const dropName = group.rows.some((row) => row.dropName)
   const result = emptyRow(group.labels, steps, dropName)
   const into = accumulator(expr.op)
   for (let step = 0; step < steps; step += 1) {
+    if (query.budget.spend(group.rows.length)) await query.budget.pause()
     let seen = false
     for (const row of group.rows) {
       if (row.present[step] !== 1) continue
@@ -169,11 +175,17 @@ function noteQuantiles(query: Query, expr: Aggregate, param: Float64Array): void
   if (low < 0) query.notes.quantileOutOfRange(low, span)
 }
 
-function quantileGroup(group: RowGroup, param: Float64Array, steps: number): Row {
+async function quantileGroup(
+  query: Query,
+  group: RowGroup,
+  param: Float64Array,
+  steps: number,
+): Promise<Row> {
   const dropName = group.rows.some((row) => row.dropName)
   const result = emptyRow(group.labels, steps, dropName)
   const gathered = new Float64Array(group.rows.length)
   for (let step = 0; step < steps; step += 1) {
+    if (query.budget.spend(2 * group.rows.length)) await query.budget.pause()
     let count = 0
     for (const row of group.rows) {
       if (row.present[step] !== 1) continue
@@ -200,10 +212,9 @@ export async function aggregate(
   for (const group of groupRows(rows, expr)) {
     result.push(
       expr.op === 'quantile' && param !== undefined
-        ? quantileGroup(group, param, frame.steps)
-        : aggregateGroup(expr, group, frame.steps),
+        ? await quantileGroup(query, group, param, frame.steps)
+        : await aggregateGroup(query, expr, group, frame.steps),
     )
-    if (query.budget.spend(group.rows.length * frame.steps)) await query.budget.pause()
   }
   return result
 }

@@ -7,6 +7,18 @@ export function power(base: number, exponent: number): number {
   return base ** exponent
 }
 
+/** The larger number as Go has it: +Inf beats NaN, NaN beats the rest. */
+export function larger(left: number, right: number): number {
+  const infinite = Number.POSITIVE_INFINITY
+  return left === infinite || right === infinite ? infinite : Math.max(left, right)
+}
+
+/** The smaller number as Go has it: -Inf beats NaN, NaN beats the rest. */
+export function smaller(left: number, right: number): number {
+  const infinite = Number.NEGATIVE_INFINITY
+  return left === infinite || right === infinite ? infinite : Math.min(left, right)
+}
+
 /** Computes an arithmetic operator, or compares: 1 when true, 0 when false. */
 export function operation(op: BinaryOperator): (left: number, right: number) => number {
   switch (op) {

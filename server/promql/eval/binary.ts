@@ -246,11 +246,11 @@ export async function combineVectors(
       // As in Prometheus, an empty side makes the step empty before duplicates are looked for.
       if (!filled && (manyAny[step] === 0 || oneAny[step] === 0)) continue
       computeStep(sides, group, step)
+      const work = 2 * (group.many.length + group.one.length)
+      if (query.budget.spend(work)) await query.budget.pause()
     }
     for (const { row } of group.results.values()) rows.push(row)
     query.budget.hold(group.results.size * frame.steps)
-    const work = frame.steps * (group.many.length + group.one.length)
-    if (query.budget.spend(work)) await query.budget.pause()
   }
   return assembleRows(rows, frame, query.delayedNames)
 }

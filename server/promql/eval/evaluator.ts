@@ -7,7 +7,7 @@ import {
   typeOf,
 } from '../syntax/ast.ts'
 import { aggregate, countValues } from './aggregate.ts'
-import { operation } from './arithmetic.ts'
+import { larger, operation, smaller } from './arithmetic.ts'
 import { combineVectors, combineWithScalar } from './binary.ts'
 import { callHistogramFunction } from './histogram.ts'
 import { callInfo } from './info.ts'
@@ -150,6 +150,7 @@ export async function evaluate(query: Query, expr: Expr, frame: Frame): Promise<
   const found = await evaluateVector(query, expr, inner)
   const rows = once ? repeat(found, frame) : found
   query.budget.settle(mark, rows.length * frame.steps)
+  if (query.budget.spend(rows.length * frame.steps)) await query.budget.pause()
   return rows
 }
 
@@ -176,7 +177,7 @@ async function callScalar(query: Query, call: Call, frame: Frame): Promise<Float
   if (first === undefined || second === undefined) throw new Error(`BUG: no scalar ${name}`)
   const left = await query.scalar(first, frame)
   const right = await query.scalar(second, frame)
-  const choose = name === 'max_of' ? Math.max : Math.min
+  const choose = name === 'max_of' ? larger : smaller
   return values.map((_, step) => choose(left[step] ?? 0, right[step] ?? 0))
 }
 

@@ -26,15 +26,20 @@ function make(names: readonly string[], values: readonly string[]): LabelSet {
 /** The set without labels. */
 export const noLabels: LabelSet = make([], [])
 
-/** Takes a store's labels; empty values are dropped. */
+/** A store gives the same object for the same series again and again; sets go when it drops it. */
+const known = new WeakMap<Labels, LabelSet>()
+
+/** Takes a store's labels, which must not change any more; empty values are dropped. */
 export function fromLabels(labels: Labels): LabelSet {
-  const names = Object.keys(labels)
-    .filter((name) => labels[name] !== '')
-    .sort()
-  return make(
-    names,
-    names.map((name) => labels[name] ?? ''),
-  )
+  let set = known.get(labels)
+  if (set === undefined) {
+    const names = Object.keys(labels).filter((name) => labels[name] !== '')
+    names.sort()
+    const values = names.map((name) => labels[name] ?? '')
+    set = make(names, values)
+    known.set(labels, set)
+  }
+  return set
 }
 
 /** Gives labels as a plain object, names ascending. */
@@ -88,9 +93,16 @@ export function only(set: LabelSet, names: readonly string[]): LabelSet {
 /** What describes a metric rather than a series: gone once a value is computed from it. */
 const metadataLabels = ['__name__', '__type__', '__unit__']
 
+const nameless = new WeakMap<LabelSet, LabelSet>()
+
 /** The set without the metric's name, type and unit. */
 export function withoutName(set: LabelSet): LabelSet {
-  return without(set, metadataLabels)
+  let cut = nameless.get(set)
+  if (cut === undefined) {
+    cut = without(set, metadataLabels)
+    nameless.set(set, cut)
+  }
+  return cut
 }
 
 /** The set with one label set; an empty value removes it. */

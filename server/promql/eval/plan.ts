@@ -9,7 +9,7 @@ import {
   withoutParens,
 } from '../syntax/ast.ts'
 import { maxDurationSeconds } from '../syntax/duration.ts'
-import { power } from './arithmetic.ts'
+import { larger, power, smaller } from './arithmetic.ts'
 
 /** The times a query was asked for, milliseconds; `step` is 0 for an instant. */
 export interface QueryTimes {
@@ -33,9 +33,9 @@ function operate(op: string, left: number, right: number): number {
     case '^':
       return power(left, right)
     case 'max_of':
-      return Math.max(left, right)
+      return larger(left, right)
     default:
-      return Math.min(left, right)
+      return smaller(left, right)
   }
 }
 

@@ -157,7 +157,7 @@ interface Application {
   readonly scalars: readonly Float64Array[]
 }
 
-function applyToSeries(application: Application, series: RangeSeries): Row {
+async function applyToSeries(application: Application, series: RangeSeries): Promise<Row> {
   const { query, call, frame, source, scalars } = application
   const { name } = call.signature
   const compute = implementation(name)
@@ -168,6 +168,7 @@ function applyToSeries(application: Application, series: RangeSeries): Row {
   const [first, second] = scalars
   for (let step = 0; step < frame.steps; step += 1) {
     moveWindow(window, source, frame.start + step * frame.interval)
+    if (query.budget.spend(1 + window.to - window.from)) await query.budget.pause()
     if (window.from === window.to) continue
     const phi = first?.[step] ?? 0
     if (name === 'quantile_over_time' && !(phi >= 0 && phi <= 1)) {
@@ -219,17 +220,10 @@ export async function callRangeFunction(
   const rows: Row[] = []
   for (const series of source.series) {
     query.budget.hold(frame.steps)
-    const row = applyToSeries(application, series)
+    const row = await applyToSeries(application, series)
     if (row.present.includes(1)) {
       rows.push(row)
       noteCounters(query, call, series)
-    }
-    const perStep = Math.max(
-      1,
-      (source.range / frame.interval) * (series.times.length / frame.steps),
-    )
-    if (query.budget.spend(frame.steps * Math.min(perStep, series.times.length))) {
-      await query.budget.pause()
     }
   }
   if (name === 'absent_over_time') return invert(rows, argument, frame)

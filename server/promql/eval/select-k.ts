@@ -88,14 +88,16 @@ function keepInstant(expr: Aggregate, group: RowGroup, k: number): readonly Row[
   return best(expr.op, group.rows, 0, k).flatMap((index) => group.rows[index] ?? [])
 }
 
-function keepRange(
+async function keepRange(
+  query: Query,
   expr: Aggregate,
   group: RowGroup,
   param: Float64Array,
   steps: number,
-): readonly Row[] {
+): Promise<readonly Row[]> {
   const masks = group.rows.map(() => new Uint8Array(steps))
   for (let step = 0; step < steps; step += 1) {
+    if (query.budget.spend(2 * group.rows.length)) await query.budget.pause()
     const k = Math.trunc(param[step] ?? 0)
     if (k < 1) continue
     for (const index of best(expr.op, group.rows, step, k)) {
@@ -134,9 +136,8 @@ export async function selectSeries(
     kept.push(
       ...(frame.steps === 1
         ? keepInstant(expr, group, Math.trunc(param[0] ?? 0))
-        : keepRange(expr, group, param, frame.steps)),
+        : await keepRange(query, expr, group, param, frame.steps)),
     )
-    if (query.budget.spend(group.rows.length * frame.steps)) await query.budget.pause()
   }
   return kept.filter((row) => row.present.includes(1))
 }

@@ -27,9 +27,12 @@ async function read(
     let samples = 0
     for (const series of found) samples += series.times.length
     query.budget.load(samples)
-    return found
-      .map((series) => ({ ...series, labels: fromLabels(series.labels) }))
-      .sort((left, right) => compareLabels(left.labels, right.labels))
+    const loaded: LoadedSeries[] = []
+    for (const { labels, times, values, staleTimes } of found) {
+      loaded.push({ labels: fromLabels(labels), times, values, staleTimes })
+      if (query.budget.spend(50)) await query.budget.pause()
+    }
+    return loaded.sort((left, right) => compareLabels(left.labels, right.labels))
   } catch (cause) {
     if (!(cause instanceof CallwardError)) throw cause
     if (cause.code === 'query_too_large') {

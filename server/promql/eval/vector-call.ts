@@ -1,5 +1,6 @@
 import type { Call } from '../syntax/ast.ts'
 import { absentLabels } from './absent.ts'
+import { larger, smaller } from './arithmetic.ts'
 import { compareLabels, labelValue, noLabels } from './label-set.ts'
 import { naturallyBefore } from './natural-order.ts'
 import type { Query } from './query.ts'
@@ -69,7 +70,7 @@ function clamp(context: VectorCall, low: Float64Array | number, high: Float64Arr
   const bound = (of: Float64Array | number, step: number): number =>
     typeof of === 'number' ? of : (of[step] ?? 0)
   const rows = mapValues(context, (value, step) =>
-    Math.max(bound(low, step), Math.min(bound(high, step), value)),
+    larger(bound(low, step), smaller(bound(high, step), value)),
   )
   return rows.map((row) => {
     const present = row.present.slice()

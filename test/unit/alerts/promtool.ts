@@ -23,7 +23,10 @@ export function testRules(files: readonly string[]): string | undefined {
 }
 
 /** Runs `promtool test rules` on documents that stand only in memory. */
-export function testRuleTexts(texts: Readonly<Record<string, string>>, testFile: string): string | undefined {
+export function testRuleTexts(
+  texts: Readonly<Record<string, string>>,
+  testFile: string,
+): string | undefined {
   const folder = mkdtempSync(join(tmpdir(), 'callward-promtool-'))
   try {
     for (const [name, text] of Object.entries(texts)) writeFileSync(join(folder, name), text)

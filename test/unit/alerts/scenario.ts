@@ -1,7 +1,13 @@
 import type { Labels, Millis } from '../../../alerts/alert.ts'
 import { parseDuration } from '../../../alerts/duration.ts'
 import type { AlertingRule } from '../../../alerts/rule.ts'
-import { type ActiveAlert, type ActiveAlerts, advance, noAlerts, type VectorElement } from '../../../alerts/state.ts'
+import {
+  type ActiveAlert,
+  type ActiveAlerts,
+  advance,
+  noAlerts,
+  type VectorElement,
+} from '../../../alerts/state.ts'
 
 /** A story about one rule; test/scenarios/alerts/README.md explains the format. */
 export interface Scenario {
@@ -15,7 +21,11 @@ export interface Scenario {
   readonly only: ReadonlyMap<number, string>
   readonly clock: ReadonlyMap<number, Millis>
   readonly restarts: ReadonlySet<number>
-  readonly holds: readonly { readonly from: number; readonly to: number; readonly instance: string }[]
+  readonly holds: readonly {
+    readonly from: number
+    readonly to: number
+    readonly instance: string
+  }[]
 }
 
 export const startAt: Millis = Date.UTC(2026, 0, 5, 8, 0, 0)
@@ -59,13 +69,29 @@ export function parseScenario(text: string): Scenario {
     else if (word === 'hold') {
       const [from, to] = rest[0]!.split('-')
       holds.push({ from: Number(from), to: Number(to), instance: rest[1]! })
-    } else if (word === 'series') series.set(rest[0]!, repeated(rest.slice(1)).map((value) => (value === '.' ? undefined : Number(value))))
+    } else if (word === 'series')
+      series.set(
+        rest[0]!,
+        repeated(rest.slice(1)).map((value) => (value === '.' ? undefined : Number(value))),
+      )
     else if (word === 'state') states.set(rest[0]!, repeated(rest.slice(1)))
     else if (word === 'changes') changes.set(rest[0]!, rest.slice(1).join(' '))
     else throw new Error(`unknown line "${line}"`)
   }
   const length = Math.max(...[...series.values()].map((values) => values.length))
-  return { forMillis, keepMillis, step, length, series, states, changes, only, clock, restarts, holds }
+  return {
+    forMillis,
+    keepMillis,
+    step,
+    length,
+    series,
+    states,
+    changes,
+    only,
+    clock,
+    restarts,
+    holds,
+  }
 }
 
 function repeated(words: readonly string[]): string[] {
@@ -80,7 +106,8 @@ export function labelsOf(name: string): Labels {
   const match = /^(\w+)(?:\{(.*)\})?$/.exec(name)
   if (match === null) throw new Error(`"${name}" names no series`)
   const labels: Record<string, string> = { instance: match[1]! }
-  for (const pair of match[2]?.split(',') ?? []) labels[pair.split('=')[0]!] = pair.split('=')[1]!.replaceAll('"', '')
+  for (const pair of match[2]?.split(',') ?? [])
+    labels[pair.split('=')[0]!] = pair.split('=')[1]!.replaceAll('"', '')
   return labels
 }
 
@@ -109,7 +136,9 @@ export function runScenario(scenario: Scenario): Outcome {
     now += scenario.step + (scenario.clock.get(i) ?? 0)
     if (scenario.restarts.has(i)) active = reloaded(active)
     const onlyInstance = scenario.only.get(i)
-    const held = new Set(scenario.holds.filter(({ from, to }) => i >= from && i <= to).map(({ instance }) => instance))
+    const held = new Set(
+      scenario.holds.filter(({ from, to }) => i >= from && i <= to).map(({ instance }) => instance),
+    )
     const result = advance(rule, active, vectorAt(scenario, i, onlyInstance), now, {
       newId: () => `life-${++lives}`,
       onlyInstance,
@@ -120,21 +149,38 @@ export function runScenario(scenario: Scenario): Outcome {
       if (kind !== 'firing' && kind !== 'resolved') continue
       changes.get(nameOf(scenario, alert))!.push(`${(at - startAt) / 1000}s ${kind}`)
     }
-    for (const [name, list] of states) list.push(stateOf([...active.byFingerprint.values()].find((alert) => nameOf(scenario, alert) === name)))
+    for (const [name, list] of states)
+      list.push(
+        stateOf(
+          [...active.byFingerprint.values()].find((alert) => nameOf(scenario, alert) === name),
+        ),
+      )
   }
-  return { states, changes: new Map([...changes].map(([name, list]) => [name, list.join(' ') || 'none'])) }
+  return {
+    states,
+    changes: new Map([...changes].map(([name, list]) => [name, list.join(' ') || 'none'])),
+  }
 }
 
-function vectorAt(scenario: Scenario, i: number, onlyInstance: string | undefined): VectorElement[] {
+function vectorAt(
+  scenario: Scenario,
+  i: number,
+  onlyInstance: string | undefined,
+): VectorElement[] {
   return [...scenario.series].flatMap(([name, values]) => {
     const value = values[i]
     const labels: Labels = { __name__: 'x', ...labelsOf(name) }
-    return value === undefined || (onlyInstance !== undefined && labels['instance'] !== onlyInstance) ? [] : [{ labels, value }]
+    return value === undefined ||
+      (onlyInstance !== undefined && labels['instance'] !== onlyInstance)
+      ? []
+      : [{ labels, value }]
   })
 }
 
 function nameOf(scenario: Scenario, alert: ActiveAlert): string {
-  const name = [...scenario.series.keys()].find((key) => Object.entries(labelsOf(key)).every(([label, value]) => alert.labels[label] === value))
+  const name = [...scenario.series.keys()].find((key) =>
+    Object.entries(labelsOf(key)).every(([label, value]) => alert.labels[label] === value),
+  )
   if (name === undefined) throw new Error(`no series for ${JSON.stringify(alert.labels)}`)
   return name
 }
@@ -142,7 +188,10 @@ function nameOf(scenario: Scenario, alert: ActiveAlert): string {
 /** Through JSON and back, as a restart does. */
 function reloaded(active: ActiveAlerts): ActiveAlerts {
   const alerts = JSON.parse(JSON.stringify([...active.byFingerprint.values()])) as ActiveAlert[]
-  return { byFingerprint: new Map(alerts.map((alert) => [alert.fingerprint, alert])), evaluatedAt: active.evaluatedAt }
+  return {
+    byFingerprint: new Map(alerts.map((alert) => [alert.fingerprint, alert])),
+    evaluatedAt: active.evaluatedAt,
+  }
 }
 
 function stateOf(alert: ActiveAlert | undefined): string {

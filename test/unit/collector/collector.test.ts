@@ -58,6 +58,25 @@ t.test('configuration: defaults, file, environment over file', async (t) => {
   t.match(set.labels, { role: 'pbx', instance: 'pbx-9', server: 'pbx-9' })
 })
 
+t.test('configuration: a file shared with the hub', async (t) => {
+  const read = (yaml: string) => {
+    const file = join(t.testdir({ 'c.yaml': yaml }), 'c.yaml')
+    return readConfig({ CALLWARD_CONFIG: file }, 'host-1')
+  }
+  const shared = read(
+    'hub: {listen: "127.0.0.1:9770"}\ncollector: {hub: "ws://hub:1", labels: {site: hue}}\n',
+  )
+  t.match(shared, { hub: 'ws://hub:1', labels: { site: 'hue' } })
+  t.equal(read('hub: {listen: "127.0.0.1:9770"}\n').hub, 'ws://127.0.0.1:9770')
+  t.equal(read('').intervalSeconds, 10)
+  t.throws(
+    () => read('collector: {}\nalerts: {}\n'),
+    /unknown section "alerts"; known are hub, collector/,
+  )
+  t.throws(() => read('collector: 5\n'), /collector must hold keys/)
+  t.throws(() => read('- 5\n'), /holds no keys/)
+})
+
 t.test('configuration: all faults at once, each with its key and an example', async (t) => {
   const yaml =
     'labels: {role: "", colour: red}\nsections: {entropi: false, cpu: 3}\nprocRoot: proc\n'

@@ -417,9 +417,11 @@ t.test('the catalogue is well formed and answers as Prometheus’s metadata', as
     ]
     if (faults.length > 0) t.fail(`${name}: ${faults}`)
   }
-  t.same(prometheusMetadata()['node_load1'], [
-    { type: 'gauge', help: 'Load average over 1 minute.', unit: '' },
-  ])
+  t.same(prometheusMetadata()['node_load1'], {
+    type: 'gauge',
+    help: 'Load average over 1 minute.',
+    unit: '',
+  })
   t.notOk(
     'callward_http_requests_total' in prometheusMetadata(),
     'the hub’s own process is no stored series',

@@ -33,7 +33,7 @@ function fault({ from, to, typeOnly }: Import): string | undefined {
   if (top(to) !== 'server') return `server/ may not import ${top(to)}/`
   const [mine, theirs] = [capability(from), capability(to)]
   if (mine === undefined || theirs === undefined || mine === theirs) return undefined
-  if (mine === 'promql' && theirs === 'store') return to === 'server/store/reader.ts' ? undefined : 'promql sees only the store’s reader'
+  if (mine === 'promql' && theirs === 'store' && !(to.endsWith('/plugin.ts') && typeOnly)) return to === 'server/store/reader.ts' ? undefined : 'promql sees only the store’s reader'
   if (shared.has(to)) return undefined
   if (to.endsWith('/plugin.ts') && typeOnly) return undefined
   return `a capability uses another only by its decorator (types from its plugin.ts)`

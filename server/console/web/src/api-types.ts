@@ -111,6 +111,7 @@ export type FactKind =
   | 'acknowledged'
   | 'note'
   | 'restored'
+  | 'relapse'
   | 'resolved'
 
 /** One stamped fact; a correction supersedes an earlier fact and never edits it. */
@@ -152,7 +153,14 @@ export type LiveMessage = { readonly sequence: number; readonly at: string } & (
   | {
       readonly kind: 'incident'
       readonly body: {
-        readonly change: 'opened' | 'joined' | 'acknowledged' | 'noted' | 'restored' | 'resolved'
+        readonly change:
+          | 'opened'
+          | 'relapsed'
+          | 'joined'
+          | 'acknowledged'
+          | 'noted'
+          | 'restored'
+          | 'resolved'
         readonly incident: IncidentSummary
       }
     }

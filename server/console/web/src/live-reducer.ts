@@ -121,6 +121,11 @@ export function alertSince(alert: Alert): string {
   return alert.firedAt ?? alert.activeAt
 }
 
+/** The host an alert is about; undefined for an alert about no single host. */
+export function alertInstance(alert: Alert): string | undefined {
+  return alert.instance ?? alert.labels['instance']
+}
+
 /** Not yet acknowledged first, then by severity, then newest. */
 export function sortIncidents(incidents: Iterable<IncidentSummary>): IncidentSummary[] {
   return [...incidents].sort(

@@ -52,8 +52,6 @@ function connect(): void {
   const opened = new WebSocket(`${scheme}://${location.host}/live`)
   socket = opened
   opened.addEventListener('open', () => {
-    const sequence = live.peek().sequence
-    send(sequence === null ? { type: 'subscribe' } : { type: 'subscribe', resume: sequence })
     armPing()
   })
   opened.addEventListener('message', (event) => {
@@ -96,16 +94,17 @@ function takeMessage(frame: LiveMessage): void {
 function welcome(frame: Extract<ServerFrame, { type: 'welcome' }>): void {
   liveStatus.value = 'connected'
   live.value = applyWelcome(live.peek(), frame.sequence)
+  // Always with a number, so that nothing falls between the welcome and the subscription.
+  send({ type: 'subscribe', resume: live.peek().sequence })
   me.value = { name: frame.name, role: frame.role, hub: frame.hub }
   void loadAll()
 }
 
-/** Most likely a resume the hub cannot give (its journal was cut): start anew, not too soon, and read everything. */
+/** Where the hub cannot give what was missed, the present state is read anew; the line stays. */
 function refused(code: string, message: string): void {
   console.warn(`The hub refused a live frame: ${code}: ${message}`)
-  attempt = Math.max(attempt, 4)
-  live.value = { ...live.peek(), sequence: null, recent: [] }
-  socket?.close()
+  if (code === 'resume_ahead') live.value = { ...live.peek(), sequence: null, recent: [] }
+  if (code === 'resume_ahead' || code === 'messages_pruned') void loadAll()
 }
 
 function hint(topic: string): void {

@@ -36,11 +36,18 @@ export async function readCurve(curve: Curve, range: Range): Promise<CurveData> 
       }))
     }),
   )
-  const lines = answers.flat().filter((line) => line.values.some((value) => value !== null))
+  const known = answers.flat().filter((line) => line.values.some((value) => value !== null))
+  // A device that never moved only crowds the legend of those that did.
+  const moved = known.filter((line) => line.values.some((value) => value !== null && value !== 0))
+  const lines = moved.length > 0 && isByDevice(curve) ? moved : known
   if (lines.length <= linesShown) return { times, lines }
   const size = (line: Line) => Math.max(...line.values.map((value) => Math.abs(value ?? 0)))
   const kept = new Set([...lines].sort((a, b) => size(b) - size(a)).slice(0, linesShown))
   return { times, lines: lines.filter((line) => kept.has(line)) }
+}
+
+function isByDevice(curve: Curve): boolean {
+  return curve.name === 'network' || curve.name === 'disk'
 }
 
 function labelOf(query: CurveQuery, series: MatrixSeries): string {

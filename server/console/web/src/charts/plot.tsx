@@ -22,7 +22,8 @@ const dashes: readonly number[][] = [
 /** A value in the curve's unit. Traffic that is sent is drawn below zero but is no negative traffic. */
 export function inUnit(unit: Unit, value: number | null | undefined): string {
   if (unit === 'ratio') return percent(language.value, value)
-  if (unit === 'bytesPerSecond') return bytesPerSecond(language.value, value && Math.abs(value))
+  if (unit === 'bytesPerSecond')
+    return bytesPerSecond(language.value, Math.abs(value ?? Number.NaN))
   return decimal(language.value, value)
 }
 

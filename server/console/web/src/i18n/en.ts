@@ -233,6 +233,7 @@ export const en = {
   'fact.acknowledged': 'Acknowledged',
   'fact.note': 'Note',
   'fact.restored': 'Restored',
+  'fact.relapse': 'Fault came back',
   'fact.resolved': 'Resolved',
   'certainty.actual': 'confirmed',
   'certainty.estimate': 'estimate',

@@ -4,6 +4,7 @@ import {
   fill,
   type Language,
   languageTags,
+  type Message,
   type MessageKey,
   type Values,
 } from './catalogue.ts'
@@ -38,7 +39,13 @@ language.subscribe((value) => {
   document.documentElement.lang = languageTags[value]
 })
 
-/** The text for a key in the language shown now; a component that calls it follows a change of language. */
+/**
+ * The text for a key in the language shown now; a component that calls it follows a change of language. A word that a newer
+ * hub says and this catalogue lacks is shown as the hub says it.
+ */
 export function t(key: MessageKey, values?: Values): string {
-  return fill(language.value, catalogue.value[key], values)
+  const message: Message | undefined = catalogue.value[key]
+  return message === undefined
+    ? key.slice(key.lastIndexOf('.') + 1)
+    : fill(language.value, message, values)
 }

@@ -268,6 +268,7 @@ export const ru: Catalogue = {
   'fact.acknowledged': 'Принято',
   'fact.note': 'Заметка',
   'fact.restored': 'Восстановлено',
+  'fact.relapse': 'Сбой повторился',
   'fact.resolved': 'Устранено',
   'certainty.actual': 'подтверждено',
   'certainty.estimate': 'оценка',

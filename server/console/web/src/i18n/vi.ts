@@ -235,6 +235,7 @@ export const vi: Catalogue = {
   'fact.acknowledged': 'Đã tiếp nhận',
   'fact.note': 'Ghi chú',
   'fact.restored': 'Đã khôi phục',
+  'fact.relapse': 'Sự cố tái diễn',
   'fact.resolved': 'Đã giải quyết',
   'certainty.actual': 'đã xác nhận',
   'certainty.estimate': 'ước tính',

@@ -6,7 +6,7 @@ import { CurveCard } from '../charts/curve-card.tsx'
 import { hostCurves, type Range, ranges } from '../curves.ts'
 import { decimal, duration, offsetSeconds, percent } from '../i18n/format.ts'
 import { language, t } from '../i18n/language.ts'
-import { sortAlerts } from '../live-reducer.ts'
+import { alertInstance, sortAlerts } from '../live-reducer.ts'
 import { Problem } from '../parts/action-button.tsx'
 import { AlertCard, splitAge } from '../parts/alert-card.tsx'
 import { HostStateBadge, SimulatedMark } from '../parts/badges.tsx'
@@ -139,7 +139,7 @@ function Pairs({
 }
 
 function HostAlerts({ instance }: { instance: string }) {
-  const list = sortAlerts(alerts.value.filter((alert) => alert.instance === instance))
+  const list = sortAlerts(alerts.value.filter((alert) => alertInstance(alert) === instance))
   if (list.length === 0) return null
   return (
     <section aria-labelledby="host-alerts-heading">

@@ -1,6 +1,6 @@
 import type { Fact, FactKind } from '../api-types.ts'
-import { fullTime } from '../i18n/format.ts'
-import { language, t } from '../i18n/language.ts'
+import { t } from '../i18n/language.ts'
+import { FullTime } from '../parts/times.tsx'
 
 const known: readonly FactKind[] = [
   'phenomenon',
@@ -25,7 +25,7 @@ export function KnownFacts({ facts }: { facts: readonly Fact[] }) {
               <dd>
                 {fact ? (
                   <>
-                    {factText(fact)} <CertaintyMark fact={fact} />
+                    <FactWords fact={fact} /> <CertaintyMark fact={fact} />
                   </>
                 ) : (
                   <span class="muted">{t('incident.notRecorded')}</span>
@@ -36,6 +36,16 @@ export function KnownFacts({ facts }: { facts: readonly Fact[] }) {
         })}
       </dl>
     </section>
+  )
+}
+
+/** A moment is written in the reader's language and zone, before its words. */
+function FactWords({ fact }: { fact: Fact }) {
+  if (fact.kind !== 'occurred' && fact.kind !== 'detected') return <>{factText(fact)}</>
+  return (
+    <>
+      <FullTime at={fact.occurredAt} /> <span class="muted">{factText(fact)}</span>
+    </>
   )
 }
 
@@ -55,11 +65,8 @@ export function standingFacts(facts: readonly Fact[]): Fact[] {
   return facts.filter((fact) => !replaced.has(fact.id)).sort((a, b) => a.sequence - b.sequence)
 }
 
-/** The fact's own words; a moment is written in the reader's language and zone. */
+/** The fact's own words. */
 export function factText(fact: Fact): string {
-  const moment = fact.kind === 'occurred' || fact.kind === 'detected'
-  if (moment)
-    return fullTime(language.value, typeof fact.value === 'string' ? fact.value : fact.occurredAt)
   if (fact.text !== '') return fact.text
   return typeof fact.value === 'string' ? fact.value : JSON.stringify(fact.value)
 }

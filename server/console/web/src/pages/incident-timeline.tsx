@@ -40,9 +40,7 @@ function TimelineFact({ fact, superseded }: { fact: Fact; superseded: boolean })
         {fact.supersedes !== null && <span class="badge boxed">{t('incident.correction')}</span>}
         <CertaintyMark fact={fact} />
       </p>
-      {text !== fullTime(language.value, fact.occurredAt) && (
-        <p class="fact-text">{superseded ? <s>{text}</s> : text}</p>
-      )}
+      <p class="fact-text">{superseded ? <s>{text}</s> : text}</p>
       <p class="fact-stamp muted">
         {t('incident.recordedBy', { name: fact.recordedBy })}
         {laterBy > laterMs &&

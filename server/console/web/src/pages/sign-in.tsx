@@ -3,7 +3,7 @@ import { useEffect } from 'preact/hooks'
 import { ApiError, postOpen } from '../api.ts'
 import { t } from '../i18n/language.ts'
 import { startLive } from '../live.ts'
-import { LanguageChoice } from '../parts/header.tsx'
+import { Brand, LanguageChoice } from '../parts/header.tsx'
 import { PageTitle } from '../parts/page-title.tsx'
 import { navigate } from '../router.ts'
 import { safeReturnPath } from '../routes.ts'
@@ -41,6 +41,7 @@ export function SignIn() {
   }, [])
   return (
     <div class="sign-in">
+      <Brand />
       <div class="card">
         <PageTitle>{t('signIn.title')}</PageTitle>
         {busy.value ? (

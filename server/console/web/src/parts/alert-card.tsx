@@ -2,7 +2,7 @@ import type { ComponentChild } from 'preact'
 import type { Alert } from '../api-types.ts'
 import { decimal } from '../i18n/format.ts'
 import { language, t } from '../i18n/language.ts'
-import { alertSince } from '../live-reducer.ts'
+import { alertInstance, alertSince } from '../live-reducer.ts'
 import { hostPath, incidentPath } from '../routes.ts'
 import { acknowledgeAlert, canAct, hostsByInstance } from '../state.ts'
 import { ActionButton } from './action-button.tsx'
@@ -21,6 +21,7 @@ export function AlertCard({ alert, showState = false, level = 3 }: Props) {
   const Heading = `h${level}` as const
   const summary = alertSummary(alert)
   const server = alertServer(alert)
+  const instance = alertInstance(alert)
   return (
     <article class={`card alert-card edge-${alert.state === 'firing' ? alert.severity : 'silent'}`}>
       <header>
@@ -31,7 +32,7 @@ export function AlertCard({ alert, showState = false, level = 3 }: Props) {
       </header>
       <Heading class="card-title">{summary}</Heading>
       <p class="where">
-        {alert.instance ? <a href={hostPath(alert.instance)}>{server}</a> : <span>{server}</span>}
+        {instance ? <a href={hostPath(instance)}>{server}</a> : <span>{server}</span>}
         <span class="muted">{alert.rule}</span>
         {alert.value !== '' && (
           <span class="muted">{t('alert.value', { value: shownValue(alert.value) })}</span>
@@ -98,12 +99,12 @@ export function alertSummary(alert: Alert): string {
 }
 
 export function alertServer(alert: Alert): string {
-  return alert.labels['server'] ?? alert.instance ?? t('unknown')
+  return alert.labels['server'] ?? alertInstance(alert) ?? t('unknown')
 }
 
 function isSimulated(alert: Alert): boolean {
   if (alert.labels['simulated'] === 'true') return true
-  return alert.instance ? hostsByInstance.value.get(alert.instance)?.simulated === true : false
+  return hostsByInstance.value.get(alertInstance(alert) ?? '')?.simulated === true
 }
 
 function shownValue(value: string): string {

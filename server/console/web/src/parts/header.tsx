@@ -12,13 +12,7 @@ export function Header() {
   const page = route.value?.page
   return (
     <header class="top">
-      <a class="brand" href="/" aria-label="Callward">
-        <svg viewBox="0 0 32 32" width="24" height="24" aria-hidden="true">
-          <rect class="brand-box" width="32" height="32" rx="7" />
-          <path class="brand-line" d="M6 18h5l3-9 4 14 3-8h5" />
-        </svg>
-        <span class="brand-name">Callward</span>
-      </a>
+      <Brand />
       <span class="hub muted">
         {location.host}
         {me.value && ` · ${me.value.hub.version}`}
@@ -43,6 +37,18 @@ export function Header() {
         {me.value && <Person />}
       </div>
     </header>
+  )
+}
+
+export function Brand() {
+  return (
+    <a class="brand" href="/" aria-label="Callward">
+      <svg viewBox="0 0 32 32" width="24" height="24" aria-hidden="true">
+        <rect class="brand-box" width="32" height="32" rx="7" />
+        <path class="brand-line" d="M6 18h5l3-9 4 14 3-8h5" />
+      </svg>
+      <span class="brand-name">Callward</span>
+    </a>
   )
 }
 
