@@ -30,8 +30,16 @@ const ofStatus: Readonly<Record<number, ErrorCode>> = {
 /** What the caller may see of an error: ours, or Fastify's about the request; anything else is `internal`. */
 export function shownError(error: Error & { statusCode?: number }): CallwardError {
   if (error instanceof CallwardError) return error
+  if (error.name === 'RecordsError') return recordsError(error)
   const code = ofStatus[error.statusCode ?? 500]
   return code === undefined ? new CallwardError('internal') : new CallwardError(code, `${sentence(error.message)}`)
+}
+
+/** The records' own refusals, told apart by their code (server/records/records-error.ts). */
+function recordsError(error: Error & { code?: string }): CallwardError {
+  if (error.code === 'full' || error.code === 'readonly' || error.code === 'corrupt') return new CallwardError('storage_unavailable')
+  if (error.code === 'busy') return new CallwardError('unavailable', 'The records are busy; try again shortly.')
+  return new CallwardError('internal')
 }
 
 function sentence(text: string): string {

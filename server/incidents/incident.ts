@@ -43,7 +43,9 @@ export function joinKey(alert: AlertView): string {
 
 /** What people say aloud when they speak of it. */
 export function titleOf(alert: AlertView): string {
-  return alert.annotations['summary'] ?? `${alert.rule} on ${alert.instance ?? 'the hub'}`
+  const title = alert.annotations['summary'] ?? `${alert.rule} on ${alert.instance ?? 'the hub'}`
+  // A label may hold anything; the records take no NUL and no half of a character.
+  return Buffer.from(title.replaceAll('\0', '\ufffd')).toString()
 }
 
 /** Facts that open an incident: phenomenon, time, impact and preliminary cause (the last two as suggestions). */

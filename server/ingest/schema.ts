@@ -2,7 +2,8 @@ import Type, { type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { limits } from '../../collector/wire/frames.ts'
 
-const Label = Type.String({ minLength: 1, maxLength: limits.labelCharacters })
+/** A host's label is also read by people and kept in the records: no control characters. */
+const Label = Type.String({ minLength: 1, maxLength: limits.labelCharacters, pattern: '^[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]+$' })
 
 const HelloSchema = Type.Object({
   type: Type.Literal('hello'),

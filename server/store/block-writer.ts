@@ -104,6 +104,8 @@ class BlockWriter {
     for (let at = 0; at < bytes.length; ) at += (await this.handle.write(bytes, at)).bytesWritten
     this.flushed += bytes.length
     this.out.length = 0
+    // In small portions, so that the journal's fdatasync never queues behind a large one.
+    await this.handle.datasync()
   }
 
   private async part(bytes: Uint8Array): Promise<Extent> {

@@ -67,7 +67,7 @@ function newGroup<Ticket>(segment: number, writer: ByteWriter): Group<Ticket> {
 /**
  * Append-only segments with group commit. One write and one fdatasync are under way at a time; what comes meanwhile waits for the
  * next. A failed write or fdatasync refuses everything that waits; the journal then cuts the segment back to what is durable and
- * goes on in a new one as soon as the disk takes it.
+ * goes on in a new one as soon as the disk takes it. Should the process die in between, refused batches may come back, each whole.
  */
 export class Journal<Ticket> {
   private readonly options: JournalOptions<Ticket>
@@ -318,8 +318,11 @@ export class Journal<Ticket> {
   /** Unacknowledged bytes leave the disk: of the open segment, and of one that was being created. */
   private async cutBack(): Promise<void> {
     const { disk, folder } = this.options
-    for (let segment = this.fileSegment; segment <= this.segment; segment++) {
-      if (segment < this.options.firstSegment) continue
+    for (
+      let segment = Math.max(this.fileSegment, this.options.firstSegment);
+      segment <= this.segment;
+      segment++
+    ) {
       const path = join(folder, segmentName(segment))
       const durableBytes = this.sizes.get(segment)
       try {
@@ -382,7 +385,10 @@ export class Journal<Ticket> {
     this.sizes.delete(segment)
   }
 
-  /** Commits what waits and closes the file; appends are refused from now on. Rejects when the last commit fails. */
+  /**
+   * Commits what waits and closes the file; appends are refused from now on. Rejects when the last commit fails. What a failed disk
+   * may still hold of refused batches is cut off if the disk allows.
+   */
   async close(): Promise<void> {
     this.closing = true
     clearTimeout(this.recoveryTimer)
@@ -393,6 +399,14 @@ export class Journal<Ticket> {
     } finally {
       await this.file?.close().catch(() => undefined)
       this.file = undefined
+      if (this.failure) {
+        await this.cutBack().catch((error: unknown) => {
+          this.options.logger.warn(
+            { err: error },
+            'refused batches could not be cut off the journal; they may come back',
+          )
+        })
+      }
     }
   }
 }

@@ -391,6 +391,35 @@ t.test('sealing goes on beside writes and reads, and hides nothing for an instan
 })
 
 t.test(
+  'a window of the future, or one that is always written to, does not hold the journal',
+  async (t) => {
+    const folder = temporaryFolder(t)
+    const clock = handClock()
+    const store = await openStore(folder, clock, { segmentBytes: 500 })
+    const id = store.intern({ __name__: 'up' })
+    const future = base + 1000 * 24 * hour
+    for (let i = 0; i < 200; i++) {
+      clock.at += 60_000
+      const rows = [future + i, base - 50 * hour + i, clock.at].map((at) => row(at, [id], [i]))
+      await store.append({ rows })
+      if (i % 20 === 0) await store.maintain()
+    }
+    t.ok(readdirSync(join(folder, 'journal')).length > 5)
+    for (let i = 0; i < 8; i++) {
+      clock.at += hour
+      await store.append({
+        rows: [future + 1000 + i, base - 49 * hour + i].map((at) => row(at, [id], [i])),
+      })
+      await store.maintain()
+    }
+    const segments = readdirSync(join(folder, 'journal')).length
+    t.ok(segments <= 5, `${segments} segments`)
+    t.equal((await store.select([], -Infinity, Infinity))[0]?.times.length, 616)
+    await store.close()
+  },
+)
+
+t.test(
   'retention unlinks whole files, drops what comes too late, and lets series without data go',
   async (t) => {
     const folder = temporaryFolder(t)

@@ -233,6 +233,7 @@ export async function combineVectors(
     swapped,
     delayed: query.delayedNames,
     compute: operation(expr.op),
+    // As in Prometheus, the left fill stands for the "many" side with group_right too.
     fillMany: matching.fillLeft,
     fillOne: matching.fillRight,
   }

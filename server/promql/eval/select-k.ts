@@ -1,9 +1,9 @@
 import { executionFailure } from '../failure.ts'
 import type { Aggregate } from '../syntax/ast.ts'
 import { groupRows, type RowGroup } from './aggregate.ts'
-import type { LabelSet } from './label-set.ts'
 import type { Query } from './query.ts'
 import type { Frame, Row } from './rows.ts'
+import { sampleOffset } from './series-hash.ts'
 
 /** Whether a sample is to be kept before another; NaN comes last. */
 function before(op: Aggregate['op'], left: number, right: number): boolean {
@@ -31,20 +31,7 @@ function best(op: Aggregate['op'], rows: readonly Row[], step: number, k: number
   return kept
 }
 
-/** A number in [0, 1) that depends on the labels alone (FNV-1a of their text). */
-function sampleOffset(labels: LabelSet): number {
-  let hash = 0x811c9dc5
-  for (let index = 0; index < labels.key.length; index += 1) {
-    hash = Math.imul(hash ^ labels.key.charCodeAt(index), 0x01000193)
-  }
-  // FNV spreads its low bits better than its high ones; mix before taking the ratio.
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32
-}
-
-function inRatio(labels: LabelSet, ratio: number): boolean {
-  const offset = sampleOffset(labels)
+function inRatio(offset: number, ratio: number): boolean {
   return ratio >= 0 ? offset < ratio : offset >= 1 + ratio
 }
 
@@ -110,9 +97,10 @@ async function keepRange(
 
 function keepRatio(rows: readonly Row[], param: Float64Array): readonly Row[] {
   return rows.map((row) => {
+    const offset = sampleOffset(row.labels)
     const present = row.present.map((here, step) => {
       const ratio = Math.max(-1, Math.min(1, param[step] ?? 0))
-      return here & Number(ratio !== 0 && inRatio(row.labels, ratio))
+      return here & Number(ratio !== 0 && inRatio(offset, ratio))
     })
     return { ...row, present }
   })

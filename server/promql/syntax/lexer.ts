@@ -106,9 +106,8 @@ class Lexer {
     }
     if (character !== ')') return false
     this.parens -= 1
-    this.emit('punctuation', ')', ')')
-    if (this.parens < 0) throw new LexFailure("unexpected right parenthesis ')'", this.at)
-    return true
+    if (this.parens < 0) throw new LexFailure("unexpected right parenthesis ')'", this.at + 1)
+    return this.emit('punctuation', ')', ')')
   }
 
   private outside(): boolean {

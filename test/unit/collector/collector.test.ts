@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { Agent, phaseMilliseconds, untilNextTick } from '../../../collector/agent.ts'
-import { BackOff } from '../../../collector/back-off.ts'
+import { BackOff, longestFailedMilliseconds } from '../../../collector/back-off.ts'
 import { canonical, documentHash } from '../../../collector/canonical.ts'
 import { ClockOffset } from '../../../collector/clock-offset.ts'
 import { ConfigError, readConfig } from '../../../collector/config.ts'
@@ -337,27 +337,27 @@ t.test('a source that hangs is not asked again and stalls nothing for long', asy
 })
 
 t.test(
-  'back-off: fast once after a loss, then 1 s doubling to 60 s; never a tight loop',
+  'back-off: fast once after a loss, then doubling from 1 s; never a tight loop',
   async (t) => {
     for (const random of [0, 0.999]) {
-      const backOff = new BackOff(() => random)
+      const backOff = new BackOff(longestFailedMilliseconds(10), () => random)
+      const row = (ending: 'lost' | 'failed' | 'refused') =>
+        Array.from({ length: 12 }, () => backOff.after(ending, 100))
       const first = backOff.after('lost', 60_000)
       t.ok(first >= 100 && first <= 500, `${first}`)
-      const flapping = Array.from({ length: 12 }, () => backOff.after('lost', 100))
-      t.ok(
-        flapping.every((delay) => delay >= 1000 && delay <= 60_000),
-        'a hub that drops us at once',
-      )
-      t.ok(flapping.at(-1)! >= 30_000)
+      const flapping = row('lost')
+      const within = flapping.every((delay) => delay >= 1000 && delay <= 15_000)
+      t.ok(within, 'a hub that drops us at once')
       t.ok(backOff.after('lost', 6000) <= 500, 'a steady connection ends the row of failures')
-      const failing = Array.from({ length: 12 }, () => backOff.after('failed'))
-      t.ok(
-        failing[0]! >= 1000 &&
-          failing[0]! < 1001 &&
-          failing.at(-1)! <= 60_000 &&
-          failing.at(-1)! >= 30_000,
-      )
+      const failing = row('failed')
+      t.ok(failing[0]! >= 1000 && failing[0]! < 1001, 'the first after 1 s')
+      const last = failing.at(-1)!
+      t.ok(last >= 7500 && last <= 15_000, 'back before the hub calls this host silent')
+      const refused = row('refused').at(-1)!
+      t.ok(refused >= 30_000 && refused <= 60_000)
     }
+    t.equal(longestFailedMilliseconds(1), 1500)
+    t.equal(longestFailedMilliseconds(60), 60_000)
   },
 )
 
