@@ -1,22 +1,24 @@
 /** A regular expression in RE2's syntax that JavaScript cannot run, or that is wrong. */
 export class RegexFailure extends Error {}
 
-const posixClasses: Readonly<Record<string, string>> = {
-  alnum: '0-9A-Za-z',
-  alpha: 'A-Za-z',
-  ascii: '\\x00-\\x7F',
-  blank: '\\t ',
-  cntrl: '\\x00-\\x1F\\x7F',
-  digit: '0-9',
-  graph: '!-~',
-  lower: 'a-z',
-  print: ' -~',
-  punct: '!-\\/:-@\\[-`\\{-~',
-  space: '\\t\\n\\v\\f\\r ',
-  upper: 'A-Z',
-  word: '0-9A-Za-z_',
-  xdigit: '0-9A-Fa-f',
-}
+const posixClasses: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    alnum: '0-9A-Za-z',
+    alpha: 'A-Za-z',
+    ascii: '\\x00-\\x7F',
+    blank: '\\t ',
+    cntrl: '\\x00-\\x1F\\x7F',
+    digit: '0-9',
+    graph: '!-~',
+    lower: 'a-z',
+    print: ' -~',
+    punct: '!-\\/:-@\\[-`\\{-~',
+    space: '\\t\\n\\v\\f\\r ',
+    upper: 'A-Z',
+    word: '0-9A-Za-z_',
+    xdigit: '0-9A-Fa-f',
+  }),
+)
 
 interface Piece {
   readonly text: string
@@ -64,7 +66,7 @@ function translateClass(pattern: string, at: number): Piece {
     if (character === ']' && !first) break
     const posix = /^\[:(\^?)([a-z]+):\]/.exec(pattern.slice(position))
     if (posix) {
-      const ranges = posixClasses[posix[2] ?? '']
+      const ranges = posixClasses.get(posix[2] ?? '')
       if (ranges === undefined || posix[1] === '^') {
         throw new RegexFailure(`invalid character class range: \`${posix[0]}\``)
       }

@@ -218,10 +218,10 @@ t.test('wrong requests say what is wrong', async (t) => {
       'invalid parameter "query": unknown position: parse error: no expression found in input',
     ],
     [
-      'query?query=1&time=soon',
+      'query?query=1&time=constructor',
       400,
       'bad_data',
-      'invalid parameter "time": cannot parse "soon" to a valid timestamp',
+      'invalid parameter "time": cannot parse "constructor" to a valid timestamp',
     ],
     [
       'query?query=1&timeout=soon',

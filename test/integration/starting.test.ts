@@ -23,15 +23,15 @@ t.test('a first start makes what is missing, and keeps secrets to itself', { tim
 })
 
 t.test('starts that cannot work say why and what to do', { timeout: 90_000 }, async (t) => {
-  const hub = await TestHub.start(t.testdir())
+  const folder = t.testdir({ file: 'x', broken: { hub: { 'records.sqlite': 'this is not a database, just text that is long enough to be read' } } })
+  const hub = await TestHub.start(join(folder, 'running'))
   t.teardown(() => hub.stop())
   const check = async (environment: Record<string, string>, code: number, message: RegExp) => {
-    const program = new Program('server/main.js', { CALLWARD_LISTEN: `127.0.0.1:${await freePort()}`, CALLWARD_DATA: join(hub.data, '..', `data-${Math.random()}`), ...environment })
+    const program = new Program('server/main.js', { CALLWARD_LISTEN: `127.0.0.1:${await freePort()}`, CALLWARD_DATA: join(folder, `data-${Math.random()}`), ...environment })
     t.same(await program.exited, { code, signal: null }, String(message))
     t.match(program.output, message)
     t.notMatch(program.output, /\n\s+at .*\.js:\d+/, 'no stack for a person')
   }
-  const folder = t.testdir({ file: 'x', broken: { hub: { 'records.sqlite': 'this is not a database, just text that is long enough to be read' } } })
   await check({ CALLWARD_LISTEN: `127.0.0.1:${hub.port}` }, 1, /in use.*\n.*CALLWARD_LISTEN/)
   await check({ CALLWARD_LISTEN: 'x' }, 2, /HOST:PORT/)
   await check({ CALLWARD_LISTEN: '192.0.2.1:9770' }, 1, /no address 192\.0\.2\.1/)

@@ -41,10 +41,10 @@ export const earliest = -8.64e15
 export const latest = 8.64e15
 
 /** Prometheus writes its bounds so; clients send them back. */
-const bounds: Readonly<Record<string, number>> = {
-  '-292273086-05-16T16:47:06Z': earliest,
-  '292277025-08-18T07:12:54.999999999Z': latest,
-}
+const bounds: ReadonlyMap<string, number> = new Map([
+  ['-292273086-05-16T16:47:06Z', earliest],
+  ['292277025-08-18T07:12:54.999999999Z', latest],
+])
 
 const rfc3339 = /^(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/
 
@@ -54,7 +54,7 @@ function timeOf(text: string): number | undefined {
     return Math.min(latest, Math.max(earliest, Math.round(seconds * 1000)))
   }
   const match = rfc3339.exec(text)
-  if (match === null) return bounds[text]
+  if (match === null) return bounds.get(text)
   const [, day = '', clock = '', fraction = '', zone = ''] = match
   const whole = Date.parse(`${day}T${clock}${zone.toUpperCase()}`)
   return Number.isNaN(whole) ? undefined : whole + Math.floor(Number(`0${fraction}`) * 1000 + 1e-6)

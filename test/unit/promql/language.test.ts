@@ -279,7 +279,7 @@ t.test('regular expressions in RE2 spelling', async (t) => {
   f('[^]a]', 'b', true)
   f('\\pL+', 'é', true)
   f('10\\.0\\.0\\.1:9100', '10.0.0.1:9100', true)
-  for (const pattern of ['(', '(?=a)', '\\1', '[a', 'a**', '(?<!a)'])
+  for (const pattern of ['(', '(?=a)', '\\1', '[a', 'a**', '(?<!a)', '[[:constructor:]]'])
     t.ok(failureOf(() => compileAnchored(pattern)) instanceof RegexFailure, pattern)
   const match = compileAnchored('(.*)-(?P<n>\\d)').exec('pbx-1')
   t.ok(match)
