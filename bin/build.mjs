@@ -18,7 +18,14 @@ const web = {
   sources: [join('server', 'console', 'web'), 'package.json'],
   skip: [],
   stamp: join(root, 'dist', '.console-built'),
-  command: ['vite/bin/vite.js', 'build', '--config', join('server', 'console', 'web', 'vite.config.ts'), '--logLevel', 'warn'],
+  command: [
+    'vite/bin/vite.js',
+    'build',
+    '--config',
+    join('server', 'console', 'web', 'vite.config.ts'),
+    '--logLevel',
+    'warn',
+  ],
 }
 
 /** Builds the parts whose sources are newer than their last build; says so on `stderr`. */
@@ -29,7 +36,9 @@ export async function build({ force = false } = {}) {
     throw new Error('The packages to build with are missing. Run: npm ci')
   }
   const startedAt = Date.now()
-  process.stderr.write(`Building the ${due.map(({ name }) => name).join(' and the ')} (about 20 seconds)...\n`)
+  process.stderr.write(
+    `Building the ${due.map(({ name }) => name).join(' and the ')} (about 20 seconds)...\n`,
+  )
   await Promise.all(due.map(run))
   process.stderr.write(`Built in ${((Date.now() - startedAt) / 1000).toFixed(1)} s.\n`)
 }
@@ -45,14 +54,21 @@ function newest(path, skip) {
   const stats = statSync(join(root, path), { throwIfNoEntry: false })
   if (stats === undefined) return 0
   if (!stats.isDirectory()) return stats.mtimeMs
-  const names = readdirSync(join(root, path)).filter((name) => name !== 'node_modules' && name !== 'fixtures')
+  const names = readdirSync(join(root, path)).filter(
+    (name) => name !== 'node_modules' && name !== 'fixtures',
+  )
   return Math.max(stats.mtimeMs, ...names.map((name) => newest(join(path, name), skip)))
 }
 
 async function run({ name, command: [script, ...rest], stamp }) {
   const startedAt = new Date()
-  const child = spawn(process.execPath, [join(root, 'node_modules', script), ...rest], { cwd: root, stdio: ['ignore', 2, 2] })
-  const code = await new Promise((resolve, reject) => child.once('error', reject).once('exit', resolve))
+  const child = spawn(process.execPath, [join(root, 'node_modules', script), ...rest], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  })
+  const code = await new Promise((resolve, reject) =>
+    child.once('error', reject).once('exit', resolve),
+  )
   if (code !== 0) throw new Error(`Building the ${name} failed; the lines above say where.`)
   mkdirSync(dirname(stamp), { recursive: true })
   writeFileSync(stamp, '')

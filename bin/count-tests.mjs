@@ -17,7 +17,13 @@ for await (const line of lines) {
   deeper = depth
   if (closes) continue
   const skip = /# SKIP\b ?(.*)$/i.exec(match[3] ?? '')
-  if (skip !== null) skips.push(`${(match[3] ?? '').replace(/# SKIP.*/i, '').replace(/^ - /, '').trim()}: ${skip[1]}`)
+  if (skip !== null)
+    skips.push(
+      `${(match[3] ?? '')
+        .replace(/# SKIP.*/i, '')
+        .replace(/^ - /, '')
+        .trim()}: ${skip[1]}`,
+    )
   else if (match[2] === undefined) passed += 1
   else failed += 1
 }

@@ -49,8 +49,15 @@ export async function buildApp(
   await app.register(swagger, openApi(config))
   await app.register(telemetryPlugin)
   await app.register(upgradesPlugin, { maxSockets: config.maxSessions + 2000 })
-  await app.register(recordsPlugin, { folder, ...(config.recordsUrl === undefined ? {} : { url: config.recordsUrl }) })
-  await app.register(storePlugin, { folder: join(folder, 'store'), retentionDays: config.retentionDays, clock })
+  await app.register(recordsPlugin, {
+    folder,
+    ...(config.recordsUrl === undefined ? {} : { url: config.recordsUrl }),
+  })
+  await app.register(storePlugin, {
+    folder: join(folder, 'store'),
+    retentionDays: config.retentionDays,
+    clock,
+  })
   await app.register(peoplePlugin, { clock, config })
   await app.register(livePlugin, { clock, simulated: config.demo })
   await app.register(knowledgePlugin)

@@ -17,5 +17,6 @@ export const packageRoot = findPackageRoot()
 
 /** Version of this program, from package.json. */
 export const version = String(
-  (JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: unknown }).version,
+  (JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: unknown })
+    .version,
 )

@@ -54,7 +54,8 @@ const examples: Record<string, string> = {
   listen: 'listen: 127.0.0.1:9770   (environment: CALLWARD_LISTEN)',
   data: 'data: /var/lib/callward   (environment: CALLWARD_DATA)',
   retentionDays: 'retentionDays: 15   (environment: CALLWARD_RETENTION; 0 keeps everything)',
-  recordsUrl: 'recordsUrl: postgres://callward@127.0.0.1/callward   (environment: CALLWARD_RECORDS)',
+  recordsUrl:
+    'recordsUrl: postgres://callward@127.0.0.1/callward   (environment: CALLWARD_RECORDS)',
   publicUrl: 'publicUrl: https://callward.bank.example   (environment: CALLWARD_PUBLIC_URL)',
   hosts: 'hosts: [callward.bank.example]',
   rulesFolder: 'rulesFolder: /etc/callward/rules',
@@ -63,7 +64,9 @@ const examples: Record<string, string> = {
 }
 
 /** Reads the environment (and the file CALLWARD_CONFIG names) once. Throws ConfigError. */
-export function readHubConfig(environment: Readonly<Record<string, string | undefined>>): HubConfig {
+export function readHubConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+): HubConfig {
   const faults: string[] = []
   const given: Record<string, unknown> = readHubSection(environment.CALLWARD_CONFIG, faults)
   for (const [variable, key] of Object.entries(environmentKeys)) {
@@ -77,13 +80,18 @@ export function readHubConfig(environment: Readonly<Record<string, string | unde
     faults.push(describe(error))
   }
   const address = parseListen(String(config.listen))
-  if (address === undefined) faults.push(`listen: "${String(config.listen)}" is not HOST:PORT. Example: ${examples.listen}`)
+  if (address === undefined)
+    faults.push(`listen: "${String(config.listen)}" is not HOST:PORT. Example: ${examples.listen}`)
   const adminToken = environment.CALLWARD_ADMIN_TOKEN || undefined
   if (adminToken !== undefined && adminToken.length < 16) {
-    faults.push('CALLWARD_ADMIN_TOKEN is shorter than 16 characters. Example: CALLWARD_ADMIN_TOKEN=$(openssl rand -hex 24)')
+    faults.push(
+      'CALLWARD_ADMIN_TOKEN is shorter than 16 characters. Example: CALLWARD_ADMIN_TOKEN=$(openssl rand -hex 24)',
+    )
   }
   if (faults.length > 0 || address === undefined) {
-    throw new ConfigError(`The configuration cannot be used:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`)
+    throw new ConfigError(
+      `The configuration cannot be used:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`,
+    )
   }
   return Object.freeze({
     ...(config as Static<typeof HubFile>),
@@ -93,7 +101,12 @@ export function readHubConfig(environment: Readonly<Record<string, string | unde
   })
 }
 
-function describe(error: { keyword: string; instancePath: string; message: string; params: object }): string {
+function describe(error: {
+  keyword: string
+  instancePath: string
+  message: string
+  params: object
+}): string {
   if (error.keyword === 'additionalProperties') {
     const names = (error.params as { additionalProperties: string[] }).additionalProperties
     return `${names.join(', ')}: unknown key. Known keys: ${Object.keys(HubFile.properties).join(', ')}`
@@ -109,7 +122,9 @@ function readHubSection(path: string | undefined, faults: string[]): Record<stri
   try {
     text = readFileSync(path, 'utf8')
   } catch (error) {
-    faults.push(`CALLWARD_CONFIG: ${path} cannot be read (${(error as NodeJS.ErrnoException).code}). Give the path of a readable YAML file.`)
+    faults.push(
+      `CALLWARD_CONFIG: ${path} cannot be read (${(error as NodeJS.ErrnoException).code}). Give the path of a readable YAML file.`,
+    )
     return {}
   }
   const lines = new LineCounter()
@@ -118,11 +133,14 @@ function readHubSection(path: string | undefined, faults: string[]): Record<stri
   if (document.errors.length > 0) return {}
   const content: unknown = document.toJS() ?? {}
   if (!isRecord(content)) {
-    faults.push(`${path}: must hold the sections hub: and collector:. Example: hub: { listen: 127.0.0.1:9770 }`)
+    faults.push(
+      `${path}: must hold the sections hub: and collector:. Example: hub: { listen: 127.0.0.1:9770 }`,
+    )
     return {}
   }
   for (const key of Object.keys(content)) {
-    if (key !== 'hub' && key !== 'collector') faults.push(`${path}: unknown section "${key}". Known: hub, collector`)
+    if (key !== 'hub' && key !== 'collector')
+      faults.push(`${path}: unknown section "${key}". Known: hub, collector`)
   }
   const hub = content.hub ?? {}
   if (isRecord(hub)) return { ...hub }

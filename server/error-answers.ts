@@ -9,13 +9,22 @@ export function answerErrors(app: FastifyInstance): void {
     return answer(request, reply, shown)
   })
   app.setNotFoundHandler((request, reply) =>
-    answer(request, reply, new CallwardError('not_found', `There is no ${request.method} ${pathOf(request)}. The API is described at /api/v1/openapi.json.`)),
+    answer(
+      request,
+      reply,
+      new CallwardError(
+        'not_found',
+        `There is no ${request.method} ${pathOf(request)}. The API is described at /api/v1/openapi.json.`,
+      ),
+    ),
   )
 }
 
 function answer(request: FastifyRequest, reply: FastifyReply, error: CallwardError): FastifyReply {
   if (error.code === 'unauthorized') reply.header('WWW-Authenticate', 'Bearer realm="callward"')
-  return reply.code(error.status).send({ error: { code: error.code, message: error.message, requestId: request.id } })
+  return reply
+    .code(error.status)
+    .send({ error: { code: error.code, message: error.message, requestId: request.id } })
 }
 
 const ofStatus: Readonly<Record<number, ErrorCode>> = {
@@ -32,13 +41,17 @@ export function shownError(error: Error & { statusCode?: number }): CallwardErro
   if (error instanceof CallwardError) return error
   if (error.name === 'RecordsError') return recordsError(error)
   const code = ofStatus[error.statusCode ?? 500]
-  return code === undefined ? new CallwardError('internal') : new CallwardError(code, `${sentence(error.message)}`)
+  return code === undefined
+    ? new CallwardError('internal')
+    : new CallwardError(code, `${sentence(error.message)}`)
 }
 
 /** The records' own refusals, told apart by their code (server/records/records-error.ts). */
 function recordsError(error: Error & { code?: string }): CallwardError {
-  if (error.code === 'full' || error.code === 'readonly' || error.code === 'corrupt') return new CallwardError('storage_unavailable')
-  if (error.code === 'busy') return new CallwardError('unavailable', 'The records are busy; try again shortly.')
+  if (error.code === 'full' || error.code === 'readonly' || error.code === 'corrupt')
+    return new CallwardError('storage_unavailable')
+  if (error.code === 'busy')
+    return new CallwardError('unavailable', 'The records are busy; try again shortly.')
   return new CallwardError('internal')
 }
 

@@ -3,7 +3,10 @@ export const errorTable = {
   bad_request: [400, 'The request is not valid.'],
   unauthorized: [401, 'Send "Authorization: Bearer TOKEN", or Basic with the token as password.'],
   forbidden: [403, 'This token’s role may not do that.'],
-  host_not_allowed: [421, 'This Host is not one the hub answers to; add it to `hosts` in the configuration.'],
+  host_not_allowed: [
+    421,
+    'This Host is not one the hub answers to; add it to `hosts` in the configuration.',
+  ],
   not_found: [404, 'There is nothing here.'],
   method_not_allowed: [405, 'That method is not allowed here.'],
   conflict: [409, 'The record has changed or is in a state that does not allow this.'],
@@ -11,9 +14,15 @@ export const errorTable = {
   too_large: [413, 'The body is over this route’s limit.'],
   unprocessable: [422, 'The request is well formed but cannot be carried out.'],
   too_many_requests: [429, 'Too many requests; wait and try again.'],
-  query_too_large: [422, 'The query reads more than the limit; narrow the time range or the selector.'],
+  query_too_large: [
+    422,
+    'The query reads more than the limit; narrow the time range or the selector.',
+  ],
   query_timeout: [503, 'The query took longer than the limit.'],
-  storage_unavailable: [507, 'The disk refuses writes; free space or mend it. Nothing was acknowledged.'],
+  storage_unavailable: [
+    507,
+    'The disk refuses writes; free space or mend it. Nothing was acknowledged.',
+  ],
   unavailable: [503, 'The hub is starting or stopping; try again shortly.'],
   internal: [500, 'An internal error; its detail is in the hub’s log under this request id.'],
 } as const satisfies Record<string, readonly [number, string]>

@@ -1,5 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import { accessSync, chmodSync, constants, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { type HubConfig, publicUrl } from './config.ts'
@@ -41,10 +51,14 @@ function makeFolder(path: string): void {
 function guardDemo(config: HubConfig, mark: string): void {
   const hasRecords = existsSync(join(config.data, 'hub', 'records.sqlite'))
   if (config.demo && hasRecords && !existsSync(mark)) {
-    throw new StartError(`${config.data} holds real data; the demo does not start on it.\nGive the demo a folder of its own: CALLWARD_DATA=./data-demo npm start -- --demo`)
+    throw new StartError(
+      `${config.data} holds real data; the demo does not start on it.\nGive the demo a folder of its own: CALLWARD_DATA=./data-demo npm start -- --demo`,
+    )
   }
   if (!config.demo && existsSync(mark)) {
-    throw new StartError(`${config.data} is a demo's data folder; real hosts must not report into it.\nChoose another folder: CALLWARD_DATA=./data npm start`)
+    throw new StartError(
+      `${config.data} is a demo's data folder; real hosts must not report into it.\nChoose another folder: CALLWARD_DATA=./data npm start`,
+    )
   }
   if (config.demo) writeFileSync(mark, 'This folder holds the demo’s simulated data.\n')
 }
@@ -68,12 +82,28 @@ export function localFiles(config: HubConfig): LocalFiles {
 export async function ensureLocalTokens(app: FastifyInstance, config: HubConfig): Promise<void> {
   const files = localFiles(config)
   makeFolder(join(config.data, 'collector'))
-  await ensureToken(app, files.collectorToken, 'local-collector', 'collector', 'this host’s own collector')
+  await ensureToken(
+    app,
+    files.collectorToken,
+    'local-collector',
+    'collector',
+    'this host’s own collector',
+  )
   await ensureToken(app, files.terminalToken, 'admin', 'admin', 'terminal on the hub’s machine')
 }
 
-async function ensureToken(app: FastifyInstance, path: string, name: string, role: Role, label: string): Promise<void> {
-  if (existsSync(path) && (await app.access.people.byToken(readFileSync(path, 'utf8').trim())) !== undefined) return
+async function ensureToken(
+  app: FastifyInstance,
+  path: string,
+  name: string,
+  role: Role,
+  label: string,
+): Promise<void> {
+  if (
+    existsSync(path) &&
+    (await app.access.people.byToken(readFileSync(path, 'utf8').trim())) !== undefined
+  )
+    return
   const { token } = await app.access.people.createToken(name, role, label)
   writeSecret(path, token)
 }
@@ -91,7 +121,8 @@ export async function offerSignIn(app: FastifyInstance, config: HubConfig): Prom
   const { code } = await app.access.people.createSignInLink(app.access.adminId)
   const url = `${publicUrl(config)}/sign-in#${code}`
   writeSecret(signInLink, url)
-  if (process.stdout.isTTY) process.stdout.write(`\nSign in to the console (one use, 15 minutes):\n  ${url}\n\n`)
+  if (process.stdout.isTTY)
+    process.stdout.write(`\nSign in to the console (one use, 15 minutes):\n  ${url}\n\n`)
   else app.log.info({ file: signInLink }, 'a sign-in link (one use, 15 minutes) is in this file')
 }
 

@@ -42,20 +42,29 @@ async function start(config: HubConfig): Promise<void> {
 function openError(error: unknown, config: HubConfig): unknown {
   const { name, message } = error as Error
   if (name !== 'RecordsError') return error
-  const where = config.recordsUrl === undefined ? `in ${config.data}/hub/records.sqlite` : 'at CALLWARD_RECORDS'
-  return new StartError(`The records ${where} cannot be opened: ${message}.\nRestore them from a backup, or move them away to start with empty ones.`)
+  const where =
+    config.recordsUrl === undefined ? `in ${config.data}/hub/records.sqlite` : 'at CALLWARD_RECORDS'
+  return new StartError(
+    `The records ${where} cannot be opened: ${message}.\nRestore them from a backup, or move them away to start with empty ones.`,
+  )
 }
 
 function listenError(error: unknown, config: HubConfig): unknown {
   const { code } = error as NodeJS.ErrnoException
   if (code === 'EADDRINUSE') {
-    return new StartError(`Port ${config.port} of ${config.host} is in use: is a hub running already?\nStop it, or choose another: CALLWARD_LISTEN=127.0.0.1:9771`)
+    return new StartError(
+      `Port ${config.port} of ${config.host} is in use: is a hub running already?\nStop it, or choose another: CALLWARD_LISTEN=127.0.0.1:9771`,
+    )
   }
   if (code === 'EACCES') {
-    return new StartError(`Listening on ${config.host}:${config.port} is not allowed (ports under 1024 need a right). Choose another: CALLWARD_LISTEN=127.0.0.1:9770`)
+    return new StartError(
+      `Listening on ${config.host}:${config.port} is not allowed (ports under 1024 need a right). Choose another: CALLWARD_LISTEN=127.0.0.1:9770`,
+    )
   }
   if (code === 'EADDRNOTAVAIL') {
-    return new StartError(`This machine has no address ${config.host}. Example: CALLWARD_LISTEN=127.0.0.1:9770`)
+    return new StartError(
+      `This machine has no address ${config.host}. Example: CALLWARD_LISTEN=127.0.0.1:9770`,
+    )
   }
   return error
 }
@@ -63,7 +72,10 @@ function listenError(error: unknown, config: HubConfig): unknown {
 try {
   await start(readHubConfig(process.env))
 } catch (error) {
-  const known = error instanceof ConfigError || error instanceof StartError || (error as Error).name === 'CallwardError'
+  const known =
+    error instanceof ConfigError ||
+    error instanceof StartError ||
+    (error as Error).name === 'CallwardError'
   process.stderr.write(`${known ? (error as Error).message : (error as Error).stack}\n`)
   process.exit(error instanceof ConfigError ? 2 : 1)
 }

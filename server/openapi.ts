@@ -8,7 +8,12 @@ export function openApi(config: HubConfig): FastifyDynamicSwaggerOptions {
   return {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Callward hub', version, description: 'Hosts, alerts, incidents, tokens.', license: { name: 'Apache-2.0' } },
+      info: {
+        title: 'Callward hub',
+        version,
+        description: 'Hosts, alerts, incidents, tokens.',
+        license: { name: 'Apache-2.0' },
+      },
       servers: [{ url: publicUrl(config) }],
       components: {
         securitySchemes: {
@@ -28,7 +33,9 @@ export function openApi(config: HubConfig): FastifyDynamicSwaggerOptions {
           ...schema,
           hide: !url.startsWith('/api/v1/'),
           tags: access === undefined ? [] : [access.owner],
-          ...(access === undefined || open ? {} : { description: `Roles: ${(access.roles as readonly string[]).join(', ')}.` }),
+          ...(access === undefined || open
+            ? {}
+            : { description: `Roles: ${(access.roles as readonly string[]).join(', ')}.` }),
           ...(open ? { security: [] } : {}),
         },
       }
@@ -40,7 +47,11 @@ export function openApi(config: HubConfig): FastifyDynamicSwaggerOptions {
 export function openApiRoute(app: FastifyInstance): void {
   app.get(
     '/api/v1/openapi.json',
-    { config: { access: { owner: 'hub', roles: ['admin', 'operator', 'auditor', 'collector', 'grafana'] } } },
+    {
+      config: {
+        access: { owner: 'hub', roles: ['admin', 'operator', 'auditor', 'collector', 'grafana'] },
+      },
+    },
     async () => app.swagger(),
   )
 }

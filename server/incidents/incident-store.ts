@@ -1,11 +1,20 @@
 import { createHash } from 'node:crypto'
+import type { Kysely } from 'kysely'
 import type { AlertChange, AlertView } from '../../alerts/alert.ts'
 import type { Clock, Millis } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
 import { uuid } from '../ids.ts'
 import type { RecordsTransaction } from '../records/records.ts'
-import type { IncidentRow } from '../records/schema.ts'
-import { alertFact, hubActor, joinKey, type NewFact, openingFacts, stabilityWindowMillis, titleOf } from './incident.ts'
+import type { IncidentRow, RecordsSchema } from '../records/schema.ts'
+import {
+  alertFact,
+  hubActor,
+  joinKey,
+  type NewFact,
+  openingFacts,
+  stabilityWindowMillis,
+  titleOf,
+} from './incident.ts'
 
 /** A runbook's text to freeze. */
 export interface RunbookText {
@@ -28,17 +37,26 @@ export class IncidentStore {
       .selectFrom('incidents')
       .selectAll()
       .where('join_key', '=', key)
-      .where((where) => where.or([where('state', '!=', 'resolved'), where('resolved_at', '>=', since)]))
+      .where((where) =>
+        where.or([where('state', '!=', 'resolved'), where('resolved_at', '>=', since)]),
+      )
       .orderBy('number', 'desc')
       .limit(1)
       .executeTakeFirst()
   }
 
-  async open(tx: RecordsTransaction, change: AlertChange, runbook: RunbookText | undefined): Promise<IncidentRow> {
+  async open(
+    tx: RecordsTransaction,
+    change: AlertChange,
+    runbook: RunbookText | undefined,
+  ): Promise<IncidentRow> {
     const { alert } = change
     const now = this.#clock.now()
     const frozen = runbook === undefined ? undefined : await this.#freeze(tx, runbook)
-    const last = await tx.selectFrom('incidents').select((s) => s.fn.max('number').as('number')).executeTakeFirst()
+    const last = await tx
+      .selectFrom('incidents')
+      .select((s) => s.fn.max('number').as('number'))
+      .executeTakeFirst()
     const row: IncidentRow = {
       id: uuid(now),
       number: Number(last?.number ?? 0) + 1,
@@ -93,7 +111,11 @@ export class IncidentStore {
         supersedes: null,
       })
       .execute()
-    await tx.updateTable('incidents').set({ updated_at: now }).where('id', '=', incidentId).execute()
+    await tx
+      .updateTable('incidents')
+      .set({ updated_at: now })
+      .where('id', '=', incidentId)
+      .execute()
   }
 
   /** The incident an alert's life belongs to. */
@@ -115,8 +137,15 @@ export class IncidentStore {
   }
 
   /** False when somebody acknowledged before. */
-  async acknowledge(tx: RecordsTransaction, row: IncidentRow, by: string, at: Millis, note: string | undefined): Promise<boolean> {
-    if (row.state === 'resolved') throw new CallwardError('conflict', `Incident ${row.number} is already resolved.`)
+  async acknowledge(
+    tx: RecordsTransaction,
+    row: IncidentRow,
+    by: string,
+    at: Millis,
+    note: string | undefined,
+  ): Promise<boolean> {
+    if (row.state === 'resolved')
+      throw new CallwardError('conflict', `Incident ${row.number} is already resolved.`)
     if (row.acknowledged_at !== null) return false
     await tx
       .updateTable('incidents')
@@ -124,21 +153,58 @@ export class IncidentStore {
       .where('id', '=', row.id)
       .execute()
     const text = note === undefined ? `Acknowledged by ${by}.` : `Acknowledged by ${by}: ${note}`
-    await this.addFact(tx, row.id, { kind: 'acknowledged', value: { text }, certainty: 'actual', occurredAt: at, recordedBy: by })
+    await this.addFact(tx, row.id, {
+      kind: 'acknowledged',
+      value: { text },
+      certainty: 'actual',
+      occurredAt: at,
+      recordedBy: by,
+    })
     return true
   }
 
-  async resolve(tx: RecordsTransaction, row: IncidentRow, by: string, at: Millis, text: string): Promise<void> {
-    await tx.updateTable('incidents').set({ state: 'resolved', resolved_at: at }).where('id', '=', row.id).execute()
-    await this.addFact(tx, row.id, { kind: 'resolved', value: { text }, certainty: 'actual', occurredAt: at, recordedBy: by })
+  async resolve(
+    tx: RecordsTransaction,
+    row: IncidentRow,
+    by: string,
+    at: Millis,
+    text: string,
+  ): Promise<void> {
+    await tx
+      .updateTable('incidents')
+      .set({ state: 'resolved', resolved_at: at })
+      .where('id', '=', row.id)
+      .execute()
+    await this.addFact(tx, row.id, {
+      kind: 'resolved',
+      value: { text },
+      certainty: 'actual',
+      occurredAt: at,
+      recordedBy: by,
+    })
   }
 
   /** Takes a resolved incident up again: the fault came back inside the stability window. */
-  async relapse(tx: RecordsTransaction, row: IncidentRow, alert: AlertView, at: Millis): Promise<void> {
+  async relapse(
+    tx: RecordsTransaction,
+    row: IncidentRow,
+    alert: AlertView,
+    at: Millis,
+  ): Promise<void> {
     const state = row.acknowledged_at === null ? 'open' : 'acknowledged'
-    await tx.updateTable('incidents').set({ state, resolved_at: null }).where('id', '=', row.id).execute()
+    await tx
+      .updateTable('incidents')
+      .set({ state, resolved_at: null })
+      .where('id', '=', row.id)
+      .execute()
     const text = `The fault came back: ${titleOf(alert)}`
-    await this.addFact(tx, row.id, { kind: 'relapse', value: { text }, certainty: 'actual', occurredAt: at, recordedBy: hubActor })
+    await this.addFact(tx, row.id, {
+      kind: 'relapse',
+      value: { text },
+      certainty: 'actual',
+      occurredAt: at,
+      recordedBy: hubActor,
+    })
   }
 
   /** Alerts of an incident that fire right now. */
@@ -153,7 +219,23 @@ export class IncidentStore {
     return Number(row?.count ?? 0)
   }
 
-  async #freeze(tx: RecordsTransaction, { name, body }: RunbookText): Promise<{ name: string; hash: string }> {
+  /** Fingerprints of an incident's alerts that fire and nobody has acknowledged. */
+  async unacknowledged(db: Kysely<RecordsSchema>, incidentId: string): Promise<string[]> {
+    const rows = await db
+      .selectFrom('incident_alerts')
+      .innerJoin('alerts', 'alerts.id', 'incident_alerts.alert_id')
+      .select('alerts.fingerprint')
+      .where('incident_alerts.incident_id', '=', incidentId)
+      .where('alerts.state', '=', 'firing')
+      .where('alerts.acknowledged_at', 'is', null)
+      .execute()
+    return rows.map(({ fingerprint }) => fingerprint)
+  }
+
+  async #freeze(
+    tx: RecordsTransaction,
+    { name, body }: RunbookText,
+  ): Promise<{ name: string; hash: string }> {
     const hash = createHash('sha256').update(body).digest('hex')
     await tx
       .insertInto('runbook_versions')

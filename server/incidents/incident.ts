@@ -49,20 +49,59 @@ export function titleOf(alert: AlertView): string {
 }
 
 /** Facts that open an incident: phenomenon, time, impact and preliminary cause (the last two as suggestions). */
-export function openingFacts(alert: AlertView, runbook: { name: string; hash: string } | undefined): NewFact[] {
+export function openingFacts(
+  alert: AlertView,
+  runbook: { name: string; hash: string } | undefined,
+): NewFact[] {
   const firedAt = alert.firedAt ?? alert.activeAt
   const by = hubActor
   const facts: NewFact[] = [
-    { kind: 'phenomenon', value: { text: alert.annotations['description'] ?? titleOf(alert), rule: alert.rule }, certainty: 'actual', occurredAt: alert.activeAt, recordedBy: by },
-    { kind: 'occurred', value: { text: `First seen at ${rfc3339(alert.activeAt)}; the fault may be older.` }, certainty: 'estimate', occurredAt: alert.activeAt, recordedBy: by },
-    { kind: 'detected', value: { text: `Alert ${alert.rule} fired.` }, certainty: 'actual', occurredAt: firedAt, recordedBy: by },
+    {
+      kind: 'phenomenon',
+      value: { text: alert.annotations['description'] ?? titleOf(alert), rule: alert.rule },
+      certainty: 'actual',
+      occurredAt: alert.activeAt,
+      recordedBy: by,
+    },
+    {
+      kind: 'occurred',
+      value: { text: `First seen at ${rfc3339(alert.activeAt)}; the fault may be older.` },
+      certainty: 'estimate',
+      occurredAt: alert.activeAt,
+      recordedBy: by,
+    },
+    {
+      kind: 'detected',
+      value: { text: `Alert ${alert.rule} fired.` },
+      certainty: 'actual',
+      occurredAt: firedAt,
+      recordedBy: by,
+    },
   ]
   const impact = alert.annotations['callward_impact']
   const cause = alert.annotations['callward_cause']
-  facts.push({ kind: 'impact', value: { text: impact ?? 'Not known yet.' }, certainty: 'suggestion', occurredAt: firedAt, recordedBy: by })
-  facts.push({ kind: 'preliminary_cause', value: { text: cause ?? 'Not known yet.' }, certainty: 'suggestion', occurredAt: firedAt, recordedBy: by })
+  facts.push({
+    kind: 'impact',
+    value: { text: impact ?? 'Not known yet.' },
+    certainty: 'suggestion',
+    occurredAt: firedAt,
+    recordedBy: by,
+  })
+  facts.push({
+    kind: 'preliminary_cause',
+    value: { text: cause ?? 'Not known yet.' },
+    certainty: 'suggestion',
+    occurredAt: firedAt,
+    recordedBy: by,
+  })
   if (runbook !== undefined) {
-    facts.push({ kind: 'runbook', value: { text: `Runbook ${runbook.name} attached as it was.`, ...runbook }, certainty: 'actual', occurredAt: firedAt, recordedBy: by })
+    facts.push({
+      kind: 'runbook',
+      value: { text: `Runbook ${runbook.name} attached as it was.`, ...runbook },
+      certainty: 'actual',
+      occurredAt: firedAt,
+      recordedBy: by,
+    })
   }
   return facts
 }
@@ -71,7 +110,8 @@ export function openingFacts(alert: AlertView, runbook: { name: string; hash: st
 export function alertFact(change: AlertChange): NewFact {
   const { alert } = change
   const fired = change.kind === 'firing'
-  const late = change.late === true ? ' (recorded late: the records could not be written at the time)' : ''
+  const late =
+    change.late === true ? ' (recorded late: the records could not be written at the time)' : ''
   return {
     kind: fired ? 'alert_fired' : 'alert_resolved',
     value: {

@@ -2,7 +2,11 @@ import Type from 'typebox'
 
 const OrNull = (schema: ReturnType<typeof Type.String>) => Type.Union([schema, Type.Null()])
 const Text = Type.String({ minLength: 1, maxLength: 10_000, pattern: '\\S' })
-const State = Type.Union([Type.Literal('open'), Type.Literal('acknowledged'), Type.Literal('resolved')])
+const State = Type.Union([
+  Type.Literal('open'),
+  Type.Literal('acknowledged'),
+  Type.Literal('resolved'),
+])
 const StringMap = Type.Record(Type.String(), Type.String())
 
 export const IncidentSummary = Type.Object({
@@ -25,7 +29,11 @@ export const FactView = Type.Object({
   sequence: Type.Integer(),
   kind: Type.String(),
   value: Type.Unknown(),
-  certainty: Type.Union([Type.Literal('actual'), Type.Literal('estimate'), Type.Literal('suggestion')]),
+  certainty: Type.Union([
+    Type.Literal('actual'),
+    Type.Literal('estimate'),
+    Type.Literal('suggestion'),
+  ]),
   occurredAt: Type.String(),
   recordedAt: Type.String(),
   recordedBy: Type.String(),
@@ -62,7 +70,12 @@ export const IncidentDetail = Type.Object({
       facts: Type.Array(FactView),
       alerts: Type.Array(AlertOfIncident),
       runbook: Type.Union([
-        Type.Object({ name: Type.String(), hash: Type.String(), body: Type.String(), html: Type.String() }),
+        Type.Object({
+          name: Type.String(),
+          hash: Type.String(),
+          body: Type.String(),
+          html: Type.String(),
+        }),
         Type.Null(),
       ]),
     }),
@@ -71,12 +84,17 @@ export const IncidentDetail = Type.Object({
 
 export const ListQuery = Type.Object(
   {
-    state: Type.Union([Type.Literal('open'), Type.Literal('resolved'), Type.Literal('all')], { default: 'open' }),
+    state: Type.Union([Type.Literal('open'), Type.Literal('resolved'), Type.Literal('all')], {
+      default: 'open',
+    }),
     limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
   },
   { additionalProperties: false },
 )
 
 export const IncidentParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) })
-export const AcknowledgeBody = Type.Object({ note: Type.Optional(Text) }, { additionalProperties: false })
+export const AcknowledgeBody = Type.Object(
+  { note: Type.Optional(Text) },
+  { additionalProperties: false },
+)
 export const TextBody = Type.Object({ text: Text }, { additionalProperties: false })

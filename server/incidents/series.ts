@@ -33,7 +33,9 @@ export class OpenIncidentSeries {
     if (this.#queued !== undefined) return
     this.#queued = setImmediate(() => {
       this.#queued = undefined
-      this.#write().catch((err: unknown) => this.#app.log.warn({ err }, 'open incidents not written as series'))
+      this.#write().catch((err: unknown) =>
+        this.#app.log.warn({ err }, 'open incidents not written as series'),
+      )
     })
   }
 
@@ -52,14 +54,25 @@ export class OpenIncidentSeries {
       if (now.has(incident)) continue
       now.set(
         incident,
-        this.#app.store.intern({ ...host, __name__: 'callward_incident_open', incident, severity: row.severity, title: row.title }),
+        this.#app.store.intern({
+          ...host,
+          __name__: 'callward_incident_open',
+          incident,
+          severity: row.severity,
+          title: row.title,
+        }),
       )
     }
     const ids = Uint32Array.from(now.values())
     const ended = [...this.#open].filter((id) => !ids.includes(id))
     this.#open = new Set(ids)
     if (ids.length + ended.length === 0) return
-    const row = { t: this.#clock.now(), ids, values: new Float64Array(ids.length).fill(1), stale: Uint32Array.from(ended) }
+    const row = {
+      t: this.#clock.now(),
+      ids,
+      values: new Float64Array(ids.length).fill(1),
+      stale: Uint32Array.from(ended),
+    }
     await this.#app.store.append({ rows: [row] })
   }
 }
@@ -67,5 +80,7 @@ export class OpenIncidentSeries {
 const kept = ['job', 'instance', 'customer', 'site', 'server', 'role', 'env', 'simulated']
 
 function hostLabels(labels: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(kept.flatMap((name) => (labels[name] === undefined ? [] : [[name, labels[name]]])))
+  return Object.fromEntries(
+    kept.flatMap((name) => (labels[name] === undefined ? [] : [[name, labels[name]]])),
+  )
 }

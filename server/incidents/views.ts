@@ -14,7 +14,11 @@ export async function summaries(db: Database, rows: readonly IncidentRow[]): Pro
     .selectFrom('incident_alerts')
     .innerJoin('alerts', 'alerts.id', 'incident_alerts.alert_id')
     .select(['incident_alerts.incident_id', 'alerts.state', 'alerts.labels'])
-    .where('incident_alerts.incident_id', 'in', rows.map(({ id }) => id))
+    .where(
+      'incident_alerts.incident_id',
+      'in',
+      rows.map(({ id }) => id),
+    )
     .execute()
   return rows.map((row) => {
     const own = alerts.filter(({ incident_id }) => incident_id === row.id)
@@ -51,7 +55,10 @@ export function factView(row: IncidentFactRow): Static<typeof FactView> {
   }
 }
 
-export function alertOfIncident(row: AlertRow, incident: IncidentRow): Static<typeof AlertOfIncident> {
+export function alertOfIncident(
+  row: AlertRow,
+  incident: IncidentRow,
+): Static<typeof AlertOfIncident> {
   return {
     id: row.id,
     fingerprint: row.fingerprint,

@@ -39,7 +39,10 @@ export class ClockOffset {
     if (apart <= 0 || Math.abs(arrivedApart - apart) > apart / 2) return
     const stepped = reading.wall - previous.wall - apart
     if (Math.abs(stepped) > stepMillis) this.#differences = []
-    this.#differences = [...this.#differences.slice(1 - windowLength), reading.receivedAt - reading.wall]
+    this.#differences = [
+      ...this.#differences.slice(1 - windowLength),
+      reading.receivedAt - reading.wall,
+    ]
   }
 
   /** Hub's clock minus collector's, milliseconds; positive when the collector is behind. */
@@ -56,7 +59,10 @@ export function storedTime(
 ): { kind: 'as sent' | 'corrected'; t: Millis } | { kind: 'refused'; reason: string } {
   if (wall > now + refuseAheadMillis) {
     const hours = ((wall - now) / 3_600_000).toFixed(1)
-    return { kind: 'refused', reason: `its time is ${hours} h ahead of the hub; set the host's clock (see chronyc tracking)` }
+    return {
+      kind: 'refused',
+      reason: `its time is ${hours} h ahead of the hub; set the host's clock (see chronyc tracking)`,
+    }
   }
   if (wall < 0) return { kind: 'refused', reason: 'its time is before 1970; set the host’s clock' }
   if (Math.abs(offset) <= correctBeyondMillis) return { kind: 'as sent', t: wall }

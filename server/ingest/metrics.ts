@@ -14,11 +14,32 @@ export function ingestMetrics(registry: Registry, sessions: () => number) {
     },
   })
   return {
-    samples: new Counter({ name: 'callward_ingest_samples_total', help: 'Samples taken in.', registers }),
-    reports: new Counter({ name: 'callward_ingest_reports_total', help: 'Reports taken in, by lane.', labelNames: ['lane'], registers }),
-    repeated: new Counter({ name: 'callward_ingest_repeated_total', help: 'Reports sent again that were already in.', registers }),
-    gaps: new Counter({ name: 'callward_ingest_gap_reports_total', help: 'Reports missing between sequences.', registers }),
-    late: new Counter({ name: 'callward_ingest_late_samples_total', help: 'Samples stored late; they never page.', registers }),
+    samples: new Counter({
+      name: 'callward_ingest_samples_total',
+      help: 'Samples taken in.',
+      registers,
+    }),
+    reports: new Counter({
+      name: 'callward_ingest_reports_total',
+      help: 'Reports taken in, by lane.',
+      labelNames: ['lane'],
+      registers,
+    }),
+    repeated: new Counter({
+      name: 'callward_ingest_repeated_total',
+      help: 'Reports sent again that were already in.',
+      registers,
+    }),
+    gaps: new Counter({
+      name: 'callward_ingest_gap_reports_total',
+      help: 'Reports missing between sequences.',
+      registers,
+    }),
+    late: new Counter({
+      name: 'callward_ingest_late_samples_total',
+      help: 'Samples stored late; they never page.',
+      registers,
+    }),
     corrected: new Counter({
       name: 'callward_ingest_clock_corrected_total',
       help: 'Reports whose times were corrected by the measured clock offset.',

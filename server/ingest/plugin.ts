@@ -11,7 +11,11 @@ import { Session } from './session.ts'
 /** `/session`: where collectors report (docs/protocol.md). */
 export const ingestPlugin = fp(
   async (app, { clock, config }: { clock: Clock; config: HubConfig }) => {
-    const sockets = new WebSocketServer({ noServer: true, maxPayload: limits.frameBytes, perMessageDeflate: false })
+    const sockets = new WebSocketServer({
+      noServer: true,
+      maxPayload: limits.frameBytes,
+      perMessageDeflate: false,
+    })
     const sessions = new Set<Session>()
     const byCollector = new Map<string, Session>()
     const metrics = ingestMetrics(app.telemetry.registry, () => sessions.size)
@@ -41,10 +45,16 @@ export const ingestPlugin = fp(
         )
       }
       if (principal.role !== 'collector' && principal.role !== 'admin') {
-        throw new CallwardError('forbidden', `The role ${principal.role} may not report; a collector needs a token of the role collector.`)
+        throw new CallwardError(
+          'forbidden',
+          `The role ${principal.role} may not report; a collector needs a token of the role collector.`,
+        )
       }
       if (sessions.size >= config.maxSessions) {
-        throw new CallwardError('too_many_requests', `The hub holds its limit of ${config.maxSessions} sessions (hub.maxSessions).`)
+        throw new CallwardError(
+          'too_many_requests',
+          `The hub holds its limit of ${config.maxSessions} sessions (hub.maxSessions).`,
+        )
       }
     }
 
@@ -64,9 +74,21 @@ export const ingestPlugin = fp(
 
     app.addHook('preClose', async () => {
       for (const session of sessions) session.close(closeCodes.shuttingDown, 'the hub is stopping')
-      await Promise.race([Promise.all([...sessions].map(({ closed }) => closed)), new Promise((done) => setTimeout(done, 2000))])
+      await Promise.race([
+        Promise.all([...sessions].map(({ closed }) => closed)),
+        new Promise((done) => setTimeout(done, 2000)),
+      ])
       for (const client of sockets.clients) client.terminate()
     })
   },
-  { name: 'callward-ingest', dependencies: ['callward-access', 'callward-store', 'callward-inventory', 'callward-rules', 'callward-upgrades'] },
+  {
+    name: 'callward-ingest',
+    dependencies: [
+      'callward-access',
+      'callward-store',
+      'callward-inventory',
+      'callward-rules',
+      'callward-upgrades',
+    ],
+  },
 )

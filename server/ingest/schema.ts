@@ -3,7 +3,11 @@ import { Compile } from 'typebox/compile'
 import { limits } from '../../collector/wire/frames.ts'
 
 /** A host's label is also read by people and kept in the records: no control characters. */
-const Label = Type.String({ minLength: 1, maxLength: limits.labelCharacters, pattern: '^[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]+$' })
+const Label = Type.String({
+  minLength: 1,
+  maxLength: limits.labelCharacters,
+  pattern: '^[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]+$',
+})
 
 const HelloSchema = Type.Object({
   type: Type.Literal('hello'),
@@ -33,11 +37,18 @@ const SeriesSchema = Type.Object({
   from: Type.Integer({ minimum: 0 }),
   series: Type.Array(
     Type.Object({
-      name: Type.String({ pattern: '^[a-zA-Z_:][a-zA-Z0-9_:]*$', maxLength: limits.labelCharacters }),
-      labels: Type.Record(Type.String({ pattern: '^[a-zA-Z_][a-zA-Z0-9_]*$' }), Type.String({ maxLength: limits.labelCharacters }), {
-        maxProperties: limits.labelsPerSeries,
-        additionalProperties: false,
+      name: Type.String({
+        pattern: '^[a-zA-Z_:][a-zA-Z0-9_:]*$',
+        maxLength: limits.labelCharacters,
       }),
+      labels: Type.Record(
+        Type.String({ pattern: '^[a-zA-Z_][a-zA-Z0-9_]*$' }),
+        Type.String({ maxLength: limits.labelCharacters }),
+        {
+          maxProperties: limits.labelsPerSeries,
+          additionalProperties: false,
+        },
+      ),
     }),
     { maxItems: limits.seriesPerSession },
   ),
@@ -63,7 +74,10 @@ const SectionsSchema = Type.Object({
   ),
 })
 
-const ByeSchema = Type.Object({ type: Type.Literal('bye'), reason: Type.String({ maxLength: 200 }) })
+const ByeSchema = Type.Object({
+  type: Type.Literal('bye'),
+  reason: Type.String({ maxLength: 200 }),
+})
 
 const validators = {
   hello: Compile(HelloSchema),
@@ -89,9 +103,12 @@ export function readTextFrame(text: string): TextFrame | { fault: string } {
   } catch (error) {
     return { fault: `not JSON: ${(error as Error).message}` }
   }
-  const type = typeof frame === 'object' && frame !== null && 'type' in frame ? String(frame.type) : undefined
+  const type =
+    typeof frame === 'object' && frame !== null && 'type' in frame ? String(frame.type) : undefined
   if (type === undefined || !Object.hasOwn(validators, type)) {
-    return { fault: `unknown frame type ${JSON.stringify(type ?? null).slice(0, 80)}; known: ${Object.keys(validators).join(', ')}` }
+    return {
+      fault: `unknown frame type ${JSON.stringify(type ?? null).slice(0, 80)}; known: ${Object.keys(validators).join(', ')}`,
+    }
   }
   const validator = validators[type as keyof typeof validators]
   if (validator.Check(frame)) return frame as TextFrame

@@ -38,7 +38,10 @@ export class Session {
   #dictionary: SeriesId[] = []
   #pending = 0
   #work: Promise<void> = Promise.resolve()
-  readonly #lanes = new Map<Lane, { accepted: number; committed: number; receivedAt: Millis; ackQueued: boolean }>()
+  readonly #lanes = new Map<
+    Lane,
+    { accepted: number; committed: number; receivedAt: Millis; ackQueued: boolean }
+  >()
   readonly #helloTimer: NodeJS.Timeout
   /** Resolves when the socket is closed and everything taken from it has been dealt with. */
   readonly closed: Promise<void>
@@ -57,10 +60,14 @@ export class Session {
     this.#metrics = options.metrics
     this.onHello = options.onHello
     this.#log = options.app.log
-    this.#helloTimer = setTimeout(() => this.#fail(closeCodes.badFrame, 'no_hello', 'no hello within 10 s'), helloWithinMillis)
+    this.#helloTimer = setTimeout(
+      () => this.#fail(closeCodes.badFrame, 'no_hello', 'no hello within 10 s'),
+      helloWithinMillis,
+    )
     this.#socket.on('message', (data, isBinary) => this.#take(data as Buffer, isBinary))
     this.#socket.on('error', (err: Error & { code?: string }) => {
-      if (err.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') this.#metrics.rejected.labels('too_large').inc()
+      if (err.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH')
+        this.#metrics.rejected.labels('too_large').inc()
       this.#log.warn({ err }, 'session socket failed')
     })
     this.closed = new Promise((resolve) => {
@@ -101,7 +108,8 @@ export class Session {
     if (frame.type === 'hello') return this.#greet(frame, receivedAt)
     const hello = this.#greeted()
     if (frame.type === 'series') return this.#series(frame)
-    if (frame.type === 'sections') return this.#app.inventory.sections(hello.collector, frame.sections)
+    if (frame.type === 'sections')
+      return this.#app.inventory.sections(hello.collector, frame.sections)
     if (frame.type === 'facts') return this.#facts(hello, frame)
     this.#log.info({ reason: frame.reason }, 'collector says goodbye')
     return undefined
@@ -115,7 +123,11 @@ export class Session {
   async #greet(hello: Hello, receivedAt: Millis): Promise<void> {
     if (this.#hello !== undefined) throw new FrameError('hello was already said')
     if (hello.protocol !== protocolVersion) {
-      this.#fail(closeCodes.unsupportedVersion, 'unsupported_version', `this hub speaks protocol ${protocolVersion}, not ${hello.protocol}; install the collector of the hub's version`)
+      this.#fail(
+        closeCodes.unsupportedVersion,
+        'unsupported_version',
+        `this hub speaks protocol ${protocolVersion}, not ${hello.protocol}; install the collector of the hub's version`,
+      )
       return
     }
     clearTimeout(this.#helloTimer)
@@ -125,8 +137,17 @@ export class Session {
     this.#log = this.#app.log.child({ instance: hello.labels.instance })
     this.onHello(this)
     for (const lane of ['live', 'backlog'] as const) {
-      const position = this.#app.store.position({ collector: hello.collector, epoch: hello.epoch, lane })
-      this.#lanes.set(lane, { accepted: position, committed: position, receivedAt, ackQueued: false })
+      const position = this.#app.store.position({
+        collector: hello.collector,
+        epoch: hello.epoch,
+        lane,
+      })
+      this.#lanes.set(lane, {
+        accepted: position,
+        committed: position,
+        receivedAt,
+        ackQueued: false,
+      })
     }
     this.#send({
       type: 'welcome',
@@ -142,7 +163,9 @@ export class Session {
   #series(frame: Extract<TextFrame, { type: 'series' }>): void {
     const hello = this.#greeted()
     if (frame.from !== this.#dictionary.length) {
-      throw new FrameError(`series from ${frame.from}, but the dictionary holds ${this.#dictionary.length}`)
+      throw new FrameError(
+        `series from ${frame.from}, but the dictionary holds ${this.#dictionary.length}`,
+      )
     }
     if (frame.from + frame.series.length > limits.seriesPerSession) {
       throw new FrameError(`more than ${limits.seriesPerSession} series in one session`)
@@ -155,7 +178,8 @@ export class Session {
 
   async #facts(hello: Hello, frame: Extract<TextFrame, { type: 'facts' }>): Promise<void> {
     const body = JSON.stringify(frame.document)
-    if (body === undefined || Buffer.byteLength(body) > limits.factsBytes) throw new FrameError(`facts "${frame.name}" are over ${limits.factsBytes} bytes`)
+    if (body === undefined || Buffer.byteLength(body) > limits.factsBytes)
+      throw new FrameError(`facts "${frame.name}" are over ${limits.factsBytes} bytes`)
     const hash = createHash('sha256').update(body).digest('hex')
     if (hash !== frame.hash) {
       this.#metrics.rejected.labels('facts_hash').inc()
@@ -170,15 +194,22 @@ export class Session {
     const report = decodeReport(data, this.#dictionary.length)
     const lane = this.#lanes.get(report.lane)
     if (lane === undefined) throw new Error(`BUG: lane ${report.lane} without a position`)
-    if (report.lane === 'live') this.#offset.observe({ wall: report.wall, monotonic: report.monotonic, receivedAt })
+    if (report.lane === 'live')
+      this.#offset.observe({ wall: report.wall, monotonic: report.monotonic, receivedAt })
     if (report.sequence <= lane.accepted) return this.#repeated(report, receivedAt)
-    if (report.sequence > lane.accepted + 1) this.#metrics.gaps.inc(report.sequence - lane.accepted - 1)
+    if (report.sequence > lane.accepted + 1)
+      this.#metrics.gaps.inc(report.sequence - lane.accepted - 1)
     const time = storedTime(report.wall, this.#offset.millis, receivedAt)
     lane.accepted = report.sequence
     if (time.kind === 'refused') {
       this.#metrics.rejected.labels('too_far_ahead').inc()
       this.#log.warn({ sequence: report.sequence, reason: time.reason }, 'report refused')
-      this.#send({ type: 'refused', lane: report.lane, sequence: report.sequence, reason: time.reason })
+      this.#send({
+        type: 'refused',
+        lane: report.lane,
+        sequence: report.sequence,
+        reason: time.reason,
+      })
       return
     }
     if (time.kind === 'corrected') this.#metrics.corrected.inc()
@@ -227,7 +258,13 @@ export class Session {
     lane.ackQueued = true
     setImmediate(() => {
       lane.ackQueued = false
-      const ack: Ack = { type: 'ack', lane: name, sequence: lane.committed, receivedAt: lane.receivedAt, sentAt: this.#clock.now() }
+      const ack: Ack = {
+        type: 'ack',
+        lane: name,
+        sequence: lane.committed,
+        receivedAt: lane.receivedAt,
+        sentAt: this.#clock.now(),
+      }
       this.#send(ack)
     })
   }
@@ -236,9 +273,16 @@ export class Session {
     if (error instanceof FrameError) {
       this.#metrics.rejected.labels('bad_frame').inc()
       this.#fail(closeCodes.badFrame, 'bad_frame', error.message)
-    } else if (error instanceof StoreUnavailable || (error instanceof CallwardError && error.code === 'storage_unavailable')) {
+    } else if (
+      error instanceof StoreUnavailable ||
+      (error instanceof CallwardError && error.code === 'storage_unavailable')
+    ) {
       this.#metrics.rejected.labels('storage_unavailable').inc()
-      this.#fail(closeCodes.storageUnavailable, 'storage_unavailable', `nothing was acknowledged: ${error.message}`)
+      this.#fail(
+        closeCodes.storageUnavailable,
+        'storage_unavailable',
+        `nothing was acknowledged: ${error.message}`,
+      )
     } else if (error instanceof CallwardError) {
       this.#metrics.rejected.labels(error.code).inc()
       this.#fail(closeCodes.forbidden, error.code, error.message)

@@ -14,7 +14,8 @@ export interface Figures {
 const queries: Record<keyof Figures, string> = {
   cpuUsedRatio: '1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[1m]))',
   load1: 'max by (instance) (node_load1)',
-  memoryUsedRatio: 'max by (instance) (1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes)',
+  memoryUsedRatio:
+    'max by (instance) (1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes)',
   fullestFilesystemRatio:
     'max by (instance) (1 - node_filesystem_avail_bytes{fstype!~"tmpfs|overlay|squashfs|iso9660"} / node_filesystem_size_bytes)',
   uptimeSeconds: 'max by (instance) (node_time_seconds - node_boot_time_seconds)',
@@ -33,7 +34,10 @@ const none: Figures = {
 const cacheMillis = 1000
 
 /** Reads the figures of every host by PromQL, at most once a second. */
-export function figuresReader(app: FastifyInstance, clock: Clock): (instance: string) => Promise<Figures> {
+export function figuresReader(
+  app: FastifyInstance,
+  clock: Clock,
+): (instance: string) => Promise<Figures> {
   let cached: Promise<Map<string, Figures>> | undefined
   let readAt = Number.NEGATIVE_INFINITY
   return async (instance) => {

@@ -25,7 +25,9 @@ export class InventoryStore {
       lastSeenAt: row.last_seen_at,
       sections: sections
         .filter(({ collector_id }) => collector_id === row.id)
-        .map(({ name, state, detail }): Section => ({ name, state: state as SectionState, detail })),
+        .map(
+          ({ name, state, detail }): Section => ({ name, state: state as SectionState, detail }),
+        ),
     }))
   }
 
@@ -34,10 +36,19 @@ export class InventoryStore {
     const now = this.#clock.now()
     const { instance } = hello.labels
     await this.#records.write(async (tx) => {
-      const others = await tx.selectFrom('collectors').select('id').where('instance', '=', instance).where('id', '!=', hello.collector).execute()
+      const others = await tx
+        .selectFrom('collectors')
+        .select('id')
+        .where('instance', '=', instance)
+        .where('id', '!=', hello.collector)
+        .execute()
       for (const { id } of others) {
         await tx.deleteFrom('sections').where('collector_id', '=', id).execute()
-        await tx.updateTable('collectors').set({ instance: `${instance} (replaced ${id})` }).where('id', '=', id).execute()
+        await tx
+          .updateTable('collectors')
+          .set({ instance: `${instance} (replaced ${id})` })
+          .where('id', '=', id)
+          .execute()
       }
       const row = {
         instance,
@@ -59,7 +70,8 @@ export class InventoryStore {
   /** Notes when hosts were last heard, in one write for all. */
   async seen(hosts: readonly { readonly id: string; readonly at: Millis }[]): Promise<void> {
     await this.#records.write(async (tx) => {
-      for (const { id, at } of hosts) await tx.updateTable('collectors').set({ last_seen_at: at }).where('id', '=', id).execute()
+      for (const { id, at } of hosts)
+        await tx.updateTable('collectors').set({ last_seen_at: at }).where('id', '=', id).execute()
     })
   }
 
@@ -70,7 +82,15 @@ export class InventoryStore {
       if (sections.length === 0) return
       await tx
         .insertInto('sections')
-        .values(sections.map(({ name, state, detail }) => ({ collector_id: collectorId, name, state, detail, changed_at: now })))
+        .values(
+          sections.map(({ name, state, detail }) => ({
+            collector_id: collectorId,
+            name,
+            state,
+            detail,
+            changed_at: now,
+          })),
+        )
         .execute()
     })
   }
@@ -82,7 +102,9 @@ export class InventoryStore {
       await tx
         .insertInto('facts')
         .values({ collector_id: collectorId, name, hash, body, received_at: now })
-        .onConflict((conflict) => conflict.columns(['collector_id', 'name', 'received_at']).doUpdateSet({ hash, body }))
+        .onConflict((conflict) =>
+          conflict.columns(['collector_id', 'name', 'received_at']).doUpdateSet({ hash, body }),
+        )
         .execute()
     })
   }

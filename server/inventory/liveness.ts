@@ -22,7 +22,13 @@ export class Liveness {
   #check: NodeJS.Timeout | undefined
   #write: NodeJS.Timeout | undefined
 
-  constructor(options: { app: FastifyInstance; clock: Clock; hosts: ReadonlyMap<string, Host>; store: InventoryStore; startedAt: number }) {
+  constructor(options: {
+    app: FastifyInstance
+    clock: Clock
+    hosts: ReadonlyMap<string, Host>
+    store: InventoryStore
+    startedAt: number
+  }) {
     this.#app = options.app
     this.#clock = options.clock
     this.#hosts = options.hosts
@@ -72,9 +78,13 @@ export class Liveness {
     if (hosts.length === 0) return
     this.#append(this.#row(hosts))
     const heard = hosts.flatMap(({ collectorId, lastReportAt, heardAt }) =>
-      lastReportAt === undefined || heardAt === undefined ? [] : [{ id: collectorId, at: lastReportAt }],
+      lastReportAt === undefined || heardAt === undefined
+        ? []
+        : [{ id: collectorId, at: lastReportAt }],
     )
-    this.#store.seen(heard).catch((err: unknown) => this.#app.log.warn({ err }, 'last report times not saved'))
+    this.#store
+      .seen(heard)
+      .catch((err: unknown) => this.#app.log.warn({ err }, 'last report times not saved'))
   }
 
   #row(hosts: readonly Host[]) {
@@ -99,7 +109,16 @@ export class Liveness {
     if (ids.length + stale.length === 0) return
     const t = this.#clock.now()
     this.#app.store
-      .append({ rows: [{ t, ids: Uint32Array.from(ids), values: Float64Array.from(values), stale: Uint32Array.from(stale) }] })
+      .append({
+        rows: [
+          {
+            t,
+            ids: Uint32Array.from(ids),
+            values: Float64Array.from(values),
+            stale: Uint32Array.from(stale),
+          },
+        ],
+      })
       .catch((err: unknown) => this.#app.log.warn({ err }, 'host liveness not stored'))
   }
 }
@@ -107,6 +126,9 @@ export class Liveness {
 function seriesOf(app: FastifyInstance, host: Host): { up: SeriesId; lastReport: SeriesId } {
   return {
     up: app.store.intern({ ...host.labels, __name__: 'callward_collector_up' }),
-    lastReport: app.store.intern({ ...host.labels, __name__: 'callward_collector_last_report_timestamp_seconds' }),
+    lastReport: app.store.intern({
+      ...host.labels,
+      __name__: 'callward_collector_last_report_timestamp_seconds',
+    }),
   }
 }

@@ -53,13 +53,17 @@ export const inventoryPlugin = fp(
       const host = hosts.get(id)
       if (host !== undefined) hosts.set(id, { ...host, ...patch })
     }
-    const byInstance = (instance: string) => [...hosts.values()].find(({ labels }) => labels.instance === instance)
+    const byInstance = (instance: string) =>
+      [...hosts.values()].find(({ labels }) => labels.instance === instance)
     app.decorate('inventory', {
       async connected(hello) {
         const rival = byInstance(hello.labels.instance)
         if (rival !== undefined && rival.collectorId !== hello.collector) {
           if (rival.connected && upState(rival, startedAt, clock.monotonic()) === 1) {
-            throw new CallwardError('conflict', `Another collector reports for "${hello.labels.instance}" right now; give this one its own labels.instance.`)
+            throw new CallwardError(
+              'conflict',
+              `Another collector reports for "${hello.labels.instance}" right now; give this one its own labels.instance.`,
+            )
           }
           hosts.delete(rival.collectorId)
         }
@@ -96,13 +100,19 @@ export const inventoryPlugin = fp(
         const facts = await store.facts(id)
         return Object.fromEntries([...facts].map(([name, { hash }]) => [name, hash]))
       },
-      hosts: () => [...hosts.values()].sort((a, b) => a.labels.instance.localeCompare(b.labels.instance)),
+      hosts: () =>
+        [...hosts.values()].sort((a, b) => a.labels.instance.localeCompare(b.labels.instance)),
       host: byInstance,
       up: (host) => upState(host, startedAt, clock.monotonic()),
       async forget(instance) {
         const host = byInstance(instance)
-        if (host === undefined) throw new CallwardError('not_found', `There is no host "${instance}".`)
-        if (host.connected) throw new CallwardError('conflict', `"${instance}" is connected; stop its collector first.`)
+        if (host === undefined)
+          throw new CallwardError('not_found', `There is no host "${instance}".`)
+        if (host.connected)
+          throw new CallwardError(
+            'conflict',
+            `"${instance}" is connected; stop its collector first.`,
+          )
         hosts.delete(host.collectorId)
         await store.forget(host.collectorId)
         liveness.forget(host)
@@ -115,6 +125,12 @@ export const inventoryPlugin = fp(
   },
   {
     name: 'callward-inventory',
-    dependencies: ['callward-records', 'callward-store', 'callward-live', 'callward-rules', 'callward-promql'],
+    dependencies: [
+      'callward-records',
+      'callward-store',
+      'callward-live',
+      'callward-rules',
+      'callward-promql',
+    ],
   },
 )

@@ -10,11 +10,16 @@ import { HostDetail, HostList, type HostView, InstanceParams } from './schema.ts
 const access = { owner: 'inventory', roles: ['admin', 'operator', 'auditor'] } as const
 
 /** Hosts with their state, figures and facts. */
-export const inventoryRoutes: FastifyPluginAsyncTypebox<{ store: InventoryStore }> = async (app, { store }) => {
+export const inventoryRoutes: FastifyPluginAsyncTypebox<{ store: InventoryStore }> = async (
+  app,
+  { store },
+) => {
   const figures = figuresReader(app, systemClock)
 
   async function view(host: Host): Promise<Static<typeof HostView>> {
-    const firing = app.rules.activeAlerts().filter(({ state, instance }) => state === 'firing' && instance === host.labels.instance)
+    const firing = app.rules
+      .activeAlerts()
+      .filter(({ state, instance }) => state === 'firing' && instance === host.labels.instance)
     const up = app.inventory.up(host)
     const { instance, server, customer, site, role, env, simulated } = host.labels
     return {
@@ -36,22 +41,30 @@ export const inventoryRoutes: FastifyPluginAsyncTypebox<{ store: InventoryStore 
     }
   }
 
-  app.get('/api/v1/hosts', { config: { access }, schema: { response: { 200: HostList } } }, async () => ({
-    hosts: await Promise.all(app.inventory.hosts().map(view)),
-  }))
+  app.get(
+    '/api/v1/hosts',
+    { config: { access }, schema: { response: { 200: HostList } } },
+    async () => ({
+      hosts: await Promise.all(app.inventory.hosts().map(view)),
+    }),
+  )
 
   app.get(
     '/api/v1/hosts/:instance',
     { config: { access }, schema: { params: InstanceParams, response: { 200: HostDetail } } },
     async (request) => {
       const host = app.inventory.host(request.params.instance)
-      if (host === undefined) throw new CallwardError('not_found', `There is no host "${request.params.instance}".`)
+      if (host === undefined)
+        throw new CallwardError('not_found', `There is no host "${request.params.instance}".`)
       const facts = await store.facts(host.collectorId)
       return {
         host: await view(host),
         sections: [...host.sections],
         facts: Object.fromEntries(
-          [...facts].map(([name, row]) => [name, { receivedAt: rfc3339(row.received_at), document: JSON.parse(row.body) as unknown }]),
+          [...facts].map(([name, row]) => [
+            name,
+            { receivedAt: rfc3339(row.received_at), document: JSON.parse(row.body) as unknown },
+          ]),
         ),
       }
     },
@@ -59,7 +72,10 @@ export const inventoryRoutes: FastifyPluginAsyncTypebox<{ store: InventoryStore 
 
   app.delete(
     '/api/v1/hosts/:instance',
-    { config: { access: { owner: 'inventory', roles: ['admin'] } }, schema: { params: InstanceParams } },
+    {
+      config: { access: { owner: 'inventory', roles: ['admin'] } },
+      schema: { params: InstanceParams },
+    },
     async (request, reply) => {
       await app.inventory.forget(request.params.instance)
       return reply.code(204).send()

@@ -38,7 +38,12 @@ export const HostList = Type.Object({ hosts: Type.Array(HostView) })
 export const HostDetail = Type.Object({
   host: HostView,
   sections: Type.Array(SectionView),
-  facts: Type.Record(Type.String(), Type.Object({ receivedAt: Type.String(), document: Type.Unknown() })),
+  facts: Type.Record(
+    Type.String(),
+    Type.Object({ receivedAt: Type.String(), document: Type.Unknown() }),
+  ),
 })
 
-export const InstanceParams = Type.Object({ instance: Type.String({ minLength: 1, maxLength: 1024 }) })
+export const InstanceParams = Type.Object({
+  instance: Type.String({ minLength: 1, maxLength: 1024 }),
+})

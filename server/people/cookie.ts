@@ -5,7 +5,12 @@ import type { HubConfig } from '../config.ts'
 export const sessionCookie = 'callward_session'
 
 /** Sets the console's cookie; age 0 clears it. */
-export function setSessionCookie(reply: FastifyReply, config: HubConfig, secret: string, maxAgeSeconds: number): void {
+export function setSessionCookie(
+  reply: FastifyReply,
+  config: HubConfig,
+  secret: string,
+  maxAgeSeconds: number,
+): void {
   reply.setCookie(sessionCookie, secret, {
     path: '/',
     httpOnly: true,

@@ -30,8 +30,17 @@ export class PeopleStore {
   }
 
   /** Makes the principal when it is not there; the role of an existing one is left alone. */
-  async ensurePrincipal(tx: RecordsTransaction, name: string, role: Role, kind: 'person' | 'service'): Promise<string> {
-    const found = await tx.selectFrom('principals').select('id').where('name', '=', name).executeTakeFirst()
+  async ensurePrincipal(
+    tx: RecordsTransaction,
+    name: string,
+    role: Role,
+    kind: 'person' | 'service',
+  ): Promise<string> {
+    const found = await tx
+      .selectFrom('principals')
+      .select('id')
+      .where('name', '=', name)
+      .executeTakeFirst()
     if (found !== undefined) return found.id
     const id = uuid(this.#clock.now())
     await tx
@@ -60,7 +69,12 @@ export class PeopleStore {
     const row = await this.#records.read
       .selectFrom('console_sessions')
       .innerJoin('principals', 'principals.id', 'console_sessions.principal_id')
-      .select(['principals.id', 'principals.name', 'principals.role', 'console_sessions.expires_at'])
+      .select([
+        'principals.id',
+        'principals.name',
+        'principals.role',
+        'console_sessions.expires_at',
+      ])
       .where('console_sessions.hash', '=', hashSecret(secret))
       .where('console_sessions.revoked_at', 'is', null)
       .where('principals.disabled_at', 'is', null)
@@ -70,14 +84,30 @@ export class PeopleStore {
   }
 
   /** A new token, shown once; the principal of that name is made when needed, but never changes role. */
-  async createToken(name: string, role: Role, label: string): Promise<{ id: string; token: string }> {
+  async createToken(
+    name: string,
+    role: Role,
+    label: string,
+  ): Promise<{ id: string; token: string }> {
     const token = newSecret('cwt')
     const id = uuid(this.#clock.now())
     await this.#records.write(async (tx) => {
-      const principalId = await this.ensurePrincipal(tx, name, role, isService(role) ? 'service' : 'person')
-      const principal = await tx.selectFrom('principals').select('role').where('id', '=', principalId).executeTakeFirstOrThrow()
+      const principalId = await this.ensurePrincipal(
+        tx,
+        name,
+        role,
+        isService(role) ? 'service' : 'person',
+      )
+      const principal = await tx
+        .selectFrom('principals')
+        .select('role')
+        .where('id', '=', principalId)
+        .executeTakeFirstOrThrow()
       if (principal.role !== role) {
-        throw new CallwardError('conflict', `"${name}" has the role ${principal.role}; choose another name for a ${role} token.`)
+        throw new CallwardError(
+          'conflict',
+          `"${name}" has the role ${principal.role}; choose another name for a ${role} token.`,
+        )
       }
       await tx
         .insertInto('tokens')
@@ -100,7 +130,15 @@ export class PeopleStore {
     const rows = await this.#records.read
       .selectFrom('tokens')
       .innerJoin('principals', 'principals.id', 'tokens.principal_id')
-      .select(['tokens.id', 'principals.name', 'principals.role', 'tokens.label', 'tokens.created_at', 'tokens.last_used_at', 'tokens.revoked_at'])
+      .select([
+        'tokens.id',
+        'principals.name',
+        'principals.role',
+        'tokens.label',
+        'tokens.created_at',
+        'tokens.last_used_at',
+        'tokens.revoked_at',
+      ])
       .orderBy('tokens.created_at')
       .execute()
     return rows.map((row) => ({
@@ -130,7 +168,11 @@ export class PeopleStore {
   /** Notes when a token was last used, at most once a minute (the caller sees to that). */
   async touchToken(token: string): Promise<void> {
     await this.#records.write(async (tx) => {
-      await tx.updateTable('tokens').set({ last_used_at: this.#clock.now() }).where('hash', '=', hashSecret(token)).execute()
+      await tx
+        .updateTable('tokens')
+        .set({ last_used_at: this.#clock.now() })
+        .where('hash', '=', hashSecret(token))
+        .execute()
     })
   }
 
@@ -141,7 +183,13 @@ export class PeopleStore {
     await this.#records.write(async (tx) => {
       await tx
         .insertInto('sign_in_links')
-        .values({ hash: hashSecret(code), principal_id: principalId, created_at: now, expires_at: expiresAt, used_at: null })
+        .values({
+          hash: hashSecret(code),
+          principal_id: principalId,
+          created_at: now,
+          expires_at: expiresAt,
+          used_at: null,
+        })
         .execute()
     })
     return { code, expiresAt }
@@ -159,14 +207,23 @@ export class PeopleStore {
         .where('expires_at', '>', now)
         .executeTakeFirst()
       if (used.numUpdatedRows === 0n) return undefined
-      const row = await tx.selectFrom('sign_in_links').select('principal_id').where('hash', '=', hashSecret(code)).executeTakeFirst()
+      const row = await tx
+        .selectFrom('sign_in_links')
+        .select('principal_id')
+        .where('hash', '=', hashSecret(code))
+        .executeTakeFirst()
       return row?.principal_id
     })
   }
 
   /** True once anybody signed in by a link. */
   async anyLinkUsed(): Promise<boolean> {
-    const row = await this.#records.read.selectFrom('sign_in_links').select('hash').where('used_at', 'is not', null).limit(1).executeTakeFirst()
+    const row = await this.#records.read
+      .selectFrom('sign_in_links')
+      .select('hash')
+      .where('used_at', 'is not', null)
+      .limit(1)
+      .executeTakeFirst()
     return row !== undefined
   }
 
@@ -177,7 +234,13 @@ export class PeopleStore {
       await tx.deleteFrom('console_sessions').where('expires_at', '<', now).execute()
       await tx
         .insertInto('console_sessions')
-        .values({ hash: hashSecret(secret), principal_id: principalId, created_at: now, expires_at: now + consoleSessionMillis, revoked_at: null })
+        .values({
+          hash: hashSecret(secret),
+          principal_id: principalId,
+          created_at: now,
+          expires_at: now + consoleSessionMillis,
+          revoked_at: null,
+        })
         .execute()
     })
     return secret
@@ -185,7 +248,11 @@ export class PeopleStore {
 
   async revokeConsoleSession(secret: string): Promise<void> {
     await this.#records.write(async (tx) => {
-      await tx.updateTable('console_sessions').set({ revoked_at: this.#clock.now() }).where('hash', '=', hashSecret(secret)).execute()
+      await tx
+        .updateTable('console_sessions')
+        .set({ revoked_at: this.#clock.now() })
+        .where('hash', '=', hashSecret(secret))
+        .execute()
     })
   }
 
@@ -196,7 +263,9 @@ export class PeopleStore {
       .where('id', '=', id)
       .where('disabled_at', 'is', null)
       .executeTakeFirst()
-    return row === undefined ? undefined : { id: row.id, name: row.name, role: row.role as Role, via: 'token' }
+    return row === undefined
+      ? undefined
+      : { id: row.id, name: row.name, role: row.role as Role, via: 'token' }
   }
 }
 

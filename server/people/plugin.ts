@@ -9,7 +9,14 @@ import type { Clock } from '../clock.ts'
 import type { HubConfig } from '../config.ts'
 import { CallwardError } from '../errors.ts'
 import type { Records } from '../records/records.ts'
-import { hashSecret, hostAllowed, type Principal, type RouteAccess, sameOrigin, tokenOf } from './access.ts'
+import {
+  hashSecret,
+  hostAllowed,
+  type Principal,
+  type RouteAccess,
+  sameOrigin,
+  tokenOf,
+} from './access.ts'
 import { sessionCookie } from './cookie.ts'
 import { PeopleStore } from './people-store.ts'
 import { peopleRoutes } from './routes.ts'
@@ -45,7 +52,9 @@ export const peoplePlugin = fp(
   async (app, { clock, config }: { clock: Clock; config: HubConfig }) => {
     await app.register(cookie)
     const people = new PeopleStore(app.records, clock)
-    const adminId = await app.records.write((tx) => people.ensurePrincipal(tx, 'admin', 'admin', 'person'))
+    const adminId = await app.records.write((tx) =>
+      people.ensurePrincipal(tx, 'admin', 'admin', 'person'),
+    )
     const bootstrap = await bootstrapPrincipal(people, config, app.records)
     const cache = new SecretCache(clock, people)
     const hosts = answeredHosts(config)
@@ -63,7 +72,8 @@ export const peoplePlugin = fp(
       async authenticate(request) {
         const token = tokenOf(request.headers.authorization)
         if (token !== undefined) {
-          if (bootstrap !== undefined && sameSecret(token, bootstrap.hash)) return bootstrap.principal
+          if (bootstrap !== undefined && sameSecret(token, bootstrap.hash))
+            return bootstrap.principal
           return cache.byToken(token)
         }
         if (request.headers.authorization !== undefined) return undefined
@@ -73,7 +83,8 @@ export const peoplePlugin = fp(
     })
     app.decorateRequest('principal', undefined)
     app.addHook('onRoute', (route) => {
-      if (route.config?.access === undefined) throw new Error(`BUG: ${String(route.method)} ${route.url} states no config.access`)
+      if (route.config?.access === undefined)
+        throw new Error(`BUG: ${String(route.method)} ${route.url} states no config.access`)
     })
     app.addHook('onRequest', async (request) => {
       try {
@@ -106,7 +117,10 @@ async function admit(access: Access, request: FastifyRequest): Promise<void> {
   }
   request.principal = principal
   if (route !== undefined && !route.roles.includes(principal.role)) {
-    throw new CallwardError('forbidden', `The role ${principal.role} may not do that; it takes ${route.roles.join(' or ')}.`)
+    throw new CallwardError(
+      'forbidden',
+      `The role ${principal.role} may not do that; it takes ${route.roles.join(' or ')}.`,
+    )
   }
 }
 
@@ -122,7 +136,9 @@ function answeredHosts(config: HubConfig): ReadonlySet<string> {
 
 async function bootstrapPrincipal(people: PeopleStore, config: HubConfig, records: Records) {
   if (config.adminToken === undefined) return undefined
-  const id = await records.write((tx) => people.ensurePrincipal(tx, 'bootstrap', 'admin', 'service'))
+  const id = await records.write((tx) =>
+    people.ensurePrincipal(tx, 'bootstrap', 'admin', 'service'),
+  )
   const principal: Principal = { id, name: 'bootstrap', role: 'admin', via: 'token' }
   return { principal, hash: hashSecret(config.adminToken) }
 }

@@ -8,28 +8,47 @@ import { type Principal, type RouteAccess, staffRoles } from './access.ts'
 import { sessionCookie, setSessionCookie } from './cookie.ts'
 import { consoleSessionMillis } from './people-store.ts'
 
-import { Me, NewToken, SignedIn, SignInLink, SignInRequest, TokenList, TokenRequest } from './schema.ts'
+import {
+  Me,
+  NewToken,
+  SignedIn,
+  SignInLink,
+  SignInRequest,
+  TokenList,
+  TokenRequest,
+} from './schema.ts'
 
 const open: RouteAccess = { owner: 'people', roles: 'open' }
-const everyone: RouteAccess = { owner: 'people', roles: ['admin', 'operator', 'auditor', 'collector', 'grafana'] }
+const everyone: RouteAccess = {
+  owner: 'people',
+  roles: ['admin', 'operator', 'auditor', 'collector', 'grafana'],
+}
 const admins: RouteAccess = { owner: 'people', roles: ['admin'] }
 
 /** Sign-in and tokens; `forget` empties what the gate remembers after a revocation. */
-export const peopleRoutes: FastifyPluginAsyncTypebox<{ config: HubConfig; forget: () => void }> = async (
-  app,
-  { config, forget },
-) => {
+export const peopleRoutes: FastifyPluginAsyncTypebox<{
+  config: HubConfig
+  forget: () => void
+}> = async (app, { config, forget }) => {
   const { people } = app.access
   const limitSignIn = { max: config.signInsPerMinute, timeWindow: 60_000 }
 
-  app.get('/api/v1/me', { config: { access: everyone }, schema: { response: { 200: Me } } }, async (request) => {
-    const { name, role } = request.principal as Principal
-    return { name, role, hub: { version, simulated: config.demo } }
-  })
+  app.get(
+    '/api/v1/me',
+    { config: { access: everyone }, schema: { response: { 200: Me } } },
+    async (request) => {
+      const { name, role } = request.principal as Principal
+      return { name, role, hub: { version, simulated: config.demo } }
+    },
+  )
 
   app.post(
     '/api/v1/sign-in',
-    { config: { access: open, rateLimit: limitSignIn }, bodyLimit: 4096, schema: { body: SignInRequest, response: { 200: SignedIn } } },
+    {
+      config: { access: open, rateLimit: limitSignIn },
+      bodyLimit: 4096,
+      schema: { body: SignInRequest, response: { 200: SignedIn } },
+    },
     async (request, reply) => {
       const principal = await signingIn(request.body)
       const secret = await people.createConsoleSession(principal.id)
@@ -45,11 +64,19 @@ export const peopleRoutes: FastifyPluginAsyncTypebox<{ config: HubConfig; forget
       if (principal === undefined) throw new CallwardError('gone')
       return principal
     }
-    if (token === undefined) throw new CallwardError('bad_request', 'Send {"code": …} from a sign-in link, or {"token": …}.')
+    if (token === undefined)
+      throw new CallwardError(
+        'bad_request',
+        'Send {"code": …} from a sign-in link, or {"token": …}.',
+      )
     const principal = await app.access.authenticate(bearing(token))
-    if (principal === undefined) throw new CallwardError('unauthorized', 'That token is not known, or was revoked.')
+    if (principal === undefined)
+      throw new CallwardError('unauthorized', 'That token is not known, or was revoked.')
     if (!staffRoles.includes(principal.role)) {
-      throw new CallwardError('forbidden', `A ${principal.role} token is for programs; people need ${staffRoles.join(', ')}.`)
+      throw new CallwardError(
+        'forbidden',
+        `A ${principal.role} token is for programs; people need ${staffRoles.join(', ')}.`,
+      )
     }
     return principal
   }
@@ -66,14 +93,22 @@ export const peopleRoutes: FastifyPluginAsyncTypebox<{ config: HubConfig; forget
     { config: { access: admins }, schema: { response: { 201: SignInLink } } },
     async (request, reply) => {
       const principal = request.principal as Principal
-      const { code, expiresAt } = await people.createSignInLink(principal.name === 'bootstrap' ? app.access.adminId : principal.id)
-      return reply.code(201).send({ url: `${publicUrl(config)}/sign-in#${code}`, expiresAt: rfc3339(expiresAt) })
+      const { code, expiresAt } = await people.createSignInLink(
+        principal.name === 'bootstrap' ? app.access.adminId : principal.id,
+      )
+      return reply
+        .code(201)
+        .send({ url: `${publicUrl(config)}/sign-in#${code}`, expiresAt: rfc3339(expiresAt) })
     },
   )
 
-  app.get('/api/v1/tokens', { config: { access: admins }, schema: { response: { 200: TokenList } } }, async () => ({
-    tokens: await people.listTokens(),
-  }))
+  app.get(
+    '/api/v1/tokens',
+    { config: { access: admins }, schema: { response: { 200: TokenList } } },
+    async () => ({
+      tokens: await people.listTokens(),
+    }),
+  )
 
   app.post(
     '/api/v1/tokens',
@@ -88,9 +123,13 @@ export const peopleRoutes: FastifyPluginAsyncTypebox<{ config: HubConfig; forget
 
   app.delete(
     '/api/v1/tokens/:id',
-    { config: { access: admins }, schema: { params: Type.Object({ id: Type.String({ maxLength: 64 }) }) } },
+    {
+      config: { access: admins },
+      schema: { params: Type.Object({ id: Type.String({ maxLength: 64 }) }) },
+    },
     async (request, reply) => {
-      if (!(await people.revokeToken(request.params.id))) throw new CallwardError('not_found', 'There is no such live token.')
+      if (!(await people.revokeToken(request.params.id)))
+        throw new CallwardError('not_found', 'There is no such live token.')
       forget()
       return reply.code(204).send()
     },

@@ -3,14 +3,23 @@ import { roles } from './access.ts'
 
 export const RoleName = Type.Enum([...roles])
 
-const Name = Type.String({ minLength: 1, maxLength: 64, pattern: '^[\\p{L}\\p{N}][\\p{L}\\p{N}._@ -]*$' })
+const Name = Type.String({
+  minLength: 1,
+  maxLength: 64,
+  pattern: '^[\\p{L}\\p{N}][\\p{L}\\p{N}._@ -]*$',
+})
 
 export const TokenRequest = Type.Object(
   { name: Name, role: RoleName, label: Type.Optional(Type.String({ maxLength: 200 })) },
   { additionalProperties: false },
 )
 
-export const NewToken = Type.Object({ id: Type.String(), token: Type.String(), name: Type.String(), role: RoleName })
+export const NewToken = Type.Object({
+  id: Type.String(),
+  token: Type.String(),
+  name: Type.String(),
+  role: RoleName,
+})
 
 export const TokenList = Type.Object({
   tokens: Type.Array(
@@ -27,7 +36,10 @@ export const TokenList = Type.Object({
 })
 
 export const SignInRequest = Type.Object(
-  { code: Type.Optional(Type.String({ maxLength: 200 })), token: Type.Optional(Type.String({ maxLength: 200 })) },
+  {
+    code: Type.Optional(Type.String({ maxLength: 200 })),
+    token: Type.Optional(Type.String({ maxLength: 200 })),
+  },
   { additionalProperties: false },
 )
 

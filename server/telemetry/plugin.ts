@@ -20,7 +20,12 @@ export const telemetryPlugin = fp(
   async (app) => {
     const registry = new Registry()
     collectDefaultMetrics({ register: registry })
-    new Gauge({ name: 'callward_hub_info', help: 'The hub’s version; always 1.', labelNames: ['version'], registers: [registry] })
+    new Gauge({
+      name: 'callward_hub_info',
+      help: 'The hub’s version; always 1.',
+      labelNames: ['version'],
+      registers: [registry],
+    })
       .labels(version)
       .set(1)
     const requests = new Counter({
@@ -50,15 +55,27 @@ export const telemetryPlugin = fp(
       requests.labels(route, request.method, String(reply.statusCode)).inc()
       duration.labels(route).observe(reply.elapsedTime / 1000)
     })
-    app.get('/healthz', { config: { access: { owner: 'telemetry', roles: 'open' } } }, async () => ({ status: 'ok', version }))
-    app.get('/readyz', { config: { access: { owner: 'telemetry', roles: 'open' } } }, async (_request, reply) => {
-      const list = [...reasons].map(({ reason }) => reason)
-      if (list.length > 0) reply.code(503)
-      return { status: list.length === 0 ? 'ready' : 'not ready', reasons: list }
-    })
+    app.get(
+      '/healthz',
+      { config: { access: { owner: 'telemetry', roles: 'open' } } },
+      async () => ({ status: 'ok', version }),
+    )
+    app.get(
+      '/readyz',
+      { config: { access: { owner: 'telemetry', roles: 'open' } } },
+      async (_request, reply) => {
+        const list = [...reasons].map(({ reason }) => reason)
+        if (list.length > 0) reply.code(503)
+        return { status: list.length === 0 ? 'ready' : 'not ready', reasons: list }
+      },
+    )
     app.get(
       '/metrics',
-      { config: { access: { owner: 'telemetry', roles: ['admin', 'operator', 'auditor', 'grafana'] } } },
+      {
+        config: {
+          access: { owner: 'telemetry', roles: ['admin', 'operator', 'auditor', 'grafana'] },
+        },
+      },
       async (_request, reply) => {
         reply.type(registry.contentType)
         return registry.metrics()

@@ -23,7 +23,11 @@ async function scene(t: Test): Promise<Scene> {
   const data = t.testdir()
   const hub = await TestHub.start(data)
   t.teardown(() => hub.stop())
-  const environment = { CALLWARD_DATA: data, CALLWARD_HUB: hub.url.replace('http', 'ws'), CALLWARD_INTERVAL: '1' }
+  const environment = {
+    CALLWARD_DATA: data,
+    CALLWARD_HUB: hub.url.replace('http', 'ws'),
+    CALLWARD_INTERVAL: '1',
+  }
   const collector = new Program('collector/main.js', environment)
   t.teardown(async () => {
     collector.child.kill('SIGCONT')
@@ -31,7 +35,15 @@ async function scene(t: Test): Promise<Scene> {
   })
   const browser: Browser = await chromium.launch({
     executablePath,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
   })
   t.teardown(() => browser.close())
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, locale: 'en-GB' })
@@ -43,7 +55,11 @@ async function scene(t: Test): Promise<Scene> {
   t.teardown(() => t.same(problems, [], 'no script error, no outside fetch'))
   await page.goto(readFileSync(join(data, 'hub', 'sign-in-link'), 'utf8').trim())
   await page.getByRole('heading', { name: server }).or(page.getByText(server)).first().waitFor()
-  const watch = new Program('server/cli/main.js', { CALLWARD_DATA: data }, ['watch', '--hub', hub.url])
+  const watch = new Program('server/cli/main.js', { CALLWARD_DATA: data }, [
+    'watch',
+    '--hub',
+    hub.url,
+  ])
   t.teardown(() => watch.kill('SIGTERM'))
   await until('watch is connected', () => /connected|live|watching/i.test(watch.output))
   return { hub, collector, page, watch }
@@ -71,42 +87,80 @@ async function alertOf(hub: TestHub, rule: string): Promise<AlertShown | undefin
   return alerts.find((alert) => alert.rule === rule)
 }
 
-t.test('a stopped collector: browser and terminal know within a second; acknowledged in one, seen in the other; back, resolved', { skip, timeout: 90_000 }, async (t) => {
-  const { hub, collector, page, watch } = await scene(t)
-  await until('reports flow', async () => Date.now() - (await lastReportAt(hub)) < 2000)
-  collector.child.kill('SIGSTOP')
-  const alerts = page.getByRole('region', { name: 'Firing alerts' })
-  const card = alerts.getByRole('article').filter({ hasText: /silent|no report/i }).first()
-  const seenInBrowser = card.waitFor({ timeout: 15_000 }).then(() => Date.now())
-  const seenInTerminal = until('watch prints it', () => /critical/i.test(watch.output) && watch.output.includes('HostSilent') && Date.now(), 15_000)
-  const [browserAt, terminalAt] = await Promise.all([seenInBrowser, seenInTerminal])
-  // The condition: nothing heard for three intervals of one second.
-  const conditionAt = (await lastReportAt(hub)) + 3000
-  t.comment(`after the condition was met: browser ${browserAt - conditionAt} ms, terminal ${terminalAt - conditionAt} ms`)
-  t.ok(browserAt - conditionAt >= 0 && browserAt - conditionAt < 1000, `browser after ${browserAt - conditionAt} ms`)
-  t.ok(terminalAt - conditionAt >= 0 && terminalAt - conditionAt < 1000, `terminal after ${terminalAt - conditionAt} ms`)
+t.test(
+  'a stopped collector: browser and terminal know within a second; acknowledged in one, seen in the other; back, resolved',
+  { skip, timeout: 90_000 },
+  async (t) => {
+    const { hub, collector, page, watch } = await scene(t)
+    await until('reports flow', async () => Date.now() - (await lastReportAt(hub)) < 2000)
+    collector.child.kill('SIGSTOP')
+    const alerts = page.getByRole('region', { name: 'Firing alerts' })
+    const card = alerts
+      .getByRole('article')
+      .filter({ hasText: /silent|no report/i })
+      .first()
+    const seenInBrowser = card.waitFor({ timeout: 15_000 }).then(() => Date.now())
+    const seenInTerminal = until(
+      'watch prints it',
+      () => /critical/i.test(watch.output) && watch.output.includes('HostSilent') && Date.now(),
+      15_000,
+    )
+    const [browserAt, terminalAt] = await Promise.all([seenInBrowser, seenInTerminal])
+    // The condition: nothing heard for three intervals of one second.
+    const conditionAt = (await lastReportAt(hub)) + 3000
+    t.comment(
+      `after the condition was met: browser ${browserAt - conditionAt} ms, terminal ${terminalAt - conditionAt} ms`,
+    )
+    t.ok(
+      browserAt - conditionAt >= 0 && browserAt - conditionAt < 1000,
+      `browser after ${browserAt - conditionAt} ms`,
+    )
+    t.ok(
+      terminalAt - conditionAt >= 0 && terminalAt - conditionAt < 1000,
+      `terminal after ${terminalAt - conditionAt} ms`,
+    )
 
-  const { incidents } = await hub.api<{ incidents: { id: string; number: number; state: string }[] }>('/api/v1/incidents?state=open')
-  t.match(incidents, [{ number: 1, state: 'open' }])
-  await page.getByRole('region', { name: 'Open incidents' }).getByRole('link').first().waitFor()
+    const { incidents } = await hub.api<{
+      incidents: { id: string; number: number; state: string }[]
+    }>('/api/v1/incidents?state=open')
+    t.match(incidents, [{ number: 1, state: 'open' }])
+    await page.getByRole('region', { name: 'Open incidents' }).getByRole('link').first().waitFor()
 
-  await card.getByRole('button', { name: /acknowledge/i }).click()
-  await until('the terminal shows the acknowledgement', () => /acknowledged/i.test(watch.output))
-  t.equal((await alertOf(hub, 'HostSilent'))?.acknowledgedBy, 'admin')
+    await card.getByRole('button', { name: /acknowledge/i }).click()
+    await until('the terminal shows the acknowledgement', () => /acknowledged/i.test(watch.output))
+    t.equal((await alertOf(hub, 'HostSilent'))?.acknowledgedBy, 'admin')
 
-  await page.getByRole('region', { name: 'Open incidents' }).getByRole('link').first().click()
-  await page.getByText(/preliminary cause/i).first().waitFor()
-  await page.getByText(/suggestion/i).first().waitFor()
-  await page.getByText(/first look/i).first().waitFor()
-  t.match(await page.locator('main').innerText(), /HostSilent/, 'the runbook and the timeline name the alert')
+    await page.getByRole('region', { name: 'Open incidents' }).getByRole('link').first().click()
+    await page
+      .getByText(/preliminary cause/i)
+      .first()
+      .waitFor()
+    await page
+      .getByText(/suggestion/i)
+      .first()
+      .waitFor()
+    await page
+      .getByText(/first look/i)
+      .first()
+      .waitFor()
+    t.match(
+      await page.locator('main').innerText(),
+      /HostSilent/,
+      'the runbook and the timeline name the alert',
+    )
 
-  collector.child.kill('SIGCONT')
-  await until('resolved', async () => (await alertOf(hub, 'HostSilent')) === undefined)
-  await until('the page shows it without reload', async () => /resolved/i.test(await page.locator('main').innerText()))
-  await until('the terminal shows it', () => /resolved/i.test(watch.output))
-  const { incident } = await hub.api<{ incident: { state: string } }>(`/api/v1/incidents/${incidents[0]!.id}`)
-  t.equal(incident.state, 'resolved')
-})
+    collector.child.kill('SIGCONT')
+    await until('resolved', async () => (await alertOf(hub, 'HostSilent')) === undefined)
+    await until('the page shows it without reload', async () =>
+      /resolved/i.test(await page.locator('main').innerText()),
+    )
+    await until('the terminal shows it', () => /resolved/i.test(watch.output))
+    const { incident } = await hub.api<{ incident: { state: string } }>(
+      `/api/v1/incidents/${incidents[0]!.id}`,
+    )
+    t.equal(incident.state, 'resolved')
+  },
+)
 
 function canMountLoop(folder: string): string | false {
   if (process.getuid?.() !== 0) return 'mounting needs root'
@@ -124,50 +178,75 @@ function canMountLoop(folder: string): string | false {
   }
 }
 
-t.test('a full disk: the alert fires, the terminal acknowledges, the browser shows it', { skip, timeout: 120_000 }, async (t) => {
-  const folder = t.testdir()
-  const unable = canMountLoop(folder)
-  if (unable !== false) {
-    t.notOk(required, unable)
-    t.pass('not run', { skip: unable })
-    return
-  }
-  const image = join(folder, 'disk.img')
-  const mount = join(folder, 'disk')
-  mkdirSync(mount)
-  execFileSync('truncate', ['-s', '48M', image])
-  execFileSync('mkfs.ext4', ['-q', '-F', '-m', '0', image], { stdio: 'pipe' })
-  execFileSync('mount', ['-o', 'loop', image, mount])
-  t.teardown(() => execFileSync('umount', ['-l', mount]))
-  const { hub, page, watch } = await scene(t)
-  const available = `node_filesystem_avail_bytes{mountpoint="${mount}"}`
-  await until('the collector sees the disk', async () => (await hub.query(available)).length === 1)
-  const [before] = await hub.query(available)
-  const df = Number(execFileSync('df', ['-B1', '--output=avail', mount], { encoding: 'utf8' }).trim().split('\n')[1])
-  t.equal(Number(before?.value[1]), df, 'as df says')
+t.test(
+  'a full disk: the alert fires, the terminal acknowledges, the browser shows it',
+  { skip, timeout: 120_000 },
+  async (t) => {
+    const folder = t.testdir()
+    const unable = canMountLoop(folder)
+    if (unable !== false) {
+      t.notOk(required, unable)
+      t.pass('not run', { skip: unable })
+      return
+    }
+    const image = join(folder, 'disk.img')
+    const mount = join(folder, 'disk')
+    mkdirSync(mount)
+    execFileSync('truncate', ['-s', '48M', image])
+    execFileSync('mkfs.ext4', ['-q', '-F', '-m', '0', image], { stdio: 'pipe' })
+    execFileSync('mount', ['-o', 'loop', image, mount])
+    t.teardown(() => execFileSync('umount', ['-l', mount]))
+    const { hub, page, watch } = await scene(t)
+    const available = `node_filesystem_avail_bytes{mountpoint="${mount}"}`
+    await until(
+      'the collector sees the disk',
+      async () => (await hub.query(available)).length === 1,
+    )
+    const [before] = await hub.query(available)
+    const df = Number(
+      execFileSync('df', ['-B1', '--output=avail', mount], { encoding: 'utf8' })
+        .trim()
+        .split('\n')[1],
+    )
+    t.equal(Number(before?.value[1]), df, 'as df says')
 
-  const free = df
-  writeFileSync(join(mount, 'recordings.wav'), Buffer.alloc(free - 200_000))
-  execFileSync('sync', ['-f', mount])
-  const alert = await until('the alert fires', () => alertOf(hub, 'FilesystemAlmostFull'))
-  await page.getByRole('region', { name: 'Firing alerts' }).getByText(mount).first().waitFor()
-  const row = await hub.query(`timestamp(${available})`)
-  t.comment(`sample of ${row[0]?.value[1]}, fired at ${alert.firedAt}`)
-  await until('watch prints it', () => watch.output.includes(mount))
-  watch.child.stdin?.write(`ack ${alert.fingerprint}\n`)
-  await page.getByRole('region', { name: 'Firing alerts' }).getByText(/acknowledged by admin/i).first().waitFor()
-  t.equal((await alertOf(hub, 'FilesystemAlmostFull'))?.acknowledgedBy, 'admin')
-  rmSync(join(mount, 'recordings.wav'))
-})
+    const free = df
+    writeFileSync(join(mount, 'recordings.wav'), Buffer.alloc(free - 200_000))
+    execFileSync('sync', ['-f', mount])
+    const alert = await until('the alert fires', () => alertOf(hub, 'FilesystemAlmostFull'))
+    await page.getByRole('region', { name: 'Firing alerts' }).getByText(mount).first().waitFor()
+    const row = await hub.query(`timestamp(${available})`)
+    t.comment(`sample of ${row[0]?.value[1]}, fired at ${alert.firedAt}`)
+    await until('watch prints it', () => watch.output.includes(mount))
+    watch.child.stdin?.write(`ack ${alert.fingerprint}\n`)
+    await page
+      .getByRole('region', { name: 'Firing alerts' })
+      .getByText(/acknowledged by admin/i)
+      .first()
+      .waitFor()
+    t.equal((await alertOf(hub, 'FilesystemAlmostFull'))?.acknowledgedBy, 'admin')
+    rmSync(join(mount, 'recordings.wav'))
+  },
+)
 
 t.test('on a phone, in four languages, by keyboard', { skip, timeout: 90_000 }, async (t) => {
   const { page } = await scene(t)
   await page.setViewportSize({ width: 390, height: 844 })
-  const wide = await page.evaluate('document.documentElement.scrollWidth > document.documentElement.clientWidth')
+  const wide = await page.evaluate(
+    'document.documentElement.scrollWidth > document.documentElement.clientWidth',
+  )
   t.equal(wide, false, 'nothing runs out of a phone’s screen')
-  for (const [language, word] of [['zh', '主机'], ['vi', 'Máy'], ['ru', 'Хост'], ['en', 'Hosts']] as const) {
+  for (const [language, word] of [
+    ['zh', '主机'],
+    ['vi', 'Máy'],
+    ['ru', 'Хост'],
+    ['en', 'Hosts'],
+  ] as const) {
     await page.getByRole('combobox').first().selectOption(language)
-    await until(`the page in ${language}`, async () => (await page.locator('body').innerText()).includes(word) || false)
+    await until(
+      `the page in ${language}`,
+      async () => (await page.locator('body').innerText()).includes(word) || false,
+    )
     t.match(await page.evaluate('document.documentElement.lang'), new RegExp(`^${language}`))
   }
   await page.keyboard.press('Tab')

@@ -25,7 +25,12 @@ export class Program {
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
 
   constructor(script: string, environment: Record<string, string>, args: readonly string[] = []) {
-    const { CALLWARD_ADMIN_TOKEN: _a, CALLWARD_TOKEN: _t, NODE_OPTIONS: _n, ...inherited } = process.env
+    const {
+      CALLWARD_ADMIN_TOKEN: _a,
+      CALLWARD_TOKEN: _t,
+      NODE_OPTIONS: _n,
+      ...inherited
+    } = process.env
     this.child = spawn(process.execPath, [join(packageRoot, 'dist', script), ...args], {
       env: { ...inherited, ...environment },
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -35,21 +40,29 @@ export class Program {
         this.#output += text
       })
     }
-    this.exited = new Promise((resolve) => this.child.once('exit', (code, signal) => resolve({ code, signal })))
+    this.exited = new Promise((resolve) =>
+      this.child.once('exit', (code, signal) => resolve({ code, signal })),
+    )
   }
 
   get output(): string {
     return this.#output
   }
 
-  async kill(signal: NodeJS.Signals): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+  async kill(
+    signal: NodeJS.Signals,
+  ): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
     this.child.kill(signal)
     return this.exited
   }
 }
 
 /** Polls until `check` gives something, or fails with what was waited for. */
-export async function until<T>(what: string, check: () => Promise<T | undefined | false> | T | undefined | false, withinMs = 20_000): Promise<T> {
+export async function until<T>(
+  what: string,
+  check: () => Promise<T | undefined | false> | T | undefined | false,
+  withinMs = 20_000,
+): Promise<T> {
   const deadline = performance.now() + withinMs
   let last: unknown
   while (performance.now() < deadline) {
@@ -61,7 +74,9 @@ export async function until<T>(what: string, check: () => Promise<T | undefined 
     }
     await delay(20)
   }
-  throw new Error(`not within ${withinMs} ms: ${what}${last === undefined ? '' : ` (${String(last)})`}`)
+  throw new Error(
+    `not within ${withinMs} ms: ${what}${last === undefined ? '' : ` (${String(last)})`}`,
+  )
 }
 
 /** A real hub process on a port of its own. */
@@ -74,7 +89,12 @@ export class TestHub {
   private constructor(port: number, data: string, environment: Record<string, string>) {
     this.port = port
     this.data = data
-    this.#environment = { CALLWARD_LISTEN: `127.0.0.1:${port}`, CALLWARD_DATA: data, CALLWARD_ADMIN_TOKEN: adminToken, ...environment }
+    this.#environment = {
+      CALLWARD_LISTEN: `127.0.0.1:${port}`,
+      CALLWARD_DATA: data,
+      CALLWARD_ADMIN_TOKEN: adminToken,
+      ...environment,
+    }
     this.program = new Program('server/main.js', this.#environment)
   }
 
@@ -106,32 +126,50 @@ export class TestHub {
     await this.ready()
   }
 
-  async api<T>(path: string, options: { method?: string; body?: unknown; token?: string } = {}): Promise<T> {
+  async api<T>(
+    path: string,
+    options: { method?: string; body?: unknown; token?: string } = {},
+  ): Promise<T> {
     const response = await this.fetch(path, options)
     const text = await response.text()
     if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`)
     return (text === '' ? undefined : JSON.parse(text)) as T
   }
 
-  fetch(path: string, { method = 'GET', body, token = adminToken }: { method?: string; body?: unknown; token?: string } = {}): Promise<Response> {
+  fetch(
+    path: string,
+    {
+      method = 'GET',
+      body,
+      token = adminToken,
+    }: { method?: string; body?: unknown; token?: string } = {},
+  ): Promise<Response> {
     return fetch(`${this.url}${path}`, {
       method,
-      headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
   }
 
   /** Instant PromQL: each series' labels and value. */
-  async query(query: string): Promise<{ metric: Record<string, string>; value: [number, string] }[]> {
-    const answer = await this.api<{ data: { result: { metric: Record<string, string>; value: [number, string] }[] } }>(
-      `/prom/api/v1/query?query=${encodeURIComponent(query)}`,
-    )
+  async query(
+    query: string,
+  ): Promise<{ metric: Record<string, string>; value: [number, string] }[]> {
+    const answer = await this.api<{
+      data: { result: { metric: Record<string, string>; value: [number, string] }[] }
+    }>(`/prom/api/v1/query?query=${encodeURIComponent(query)}`)
     return answer.data.result
   }
 
   /** A token of a role. */
   async token(name: string, role: string): Promise<string> {
-    const { token } = await this.api<{ token: string }>('/api/v1/tokens', { method: 'POST', body: { name, role } })
+    const { token } = await this.api<{ token: string }>('/api/v1/tokens', {
+      method: 'POST',
+      body: { name, role },
+    })
     return token
   }
 

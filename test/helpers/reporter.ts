@@ -14,17 +14,35 @@ export class Reporter {
   closed: { code: number; reason: string } | undefined
   acknowledged = 0
 
-  constructor(instance: string, { collector = randomUUID() as string, epoch = 'e1', labels = {} as Partial<HostLabels> } = {}) {
+  constructor(
+    instance: string,
+    { collector = randomUUID() as string, epoch = 'e1', labels = {} as Partial<HostLabels> } = {},
+  ) {
     this.collector = collector
     this.epoch = epoch
-    this.labels = { job: 'callward', instance, server: instance, customer: 'bank', site: 'hq', role: 'pbx', env: 'test', ...labels }
+    this.labels = {
+      job: 'callward',
+      instance,
+      server: instance,
+      customer: 'bank',
+      site: 'hq',
+      role: 'pbx',
+      env: 'test',
+      ...labels,
+    }
   }
 
   /** Opens the socket; with `hello` also greets and waits for the welcome. */
-  async connect(hubUrl: string, token: string, { hello = true, series = ['test_value'], intervalSeconds = 1 } = {}): Promise<void> {
+  async connect(
+    hubUrl: string,
+    token: string,
+    { hello = true, series = ['test_value'], intervalSeconds = 1 } = {},
+  ): Promise<void> {
     this.closed = undefined
     this.frames.length = 0
-    const socket = new WebSocket(`${hubUrl.replace('http', 'ws')}/session`, { headers: { authorization: `Bearer ${token}` } })
+    const socket = new WebSocket(`${hubUrl.replace('http', 'ws')}/session`, {
+      headers: { authorization: `Bearer ${token}` },
+    })
     this.socket = socket
     socket.on('error', () => undefined)
     socket.on('message', (data) => {
@@ -35,7 +53,10 @@ export class Reporter {
     socket.on('close', (code, reason) => {
       this.closed = { code, reason: String(reason) }
     })
-    await until('the session is open', () => socket.readyState === WebSocket.OPEN || this.closed !== undefined)
+    await until(
+      'the session is open',
+      () => socket.readyState === WebSocket.OPEN || this.closed !== undefined,
+    )
     if (this.closed !== undefined || !hello) return
     this.sendJson({
       type: 'hello',
@@ -60,7 +81,11 @@ export class Reporter {
   }
 
   /** One report; `values[i]` belongs to series i of the dictionary. */
-  report(sequence: number, values: readonly number[], { wall = Date.now(), lane = 'live' as const } = {}): void {
+  report(
+    sequence: number,
+    values: readonly number[],
+    { wall = Date.now(), lane = 'live' as const } = {},
+  ): void {
     this.socket?.send(
       encodeReport({
         lane,

@@ -32,8 +32,12 @@ t.test('a repeat has no second effect; the next session goes on where the disk i
   for (let i = 1; i <= 5; i++) host.report(i, [i], { wall: wall + i * 10 })
   for (let i = 1; i <= 5; i++) host.report(i, [100 + i], { wall: wall + i * 10 })
   await host.acknowledgedUpTo(5)
-  t.match(await hub.query('sum_over_time(test_value{instance="pbx-2"}[1m])'), [{ value: [Number, '15'] }])
-  t.match(await hub.query('count_over_time(test_value{instance="pbx-2"}[1m])'), [{ value: [Number, '5'] }])
+  t.match(await hub.query('sum_over_time(test_value{instance="pbx-2"}[1m])'), [
+    { value: [Number, '15'] },
+  ])
+  t.match(await hub.query('count_over_time(test_value{instance="pbx-2"}[1m])'), [
+    { value: [Number, '5'] },
+  ])
   host.close()
   await host.untilClosed()
   await host.connect(hub.url, token)
@@ -41,14 +45,22 @@ t.test('a repeat has no second effect; the next session goes on where the disk i
   const other = new Reporter('pbx-2', { collector: host.collector, epoch: 'e2' })
   await other.connect(hub.url, token)
   t.equal(other.frame('welcome')?.committed, 0, 'a new epoch counts from 1')
-  t.match(await host.untilClosed(), { code: 4409 }, 'the former session of the same collector is closed')
+  t.match(
+    await host.untilClosed(),
+    { code: 4409 },
+    'the former session of the same collector is closed',
+  )
   other.close()
 })
 
 t.test('a host cannot speak for another', async (t) => {
   const host = new Reporter('pbx-3')
   await host.connect(hub.url, token, { hello: true, series: [] })
-  host.sendJson({ type: 'series', from: 0, series: [{ name: 'forged', labels: { instance: 'pbx-1', customer: 'other' } }] })
+  host.sendJson({
+    type: 'series',
+    from: 0,
+    series: [{ name: 'forged', labels: { instance: 'pbx-1', customer: 'other' } }],
+  })
   host.report(1, [1])
   await host.acknowledgedUpTo(1)
   t.match(await hub.query('forged'), [{ metric: { instance: 'pbx-3', customer: 'bank' } }])
@@ -59,45 +71,122 @@ t.test('a host cannot speak for another', async (t) => {
   host.close()
 })
 
-t.test('bad frames close that session with a reason and harm nobody else', { timeout: 60_000 }, async (t) => {
-  const bystander = new Reporter('bystander')
-  await bystander.connect(hub.url, token)
-  const check = async (name: string, send: (host: Reporter) => void, code: number, message: RegExp, hello = true) => {
-    const host = new Reporter(`bad-${name.replaceAll(' ', '-')}`)
-    await host.connect(hub.url, token, { hello })
-    send(host)
-    const closed = await host.untilClosed()
-    t.equal(closed.code, code, name)
-    t.match(host.frame('error')?.message ?? closed.reason, message, name)
-  }
-  await check('text garbage', (host) => host.socket?.send('{"type":'), 4400, /not JSON/)
-  await check('binary garbage', (host) => host.socket?.send(Buffer.from('hello')), 4400, /shorter than its header/)
-  await check('zeros', (host) => host.socket?.send(Buffer.alloc(1000)), 4400, /frame kind/)
-  await check('report before hello', (host) => host.report(1, [1]), 4400, /hello/, false)
-  await check('unknown type', (host) => host.sendJson({ type: 'reboot' }), 4400, /unknown frame type/)
-  await check('hello twice', (host) => host.sendJson({ type: 'hello', protocol: 1, collector: host.collector, epoch: 'e', version: '1', labels: host.labels, intervalSeconds: 1, wall: 1 }), 4400, /already/)
-  await check('wrong protocol', (host) => host.sendJson({ type: 'hello', protocol: 99, collector: host.collector, epoch: 'e', version: '1', labels: host.labels, intervalSeconds: 1, wall: 1 }), 4426, /protocol 1/, false)
-  await check('hello without labels', (host) => host.sendJson({ type: 'hello', protocol: 1 }), 4400, /hello/, false)
-  await check('value outside the dictionary', (host) => host.report(1, [1, 2, 3]), 4400, /dictionary/)
-  await check('hostile label', (host) => host.sendJson({ type: 'series', from: 1, series: [{ name: 'x', labels: { 'a"} 1\n': 'v' } }] }), 4400, /series/)
-  await check('gap in the dictionary', (host) => host.sendJson({ type: 'series', from: 7, series: [] }), 4400, /dictionary holds 1/)
-  for (const frame of [Buffer.alloc(100_000_000), 'x'.repeat(100_000_000)]) {
-    const host = new Reporter('bad-large')
-    await host.connect(hub.url, token)
-    host.socket?.send(frame)
-    const { code } = await host.untilClosed()
-    // 1009, or 1006 when the sender was still writing as the hub closed.
-    t.ok(code === 1009 || code === 1006, `100 MB: ${code}`)
-  }
+t.test(
+  'bad frames close that session with a reason and harm nobody else',
+  { timeout: 60_000 },
+  async (t) => {
+    const bystander = new Reporter('bystander')
+    await bystander.connect(hub.url, token)
+    const check = async (
+      name: string,
+      send: (host: Reporter) => void,
+      code: number,
+      message: RegExp,
+      hello = true,
+    ) => {
+      const host = new Reporter(`bad-${name.replaceAll(' ', '-')}`)
+      await host.connect(hub.url, token, { hello })
+      send(host)
+      const closed = await host.untilClosed()
+      t.equal(closed.code, code, name)
+      t.match(host.frame('error')?.message ?? closed.reason, message, name)
+    }
+    await check('text garbage', (host) => host.socket?.send('{"type":'), 4400, /not JSON/)
+    await check(
+      'binary garbage',
+      (host) => host.socket?.send(Buffer.from('hello')),
+      4400,
+      /shorter than its header/,
+    )
+    await check('zeros', (host) => host.socket?.send(Buffer.alloc(1000)), 4400, /frame kind/)
+    await check('report before hello', (host) => host.report(1, [1]), 4400, /hello/, false)
+    await check(
+      'unknown type',
+      (host) => host.sendJson({ type: 'reboot' }),
+      4400,
+      /unknown frame type/,
+    )
+    await check(
+      'hello twice',
+      (host) =>
+        host.sendJson({
+          type: 'hello',
+          protocol: 1,
+          collector: host.collector,
+          epoch: 'e',
+          version: '1',
+          labels: host.labels,
+          intervalSeconds: 1,
+          wall: 1,
+        }),
+      4400,
+      /already/,
+    )
+    await check(
+      'wrong protocol',
+      (host) =>
+        host.sendJson({
+          type: 'hello',
+          protocol: 99,
+          collector: host.collector,
+          epoch: 'e',
+          version: '1',
+          labels: host.labels,
+          intervalSeconds: 1,
+          wall: 1,
+        }),
+      4426,
+      /protocol 1/,
+      false,
+    )
+    await check(
+      'hello without labels',
+      (host) => host.sendJson({ type: 'hello', protocol: 1 }),
+      4400,
+      /hello/,
+      false,
+    )
+    await check(
+      'value outside the dictionary',
+      (host) => host.report(1, [1, 2, 3]),
+      4400,
+      /dictionary/,
+    )
+    await check(
+      'hostile label',
+      (host) =>
+        host.sendJson({
+          type: 'series',
+          from: 1,
+          series: [{ name: 'x', labels: { 'a"} 1\n': 'v' } }],
+        }),
+      4400,
+      /series/,
+    )
+    await check(
+      'gap in the dictionary',
+      (host) => host.sendJson({ type: 'series', from: 7, series: [] }),
+      4400,
+      /dictionary holds 1/,
+    )
+    for (const frame of [Buffer.alloc(100_000_000), 'x'.repeat(100_000_000)]) {
+      const host = new Reporter('bad-large')
+      await host.connect(hub.url, token)
+      host.socket?.send(frame)
+      const { code } = await host.untilClosed()
+      // 1009, or 1006 when the sender was still writing as the hub closed.
+      t.ok(code === 1009 || code === 1006, `100 MB: ${code}`)
+    }
 
-  bystander.report(1, [7])
-  await bystander.acknowledgedUpTo(1)
-  t.match(await hub.query('test_value{instance="bystander"}'), [{ value: [Number, '7'] }])
-  const metrics = await (await hub.fetch('/metrics')).text()
-  t.match(metrics, /callward_ingest_rejected_total\{reason="bad_frame"\} [1-9]/)
-  t.match(metrics, /callward_ingest_rejected_total\{reason="too_large"\} 2/)
-  bystander.close()
-})
+    bystander.report(1, [7])
+    await bystander.acknowledgedUpTo(1)
+    t.match(await hub.query('test_value{instance="bystander"}'), [{ value: [Number, '7'] }])
+    const metrics = await (await hub.fetch('/metrics')).text()
+    t.match(metrics, /callward_ingest_rejected_total\{reason="bad_frame"\} [1-9]/)
+    t.match(metrics, /callward_ingest_rejected_total\{reason="too_large"\} 2/)
+    bystander.close()
+  },
+)
 
 t.test('a label value is data, whatever it holds', async (t) => {
   const host = new Reporter('hostile')
@@ -117,14 +206,18 @@ t.test('clocks: far ahead is refused, a little off is corrected', async (t) => {
   host.report(2, [2])
   await host.acknowledgedUpTo(2)
   t.match(host.frame('refused'), { sequence: 1, reason: /2\.0 h ahead/ })
-  t.match(await hub.query('count_over_time(test_value{instance="clock"}[5m])'), [{ value: [Number, '1'] }])
+  t.match(await hub.query('count_over_time(test_value{instance="clock"}[5m])'), [
+    { value: [Number, '1'] },
+  ])
   host.close()
 })
 
 t.test('wrong tokens, wrong roles, wrong paths', async (t) => {
   const refused = (path: string, authorization: string) =>
     new Promise<{ status: number; body: string }>((resolve, reject) => {
-      const socket = new WebSocket(`${hub.url.replace('http', 'ws')}${path}`, { headers: { authorization } })
+      const socket = new WebSocket(`${hub.url.replace('http', 'ws')}${path}`, {
+        headers: { authorization },
+      })
       socket.on('open', () => reject(new Error('it was let in')))
       socket.on('error', () => undefined)
       socket.on('unexpected-response', (_request, response) => {

@@ -24,7 +24,8 @@ const tooManySamples = 'query processing would load too many samples into memory
 /** Counts what one query spends, stops it when it is over, and lets others run in between. */
 export class Budget {
   private readonly limits: QueryLimits
-  private readonly signal: AbortSignal | undefined
+  /** Aborts when nobody waits for the answer any more. */
+  readonly signal: AbortSignal | undefined
   private readonly deadline: number
   private loaded = 0
   private held = 0

@@ -21,7 +21,9 @@ async function read(
   end: number,
 ): Promise<readonly LoadedSeries[]> {
   query.budget.check()
-  const limits = { maxSamples: Math.max(0, query.budget.left) }
+  const { signal } = query.budget
+  const maxSamples = Math.max(0, query.budget.left)
+  const limits = signal === undefined ? { maxSamples } : { maxSamples, signal }
   try {
     const found = await query.reader.select(matchers, start, end, limits)
     let samples = 0
@@ -34,6 +36,8 @@ async function read(
     }
     return loaded.sort((left, right) => compareLabels(left.labels, right.labels))
   } catch (cause) {
+    // A store that was told to stop may say so in any way.
+    query.budget.check()
     if (!(cause instanceof CallwardError)) throw cause
     if (cause.code === 'query_too_large') {
       throw new QueryFailure(

@@ -21,19 +21,28 @@ const shared = new Set([
 function fault({ from, to, typeOnly }: Import): string | undefined {
   const top = (path: string) => path.split('/')[0]
   const capability = (path: string) => (path.split('/').length > 2 ? path.split('/')[1] : undefined)
-  if (from.startsWith('collector/wire/')) return to.startsWith('collector/wire/') ? undefined : 'the wire protocol imports nothing'
+  if (from.startsWith('collector/wire/'))
+    return to.startsWith('collector/wire/') ? undefined : 'the wire protocol imports nothing'
   if (top(from) === 'alerts' || top(from) === 'dashboards' || top(from) === 'verifier') {
     return top(to) === top(from) ? undefined : `${top(from)}/ imports nothing of ours`
   }
-  if (top(from) === 'collector') return top(to) === 'collector' ? undefined : 'a collector imports only itself'
+  if (top(from) === 'collector')
+    return top(to) === 'collector' ? undefined : 'a collector imports only itself'
   if (top(from) !== 'server') return undefined
-  if (top(to) === 'collector') return to.startsWith('collector/wire/') ? undefined : 'of the collector the hub knows only the wire'
+  if (top(to) === 'collector')
+    return to.startsWith('collector/wire/')
+      ? undefined
+      : 'of the collector the hub knows only the wire'
   if (top(to) === 'alerts') return undefined
-  if (top(to) === 'dashboards') return to === 'dashboards/catalogue.ts' && capability(from) === undefined ? undefined : 'boards are data for the hub'
+  if (top(to) === 'dashboards')
+    return to === 'dashboards/catalogue.ts' && capability(from) === undefined
+      ? undefined
+      : 'boards are data for the hub'
   if (top(to) !== 'server') return `server/ may not import ${top(to)}/`
   const [mine, theirs] = [capability(from), capability(to)]
   if (mine === undefined || theirs === undefined || mine === theirs) return undefined
-  if (mine === 'promql' && theirs === 'store' && !(to.endsWith('/plugin.ts') && typeOnly)) return to === 'server/store/reader.ts' ? undefined : 'promql sees only the store’s reader'
+  if (mine === 'promql' && theirs === 'store' && !(to.endsWith('/plugin.ts') && typeOnly))
+    return to === 'server/store/reader.ts' ? undefined : 'promql sees only the store’s reader'
   if (shared.has(to)) return undefined
   if (to.endsWith('/plugin.ts') && typeOnly) return undefined
   return `a capability uses another only by its decorator (types from its plugin.ts)`
@@ -50,7 +59,11 @@ function* sources(folder: string): Generator<string> {
 
 function importsOf(path: string): Import[] {
   const text = readFileSync(join(packageRoot, path), 'utf8')
-  return [...text.matchAll(/^(import|export)\s+(type\s+)?[^'"]*?from\s+'(\.[^']+)'|import\('(\.[^']+)'\)/gm)].map((match) => ({
+  return [
+    ...text.matchAll(
+      /^(import|export)\s+(type\s+)?[^'"]*?from\s+'(\.[^']+)'|import\('(\.[^']+)'\)/gm,
+    ),
+  ].map((match) => ({
     from: path,
     to: relative(packageRoot, join(packageRoot, dirname(path), match[3] ?? match[4] ?? '')),
     typeOnly: match[2] !== undefined,
@@ -66,7 +79,9 @@ t.test('the rule itself can fail', async (t) => {
 })
 
 t.test('imports follow the arrows of ARCHITECTURE.md', async (t) => {
-  const imports = ['alerts', 'collector', 'dashboards', 'server'].flatMap((folder) => [...sources(folder)]).flatMap(importsOf)
+  const imports = ['alerts', 'collector', 'dashboards', 'server']
+    .flatMap((folder) => [...sources(folder)])
+    .flatMap(importsOf)
   t.ok(imports.length > 200, `${imports.length} imports read`)
   const faults = imports.flatMap((one) => {
     const reason = fault(one)

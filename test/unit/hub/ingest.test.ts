@@ -21,11 +21,21 @@ t.test('a report survives the wire', async (t) => {
   t.same(back, report)
   t.ok(Object.is(back.values[0], -0))
   fc.assert(
-    fc.property(fc.array(fc.double(), { maxLength: 50 }), fc.constantFrom('live' as const, 'backlog' as const), (values, lane) => {
-      const sent = { ...report, lane, values: Float64Array.from(values), indexes: Uint32Array.from(values.keys()), stale: new Uint32Array(0) }
-      const got = decodeReport(encodeReport(sent), 50)
-      return got.lane === lane && values.every((value, i) => Object.is(got.values[i], value))
-    }),
+    fc.property(
+      fc.array(fc.double(), { maxLength: 50 }),
+      fc.constantFrom('live' as const, 'backlog' as const),
+      (values, lane) => {
+        const sent = {
+          ...report,
+          lane,
+          values: Float64Array.from(values),
+          indexes: Uint32Array.from(values.keys()),
+          stale: new Uint32Array(0),
+        }
+        const got = decodeReport(encodeReport(sent), 50)
+        return got.lane === lane && values.every((value, i) => Object.is(got.values[i], value))
+      },
+    ),
   )
 })
 
@@ -40,12 +50,30 @@ t.test('a bad report is refused with a reason', async (t) => {
     write(frame)
     return frame
   }
-  check(set((frame) => frame.writeUInt8(9, 0)), /unknown frame kind 9/)
-  check(set((frame) => frame.writeUInt8(9, 1)), /unknown lane 9/)
-  check(set((frame) => frame.writeUInt32LE(4_000_000_000, 4)), /over the limit/)
-  check(set((frame) => frame.writeDoubleLE(0, 16)), /positive whole number/)
-  check(set((frame) => frame.writeDoubleLE(1.5, 16)), /positive whole number/)
-  check(set((frame) => frame.writeDoubleLE(Number.NaN, 24)), /clock reading/)
+  check(
+    set((frame) => frame.writeUInt8(9, 0)),
+    /unknown frame kind 9/,
+  )
+  check(
+    set((frame) => frame.writeUInt8(9, 1)),
+    /unknown lane 9/,
+  )
+  check(
+    set((frame) => frame.writeUInt32LE(4_000_000_000, 4)),
+    /over the limit/,
+  )
+  check(
+    set((frame) => frame.writeDoubleLE(0, 16)),
+    /positive whole number/,
+  )
+  check(
+    set((frame) => frame.writeDoubleLE(1.5, 16)),
+    /positive whole number/,
+  )
+  check(
+    set((frame) => frame.writeDoubleLE(Number.NaN, 24)),
+    /clock reading/,
+  )
 })
 
 t.test('any bytes are read or refused, never anything else', async (t) => {
@@ -80,7 +108,10 @@ t.test('text frames', async (t) => {
   fault('{"type":"series","from":0,"series":[{"name":"9x","labels":{}}]}', /name/)
   fault('{"type":"series","from":0,"series":[{"name":"x","labels":{"a-b":"1"}}]}', /labels/)
   fault('{"type":"series","from":0,"series":[{"name":"x","labels":{"a":1}}]}', /must be string/)
-  fault(`{"type":"series","from":0,"series":[{"name":"x","labels":{"a":"${'x'.repeat(limits.labelCharacters + 1)}"}}]}`, /labels/)
+  fault(
+    `{"type":"series","from":0,"series":[{"name":"x","labels":{"a":"${'x'.repeat(limits.labelCharacters + 1)}"}}]}`,
+    /labels/,
+  )
   t.same(readTextFrame('{"type":"bye","reason":"stopping"}'), { type: 'bye', reason: 'stopping' })
   fc.assert(fc.property(fc.json(), (text) => typeof readTextFrame(text) === 'object'))
 })
@@ -89,10 +120,19 @@ t.test('the offset of a collector’s clock', async (t) => {
   const offset = new ClockOffset(100)
   t.equal(offset.millis, 100, 'from the hello')
   const read = (monotonic: number, ahead: number, delay: number) =>
-    offset.observe({ wall: 1_000_000 + monotonic + ahead, monotonic, receivedAt: 1_000_000 + monotonic + delay })
+    offset.observe({
+      wall: 1_000_000 + monotonic + ahead,
+      monotonic,
+      receivedAt: 1_000_000 + monotonic + delay,
+    })
   for (let i = 0; i < 10; i++) read(i * 10_000, 0, 20 + i)
   t.ok(offset.millis >= 20 && offset.millis <= 30, `small delays only: ${offset.millis}`)
-  for (let i = 10; i < 20; i++) offset.observe({ wall: 1_000_000 + i * 10_000, monotonic: i * 10_000, receivedAt: 1_300_000 + i })
+  for (let i = 10; i < 20; i++)
+    offset.observe({
+      wall: 1_000_000 + i * 10_000,
+      monotonic: i * 10_000,
+      receivedAt: 1_300_000 + i,
+    })
   t.ok(offset.millis <= 30, 'a burst of held reports tells nothing')
   for (let i = 30; i < 40; i++) read(i * 10_000, 8000, 20)
   t.equal(offset.millis, -7980, 'the clock was set 8 s ahead')
