@@ -15,12 +15,21 @@ export class FolderError extends Error {}
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
+/**
+ * Makes a folder and those above it, for this user only. Not `mkdirSync(recursive)`: Node loops for ever where
+ * the system says ENOENT to a mkdir in an existing folder, as /proc does.
+ */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return
+  if (dirname(path) !== path) makeFolder(dirname(path))
+  mkdirSync(path, { mode: 0o700 })
+}
+
 /** Reads or makes `identity.json` (mode 0600) and begins a new epoch. Throws FolderError. */
 export function beginEpoch(folder: string): Identity {
   const path = join(folder, 'identity.json')
   try {
-    mkdirSync(dirname(folder), { recursive: true })
-    if (!existsSync(folder)) mkdirSync(folder, { mode: 0o700 })
+    makeFolder(folder)
     const identity = { collector: storedCollector(path) ?? randomUUID(), epoch: randomUUID() }
     const draft = `${path}.new`
     writeFileSync(draft, `${JSON.stringify(identity)}\n`, { mode: 0o600 })

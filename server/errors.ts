@@ -29,6 +29,9 @@ export const errorTable = {
 
 export type ErrorCode = keyof typeof errorTable
 
+/** A start that cannot work; main prints the message, which says what to do, and exits with 1. */
+export class StartError extends Error {}
+
 /** An error whose message the caller may read and act on. Anything else is shown as `internal`. */
 export class CallwardError extends Error {
   readonly code: ErrorCode

@@ -13,10 +13,8 @@ import {
 import { dirname, join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { type HubConfig, publicUrl } from './config.ts'
+import { StartError } from './errors.ts'
 import type { Role } from './people/plugin.ts'
-
-/** A start that cannot work; main prints the message and exits with 1. */
-export class StartError extends Error {}
 
 /** Makes the data folder, or says why it cannot be used. */
 export function prepareDataFolder(config: HubConfig): void {

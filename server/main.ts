@@ -1,7 +1,8 @@
 import { buildApp } from './app.ts'
 import { systemClock } from './clock.ts'
 import { ConfigError, type HubConfig, publicUrl, readHubConfig } from './config.ts'
-import { ensureLocalTokens, offerSignIn, prepareDataFolder, StartError } from './first-start.ts'
+import { StartError } from './errors.ts'
+import { ensureLocalTokens, offerSignIn, prepareDataFolder } from './first-start.ts'
 
 /** Time a stop may take before the hub ends anyway; what is acknowledged is durable. */
 const stopWithinMillis = 10_000

@@ -37,6 +37,8 @@ export class Session {
   #offset = new ClockOffset(0)
   #dictionary: SeriesId[] = []
   #pending = 0
+  /** Set once the hub closes the session: nothing that still arrives may count. */
+  #ended = false
   #work: Promise<void> = Promise.resolve()
   readonly #lanes = new Map<
     Lane,
@@ -94,7 +96,10 @@ export class Session {
     if (this.#pending >= pendingReports) this.#socket.pause()
     // Frames are handled strictly in order; what waits for the disk (acks) does not hold up the next frame.
     this.#work = this.#work
-      .then(() => (isBinary ? this.#report(data, receivedAt) : this.#text(data, receivedAt)))
+      .then(() => {
+        if (this.#ended) return undefined
+        return isBinary ? this.#report(data, receivedAt) : this.#text(data, receivedAt)
+      })
       .catch((error: unknown) => this.#refuse(error))
       .finally(() => {
         this.#pending -= 1
@@ -294,6 +299,7 @@ export class Session {
   }
 
   #fail(code: number, name: string, message: string): void {
+    this.#ended = true
     if (this.#socket.readyState !== this.#socket.OPEN) return
     this.#log.warn({ code: name, reason: message }, 'session closed by the hub')
     this.#sendError(name, message)

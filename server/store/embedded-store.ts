@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { endianness } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
+import { StartError } from '../errors.ts'
 import { checkBatch, prepareRows } from './batch-check.ts'
 import { BlockFolder } from './block-folder.ts'
 import { type Disk, realDisk, systemCode } from './disk.ts'
@@ -90,7 +91,9 @@ interface Ticket {
  */
 export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
   if (endianness() !== 'LE')
-    throw new Error('The embedded store needs a little-endian machine; use an external store here.')
+    throw new StartError(
+      'The embedded store needs a little-endian machine; use an external store here.',
+    )
   const lock = await lockWritable(options.folder)
   try {
     return await Engine.open(options, lock)
@@ -113,7 +116,7 @@ async function lockWritable(folder: string): Promise<FolderLock> {
     await lock?.release()
     const code = systemCode(error)
     if (code === undefined) throw error
-    throw new Error(
+    throw new StartError(
       `The store folder ${folder} cannot be written (${code}). Create it, give it to the account the hub runs as, or set another folder.`,
       { cause: error },
     )

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { link, mkdir, readFile, realpath, rename, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { StartError } from '../errors.ts'
 import { systemCode } from './disk.ts'
 
 interface Holder {
@@ -105,7 +106,7 @@ async function clearStale(folder: string, path: string): Promise<void> {
 }
 
 function inUse(folder: string, pid: number): Error {
-  return new Error(
+  return new StartError(
     `The store folder ${folder} is in use by process ${pid}; stop that hub or choose another folder.`,
   )
 }
