@@ -8,6 +8,8 @@ import { ensureLocalTokens, offerSignIn, prepareDataFolder } from './first-start
 const stopWithinMillis = 10_000
 
 async function start(config: HubConfig): Promise<void> {
+  // Whatever the hub writes is for its own user.
+  process.umask(0o077)
   prepareDataFolder(config)
   const app = await buildApp(config, systemClock).catch((error: unknown) => {
     throw openError(error, config)

@@ -12,7 +12,9 @@ export interface Figures {
 }
 
 const queries: Record<keyof Figures, string> = {
-  cpuUsedRatio: '1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[1m]))',
+  // A share of the counted time, so that a window with few reports errs in both terms alike.
+  cpuUsedRatio:
+    '1 - sum by (instance) (rate(node_cpu_seconds_total{mode="idle"}[1m])) / sum by (instance) (rate(node_cpu_seconds_total[1m]))',
   load1: 'max by (instance) (node_load1)',
   memoryUsedRatio:
     'max by (instance) (1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes)',

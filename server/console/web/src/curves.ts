@@ -40,9 +40,9 @@ export function quote(text: string): string {
   return `"${text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n')}"`
 }
 
-/** Window for rate(): at least six reports of 10 s, and no gap between steps. */
+/** Window for rate(): no gap between steps, and two reports even of a host that reports once a minute. */
 export function rateWindow(stepSeconds: number): string {
-  return `${Math.max(60, stepSeconds * 2)}s`
+  return `${Math.max(120, stepSeconds * 2)}s`
 }
 
 /** The six curves of one host. */
@@ -50,8 +50,9 @@ export function hostCurves(instance: string, range: Range): readonly Curve[] {
   const w = rateWindow(range.stepSeconds)
   const s = `instance=${quote(instance)}`
   const real = `${s},fstype!~"tmpfs|overlay|squashfs|ramfs"`
+  // A share of the counted time, so that a window with few reports errs in both terms alike.
   const cpu = (mode: string) =>
-    `avg by (instance) (rate(node_cpu_seconds_total{${s},mode="${mode}"}[${w}]))`
+    `sum by (instance) (rate(node_cpu_seconds_total{${s},mode="${mode}"}[${w}])) / sum by (instance) (rate(node_cpu_seconds_total{${s}}[${w}]))`
   const traffic = (way: string) => `rate(node_network_${way}_bytes_total{${s},device!="lo"}[${w}])`
   return [
     {
@@ -122,7 +123,7 @@ export function hostCurves(instance: string, range: Range): readonly Curve[] {
 
 /** Sparklines of every host at once: CPU, memory, load over 15 minutes. */
 export const sparkQueries = {
-  cpu: '1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[60s]))',
+  cpu: '1 - sum by (instance) (rate(node_cpu_seconds_total{mode="idle"}[120s])) / sum by (instance) (rate(node_cpu_seconds_total[120s]))',
   memory: '1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes',
   load: 'node_load1',
 } as const

@@ -208,7 +208,7 @@ export const en = {
   'incident.noRunbook': 'No runbook was pinned to this incident.',
   'incident.actions': 'Actions',
   'incident.acknowledge': 'Acknowledge',
-  'incident.acknowledgeHelp': 'Tells everyone that you have taken this. Escalation stops.',
+  'incident.acknowledgeHelp': 'Tells everyone that you have taken this.',
   'incident.note': 'Note',
   'incident.noteHelp': 'What you saw or did. Ctrl+Enter sends.',
   'incident.addNote': 'Add note',

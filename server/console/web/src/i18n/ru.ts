@@ -241,7 +241,7 @@ export const ru: Catalogue = {
   'incident.noRunbook': 'К этому инциденту инструкция не прикреплена.',
   'incident.actions': 'Действия',
   'incident.acknowledge': 'Принять',
-  'incident.acknowledgeHelp': 'Все увидят, что вы взялись за дело. Эскалация остановится.',
+  'incident.acknowledgeHelp': 'Все увидят, что вы взялись за дело.',
   'incident.note': 'Заметка',
   'incident.noteHelp': 'Что вы увидели или сделали. Ctrl+Enter отправляет.',
   'incident.addNote': 'Добавить заметку',

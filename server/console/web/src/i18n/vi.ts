@@ -209,8 +209,7 @@ export const vi: Catalogue = {
   'incident.noRunbook': 'Không có sổ tay xử lý nào gắn với sự cố này.',
   'incident.actions': 'Thao tác',
   'incident.acknowledge': 'Tiếp nhận',
-  'incident.acknowledgeHelp':
-    'Cho mọi người biết bạn đã nhận việc này. Việc báo lên cấp trên sẽ dừng.',
+  'incident.acknowledgeHelp': 'Cho mọi người biết bạn đã nhận việc này.',
   'incident.note': 'Ghi chú',
   'incident.noteHelp': 'Bạn đã thấy hoặc làm gì. Nhấn Ctrl+Enter để gửi.',
   'incident.addNote': 'Thêm ghi chú',

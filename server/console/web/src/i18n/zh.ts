@@ -200,7 +200,7 @@ export const zh: Catalogue = {
   'incident.noRunbook': '此事件没有固定的处置手册。',
   'incident.actions': '操作',
   'incident.acknowledge': '确认',
-  'incident.acknowledgeHelp': '告知所有人您已接手，升级通知随即停止。',
+  'incident.acknowledgeHelp': '告知所有人您已接手。',
   'incident.note': '备注',
   'incident.noteHelp': '您看到了什么、做了什么。按 Ctrl+Enter 提交。',
   'incident.addNote': '添加备注',
