@@ -16,13 +16,22 @@ export function isRefusal(end: ConnectionEnd): boolean {
 }
 
 const wrongToken =
-  'the hub does not accept this token: put the one of `<hub data>/collector/token` into CALLWARD_TOKEN or CALLWARD_TOKEN_FILE'
+  'the hub does not accept this token: make one there (callward token create --name HOST --role collector) and put it into CALLWARD_TOKEN or CALLWARD_TOKEN_FILE; on the hub itself it is in <data>/collector/token'
 
 /** What happened and what to do, for the log; `severe` when waiting alone will not mend it. */
 export function explain(end: ConnectionEnd, url: string): { message: string; severe: boolean } {
   const status = end.httpStatus
   if (status === 401 || end.code === closeCodes.unauthorized)
     return { message: wrongToken, severe: true }
+  if (status === 421) {
+    return {
+      message: `the hub does not answer to the name in ${url}: use its address, or add the name to hub.hosts in its configuration`,
+      severe: true,
+    }
+  }
+  if (end.code === closeCodes.forbidden && end.reason !== '') {
+    return { message: end.reason, severe: true }
+  }
   if (status === 403 || end.code === closeCodes.forbidden) {
     return { message: 'this token may not report: use a token of role collector', severe: true }
   }

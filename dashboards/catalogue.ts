@@ -284,6 +284,20 @@ const ownMetrics: readonly Metric[] = [
     'Frames and sessions refused, by reason.',
     ['reason'],
   ),
+  own(
+    'ingest',
+    'counter',
+    'callward_ingest_write_samples_total',
+    'Samples made durable by remote write and Influx lines, by protocol.',
+    ['protocol'],
+  ),
+  own(
+    'ingest',
+    'counter',
+    'callward_ingest_write_rejected_total',
+    'What write requests brought and was not stored, by protocol and reason: whole requests, or the samples, lines, text fields, histograms, exemplars and metadata left out of a good one.',
+    ['protocol', 'reason'],
+  ),
   own('live', 'gauge', 'callward_live_connections', 'Open /live connections of staff.'),
   own(
     'live',

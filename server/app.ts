@@ -9,6 +9,7 @@ import { consolePlugin } from './console/plugin.ts'
 import { answerErrors } from './error-answers.ts'
 import { incidentsPlugin } from './incidents/plugin.ts'
 import { ingestPlugin } from './ingest/plugin.ts'
+import { writeRoutes } from './ingest/write-plugin.ts'
 import { inventoryPlugin } from './inventory/plugin.ts'
 import { knowledgePlugin } from './knowledge/plugin.ts'
 import { livePlugin } from './live/plugin.ts'
@@ -71,6 +72,7 @@ export async function buildApp(
   await app.register(rulesPlugin, { clock, config })
   await app.register(inventoryPlugin, { clock })
   await app.register(ingestPlugin, { clock, config })
+  await app.register(writeRoutes, { clock })
   await app.register(consolePlugin)
   openApiRoute(app)
   return app

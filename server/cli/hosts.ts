@@ -18,7 +18,7 @@ Examples:
     if (call.values.json === true) sayJson(call, answer)
     else if (answer.hosts.length === 0) {
       call.say(
-        'No collector has reported yet. Start one on a call-system server: see docs/collector.md',
+        'No collector has reported yet. Start one on a call-system server: see README.md, "Add a second host"',
       )
     } else {
       const rows = answer.hosts.map((host) => [

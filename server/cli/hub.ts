@@ -19,7 +19,9 @@ const timeoutMs = 15_000
 /** The hub that options and environment name. Throws UsageError for a bad address, CommandError without a token. */
 export function hubOf(call: Call): Hub {
   const { environment } = call.terminal
-  const url = hubUrl(textOption(call, 'hub') ?? (environment.CALLWARD_HUB || defaultUrl))
+  const url = hubUrl(
+    textOption(call, 'hub') ?? (environment.CALLWARD_HUB || localHub(environment.CALLWARD_LISTEN)),
+  )
   const { token, from } = findToken(call)
   return {
     url,
@@ -67,6 +69,12 @@ function findToken(call: Call): { token: string; from: string } {
     `No token. Set CALLWARD_TOKEN, or run this where the hub keeps its data (no ${files.join(' and no ')}).\n` +
       'An administrator makes one: callward token create --name YOU --role operator',
   )
+}
+
+/** The hub of this machine, where CALLWARD_LISTEN says it listens. */
+function localHub(listen: string | undefined): string {
+  if (!listen) return defaultUrl
+  return `http://${listen.replace(/^(0\.0\.0\.0|\[::\]|):/, '127.0.0.1:')}`
 }
 
 /** Where `callward start` keeps its data when nothing else is said: the hub's own, the demo's. */

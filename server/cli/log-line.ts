@@ -1,3 +1,5 @@
+import { plain } from './render.ts'
+
 const levels: Readonly<Record<number, string>> = { 40: 'warning ', 50: 'ERROR ', 60: 'FATAL ' }
 const quietFields = new Set([
   'level',
@@ -19,7 +21,7 @@ export function formatLogLine(part: string, line: string): string | undefined {
   try {
     entry = JSON.parse(line) as Record<string, unknown>
   } catch {
-    return line
+    return plain(line)
   }
   const message = String(entry['msg'] ?? '')
   if (message === 'incoming request' || message === 'request completed') return undefined
@@ -31,7 +33,9 @@ export function formatLogLine(part: string, line: string): string | undefined {
   const error = (entry['err'] as { message?: string } | undefined)?.message
   if (error !== undefined) fields.push(`error=${error}`)
   const level = levels[Number(entry['level'])] ?? ''
+  // Some of this a collector sent: no escape sequence may reach the terminal.
   return [clock, part.padEnd(9), `${level}${message}`, ...fields]
     .filter((word) => word !== '')
+    .map((word) => (word === part.padEnd(9) ? word : plain(word)))
     .join('  ')
 }

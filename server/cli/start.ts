@@ -83,6 +83,7 @@ class Supervisor {
 
   #spawn(part: Part, failures: number): void {
     const startedAt = Date.now()
+    let ready = false
     const child = spawn(
       process.execPath,
       ['--enable-source-maps', join(packageRoot, 'dist', part.script)],
@@ -92,13 +93,16 @@ class Supervisor {
       },
     )
     this.#children.set(part.name, child)
-    createInterface({ input: child.stdout! }).on('line', (line) => this.#show(part, line))
+    createInterface({ input: child.stdout! }).on('line', (line) => {
+      ready ||= line.includes('"hub ready"')
+      this.#show(part, line)
+    })
     child.once('exit', (code, signal) => {
       this.#children.delete(part.name)
       if (this.#stopping) return this.#stopped()
       const steady = Date.now() - startedAt > steadyMillis
       // A hub that cannot start says why on its own; trying again would only repeat it.
-      if (part === hub && !steady && (code === 1 || code === 2)) return this.#stop(code)
+      if (part === hub && !ready && (code === 1 || code === 2)) return this.#stop(code)
       if (code === 2) return this.#stop(code)
       const wait = steady
         ? 0

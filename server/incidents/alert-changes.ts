@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { AlertChange } from '../../alerts/alert.ts'
 import type { Clock } from '../clock.ts'
 import type { RecordsTransaction } from '../records/records.ts'
-import { hubActor, joinKey } from './incident.ts'
+import { hubActor } from './incident.ts'
 import type { IncidentStore } from './incident-store.ts'
 import { summaries } from './views.ts'
 
@@ -42,7 +42,7 @@ export class AlertChanges {
 
   async #fired(tx: RecordsTransaction, change: AlertChange): Promise<void> {
     const { alert } = change
-    const current = await this.#store.current(tx, joinKey(alert))
+    const current = await this.#store.current(tx, alert)
     if (current === undefined || (current.state === 'resolved' && alert.severity !== 'critical')) {
       if (alert.severity === 'critical') await this.#open(tx, change)
       return

@@ -30,10 +30,14 @@ export class IncidentStore {
     this.#clock = clock
   }
 
-  /** The incident a host's alerts go to now: the open one, or one that resolved within the stability window. */
-  async current(tx: RecordsTransaction, key: string): Promise<IncidentRow | undefined> {
+  /**
+   * The incident an alert goes to now: its host's open one, or the one that resolved within the stability window
+   * if this very alert was in it.
+   */
+  async current(tx: RecordsTransaction, alert: AlertView): Promise<IncidentRow | undefined> {
     const since = this.#clock.now() - stabilityWindowMillis
-    return tx
+    const key = joinKey(alert)
+    const found = await tx
       .selectFrom('incidents')
       .selectAll()
       .where('join_key', '=', key)
@@ -43,6 +47,21 @@ export class IncidentStore {
       .orderBy('number', 'desc')
       .limit(1)
       .executeTakeFirst()
+    if (found === undefined || found.state !== 'resolved') return found
+    return (await this.#held(tx, found.id, alert)) ? found : undefined
+  }
+
+  /** Whether an incident was about this very alert, in an earlier life of it. */
+  async #held(tx: RecordsTransaction, incidentId: string, alert: AlertView): Promise<boolean> {
+    const row = await tx
+      .selectFrom('incident_alerts')
+      .innerJoin('alerts', 'alerts.id', 'incident_alerts.alert_id')
+      .select('alerts.id')
+      .where('incident_alerts.incident_id', '=', incidentId)
+      .where('alerts.fingerprint', '=', alert.fingerprint)
+      .limit(1)
+      .executeTakeFirst()
+    return row !== undefined
   }
 
   async open(
@@ -191,10 +210,10 @@ export class IncidentStore {
     alert: AlertView,
     at: Millis,
   ): Promise<void> {
-    const state = row.acknowledged_at === null ? 'open' : 'acknowledged'
+    // Whoever took it then may be asleep now: it is open to everybody again. The fact of the first one stays.
     await tx
       .updateTable('incidents')
-      .set({ state, resolved_at: null })
+      .set({ state: 'open', resolved_at: null, acknowledged_at: null, acknowledged_by: null })
       .where('id', '=', row.id)
       .execute()
     const text = `The fault came back: ${titleOf(alert)}`

@@ -1,12 +1,15 @@
 import type { IncomingMessage } from 'node:http'
 import fp from 'fastify-plugin'
-import { WebSocketServer } from 'ws'
+import { type WebSocket, WebSocketServer } from 'ws'
 import { closeCodes, limits } from '../../collector/wire/frames.ts'
 import type { Clock } from '../clock.ts'
 import type { HubConfig } from '../config.ts'
 import { CallwardError } from '../errors.ts'
 import { ingestMetrics } from './metrics.ts'
 import { Session } from './session.ts'
+
+const pingEveryMillis = 15_000
+const unansweredPings = 2
 
 /** `/session`: where collectors report (docs/protocol.md). */
 export const ingestPlugin = fp(
@@ -25,6 +28,11 @@ export const ingestPlugin = fp(
       const former = byCollector.get(collector)
       byCollector.set(collector, session)
       former?.close(closeCodes.replaced, 'the same collector connected again')
+      // Whoever reported for this host before comes back with a hello of its own, or is refused.
+      for (const other of sessions) {
+        if (other !== session && other.instance === session.instance && other !== former)
+          other.close(closeCodes.shuttingDown, 'another collector took over this host')
+      }
     }
 
     async function ended(session: Session): Promise<void> {
@@ -34,6 +42,30 @@ export const ingestPlugin = fp(
       if (collector === undefined || byCollector.get(collector) !== session) return
       byCollector.delete(collector)
       app.inventory.disconnected(collector)
+    }
+
+    /** Drops a socket that answers nothing, and a session whose token was revoked. Returns how to stop. */
+    function watch(session: Session, socket: WebSocket, request: IncomingMessage): () => void {
+      let unanswered = 0
+      socket.on('pong', () => {
+        unanswered = 0
+      })
+      const timer = setInterval(() => {
+        if (unanswered >= unansweredPings) return socket.terminate()
+        unanswered += 1
+        socket.ping()
+        // While the records cannot be asked the session stays.
+        admitted(request).then(
+          (still) => still || session.close(closeCodes.unauthorized, 'the token was revoked'),
+          () => undefined,
+        )
+      }, pingEveryMillis)
+      return () => clearInterval(timer)
+    }
+
+    async function admitted(request: IncomingMessage): Promise<boolean> {
+      const principal = await app.access.authenticate(request)
+      return principal?.via === 'token'
     }
 
     async function admit(request: IncomingMessage): Promise<void> {
@@ -68,7 +100,8 @@ export const ingestPlugin = fp(
       sockets.handleUpgrade(request, socket, head, (webSocket) => {
         const session = new Session({ app, clock, socket: webSocket, metrics, onHello: greeted })
         sessions.add(session)
-        ended(session)
+        const stopWatching = watch(session, webSocket, request)
+        ended(session).finally(stopWatching)
       })
     })
 

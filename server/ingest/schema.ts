@@ -9,12 +9,14 @@ const Label = Type.String({
   pattern: '^[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]+$',
 })
 
+const Word = Type.String({ pattern: '^[\\x21-\\x7e]{1,64}$' })
+
 const HelloSchema = Type.Object({
   type: Type.Literal('hello'),
   protocol: Type.Integer(),
   collector: Type.String({ pattern: '^[0-9a-fA-F-]{36}$' }),
-  epoch: Type.String({ minLength: 1, maxLength: 64 }),
-  version: Type.String({ minLength: 1, maxLength: 64 }),
+  epoch: Word,
+  version: Word,
   labels: Type.Object(
     {
       job: Label,

@@ -85,8 +85,13 @@ export class Session {
     return this.#hello?.collector
   }
 
+  get instance(): string | undefined {
+    return this.#hello?.labels.instance
+  }
+
   /** Ends the session with a close code; the collector keeps what was not acknowledged. */
   close(code: number, reason: string): void {
+    this.#ended = true
     this.#socket.close(code, reason.slice(0, 120))
   }
 
@@ -114,7 +119,9 @@ export class Session {
     const hello = this.#greeted()
     if (frame.type === 'series') return this.#series(frame)
     if (frame.type === 'sections')
-      return this.#app.inventory.sections(hello.collector, frame.sections)
+      return this.#app.inventory.sections(hello.collector, [
+        ...new Map(frame.sections.map((section) => [section.name, section])).values(),
+      ])
     if (frame.type === 'facts') return this.#facts(hello, frame)
     this.#log.info({ reason: frame.reason }, 'collector says goodbye')
     return undefined
@@ -207,6 +214,8 @@ export class Session {
     const time = storedTime(report.wall, this.#offset.millis, receivedAt)
     lane.accepted = report.sequence
     if (time.kind === 'refused') {
+      // Its data cannot be used, but the host does report.
+      if (report.lane === 'live') this.#app.inventory.reported(hello.collector, receivedAt)
       this.#metrics.rejected.labels('too_far_ahead').inc()
       this.#log.warn({ sequence: report.sequence, reason: time.reason }, 'report refused')
       this.#send({
@@ -230,8 +239,6 @@ export class Session {
       origin: { collector, epoch, lane: report.lane, sequence: report.sequence },
       rows: [{ t, ids, values: report.values, stale }],
     })
-    this.#metrics.samples.inc(ids.length)
-    this.#metrics.reports.labels(report.lane).inc()
     if (report.lane === 'live') this.#app.inventory.reported(collector, receivedAt)
     const late = receivedAt - t > lateAfterIntervals * hello.intervalSeconds * 1000
     if (late) this.#metrics.late.inc(ids.length)
@@ -252,6 +259,8 @@ export class Session {
   #committed(report: Report, receivedAt: Millis): void {
     const lane = this.#lanes.get(report.lane)!
     lane.committed = Math.max(lane.committed, report.sequence)
+    this.#metrics.samples.inc(report.values.length)
+    this.#metrics.reports.labels(report.lane).inc()
     this.#queueAck(report.lane, receivedAt)
   }
 
@@ -280,17 +289,20 @@ export class Session {
       this.#fail(closeCodes.badFrame, 'bad_frame', error.message)
     } else if (
       error instanceof StoreUnavailable ||
+      (error as Error).name === 'RecordsError' ||
       (error instanceof CallwardError && error.code === 'storage_unavailable')
     ) {
       this.#metrics.rejected.labels('storage_unavailable').inc()
       this.#fail(
         closeCodes.storageUnavailable,
         'storage_unavailable',
-        `nothing was acknowledged: ${error.message}`,
+        `nothing was acknowledged: ${(error as Error).message}`,
       )
     } else if (error instanceof CallwardError) {
       this.#metrics.rejected.labels(error.code).inc()
-      this.#fail(closeCodes.forbidden, error.code, error.message)
+      // Only a conflict is the collector's to mend; from a busy hub it comes back soon.
+      const code = error.code === 'conflict' ? closeCodes.forbidden : closeCodes.shuttingDown
+      this.#fail(code, error.code, error.message)
     } else {
       this.#metrics.rejected.labels('internal').inc()
       this.#log.error({ err: error }, 'session failed')

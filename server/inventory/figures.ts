@@ -18,8 +18,9 @@ const queries: Record<keyof Figures, string> = {
   load1: 'max by (instance) (node_load1)',
   memoryUsedRatio:
     'max by (instance) (1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes)',
+  // Used of what users may fill, as df counts it.
   fullestFilesystemRatio:
-    'max by (instance) (1 - node_filesystem_avail_bytes{fstype!~"tmpfs|overlay|squashfs|iso9660"} / node_filesystem_size_bytes)',
+    'max by (instance) (1 - node_filesystem_avail_bytes{fstype!~"tmpfs|overlay|squashfs|iso9660"} / (node_filesystem_size_bytes - node_filesystem_free_bytes + node_filesystem_avail_bytes))',
   uptimeSeconds: 'max by (instance) (node_time_seconds - node_boot_time_seconds)',
   clockOffsetSeconds: 'max by (instance) (callward_clock_offset_seconds)',
 }

@@ -17,7 +17,11 @@ export class InventoryStore {
       this.#records.read.selectFrom('collectors').selectAll().execute(),
       this.#records.read.selectFrom('sections').selectAll().orderBy('name').execute(),
     ])
-    return collectors.map((row) => ({
+    // One that was replaced or taken off the list keeps its row, under a name that is not its own.
+    const current = collectors.filter(
+      (row) => (JSON.parse(row.labels) as Partial<HostLabels>).instance === row.instance,
+    )
+    return current.map((row) => ({
       id: row.id,
       labels: JSON.parse(row.labels) as HostLabels,
       version: row.version,
@@ -111,21 +115,37 @@ export class InventoryStore {
 
   /** Newest version of each document. */
   async facts(collectorId: string) {
-    const rows = await this.#records.read
+    return this.#newest(collectorId).selectAll().execute()
+  }
+
+  /** Hash of the newest version of each document, by name. */
+  async factHashes(collectorId: string): Promise<Record<string, string>> {
+    const rows = await this.#newest(collectorId).select(['name', 'hash']).execute()
+    return Object.fromEntries(rows.map(({ name, hash }) => [name, hash]))
+  }
+
+  #newest(collectorId: string) {
+    return this.#records.read
       .selectFrom('facts')
-      .selectAll()
       .where('collector_id', '=', collectorId)
-      .orderBy('received_at')
-      .execute()
-    return new Map(rows.map((row) => [row.name, row]))
+      .where('received_at', '=', (sub) =>
+        sub
+          .selectFrom('facts as other')
+          .select((s) => s.fn.max('other.received_at').as('newest'))
+          .whereRef('other.collector_id', '=', 'facts.collector_id')
+          .whereRef('other.name', '=', 'facts.name'),
+      )
   }
 
   /** Takes a host off the list; its facts' history stays. */
-  async forget(collectorId: string): Promise<void> {
+  async forget(collectorId: string, instance: string): Promise<void> {
     await this.#records.write(async (tx) => {
       await tx.deleteFrom('sections').where('collector_id', '=', collectorId).execute()
-      await tx.deleteFrom('facts').where('collector_id', '=', collectorId).execute()
-      await tx.deleteFrom('collectors').where('id', '=', collectorId).execute()
+      await tx
+        .updateTable('collectors')
+        .set({ instance: `${instance} (taken off the list ${collectorId})` })
+        .where('id', '=', collectorId)
+        .execute()
     })
   }
 }

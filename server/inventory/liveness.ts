@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import type { Hello } from '../../collector/wire/frames.ts'
 import type { Clock } from '../clock.ts'
 import type { SeriesId } from '../store/writer.ts'
 import { type Host, upState } from './host.ts'
@@ -19,6 +20,9 @@ export class Liveness {
   readonly #store: InventoryStore
   readonly #startedAt: number
   readonly #states = new Map<string, 0 | 1 | undefined>()
+  /** Hellos the records do not hold yet. */
+  readonly #ungreeted = new Map<string, Hello>()
+  #ready: (() => void) | undefined
   #check: NodeJS.Timeout | undefined
   #write: NodeJS.Timeout | undefined
 
@@ -51,6 +55,27 @@ export class Liveness {
     for (const host of this.#hosts.values()) this.#update(host)
   }
 
+  /** Writes who reports for an instance; tried again until the records take it, never at the session's cost. */
+  greeted(hello: Hello): void {
+    this.#ungreeted.set(hello.collector, hello)
+    this.#greet(hello)
+  }
+
+  /** Another collector took over the instance and its series. */
+  replaced(id: string): void {
+    this.#states.delete(id)
+    this.#ungreeted.delete(id)
+  }
+
+  #greet(hello: Hello): void {
+    this.#store.greet(hello).then(
+      () => {
+        if (this.#ungreeted.get(hello.collector) === hello) this.#ungreeted.delete(hello.collector)
+      },
+      (err: unknown) => this.#app.log.warn({ err }, 'a collector is not in the records yet'),
+    )
+  }
+
   reported(id: string): void {
     const host = this.#hosts.get(id)
     if (host !== undefined) this.#update(host)
@@ -73,7 +98,20 @@ export class Liveness {
     this.#app.live.hint('hosts')
   }
 
+  /** A hub whose disk refuses samples says so at `/readyz`. */
+  #tellReady(): void {
+    const { refusal } = this.#app.store.stats()
+    if (refusal !== undefined) {
+      this.#ready ??= this.#app.telemetry.notReady(`The store takes no samples: ${refusal}`)
+    } else {
+      this.#ready?.()
+      this.#ready = undefined
+    }
+  }
+
   #writeAll(): void {
+    this.#tellReady()
+    for (const hello of this.#ungreeted.values()) this.#greet(hello)
     const hosts = [...this.#hosts.values()]
     if (hosts.length === 0) return
     this.#append(this.#row(hosts))

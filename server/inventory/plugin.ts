@@ -66,8 +66,8 @@ export const inventoryPlugin = fp(
             )
           }
           hosts.delete(rival.collectorId)
+          liveness.replaced(rival.collectorId)
         }
-        await store.greet(hello)
         const known = hosts.get(hello.collector)
         hosts.set(hello.collector, {
           collectorId: hello.collector,
@@ -80,6 +80,7 @@ export const inventoryPlugin = fp(
           connected: true,
           sections: known?.sections ?? [],
         })
+        liveness.greeted(hello)
         app.live.hint('hosts')
       },
       disconnected(id) {
@@ -93,13 +94,18 @@ export const inventoryPlugin = fp(
       },
       async sections(id, sections) {
         change(id, { sections })
-        await store.saveSections(id, sections)
+        // What is seen goes by memory and the stored series; losing the row costs a restart's first screen.
+        await store.saveSections(id, sections).catch((err: unknown) => {
+          app.log.warn({ err, collector: id }, 'sections not saved')
+        })
       },
-      facts: (id, name, hash, body) => store.saveFacts(id, name, hash, body),
-      async factHashes(id) {
-        const facts = await store.facts(id)
-        return Object.fromEntries([...facts].map(([name, { hash }]) => [name, hash]))
+      async facts(id, name, hash, body) {
+        // Not saved means not in the next welcome, so the collector sends it again.
+        await store.saveFacts(id, name, hash, body).catch((err: unknown) => {
+          app.log.warn({ err, collector: id, name }, 'facts not saved')
+        })
       },
+      factHashes: (id) => store.factHashes(id).catch(() => ({})),
       hosts: () =>
         [...hosts.values()].sort((a, b) => a.labels.instance.localeCompare(b.labels.instance)),
       host: byInstance,
@@ -108,18 +114,18 @@ export const inventoryPlugin = fp(
         const host = byInstance(instance)
         if (host === undefined)
           throw new CallwardError('not_found', `There is no host "${instance}".`)
-        if (host.connected)
+        if (host.connected && upState(host, startedAt, clock.monotonic()) !== 0)
           throw new CallwardError(
             'conflict',
             `"${instance}" is connected; stop its collector first.`,
           )
+        await store.forget(host.collectorId, instance)
         hosts.delete(host.collectorId)
-        await store.forget(host.collectorId)
         liveness.forget(host)
         app.live.hint('hosts')
       },
     })
-    await app.register(inventoryRoutes, { store })
+    await app.register(inventoryRoutes, { store, clock })
     app.addHook('onReady', async () => liveness.start())
     app.addHook('preClose', async () => liveness.stop())
   },

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Static } from 'typebox'
-import { rfc3339, systemClock } from '../clock.ts'
+import { type Clock, rfc3339 } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
 import { figuresReader } from './figures.ts'
 import { type Host, hostState } from './host.ts'
@@ -10,17 +10,19 @@ import { HostDetail, HostList, type HostView, InstanceParams } from './schema.ts
 const access = { owner: 'inventory', roles: ['admin', 'operator', 'auditor'] } as const
 
 /** Hosts with their state, figures and facts. */
-export const inventoryRoutes: FastifyPluginAsyncTypebox<{ store: InventoryStore }> = async (
-  app,
-  { store },
-) => {
-  const figures = figuresReader(app, systemClock)
+export const inventoryRoutes: FastifyPluginAsyncTypebox<{
+  store: InventoryStore
+  clock: Clock
+}> = async (app, { store, clock }) => {
+  const figures = figuresReader(app, clock)
 
   async function view(host: Host): Promise<Static<typeof HostView>> {
     const firing = app.rules
       .activeAlerts()
       .filter(({ state, instance }) => state === 'firing' && instance === host.labels.instance)
-    const up = app.inventory.up(host)
+    // A store that takes no samples knows nothing new of any host.
+    const blind = app.store.stats().refusal !== undefined
+    const up = blind ? undefined : app.inventory.up(host)
     const { instance, server, customer, site, role, env, simulated } = host.labels
     return {
       instance,
@@ -61,8 +63,8 @@ export const inventoryRoutes: FastifyPluginAsyncTypebox<{ store: InventoryStore 
         host: await view(host),
         sections: [...host.sections],
         facts: Object.fromEntries(
-          [...facts].map(([name, row]) => [
-            name,
+          facts.map((row) => [
+            row.name,
             { receivedAt: rfc3339(row.received_at), document: JSON.parse(row.body) as unknown },
           ]),
         ),

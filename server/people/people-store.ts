@@ -161,7 +161,16 @@ export class PeopleStore {
         .where('id', '=', id)
         .where('revoked_at', 'is', null)
         .executeTakeFirst()
-      return result.numUpdatedRows > 0n
+      if (result.numUpdatedRows === 0n) return false
+      // Whoever lost a token signs in anew: a session may have been made with it.
+      const owner = tx.selectFrom('tokens').select('principal_id').where('id', '=', id)
+      await tx
+        .updateTable('console_sessions')
+        .set({ revoked_at: this.#clock.now() })
+        .where('principal_id', '=', owner)
+        .where('revoked_at', 'is', null)
+        .execute()
+      return true
     })
   }
 

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { hostname } from 'node:os'
 import cookie from '@fastify/cookie'
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyRequest } from 'fastify'
@@ -58,6 +59,7 @@ export const peoplePlugin = fp(
     const bootstrap = await bootstrapPrincipal(people, config, app.records)
     const cache = new SecretCache(clock, people)
     const hosts = answeredHosts(config)
+    const failures = new FailureLimit(clock, config.failedSignInsPerMinute)
     const refused = new Counter({
       name: 'callward_access_refused_total',
       help: 'Requests refused before their handler, by reason.',
@@ -70,17 +72,29 @@ export const peoplePlugin = fp(
       originAllowed: (request) => sameOrigin(request.headers.origin, request.headers.host),
       hostAllowed: (request) => hostAllowed(request.headers.host, hosts),
       async authenticate(request) {
-        const token = tokenOf(request.headers.authorization)
-        if (token !== undefined) {
-          if (bootstrap !== undefined && sameSecret(token, bootstrap.hash))
-            return bootstrap.principal
-          return cache.byToken(token)
+        const address = request.socket?.remoteAddress ?? ''
+        if (failures.reached(address)) {
+          throw new CallwardError(
+            'too_many_requests',
+            'Too many wrong tokens came from this address; wait a minute.',
+          )
         }
-        if (request.headers.authorization !== undefined) return undefined
-        const secret = app.parseCookie(request.headers.cookie ?? '')[sessionCookie]
-        return secret === undefined ? undefined : people.bySession(secret)
+        const principal = await principalOf(request)
+        if (principal === undefined) failures.count(address)
+        return principal
       },
     })
+
+    async function principalOf(request: IncomingMessage): Promise<Principal | undefined> {
+      const token = tokenOf(request.headers.authorization)
+      if (token !== undefined) {
+        if (bootstrap !== undefined && sameSecret(token, bootstrap.hash)) return bootstrap.principal
+        return cache.byToken(token)
+      }
+      if (request.headers.authorization !== undefined) return undefined
+      const secret = app.parseCookie(request.headers.cookie ?? '')[sessionCookie]
+      return secret === undefined ? undefined : people.bySession(secret)
+    }
     app.decorateRequest('principal', undefined)
     app.addHook('onRoute', (route) => {
       if (route.config?.access === undefined)
@@ -129,7 +143,7 @@ function isSafe(method: string): boolean {
 }
 
 function answeredHosts(config: HubConfig): ReadonlySet<string> {
-  const names = ['localhost', config.host, ...config.hosts]
+  const names = ['localhost', hostname(), config.host, ...config.hosts]
   if (config.publicUrl !== undefined) names.push(new URL(config.publicUrl).hostname)
   return new Set(names.map((name) => name.toLowerCase()))
 }
@@ -145,6 +159,32 @@ async function bootstrapPrincipal(people: PeopleStore, config: HubConfig, record
 
 function sameSecret(secret: string, hash: string): boolean {
   return timingSafeEqual(Buffer.from(hashSecret(secret)), Buffer.from(hash))
+}
+
+/** Counts wrong and missing secrets by address, in windows of a minute. */
+class FailureLimit {
+  readonly #counts = new Map<string, number>()
+  readonly #clock: Clock
+  readonly #limit: number
+  #windowStart = Number.NEGATIVE_INFINITY
+
+  constructor(clock: Clock, limit: number) {
+    this.#clock = clock
+    this.#limit = limit
+  }
+
+  reached(address: string): boolean {
+    if (this.#clock.monotonic() - this.#windowStart > 60_000) {
+      this.#counts.clear()
+      this.#windowStart = this.#clock.monotonic()
+    }
+    return (this.#counts.get(address) ?? 0) >= this.#limit
+  }
+
+  count(address: string): void {
+    if (this.#counts.size < cachedSecrets)
+      this.#counts.set(address, (this.#counts.get(address) ?? 0) + 1)
+  }
 }
 
 /** Remembers answers for a few seconds, so that a busy reader costs one query, not thousands. */
@@ -164,19 +204,23 @@ class SecretCache {
     const now = this.#clock.monotonic()
     const known = this.#entries.get(key)
     if (known !== undefined && known.until > now) return known.principal
-    const principal = await this.#people.byToken(token)
+    const principal = await this.#people.byToken(token).catch((error: unknown) => {
+      // The records are away: who was known a while ago still is.
+      if (known?.principal !== undefined) return known.principal
+      throw error
+    })
     if (this.#entries.size >= cachedSecrets) this.#entries.clear()
     this.#entries.set(key, { principal, until: now + (principal === undefined ? 1000 : 5000) })
-    if (principal !== undefined) await this.#touch(key, token, now)
+    if (principal !== undefined) this.#touch(key, token, now)
     return principal
   }
 
-  async #touch(key: string, token: string, now: number): Promise<void> {
+  #touch(key: string, token: string, now: number): void {
     if (now - (this.#touched.get(key) ?? Number.NEGATIVE_INFINITY) < 60_000) return
     if (this.#touched.size >= cachedSecrets) this.#touched.clear()
     this.#touched.set(key, now)
     // Losing a last-used time must not cost the request (a full disk, say).
-    await this.#people.touchToken(token).catch(() => this.#touched.delete(key))
+    this.#people.touchToken(token).catch(() => this.#touched.delete(key))
   }
 
   clear(): void {

@@ -12,7 +12,7 @@ import {
   stampAcknowledged,
   touchPending,
 } from './alert-store.ts'
-import { HostPresence } from './host-presence.ts'
+import { HostPresence, type HostsNow } from './host-presence.ts'
 import type { RuleQueries } from './queries.ts'
 import { restoreAlerts } from './restore.ts'
 import type { RuleMetrics } from './rule-metrics.ts'
@@ -31,6 +31,8 @@ export interface EngineLog {
 export interface EngineOptions {
   readonly clock: Clock
   readonly timers: Timers
+  /** Without it only the store tells who reports. */
+  readonly hostsNow?: HostsNow
   readonly queries: RuleQueries
   readonly records: Records
   readonly store: StoreWriter
@@ -63,12 +65,14 @@ export class RuleEngine {
 
   constructor(options: EngineOptions) {
     const { clock, timers, queries, groups, defaultInterval, metrics, newId, store } = options
+    const { hostsNow } = options
     this.#options = options
     this.#series = new SeriesWriter(store)
     this.#outbox = this.#makeOutbox()
     this.#presence = new HostPresence({
       clock,
       queries,
+      ...(hostsNow === undefined ? {} : { now: hostsNow }),
       onError: (err) =>
         this.#warnNowAndThen(
           'presence',

@@ -10,6 +10,14 @@ export const holdAfterStartMillis = 60_000
 /** The same for a host with a collector: three of the longest report intervals, and the reconnection. */
 export const holdCollectorMillis = 200_000
 
+/** What the hub knows at this moment without asking the store. */
+export interface HostsNow {
+  /** 1 reports, 0 silent, undefined not known. */
+  up(instance: string): 0 | 1 | undefined
+  /** True while the store takes no samples: what it answers is old. */
+  blind(): boolean
+}
+
 /**
  * Decides whether an alert may resolve because its condition is no longer seen. It may only when its host was
  * heard since the hub started and is not silent now: no news is not good news.
@@ -18,10 +26,17 @@ export class HostPresence {
   readonly #clock: Clock
   readonly #queries: RuleQueries
   readonly #onError: (error: unknown) => void
+  readonly #now: HostsNow
   readonly #startedAt: number
   #collectors: ReadonlySet<string> = new Set()
 
-  constructor(options: { clock: Clock; queries: RuleQueries; onError: (error: unknown) => void }) {
+  constructor(options: {
+    clock: Clock
+    queries: RuleQueries
+    onError: (error: unknown) => void
+    now?: HostsNow
+  }) {
+    this.#now = options.now ?? { up: () => undefined, blind: () => false }
     this.#clock = options.clock
     this.#queries = options.queries
     this.#onError = options.onError
@@ -56,12 +71,14 @@ export class HostPresence {
 
   /** True while the alert must stay although its condition is not seen. */
   holds(alert: ActiveAlert, known: KnownHosts | undefined): boolean {
-    if (known === undefined) return true
+    if (known === undefined || this.#now.blind()) return true
     const instance = alert.labels['instance']
     const sinceStart = this.#clock.monotonic() - this.#startedAt
     if (instance === undefined) return sinceStart < holdAfterStartMillis
     const up = known.get(instance)
     if (up === undefined) {
+      // The host is known, but what is stored of it is out of sight (a clock jumped): no news.
+      if (this.#now.up(instance) !== undefined) return true
       return (
         sinceStart < (this.#collectors.has(instance) ? holdCollectorMillis : holdAfterStartMillis)
       )

@@ -64,6 +64,12 @@ const defaultHubLabels = {
 }
 
 /** Reads the rule files, evaluates them, keeps the alerts and tells incidents and people. */
+/** True while the store takes no samples; a store without figures (in tests) never refuses. */
+function storeRefuses(store: { stats?: () => object }): boolean {
+  const stats: { refusal?: string | undefined } | undefined = store.stats?.()
+  return stats?.refusal !== undefined
+}
+
 export const rulesPlugin = fp(
   async (app, options: RulesOptions) => {
     const clock = options.clock ?? systemClock
@@ -103,6 +109,15 @@ export const rulesPlugin = fp(
       newId: () => uuid(clock.now()),
       metrics,
       log: app.log,
+      // `inventory` registers after the rules it wakes; nothing is evaluated before both are there.
+      hostsNow: {
+        up(instance) {
+          const inventory = app.hasDecorator('inventory') ? app.inventory : undefined
+          const host = inventory?.host(instance)
+          return host === undefined ? undefined : inventory?.up(host)
+        },
+        blind: () => storeRefuses(app.store),
+      },
       async deliver(tx, change) {
         await app.incidents.alertChanged(tx, change)
         const incident = (await incidentsOf(tx, [change.alert.id])).get(change.alert.id)

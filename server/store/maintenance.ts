@@ -9,6 +9,7 @@ import { segmentName } from './segments.ts'
 import type { SeriesId } from './writer.ts'
 
 const dayMillis = 86_400_000
+const hourMillis = 3_600_000
 
 /** A window open for this long is sealed whatever is still written to it: it would hold the journal. */
 const longestOpenMillis = 3 * windowMillis
@@ -59,11 +60,27 @@ export function timeBounds(
 /** Seals windows, removes what is past its retention, and lets the journal go where nothing needs it. */
 export class Maintenance {
   private readonly options: MaintenanceOptions
+  private readonly openedAt: { readonly wall: Millis; readonly monotonic: number }
+  private readonly newestAtOpen: Millis | undefined
   private running: Promise<void> | undefined
   private stopped = false
 
   constructor(options: MaintenanceOptions) {
     this.options = options
+    this.openedAt = { wall: options.clock.now(), monotonic: options.clock.monotonic() }
+    this.newestAtOpen = timeBounds(options.blocks, options.head).newest
+  }
+
+  /**
+   * The time retention believes. A clock that jumps ahead would remove everything, and unlinking cannot be taken
+   * back: never later than the opening's time plus what has really passed, and in the first hour no more than a
+   * day after the newest sample that was found.
+   */
+  private believedNow(): Millis {
+    const passed = this.options.clock.monotonic() - this.openedAt.monotonic
+    const found = this.newestAtOpen === undefined ? Infinity : this.newestAtOpen + dayMillis
+    const opened = passed < hourMillis ? Math.min(this.openedAt.wall, found) : this.openedAt.wall
+    return Math.min(this.options.clock.now(), opened + passed)
   }
 
   /** One run at a time; a call during a run waits for it. Rejects when a step fails; the next run tries again. */
@@ -110,11 +127,11 @@ export class Maintenance {
   }
 
   private async removeOld(): Promise<void> {
-    const { clock, retentionDays, head, blocks, index, logger } = this.options
+    const { retentionDays, head, blocks, index, logger } = this.options
     if (retentionDays === 0) return
     // A clock that runs ahead must not remove what is fresh by the samples' own time.
     const { newest = -Infinity } = timeBounds(blocks, head)
-    const before = oldestKept(Math.min(clock.now(), newest), retentionDays)
+    const before = oldestKept(Math.min(this.believedNow(), newest), retentionDays)
     let removed = await blocks.removeOlder(before)
     for (const window of head.all) {
       if (window.frozen || window.end > before) continue

@@ -94,7 +94,7 @@ export function hostCurves(instance: string, range: Range): readonly Curve[] {
       top: 1,
       queries: [
         {
-          expression: `1 - node_filesystem_avail_bytes{${real}} / node_filesystem_size_bytes{${real}}`,
+          expression: `1 - node_filesystem_avail_bytes{${real}} / (node_filesystem_size_bytes{${real}} - node_filesystem_free_bytes{${real}} + node_filesystem_avail_bytes{${real}})`,
           label: { series: 'mountpoint' },
         },
       ],

@@ -34,10 +34,14 @@ export function SignIn() {
   }
   // The link is used once, when the page opens.
   useEffect(() => {
+    // A link pasted into this very tab changes only the part after #.
+    const again = () => location.reload()
+    window.addEventListener('hashchange', again)
     const code = location.hash.slice(1)
-    if (code === '') return
+    if (code === '') return () => window.removeEventListener('hashchange', again)
     history.replaceState(null, '', location.pathname + location.search)
     void enter('link', decodeURIComponent(code))
+    return () => window.removeEventListener('hashchange', again)
   }, [])
   return (
     <div class="sign-in">

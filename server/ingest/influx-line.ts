@@ -1,0 +1,314 @@
+import type { Millis } from '../clock.ts'
+import { type WrittenSeries, writeLimits } from './write-batch.ts'
+import { WriteRefused } from './write-refused.ts'
+
+/** Bytes of one request of lines. */
+export const linesBytes = { compressed: 32 * 1024 * 1024, decoded: 64 * 1024 * 1024 } as const
+
+/** Faulty lines beyond which a request is given up: it is something else than line protocol. */
+const mostFaults = 10_000
+
+const unitNanoseconds = {
+  ns: 1n,
+  n: 1n,
+  us: 1000n,
+  u: 1000n,
+  µ: 1000n,
+  ms: 1_000_000n,
+  s: 1_000_000_000n,
+  m: 60_000_000_000n,
+  h: 3_600_000_000_000n,
+} as const
+
+/** Unit of the times in a request; the names of InfluxDB 1 and 2. */
+export type Precision = keyof typeof unitNanoseconds
+
+/** Reads the query's `precision`; nanoseconds when there is none. Throws WriteRefused. */
+export function precisionOf(text: string | undefined): Precision {
+  if (text === undefined || text === '') return 'ns'
+  if (Object.hasOwn(unitNanoseconds, text)) return text as Precision
+  throw new WriteRefused(
+    'malformed',
+    `precision ${JSON.stringify(text.slice(0, 20))} is not known; use ns, us, ms, s, m or h.`,
+  )
+}
+
+export interface ParsedLines {
+  /** One series with one sample a field, in the order of the text. */
+  readonly series: readonly WrittenSeries[]
+  /** Text fields left out. */
+  readonly textFields: number
+  /** Lines of which nothing is kept. */
+  readonly faults: number
+  /** The first faulty line, counted from 1. */
+  readonly firstFault: { readonly line: number; readonly reason: string } | undefined
+}
+
+/** Why one line is left out. */
+class LineFault extends Error {}
+
+interface Field {
+  readonly name: string
+  readonly value: number
+}
+
+/** Text shown to a person: quoted, short. */
+function shown(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)
+}
+
+/** A name as Prometheus allows it; `_` stands for anything else. */
+function metricName(measurement: string, field: string): string {
+  const name = field === 'value' ? measurement : `${measurement}_${field}`
+  return name.replace(/[^a-zA-Z0-9_:]/gu, '_').replace(/^(?=\d)/, '_')
+}
+
+function labelName(tag: string): string {
+  return tag.replace(/[^a-zA-Z0-9_]/gu, '_').replace(/^(?=\d)/, '_')
+}
+
+/**
+ * Parses InfluxDB line protocol. A faulty line is left out and counted, the others are kept; `now` is the time of lines without
+ * one. Throws WriteRefused when there are too many samples or faulty lines; any other text gives an answer.
+ */
+export function parseLines(text: string, precision: Precision, now: Millis): ParsedLines {
+  const scanner = new LineScanner(text, unitNanoseconds[precision], now)
+  return scanner.scan()
+}
+
+const tagEscapes = ',= '
+const measurementEscapes = ', '
+
+class LineScanner {
+  readonly #text: string
+  readonly #unit: bigint
+  readonly #now: Millis
+  #at = 0
+  readonly #series: WrittenSeries[] = []
+  /** Text fields of the lines kept, and of the present line. */
+  #textFields = 0
+  #lineTextFields = 0
+
+  constructor(text: string, unit: bigint, now: Millis) {
+    this.#text = text
+    this.#unit = unit
+    this.#now = now
+  }
+
+  scan(): ParsedLines {
+    let line = 1
+    let faults = 0
+    let firstFault: ParsedLines['firstFault']
+    while (this.#at < this.#text.length) {
+      const start = this.#at
+      try {
+        this.#line()
+      } catch (error) {
+        if (!(error instanceof LineFault)) throw error
+        firstFault ??= { line, reason: error.message }
+        if (++faults > mostFaults)
+          throw new WriteRefused(
+            'malformed',
+            `line ${firstFault.line}: ${firstFault.reason}; ${faults} lines are faulty, nothing was stored.`,
+          )
+        // A quote that was never closed may have taken further lines: they are read again.
+        this.#at = start
+        this.#skipLine()
+      }
+      line += this.#lineEnds(start, this.#at)
+    }
+    return { series: this.#series, textFields: this.#textFields, faults, firstFault }
+  }
+
+  #lineEnds(start: number, end: number): number {
+    let count = 0
+    for (let at = this.#text.indexOf('\n', start); at >= 0 && at < end; count++)
+      at = this.#text.indexOf('\n', at + 1)
+    return count
+  }
+
+  #skipLine(): void {
+    const end = this.#text.indexOf('\n', this.#at)
+    this.#at = end < 0 ? this.#text.length : end + 1
+  }
+
+  /** Reads one line and its end. */
+  #line(): void {
+    this.#skipSpaces()
+    if (this.#text[this.#at] === '#') this.#skipLine()
+    else {
+      if (!this.#ended()) this.#point()
+      this.#passEnd()
+    }
+  }
+
+  #point(): void {
+    this.#lineTextFields = 0
+    const measurement = this.#token(measurementEscapes, measurementEscapes)
+    if (measurement === '') throw new LineFault('the measurement is missing')
+    const tags = this.#tags()
+    this.#skipSpaces()
+    if (this.#ended()) throw new LineFault('there are no fields')
+    const fields = this.#fields()
+    this.#skipSpaces()
+    const t = this.#ended() ? this.#now : this.#time()
+    this.#skipSpaces()
+    if (!this.#ended()) throw new LineFault('there is more after the time')
+    this.#keep(measurement, tags, fields, t)
+  }
+
+  #keep(
+    measurement: string,
+    tags: Readonly<Record<string, string>>,
+    fields: readonly Field[],
+    t: Millis,
+  ): void {
+    const named = fields.map((field) => ({
+      name: metricName(measurement, field.name),
+      value: field.value,
+    }))
+    if (named.some(({ name }) => name.length > writeLimits.labelNameLength))
+      throw new LineFault(`a name is longer than ${writeLimits.labelNameLength} characters`)
+    if (this.#series.length + named.length > writeLimits.samples)
+      throw new WriteRefused(
+        'too_large',
+        `The request holds more than ${writeLimits.samples} values; send fewer lines in one request.`,
+      )
+    this.#textFields += this.#lineTextFields
+    for (const { name, value } of named)
+      this.#series.push({
+        labels: { ...tags, __name__: name },
+        samples: [{ t, value, stale: false }],
+      })
+  }
+
+  #tags(): Record<string, string> {
+    const tags: Record<string, string> = {}
+    let count = 0
+    while (this.#text[this.#at] === ',') {
+      this.#at++
+      const key = this.#token(',= ', tagEscapes)
+      if (key === '') throw new LineFault('a tag has no name')
+      if (this.#text[this.#at] !== '=') throw new LineFault(`tag ${shown(key)} has no value`)
+      this.#at++
+      const value = this.#token(',= ', tagEscapes)
+      if (value === '') throw new LineFault(`tag ${shown(key)} has no value`)
+      if (this.#text[this.#at] === '=')
+        throw new LineFault(`the value of tag ${shown(key)} has an "=" that is not escaped`)
+      const name = labelName(key)
+      if (name === '__name__' || name === '__proto__')
+        throw new LineFault(`a tag may not be called ${name}`)
+      if (Object.hasOwn(tags, name)) throw new LineFault(`label ${shown(name)} comes twice`)
+      if (++count >= writeLimits.labelsPerSeries)
+        throw new LineFault(`there are more than ${writeLimits.labelsPerSeries - 1} tags`)
+      if (name.length > writeLimits.labelNameLength || value.length > writeLimits.labelValueLength)
+        throw new LineFault(`tag ${shown(key)} is too long`)
+      tags[name] = value
+    }
+    return tags
+  }
+
+  /** Number and truth fields; text fields are counted. */
+  #fields(): Field[] {
+    const fields: Field[] = []
+    for (;;) {
+      const name = this.#token(',= ', tagEscapes)
+      if (name === '') throw new LineFault('a field has no name')
+      if (this.#text[this.#at] !== '=') throw new LineFault(`field ${shown(name)} has no value`)
+      this.#at++
+      if (this.#text[this.#at] === '"') {
+        this.#passText(name)
+        this.#lineTextFields++
+      } else fields.push({ name, value: fieldValue(name, this.#token(', ', '')) })
+      if (this.#text[this.#at] !== ',') return fields
+      this.#at++
+    }
+  }
+
+  /** Passes a quoted value; it may hold line ends. */
+  #passText(name: string): void {
+    for (let at = this.#at + 1; at < this.#text.length; at++) {
+      const character = this.#text[at]
+      if (character === '\\') at++
+      else if (character === '"') {
+        this.#at = at + 1
+        const next = this.#text[this.#at]
+        if (next === ',' || next === ' ' || next === '\t' || this.#ended()) return
+        throw new LineFault(`there is more after the text of field ${shown(name)}`)
+      }
+    }
+    throw new LineFault(`the text of field ${shown(name)} has no closing quote`)
+  }
+
+  #time(): Millis {
+    const text = this.#token(' \t', '')
+    if (!/^-?\d{1,19}$/.test(text)) throw new LineFault(`${shown(text)} is not a time`)
+    const nanoseconds = BigInt(text) * this.#unit
+    const remainder = nanoseconds % 1_000_000n
+    const millis = Number(nanoseconds / 1_000_000n) - (remainder < 0n ? 1 : 0)
+    if (Math.abs(millis) > 8.64e15) throw new LineFault(`time ${text} is out of range`)
+    return millis
+  }
+
+  /** Text up to an unescaped character of `stops` or the line's end; a backslash escapes those of `escapes` only. */
+  #token(stops: string, escapes: string): string {
+    let text = ''
+    let from = this.#at
+    while (!this.#ended()) {
+      const character = this.#text[this.#at]!
+      if (stops.includes(character)) break
+      const next = this.#text[this.#at + 1]
+      if (character === '\\' && next !== undefined && next !== '' && escapes.includes(next)) {
+        text += this.#text.slice(from, this.#at) + next
+        this.#at += 2
+        from = this.#at
+      } else this.#at++
+    }
+    return text + this.#text.slice(from, this.#at)
+  }
+
+  #skipSpaces(): void {
+    while (this.#text[this.#at] === ' ' || this.#text[this.#at] === '\t') this.#at++
+  }
+
+  /** Whether the line ends here: `\n`, `\r\n` or the end of the text. */
+  #ended(): boolean {
+    const character = this.#text[this.#at]
+    if (character === undefined || character === '\n') return true
+    if (character !== '\r') return false
+    const next = this.#text[this.#at + 1]
+    return next === undefined || next === '\n'
+  }
+
+  #passEnd(): void {
+    if (this.#text[this.#at] === '\r') this.#at++
+    if (this.#text[this.#at] === '\n') this.#at++
+  }
+}
+
+const truths: ReadonlyMap<string, number> = new Map([
+  ...['t', 'T', 'true', 'True', 'TRUE'].map((text) => [text, 1] as const),
+  ...['f', 'F', 'false', 'False', 'FALSE'].map((text) => [text, 0] as const),
+])
+
+function fieldValue(name: string, text: string): number {
+  const truth = truths.get(text)
+  if (truth !== undefined) return truth
+  if (text.length <= 400) {
+    if (/^-?\d+i$/.test(text) && inRange(text, -(2n ** 63n), 2n ** 63n - 1n))
+      return Number(text.slice(0, -1))
+    if (/^\d+u$/.test(text) && inRange(text, 0n, 2n ** 64n - 1n)) return Number(text.slice(0, -1))
+    if (/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text)) {
+      const value = Number(text)
+      if (Number.isFinite(value)) return value
+    }
+  }
+  throw new LineFault(
+    `field ${shown(name)}: ${shown(text)} is not a number in range, a truth value or quoted text`,
+  )
+}
+
+function inRange(text: string, least: bigint, most: bigint): boolean {
+  const value = BigInt(text.slice(0, -1))
+  return value >= least && value <= most
+}

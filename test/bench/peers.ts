@@ -1,0 +1,142 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { packageRoot } from '../../server/assets.ts'
+import { freePort } from '../helpers/hub.ts'
+import { answers, type Target } from './kit.ts'
+
+export type PeerKind = 'prometheus' | 'victoria-metrics' | 'prometheus-node-exporter'
+
+const names: Record<PeerKind, string> = {
+  prometheus: 'Prometheus',
+  'victoria-metrics': 'VictoriaMetrics',
+  'prometheus-node-exporter': 'node_exporter',
+}
+
+/** Version of a peer as its package says it; undefined when the program is not there. */
+export function peerVersion(kind: PeerKind): string | undefined {
+  const output = (program: string, ...options: string[]) => {
+    try {
+      const stdio = ['ignore', 'pipe', 'pipe'] as ['ignore', 'pipe', 'pipe']
+      return execFileSync(program, options, { encoding: 'utf8', stdio })
+    } catch {
+      return ''
+    }
+  }
+  if (output('sh', '-c', `command -v ${kind}`) === '') return undefined
+  const packaged = output('dpkg-query', '-W', '-f', `\${Version}`, kind)
+  return (
+    /^[\d.]+/.exec(packaged)?.[0] ?? /version ([\d.]+)/.exec(output(kind, '--version'))?.[1] ?? '?'
+  )
+}
+
+/** Name and version for a column; the name alone when it is not there. */
+export function peerTitle(kind: PeerKind): string {
+  const version = peerVersion(kind)
+  return version === undefined ? names[kind] : `${names[kind]} ${version}`
+}
+
+/** A peer's process on a free port with its data in a folder. */
+export class Peer {
+  readonly kind: PeerKind
+  readonly port: number
+  readonly #folder: string
+  readonly #intervalSeconds: number
+  #child: ChildProcess | undefined
+
+  private constructor(kind: PeerKind, port: number, folder: string, intervalSeconds: number) {
+    this.kind = kind
+    this.port = port
+    this.#folder = folder
+    this.#intervalSeconds = intervalSeconds
+  }
+
+  /** Starts a peer; Prometheus gets the shipped rules and evaluates them each `intervalSeconds`. */
+  static async start(kind: PeerKind, folder: string, intervalSeconds = 10): Promise<Peer> {
+    mkdirSync(folder, { recursive: true })
+    const peer = new Peer(kind, await freePort(), folder, intervalSeconds)
+    await peer.launch()
+    return peer
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0
+  }
+
+  get target(): Target {
+    const parameters: Record<string, string> =
+      this.kind === 'victoria-metrics' ? { nocache: '1' } : {}
+    return {
+      name: peerTitle(this.kind),
+      pid: this.pid,
+      prometheusApi: `${this.url}/api/v1`,
+      headers: {},
+      parameters,
+    }
+  }
+
+  /** Starts the process and resolves when it says it is ready, looked at each 5 ms. */
+  async launch(): Promise<void> {
+    const log = openSync(join(this.#folder, 'log'), 'a')
+    const child = spawn(this.kind, this.#options(), { stdio: ['ignore', log, log] })
+    closeSync(log)
+    this.#child = child
+    const ready = { prometheus: '/-/ready', 'victoria-metrics': '/health' }
+    const path = this.kind === 'prometheus-node-exporter' ? '/' : ready[this.kind]
+    const deadline = performance.now() + 60_000
+    while (!(await answers(`${this.url}${path}`))) {
+      if (child.exitCode !== null || performance.now() > deadline)
+        throw new Error(
+          `${this.kind} did not start: ${readFileSync(join(this.#folder, 'log'), 'utf8').slice(-800)}`,
+        )
+      await delay(5)
+    }
+  }
+
+  #options(): string[] {
+    const address = `127.0.0.1:${this.port}`
+    const data = join(this.#folder, 'data')
+    if (this.kind === 'prometheus-node-exporter') return [`--web.listen-address=${address}`]
+    if (this.kind === 'victoria-metrics')
+      return [
+        `-storageDataPath=${data}`,
+        `-httpListenAddr=${address}`,
+        '-retentionPeriod=12',
+        '-search.latencyOffset=0s',
+        '-loggerLevel=WARN',
+      ]
+    const config = join(this.#folder, 'prometheus.yml')
+    writeFileSync(
+      config,
+      [
+        'global:',
+        `  evaluation_interval: ${this.#intervalSeconds}s`,
+        'rule_files:',
+        `  - ${join(packageRoot, 'alerts', 'rules', '*.yaml')}`,
+        '',
+      ].join('\n'),
+    )
+    return [
+      `--config.file=${config}`,
+      `--storage.tsdb.path=${data}`,
+      `--web.listen-address=${address}`,
+      '--web.enable-remote-write-receiver',
+      '--log.level=warn',
+    ]
+  }
+
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const child = this.#child
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    child.kill(signal)
+    const timer = setTimeout(() => child.kill('SIGKILL'), 20_000)
+    await ended
+    clearTimeout(timer)
+  }
+}
