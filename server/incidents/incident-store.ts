@@ -35,33 +35,20 @@ export class IncidentStore {
    * if this very alert was in it.
    */
   async current(tx: RecordsTransaction, alert: AlertView): Promise<IncidentRow | undefined> {
-    const since = this.#clock.now() - stabilityWindowMillis
-    const key = joinKey(alert)
-    const found = await tx
+    const ofHost = tx
       .selectFrom('incidents')
-      .selectAll()
-      .where('join_key', '=', key)
-      .where((where) =>
-        where.or([where('state', '!=', 'resolved'), where('resolved_at', '>=', since)]),
-      )
-      .orderBy('number', 'desc')
+      .selectAll('incidents')
+      .where('incidents.join_key', '=', joinKey(alert))
+      .orderBy('incidents.number', 'desc')
       .limit(1)
-      .executeTakeFirst()
-    if (found === undefined || found.state !== 'resolved') return found
-    return (await this.#held(tx, found.id, alert)) ? found : undefined
-  }
-
-  /** Whether an incident was about this very alert, in an earlier life of it. */
-  async #held(tx: RecordsTransaction, incidentId: string, alert: AlertView): Promise<boolean> {
-    const row = await tx
-      .selectFrom('incident_alerts')
+    const open = await ofHost.where('incidents.state', '!=', 'resolved').executeTakeFirst()
+    if (open !== undefined) return open
+    return ofHost
+      .where('incidents.resolved_at', '>=', this.#clock.now() - stabilityWindowMillis)
+      .innerJoin('incident_alerts', 'incident_alerts.incident_id', 'incidents.id')
       .innerJoin('alerts', 'alerts.id', 'incident_alerts.alert_id')
-      .select('alerts.id')
-      .where('incident_alerts.incident_id', '=', incidentId)
       .where('alerts.fingerprint', '=', alert.fingerprint)
-      .limit(1)
       .executeTakeFirst()
-    return row !== undefined
   }
 
   async open(

@@ -190,7 +190,10 @@ t.test(
     const started = performance.now()
     await eventually('refused three times', () => hub.upgradesRefused === 3)
     t.ok(performance.now() - started > 2500, 'no tight loop')
-    t.match(log[0], /does not accept this token: put the one of .*collector\/token/)
+    t.match(
+      log[0],
+      /does not accept this token: make one there .*callward token create.*collector\/token/,
+    )
     writeFileSync(file, 'right-token\n')
     await eventually('all acknowledged', () => session.figures().pending === 0, 15_000)
     t.strictSame(sequences(hub), [1])

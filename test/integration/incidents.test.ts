@@ -401,13 +401,21 @@ t.test('a fault that comes back within 10 minutes is the same incident', async (
   t.same(desk.told, ['opened 1', 'resolved 1', 'relapsed 1'])
   t.match(desk.pushed.at(-1)!.body.incident, { state: 'open', resolvedAt: null, firing: 1 })
 
-  await desk.app.incidents.acknowledge((await desk.incident()).id, ines)
+  const { id } = await desk.incident()
+  await desk.app.incidents.acknowledge(id, ines)
   await desk.recovers(again)
-  t.same(await desk.states(), ['1 resolved'])
+  t.match(await desk.incident(), { state: 'resolved', acknowledged_by: 'ines' })
   desk.pass(minute)
-  const third = await desk.fires('LinkDown')
-  t.same(await desk.states(), ['1 acknowledged'], 'who had it still has it')
-  t.match(await desk.incident(), { acknowledged_by: 'ines', resolved_at: null })
+  const third = await desk.fires('HostSilent')
+  t.same(await desk.states(), ['1 open'], 'open to everybody again')
+  t.match(await desk.incident(), {
+    acknowledged_at: null,
+    acknowledged_by: null,
+    resolved_at: null,
+  })
+  t.ok((await desk.kinds()).includes('acknowledged'), 'the fact of the first one stays')
+  await desk.app.incidents.acknowledge(id, jonas)
+  t.match(await desk.incident(), { state: 'acknowledged', acknowledged_by: 'jonas' })
 
   desk.pass(minute)
   await desk.recovers(third)
@@ -416,6 +424,31 @@ t.test('a fault that comes back within 10 minutes is the same incident', async (
   t.same(await desk.states(), ['1 resolved', '2 open'], 'later it is another')
   t.same(await desk.kinds(2), withoutRunbook, 'with facts of its own')
   t.equal(desk.told.at(-1), 'opened 2')
+})
+
+t.test('another fault of the host after the end is another incident', async (t) => {
+  const desk = await Desk.start(t)
+  await desk.recovers(await desk.fires('HostSilent'))
+  desk.pass(minute)
+  const other = await desk.fires('LinkDown')
+  t.same(await desk.states(), ['1 resolved', '2 open'])
+  t.equal((await desk.kinds()).at(-1), 'resolved', 'nothing is added to the first')
+  await desk.recovers(other)
+  desk.pass(minute)
+  await desk.fires('LinkDown')
+  t.same(await desk.states(), ['1 resolved', '2 open'], 'its own relapse')
+  t.equal(desk.told.at(-1), 'relapsed 2')
+})
+
+t.test('a relapse finds its incident behind a later one of the host', async (t) => {
+  const desk = await Desk.start(t)
+  await desk.recovers(await desk.fires('HostSilent'))
+  desk.pass(minute)
+  await desk.recovers(await desk.fires('LinkDown'))
+  desk.pass(minute)
+  await desk.fires('HostSilent')
+  t.same(await desk.states(), ['1 open', '2 resolved'])
+  t.equal(desk.told.at(-1), 'relapsed 1')
 })
 
 t.test('acknowledging', async (t) => {
