@@ -14,7 +14,7 @@ const benchmarks: readonly Benchmark[] = [ingest, steady, query, alert, collecto
 
 const help = `npm run bench -- [--markdown] [NAME ...]
 
-  NAME        ${benchmarks.map(({ name }) => name).join(', ')}; all without one (about 15 minutes)
+  NAME        ${benchmarks.map(({ name }) => name).join(', ')}; all without one (about 20 minutes)
   --markdown  the tables as docs/benchmarks.md has them
 `
 
@@ -32,7 +32,7 @@ const load = () =>
 function commit(): string {
   try {
     const stdio = ['ignore', 'pipe', 'ignore'] as ['ignore', 'pipe', 'ignore']
-    return ` (${execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', stdio }).trim()})`
+    return ` (${execFileSync('git', ['--no-optional-locks', 'describe', '--always', '--dirty'], { encoding: 'utf8', stdio }).trim()})`
   } catch {
     return ''
   }

@@ -95,7 +95,7 @@ export const recovery: Benchmark = {
       subjects: [callward, peerTitle('prometheus'), peerTitle('victoria-metrics')],
       rows: sheet.rows,
       notes: [
-        'From the start of the process until /readyz (Prometheus: /-/ready, VictoriaMetrics: /health) answers 200, asked each 5 ms. Killed at once after the last acknowledgement; killed and started three times on the same data; missing samples are counted after the first. VictoriaMetrics has no log of what it took: it starts without the last seconds, so it has nothing to read.',
+        'From the start of the process until /readyz (Prometheus: /-/ready, VictoriaMetrics: /health) answers 200, asked each 5 ms. Killed at once after the last acknowledgement; killed and started three times on the same data; missing samples are counted after the first. VictoriaMetrics has no log of what it took: it starts without the last seconds (here most of a short load), so it has nothing to read.',
         'A killed process is not a power failure: what was written and not synced survives the one and not the other.',
       ],
     }

@@ -247,7 +247,7 @@ t.test('curves ask for one host and no more than 400 points', (t) => {
     }
   }
   t.equal(quote('a\nb'), '"a\\nb"')
-  t.equal(rateWindow(10), '60s')
+  t.equal(rateWindow(10), '120s')
   t.equal(rateWindow(240), '480s')
   t.end()
 })
