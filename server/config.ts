@@ -19,7 +19,7 @@ const HubFile = Type.Object(
     /** Further folder of rule files. */
     rulesFolder: Type.Optional(Type.String({ minLength: 1 })),
     ruleIntervalSeconds: Type.Number({ default: 10, minimum: 1, maximum: 3600 }),
-    requestsPerMinute: Type.Integer({ default: 6000, minimum: 10 }),
+    requestsPerMinute: Type.Integer({ default: 60_000, minimum: 10 }),
     failedSignInsPerMinute: Type.Integer({ default: 600, minimum: 1 }),
     signInsPerMinute: Type.Integer({ default: 20, minimum: 1 }),
     maxSessions: Type.Integer({ default: 10_000, minimum: 1 }),
