@@ -85,8 +85,21 @@ function setTest(literals: readonly string[]): (value: string) => boolean {
   return (value) => set.has(value)
 }
 
-function patternTest(pattern: string): (value: string) => boolean {
+/** Compiled expressions by their text: rules and boards ask with the same few, again and again. */
+const compiled = new Map<string, ReturnType<typeof compilePattern>>()
+const compiledLimit = 64
+
+function compiledPattern(pattern: string): ReturnType<typeof compilePattern> {
+  const known = compiled.get(pattern)
+  if (known !== undefined) return known
   const expression = compilePattern(pattern)
+  if (compiled.size >= compiledLimit) compiled.clear()
+  compiled.set(pattern, expression)
+  return expression
+}
+
+function patternTest(pattern: string): (value: string) => boolean {
+  const expression = compiledPattern(pattern)
   const seen = new Map<string, boolean>()
   return (value) => {
     let matches = seen.get(value)
