@@ -1,5 +1,5 @@
 import type { Millis } from '../clock.ts'
-import type { SeriesIndex } from './index.ts'
+import type { SeriesIndex } from './series/series-index.ts'
 import type { Batch, Row, SeriesId } from './writer.ts'
 
 /** Largest time of a JavaScript Date. */

@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import type { Clock, Millis } from '../clock.ts'
-import type { BlockFolder } from './block-folder.ts'
 import type { Disk } from './disk.ts'
-import { type Head, type HeadWindow, windowMillis } from './head.ts'
-import type { SeriesIndex } from './index.ts'
+import { type Head, type HeadWindow, windowMillis } from './head/head.ts'
+import { segmentName } from './journal/segments.ts'
 import type { StoreLogger } from './log.ts'
-import { segmentName } from './segments.ts'
+import type { BlockFolder } from './parts/part-folder.ts'
+import type { SeriesIndex } from './series/series-index.ts'
 import type { SeriesId } from './writer.ts'
 
 const dayMillis = 86_400_000

@@ -1,8 +1,8 @@
 import { checkBatch, prepareRows } from './batch-check.ts'
-import { Head } from './head.ts'
-import { SeriesIndex } from './index.ts'
-import { Positions } from './positions.ts'
+import { Head } from './head/head.ts'
+import { Positions } from './journal/positions.ts'
 import type { StoreReader } from './reader.ts'
+import { SeriesIndex } from './series/series-index.ts'
 import { noBlocks, StoreReads } from './store-reads.ts'
 import type { Batch, StoreStats, StoreWriter } from './writer.ts'
 

@@ -1,12 +1,12 @@
 import type { Millis } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
-import type { Head, HeadWindow } from './head.ts'
-import type { SeriesIndex } from './index.ts'
-import { type CompiledMatcher, compileMatcher, labelValue } from './labels.ts'
+import type { Head, HeadWindow } from './head/head.ts'
+import type { Directories, SealedBlock } from './parts/part.ts'
 import { Pause } from './pause.ts'
 import type { Labels, Matcher, ReadLimits, SeriesSamples, StoreReader } from './reader.ts'
 import { clip, type Entries, isEmpty, merge } from './samples.ts'
-import type { Directories, SealedBlock } from './sealed-block.ts'
+import { type CompiledMatcher, compileMatcher, labelValue } from './series/labels.ts'
+import type { SeriesIndex } from './series/series-index.ts'
 import type { SeriesId } from './writer.ts'
 
 /** What reads need of the sealed files. */

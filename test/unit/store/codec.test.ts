@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { ByteReader, BytesError, ByteWriter } from '../../../server/store/bytes.ts'
-import { readColumn, writeColumn } from '../../../server/store/column-codec.ts'
 import {
   nextRecord,
   readSegment,
@@ -9,9 +8,10 @@ import {
   writeBatch,
   writeHeader,
   writeSeries,
-} from '../../../server/store/journal-record.ts'
+} from '../../../server/store/journal/record.ts'
+import { readColumn, writeColumn } from '../../../server/store/parts/column-codec.ts'
 import { type Entries, merge } from '../../../server/store/samples.ts'
-import { SeriesTableReader, SeriesTableWriter } from '../../../server/store/series-table.ts'
+import { SeriesTableReader, SeriesTableWriter } from '../../../server/store/series/series-table.ts'
 import type { Batch } from '../../../server/store/writer.ts'
 
 function packed(values: readonly number[]): Buffer {

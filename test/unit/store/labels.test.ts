@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { CallwardError } from '../../../server/errors.ts'
-import { SeriesIndex } from '../../../server/store/index.ts'
-import { compileMatcher, labelKey } from '../../../server/store/labels.ts'
-import { compilePattern, literalAlternatives } from '../../../server/store/pattern.ts'
 import type { Labels, Matcher } from '../../../server/store/reader.ts'
+import { compileMatcher, labelKey } from '../../../server/store/series/labels.ts'
+import { compilePattern, literalAlternatives } from '../../../server/store/series/pattern.ts'
+import { SeriesIndex } from '../../../server/store/series/series-index.ts'
 
 t.test(
   'a pattern matches as in Prometheus: anchored, RE2 syntax, dot matches newline',

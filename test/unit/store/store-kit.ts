@@ -8,9 +8,9 @@ import {
   type EmbeddedStoreOptions,
   openEmbeddedStore,
 } from '../../../server/store/embedded-store.ts'
-import { labelKey } from '../../../server/store/labels.ts'
 import type { StoreLogger } from '../../../server/store/log.ts'
 import type { Labels, Matcher, SeriesSamples, StoreReader } from '../../../server/store/reader.ts'
+import { labelKey } from '../../../server/store/series/labels.ts'
 import type { Batch, Row, SeriesId, StoreWriter } from '../../../server/store/writer.ts'
 
 export const hour = 3_600_000

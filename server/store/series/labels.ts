@@ -1,6 +1,6 @@
-import { CallwardError } from '../errors.ts'
+import { CallwardError } from '../../errors.ts'
+import type { Labels, Matcher } from '../reader.ts'
 import { compilePattern, literalAlternatives } from './pattern.ts'
-import type { Labels, Matcher } from './reader.ts'
 
 /** Longest canonical key of a label set, in UTF-16 units. */
 const maxKeyLength = 65_536

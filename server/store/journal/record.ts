@@ -1,7 +1,7 @@
-import { ByteReader, BytesError, type ByteWriter, checksum } from './bytes.ts'
-import type { Labels } from './reader.ts'
-import type { SeriesTableReader, SeriesTableWriter } from './series-table.ts'
-import type { Batch, Row, SeriesId, StreamKey } from './writer.ts'
+import { ByteReader, BytesError, type ByteWriter, checksum } from '../bytes.ts'
+import type { Labels } from '../reader.ts'
+import type { SeriesTableReader, SeriesTableWriter } from '../series/series-table.ts'
+import type { Batch, Row, SeriesId, StreamKey } from '../writer.ts'
 
 /**
  * A journal segment is a run of records `u32 length | u32 crc32 of the payload | payload`, payload `u8 type | body`:

@@ -1,9 +1,9 @@
 import { link, open, readdir, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Disk } from './disk.ts'
-import { nextRecord, readSegment, type SegmentVisitor } from './journal-record.ts'
-import type { StoreLogger } from './log.ts'
-import { SeriesTableReader } from './series-table.ts'
+import type { Disk } from '../disk.ts'
+import type { StoreLogger } from '../log.ts'
+import { SeriesTableReader } from '../series/series-table.ts'
+import { nextRecord, readSegment, type SegmentVisitor } from './record.ts'
 
 /** File name of a journal segment. */
 export function segmentName(segment: number): string {

@@ -1,7 +1,11 @@
 import { join } from 'node:path'
-import { CallwardError } from '../errors.ts'
-import { ByteWriter } from './bytes.ts'
-import { type AppendFile, type Disk, systemCode } from './disk.ts'
+import { CallwardError } from '../../errors.ts'
+import { ByteWriter } from '../bytes.ts'
+import { type AppendFile, type Disk, systemCode } from '../disk.ts'
+import type { StoreLogger } from '../log.ts'
+import type { Labels } from '../reader.ts'
+import { SeriesTableWriter } from '../series/series-table.ts'
+import { type Batch, type SeriesId, StoreUnavailable } from '../writer.ts'
 import {
   batchBytes,
   maxRecordBytes,
@@ -9,12 +13,8 @@ import {
   writeBatch,
   writeHeader,
   writeSeries,
-} from './journal-record.ts'
-import type { StoreLogger } from './log.ts'
-import type { Labels } from './reader.ts'
+} from './record.ts'
 import { segmentName } from './segments.ts'
-import { SeriesTableWriter } from './series-table.ts'
-import { type Batch, type SeriesId, StoreUnavailable } from './writer.ts'
 
 export interface JournalOptions<Ticket> {
   readonly folder: string

@@ -1,7 +1,7 @@
-import { CallwardError } from '../errors.ts'
+import { CallwardError } from '../../errors.ts'
+import type { Labels } from '../reader.ts'
+import type { SeriesId } from '../writer.ts'
 import { type CompiledMatcher, labelKey, labelValue, normalLabels } from './labels.ts'
-import type { Labels } from './reader.ts'
-import type { SeriesId } from './writer.ts'
 
 /** Ascending ids of the series that carry one label pair. */
 interface Posting {

@@ -1,5 +1,5 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
-import { type ByteReader, BytesError, type ByteWriter } from './bytes.ts'
+import { type ByteReader, BytesError, type ByteWriter } from '../bytes.ts'
 
 /**
  * Columns of numbers, lossless to the bit but for NaN payloads. First byte:

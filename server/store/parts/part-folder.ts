@@ -1,18 +1,12 @@
 import { readdir, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeBlock } from './block-writer.ts'
-import { BytesError } from './bytes.ts'
-import type { Disk } from './disk.ts'
-import type { HeadWindow } from './head.ts'
-import type { SeriesIndex } from './index.ts'
-import type { StoreLogger } from './log.ts'
-import {
-  type Directories,
-  openTrailer,
-  readTable,
-  SealedBlock,
-  TablePositions,
-} from './sealed-block.ts'
+import { BytesError } from '../bytes.ts'
+import type { Disk } from '../disk.ts'
+import type { HeadWindow } from '../head/head.ts'
+import type { StoreLogger } from '../log.ts'
+import type { SeriesIndex } from '../series/series-index.ts'
+import { type Directories, openTrailer, readTable, SealedBlock, TablePositions } from './part.ts'
+import { writeBlock } from './part-writer.ts'
 
 /** Directories of sealed files kept in memory. */
 const cacheBytes = 128 * 1024 * 1024

@@ -1,6 +1,6 @@
-import type { Millis } from '../clock.ts'
-import { clip, type Entries } from './samples.ts'
-import type { Row, SeriesId } from './writer.ts'
+import type { Millis } from '../../clock.ts'
+import { clip, type Entries } from '../samples.ts'
+import type { Row, SeriesId } from '../writer.ts'
 
 /** Length of a head window and of a sealed file, milliseconds; windows are aligned to the epoch. */
 export const windowMillis = 2 * 3_600_000

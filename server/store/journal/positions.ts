@@ -1,6 +1,6 @@
-import type { Millis } from '../clock.ts'
-import type { StreamPosition } from './journal-record.ts'
-import type { StreamKey } from './writer.ts'
+import type { Millis } from '../../clock.ts'
+import type { StreamKey } from '../writer.ts'
+import type { StreamPosition } from './record.ts'
 
 /**
  * Beyond `manyStreams` streams, one that has not moved for this long is forgotten (its samples, sent again, would replace

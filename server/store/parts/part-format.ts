@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { ByteReader, BytesError, type ByteWriter, checksum } from './bytes.ts'
+import { ByteReader, BytesError, type ByteWriter, checksum } from '../bytes.ts'
 
 /**
  * A sealed file `<start>-<number>.blk`, little-endian:

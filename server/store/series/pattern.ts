@@ -1,4 +1,4 @@
-import { CallwardError } from '../errors.ts'
+import { CallwardError } from '../../errors.ts'
 import { type Pattern, parsePattern } from './pattern-syntax.ts'
 
 /** Longest regular expression of a matcher, in characters. */

@@ -1,6 +1,13 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { inflateRaw } from 'node:zlib'
+import { ByteReader, BytesError, checksum } from '../bytes.ts'
+import { Pause } from '../pause.ts'
+import type { Labels } from '../reader.ts'
+import { type Entries, noEntries } from '../samples.ts'
+import { SeriesTableReader } from '../series/series-table.ts'
+import type { SeriesId } from '../writer.ts'
+import { readColumn } from './column-codec.ts'
 import {
   type ColumnEntry,
   columnEntry,
@@ -11,14 +18,7 @@ import {
   tableHash,
   timeEntry,
   trailerBytes,
-} from './block-format.ts'
-import { ByteReader, BytesError, checksum } from './bytes.ts'
-import { readColumn } from './column-codec.ts'
-import { Pause } from './pause.ts'
-import type { Labels } from './reader.ts'
-import { type Entries, noEntries } from './samples.ts'
-import { SeriesTableReader } from './series-table.ts'
-import type { SeriesId } from './writer.ts'
+} from './part-format.ts'
 
 const inflate = promisify(inflateRaw)
 

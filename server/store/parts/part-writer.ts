@@ -1,6 +1,13 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { deflateRaw } from 'node:zlib'
+import { ByteWriter, checksum } from '../bytes.ts'
+import type { HeadWindow } from '../head/head.ts'
+import { Pause } from '../pause.ts'
+import type { Labels } from '../reader.ts'
+import { SeriesTableWriter } from '../series/series-table.ts'
+import type { SeriesId } from '../writer.ts'
+import { writeColumn } from './column-codec.ts'
 import {
   blockMagic,
   type Extent,
@@ -10,14 +17,7 @@ import {
   writeColumnEntry,
   writeTimeEntry,
   writeTrailer,
-} from './block-format.ts'
-import { ByteWriter, checksum } from './bytes.ts'
-import { writeColumn } from './column-codec.ts'
-import type { HeadWindow } from './head.ts'
-import { Pause } from './pause.ts'
-import type { Labels } from './reader.ts'
-import { SeriesTableWriter } from './series-table.ts'
-import type { SeriesId } from './writer.ts'
+} from './part-format.ts'
 
 const deflate = promisify(deflateRaw)
 const flushBytes = 512 * 1024

@@ -1,4 +1,4 @@
-import { CallwardError } from '../errors.ts'
+import { CallwardError } from '../../errors.ts'
 
 /** Tree of a regular expression. */
 export type Pattern =

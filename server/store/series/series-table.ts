@@ -1,5 +1,5 @@
-import { type ByteReader, BytesError, type ByteWriter } from './bytes.ts'
-import type { Labels } from './reader.ts'
+import { type ByteReader, BytesError, type ByteWriter } from '../bytes.ts'
+import type { Labels } from '../reader.ts'
 
 /**
  * Label sets as numbers of texts; a text is written once, where it first appears:
