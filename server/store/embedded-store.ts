@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
 import { StartError } from '../errors.ts'
 import { checkBatch, prepareRows } from './batch-check.ts'
+import { batchStream } from './batch-stream.ts'
 import { type Disk, realDisk, systemCode } from './disk.ts'
 import { type FolderLock, lockFolder } from './folder-lock.ts'
 import { Head, type Undo } from './head/head.ts'
@@ -13,7 +14,7 @@ import { replayJournal } from './journal/replay.ts'
 import { type StoreLogger, silentLogger } from './log.ts'
 import { Maintenance, oldestKept, timeBounds } from './maintenance.ts'
 import { BlockFolder } from './parts/part-folder.ts'
-import type { Labels, StoreReader } from './reader.ts'
+import type { Labels, RecentReader, StoreReader } from './reader.ts'
 import { SeriesIndex } from './series/series-index.ts'
 import { StoreReads } from './store-reads.ts'
 import {
@@ -70,7 +71,7 @@ export interface EmbeddedStoreStats extends StoreStats {
 }
 
 /** The store that the hub carries in itself. */
-export interface EmbeddedStore extends StoreReader, StoreWriter {
+export interface EmbeddedStore extends StoreReader, RecentReader, StoreWriter {
   stats(): EmbeddedStoreStats
   /** Seals what is due and removes what is past its retention. Runs by itself; tests call it. */
   maintain(): Promise<void>
@@ -259,6 +260,9 @@ class Engine implements EmbeddedStore {
   readonly intern = (labels: Labels): SeriesId => this.index.intern(labels)
   readonly labels = (id: SeriesId): Labels => this.index.labels(id)
   readonly position = (stream: StreamKey): number => this.positions.durable(stream)
+  readonly stream: StoreWriter['stream'] = (key, events) =>
+    batchStream(key, events, (batch) => this.append(batch))
+  readonly recent: RecentReader['recent'] = () => undefined
   readonly select: StoreReader['select'] = (...query) => this.reads.select(...query)
   readonly series: StoreReader['series'] = (...query) => this.reads.series(...query)
   readonly labelNames: StoreReader['labelNames'] = (...query) => this.reads.labelNames(...query)

@@ -1,13 +1,14 @@
 import { checkBatch, prepareRows } from './batch-check.ts'
+import { batchStream } from './batch-stream.ts'
 import { Head } from './head/head.ts'
 import { Positions } from './journal/positions.ts'
-import type { StoreReader } from './reader.ts'
+import type { RecentReader, StoreReader } from './reader.ts'
 import { SeriesIndex } from './series/series-index.ts'
 import { noBlocks, StoreReads } from './store-reads.ts'
 import type { Batch, StoreStats, StoreWriter } from './writer.ts'
 
 /** A store in memory only, for tests and dry runs; keeps everything until it is dropped. */
-export interface MemoryStore extends StoreReader, StoreWriter {
+export interface MemoryStore extends StoreReader, RecentReader, StoreWriter {
   stats(): StoreStats
 }
 
@@ -32,6 +33,8 @@ export function createMemoryStore(): MemoryStore {
   }
   return {
     append,
+    stream: (key, events) => batchStream(key, events, append),
+    recent: () => undefined,
     intern: (labels) => index.intern(labels),
     labels: (id) => index.labels(id),
     position: (stream) => positions.durable(stream),

@@ -1,11 +1,11 @@
 import fp from 'fastify-plugin'
 import type { Clock } from '../clock.ts'
 import { openEmbeddedStore } from './embedded-store.ts'
-import type { StoreReader } from './reader.ts'
+import type { RecentReader, StoreReader } from './reader.ts'
 import type { StoreStats, StoreWriter } from './writer.ts'
 
 /** Time series of the hub: read, write, figures. */
-export interface Store extends StoreReader, StoreWriter {
+export interface Store extends StoreReader, RecentReader, StoreWriter {
   stats(): StoreStats & {
     /** Why samples are refused now; undefined when they are not. */
     readonly refusal?: string | undefined

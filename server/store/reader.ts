@@ -29,6 +29,19 @@ export interface ReadLimits {
   readonly signal?: AbortSignal
 }
 
+/** What memory alone answers, at once. */
+export interface RecentReader {
+  /**
+   * As `select`, without waiting; undefined when a part of [start, end] may lie outside memory. The arrays may be views of
+   * memory that is still written to: read them before the next turn of the event loop.
+   */
+  recent(
+    matchers: readonly Matcher[],
+    start: Millis,
+    end: Millis,
+  ): readonly SeriesSamples[] | undefined
+}
+
 /** What a query engine may ask of a time-series store. Both ends of every interval are included. */
 export interface StoreReader {
   /** Series that match all matchers and have a sample or mark in [start, end]; any order. */
