@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { bundleHub, isBundled } from './bundle-hub.mjs'
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
@@ -31,15 +32,17 @@ const web = {
 /** Builds the parts whose sources are newer than their last build; says so on `stderr`. */
 export async function build({ force = false } = {}) {
   const due = [program, web].filter((part) => force || isDue(part))
-  if (due.length === 0) return
+  const compiled = join(root, 'dist')
+  if (due.length === 0 && isBundled(compiled)) return
   if (!existsSync(join(root, 'node_modules', 'typescript'))) {
     throw new Error('The packages to build with are missing. Run: npm ci')
   }
   const startedAt = Date.now()
   process.stderr.write(
-    `Building the ${due.map(({ name }) => name).join(' and the ')} (about 20 seconds)...\n`,
+    `Building the ${due.map(({ name }) => name).join(' and the ') || 'bundle'} (about 20 seconds)...\n`,
   )
   await Promise.all(due.map(run))
+  if (due.includes(program) || !isBundled(compiled)) await bundleHub(compiled)
   process.stderr.write(`Built in ${((Date.now() - startedAt) / 1000).toFixed(1)} s.\n`)
 }
 

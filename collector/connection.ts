@@ -1,13 +1,15 @@
 import { WebSocket } from 'ws'
-import type { Series } from './pending.ts'
+import type { SentReport, Series } from './pending.ts'
 import {
   type Ack,
   type HubFrame,
   limits,
+  protocolVersions,
   type Refusal,
   type SeriesFrame,
   type Welcome,
 } from './wire/frames.ts'
+import { ReportEncoder } from './wire/report.ts'
 
 /** Most series of one frame: about 600 kB of JSON with usual labels. */
 const seriesPerFrame = 2000
@@ -36,7 +38,14 @@ export interface ConnectionEvents {
 export class Connection {
   readonly #socket: WebSocket
   readonly #events: ConnectionEvents
-  readonly #known = new Map<Series, number>()
+  readonly #encoder = new ReportEncoder()
+  readonly #known = new WeakMap<Series, number>()
+  /** Index by what names a series: one that ended and came back is a new object with its old index. */
+  readonly #indexByKey = new Map<string, number>()
+  /** The last report's series and their indexes: most reports hold the same. */
+  #lastSeries: readonly Series[] = []
+  #lastIndexes: Uint32Array = new Uint32Array(0)
+  #row = new Float64Array(0)
   #pings: NodeJS.Timeout | undefined
   #missedPings = 0
   #httpStatus: number | undefined
@@ -58,45 +67,78 @@ export class Connection {
     return this.#socket.bufferedAmount
   }
 
-  /** Series the hub knows on this connection. */
-  get dictionaryLength(): number {
-    return this.#known.size
-  }
-
   sendFrame(frame: object): void {
     this.#socket.send(JSON.stringify(frame), ignoreSendError)
   }
 
-  sendReport(frame: Buffer): void {
+  /** Sends a report, before it the series the hub does not know; false when its dictionary would overflow. */
+  sendReport({ lane, sequence, report }: SentReport): boolean {
+    const indexes = this.#indexes(report.series)
+    const ended = indexes && this.#indexes(report.stale)
+    if (indexes === undefined || ended === undefined) return false
+    this.#lastSeries = report.series
+    this.#lastIndexes = indexes
+    const columns = this.#indexByKey.size
+    if (this.#row.length !== columns) this.#row = new Float64Array(columns)
+    const absent = bitmap(columns, indexes)
+    const stale = ended.length === 0 ? undefined : bitmap(columns, ended)
+    for (let i = 0; i < indexes.length; i++) this.#row[indexes[i]!] = report.values[i]!
+    invert(absent, columns)
+    for (const index of ended) absent[index >> 3]! &= ~(1 << (index & 7))
+    const frame = this.#encoder.encode({
+      lane,
+      sequence,
+      wall: report.wall,
+      monotonic: report.monotonic,
+      values: this.#row,
+      absent: absent.some((byte) => byte !== 0) ? absent : undefined,
+      stale,
+    })
     this.#socket.send(frame, ignoreSendError)
+    return true
   }
 
   /** Indexes of `series`, telling the hub those it does not know; undefined when its dictionary would overflow. */
-  indexes(series: readonly Series[]): Uint32Array | undefined {
-    const unknown = [...new Set(series.filter((one) => !this.#known.has(one)))]
-    if (this.#known.size + unknown.length > limits.seriesPerSession) return undefined
-    for (let from = 0; from < unknown.length; ) {
-      const text = this.#seriesText(unknown, from, seriesPerFrame)
-      this.#socket.send(text.frame, ignoreSendError)
-      const end = from + text.count
-      for (; from < end; from++) this.#known.set(unknown[from]!, this.#known.size)
+  #indexes(series: readonly Series[]): Uint32Array | undefined {
+    if (series === this.#lastSeries) return this.#lastIndexes
+    const unknown = new Map<string, Series[]>()
+    for (const one of series) {
+      if (this.#known.has(one)) continue
+      const key = seriesKey(one)
+      const index = this.#indexByKey.get(key)
+      if (index !== undefined) this.#known.set(one, index)
+      else unknown.set(key, [...(unknown.get(key) ?? []), one])
+    }
+    if (this.#indexByKey.size + unknown.size > limits.seriesPerSession) return undefined
+    this.#tellSeries([...unknown.values()].map(([first]) => first!))
+    for (const [key, objects] of unknown) {
+      for (const one of objects) this.#known.set(one, this.#indexByKey.size)
+      this.#indexByKey.set(key, this.#indexByKey.size)
     }
     return Uint32Array.from(series, (one) => this.#known.get(one)!)
+  }
+
+  #tellSeries(series: readonly Series[]): void {
+    for (let at = 0; at < series.length; ) {
+      const { frame, count } = this.#seriesText(series, at, seriesPerFrame)
+      this.#socket.send(frame, ignoreSendError)
+      at += count
+    }
   }
 
   /** A frame of at most `most` series from `from` on; fewer where their labels are long. */
   #seriesText(
     series: readonly Series[],
-    from: number,
+    at: number,
     most: number,
   ): { frame: string; count: number } {
-    const part = series.slice(from, from + most)
-    const frame: SeriesFrame = { type: 'series', from: this.#known.size, series: part }
+    const part = series.slice(at, at + most)
+    const frame: SeriesFrame = { type: 'series', from: this.#indexByKey.size + at, series: part }
     const text = JSON.stringify(frame)
     if (part.length === 1 || Buffer.byteLength(text) <= limits.frameBytes / 2) {
       return { frame: text, count: part.length }
     }
-    return this.#seriesText(series, from, Math.floor(part.length / 2))
+    return this.#seriesText(series, at, Math.floor(part.length / 2))
   }
 
   close(code: number, reason: string): void {
@@ -177,7 +219,9 @@ function isHubFrame(frame: HubFrame | null): frame is HubAnswer {
   if (frame === null || typeof frame !== 'object') return false
   if (frame.type === 'welcome') {
     return (
-      Number.isSafeInteger(frame.committed) &&
+      protocolVersions.includes(frame.protocol) &&
+      Number.isSafeInteger(frame.committed?.live) &&
+      Number.isSafeInteger(frame.committed?.backlog) &&
       typeof frame.facts === 'object' &&
       frame.facts !== null
     )
@@ -188,6 +232,27 @@ function isHubFrame(frame: HubFrame | null): frame is HubAnswer {
     )
   }
   return frame.type === 'error'
+}
+
+/** What names a series for the hub, which drops empty labels. */
+function seriesKey({ name, labels }: Series): string {
+  let key = name
+  for (const label of Object.keys(labels).sort()) {
+    if (labels[label] !== '') key += `\u0000${label}\u0001${labels[label]}`
+  }
+  return key
+}
+
+/** Bits of `columns` columns, those of `indexes` set. */
+function bitmap(columns: number, indexes: Uint32Array): Uint8Array {
+  const bits = new Uint8Array((columns + 7) >> 3)
+  for (const index of indexes) bits[index >> 3]! |= 1 << (index & 7)
+  return bits
+}
+
+function invert(bits: Uint8Array, columns: number): void {
+  for (let i = 0; i < bits.length; i++) bits[i] = ~bits[i]!
+  if ((columns & 7) !== 0) bits[bits.length - 1]! &= (1 << (columns & 7)) - 1
 }
 
 /** A send on a socket that just closed: `close` follows and the session sends again on the next connection. */

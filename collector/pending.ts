@@ -1,4 +1,4 @@
-import type { Labels, Lane, Millis } from './wire/frames.ts'
+import { type Labels, type Lane, limits, type Millis } from './wire/frames.ts'
 
 /** A series by identity: the same object stands for the same series in every report that holds it. */
 export interface Series {
@@ -6,8 +6,9 @@ export interface Series {
   readonly labels: Labels
 }
 
-/** A report as its maker hands it over; the session gives it a sequence. */
+/** A report as its maker hands it over. */
 export interface OutgoingReport {
+  /** A `live` report that could not be sent in its time goes by the backlog. */
   readonly lane: Lane
   readonly wall: Millis
   /** Milliseconds of the monotonic clock at the same instant. */
@@ -19,8 +20,11 @@ export interface OutgoingReport {
   readonly stale: readonly Series[]
 }
 
-export interface PendingReport extends OutgoingReport {
+/** A report with its identity, which it gets when it is first sent and keeps from then on. */
+export interface SentReport {
+  readonly lane: Lane
   readonly sequence: number
+  readonly report: OutgoingReport
 }
 
 /** Bounds of the reports kept until the hub has committed them; beyond, the oldest are dropped and counted. */
@@ -36,17 +40,25 @@ const bytesPerReport = 300
 const bytesPerSeries = 8
 
 interface LaneQueue {
-  /** By rising sequence. */
-  waiting: PendingReport[]
+  readonly lane: Lane
+  /** Sent in this session or an earlier one and not answered, by rising sequence. */
+  sent: SentReport[]
+  /** How many of `sent`, from the first on, went out on this connection. */
+  inFlight: number
+  /** Never sent, by age. */
+  unsent: OutgoingReport[]
   nextSequence: number
-  /** Sequence of the first report not sent on this connection; all before it are in flight. */
-  nextToSend: number
 }
 
-/** Reports not yet acknowledged, by lane, in order of their sequence. */
+/**
+ * Reports not yet acknowledged. A report gets its sequence when it is first sent; what was sent is sent again under the
+ * same identity, before anything newer of its lane. What a new connection finds never sent goes by the backlog, but for
+ * the newest report.
+ */
 export class PendingReports {
   readonly #limits: PendingLimits
-  readonly #lanes: Readonly<Record<Lane, LaneQueue>> = { live: emptyLane(), backlog: emptyLane() }
+  readonly #live = emptyLane('live')
+  readonly #backlog = emptyLane('backlog')
   #bytes = 0
   #dropped = 0
 
@@ -55,7 +67,7 @@ export class PendingReports {
   }
 
   get count(): number {
-    return this.#lanes.live.waiting.length + this.#lanes.backlog.waiting.length
+    return waiting(this.#live) + waiting(this.#backlog)
   }
 
   get bytes(): number {
@@ -67,85 +79,108 @@ export class PendingReports {
     return this.#dropped
   }
 
-  add(report: OutgoingReport): PendingReport {
-    const lane = this.#lanes[report.lane]
-    const pending = { ...report, sequence: lane.nextSequence++ }
-    lane.waiting.push(pending)
-    this.#bytes += bytesOf(pending)
-    while (
-      this.count > this.#limits.reports ||
-      (this.#bytes > this.#limits.bytes && this.count > 1)
-    ) {
-      this.#dropOldest()
-    }
-    return pending
-  }
-
   /** Reports sent on this connection and not answered. */
   get inFlight(): number {
-    return inFlight(this.#lanes.live).length + inFlight(this.#lanes.backlog).length
+    return this.#live.inFlight + this.#backlog.inFlight
   }
 
-  /** The next report to send, live before backlog; undefined when all are sent. */
-  next(): PendingReport | undefined {
-    return unsent(this.#lanes.live) ?? unsent(this.#lanes.backlog)
+  add(report: OutgoingReport): void {
+    this.#lane(report.lane).unsent.push(report)
+    this.#bytes += bytesOf(report)
+    const { reports, bytes } = this.#limits
+    while (this.count > reports || (this.#bytes > bytes && this.count > 1)) this.#dropOldest()
   }
 
-  sent(report: PendingReport): void {
-    this.#lanes[report.lane].nextToSend = report.sequence + 1
+  /** A new connection, whose hub has committed up to these sequences: the rest is to be sent again. */
+  connected(committed: Readonly<Record<Lane, number>>): void {
+    for (const lane of [this.#live, this.#backlog]) {
+      lane.inFlight = 0
+      this.acknowledge(lane.lane, committed[lane.lane])
+      lane.nextSequence = Math.max(lane.nextSequence, committed[lane.lane] + 1)
+    }
+    const late = this.#live.unsent.splice(0, this.#live.unsent.length - 1)
+    this.#backlog.unsent = [...this.#backlog.unsent, ...late]
   }
 
-  /** A new connection: everything unanswered is to be sent again. */
-  rewind(): void {
-    for (const lane of Object.values(this.#lanes)) lane.nextToSend = 0
+  /** The next report to send, live before backlog; undefined when all are sent or the window is full. */
+  next(): SentReport | undefined {
+    if (this.inFlight >= limits.reportsInFlight) return undefined
+    const live = nextOf(this.#live)
+    if (live !== undefined) return live
+    return this.#backlog.inFlight < limits.backlogInFlight ? nextOf(this.#backlog) : undefined
   }
 
-  /** Forgets every report of `lane` up to and including `sequence`. */
+  /** What `next` gave has gone out. */
+  sent(report: SentReport): void {
+    const lane = this.#lane(report.lane)
+    if (lane.inFlight === lane.sent.length) {
+      lane.unsent.shift()
+      lane.sent.push(report)
+      lane.nextSequence = report.sequence + 1
+    }
+    lane.inFlight++
+  }
+
+  /** Forgets every report of `lane` sent up to and including `sequence`. */
   acknowledge(lane: Lane, sequence: number): void {
-    const queue = this.#lanes[lane]
-    const kept = queue.waiting.findIndex((report) => report.sequence > sequence)
-    this.#remove(queue, 0, kept < 0 ? queue.waiting.length : kept)
+    const queue = this.#lane(lane)
+    const kept = queue.sent.findIndex((one) => one.sequence > sequence)
+    this.#answered(queue, 0, kept < 0 ? queue.sent.length : kept)
   }
 
   /** Forgets one report; false when it was not waiting. */
   forget(lane: Lane, sequence: number): boolean {
-    const queue = this.#lanes[lane]
-    const at = queue.waiting.findIndex((report) => report.sequence === sequence)
-    if (at >= 0) this.#remove(queue, at, 1)
+    const queue = this.#lane(lane)
+    const at = queue.sent.findIndex((one) => one.sequence === sequence)
+    if (at >= 0) this.#answered(queue, at, 1)
     return at >= 0
   }
 
   /** Gives up the oldest report in flight, which the hub cannot read; undefined when none is. */
-  dropOldestInFlight(): PendingReport | undefined {
-    const [report] = [...inFlight(this.#lanes.live), ...inFlight(this.#lanes.backlog)]
-    if (report !== undefined && this.forget(report.lane, report.sequence)) this.#dropped++
+  dropOldestInFlight(): SentReport | undefined {
+    const lane = this.#live.inFlight > 0 ? this.#live : this.#backlog
+    if (lane.inFlight === 0) return undefined
+    const [report] = lane.sent
+    this.#answered(lane, 0, 1)
+    this.#dropped++
     return report
   }
 
+  /** What was never sent goes first and takes a sequence with it, so that the hub sees the gap. */
   #dropOldest(): void {
-    const { live, backlog } = this.#lanes
-    this.#remove(backlog.waiting.length > 0 ? backlog : live, 0, 1)
     this.#dropped++
+    const lanes = [this.#backlog, this.#live]
+    const unsent = lanes.find((queue) => queue.unsent.length > (queue === this.#live ? 1 : 0))
+    const sent = lanes.find((queue) => queue.sent.length > 0)
+    if (unsent !== undefined) {
+      this.#bytes -= bytesOf(unsent.unsent.shift()!)
+      unsent.nextSequence++
+    } else if (sent !== undefined) this.#answered(sent, 0, 1)
+    else throw new Error('BUG: nothing to drop')
   }
 
-  #remove(lane: LaneQueue, from: number, count: number): void {
-    for (const report of lane.waiting.splice(from, count)) this.#bytes -= bytesOf(report)
+  #answered(queue: LaneQueue, from: number, count: number): void {
+    for (const { report } of queue.sent.splice(from, count)) this.#bytes -= bytesOf(report)
+    queue.inFlight -= Math.min(count, Math.max(0, queue.inFlight - from))
+  }
+
+  #lane(lane: Lane): LaneQueue {
+    return lane === 'live' ? this.#live : this.#backlog
   }
 }
 
-function emptyLane(): LaneQueue {
-  return { waiting: [], nextSequence: 1, nextToSend: 0 }
+function emptyLane(lane: Lane): LaneQueue {
+  return { lane, sent: [], inFlight: 0, unsent: [], nextSequence: 1 }
 }
 
-function unsent(lane: LaneQueue): PendingReport | undefined {
-  const last = lane.waiting.at(-1)
-  if (last === undefined || last.sequence < lane.nextToSend) return undefined
-  return lane.waiting.find((report) => report.sequence >= lane.nextToSend)
+function waiting(lane: LaneQueue): number {
+  return lane.sent.length + lane.unsent.length
 }
 
-function inFlight(lane: LaneQueue): PendingReport[] {
-  const end = lane.waiting.findIndex((report) => report.sequence >= lane.nextToSend)
-  return lane.waiting.slice(0, end < 0 ? lane.waiting.length : end)
+function nextOf({ lane, sent, inFlight, unsent, nextSequence }: LaneQueue): SentReport | undefined {
+  if (inFlight < sent.length) return sent[inFlight]
+  const [report] = unsent
+  return report && { lane, sequence: nextSequence, report }
 }
 
 /** Near enough for a bound: values, references to series, and the objects around them. */

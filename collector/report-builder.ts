@@ -32,7 +32,7 @@ export class ReportBuilder {
     const present = new Map<string, Series>()
     const values: number[] = []
     for (const one of metrics) {
-      const key = keyOf(one)
+      const key = keyOf(one, this.#hostLabels)
       const fits = present.size < seriesPerReportLimit && Number.isFinite(one.value)
       const series = this.#series.get(key) ?? this.#newSeries(one)
       if (!fits || series === undefined || present.has(key)) {
@@ -66,8 +66,12 @@ function sameOrNew(last: readonly Series[], series: readonly Series[]): readonly
   return same ? last : series
 }
 
-function keyOf(one: Metric): string {
+/** What tells a metric's series from others: an empty label is none, and the host's labels win. */
+function keyOf(one: Metric, hostLabels: HostLabels): string {
   let key = one.name
-  for (const name of Object.keys(one.labels).sort()) key += `\u0000${name}\u0001${one.labels[name]}`
+  for (const name of Object.keys(one.labels).sort()) {
+    if (one.labels[name] !== '' && !Object.hasOwn(hostLabels, name))
+      key += `\u0000${name}\u0001${one.labels[name]}`
+  }
   return key
 }

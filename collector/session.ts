@@ -8,8 +8,8 @@ import {
   defaultPendingLimits,
   type OutgoingReport,
   type PendingLimits,
-  type PendingReport,
   PendingReports,
+  type SentReport,
 } from './pending.ts'
 import {
   type Ack,
@@ -18,16 +18,19 @@ import {
   type Hello,
   type Lane,
   limits,
-  protocolVersion,
+  protocolVersions,
   type Refusal,
   type Section,
   type Welcome,
 } from './wire/frames.ts'
-import { encodeReport } from './wire/report.ts'
 
 const welcomeMilliseconds = 10_000
 const flushMilliseconds = 2000
-const bufferedBytesLimit = 4 * 1024 * 1024
+/** Bytes in the socket's buffer beyond which no more is sent; the backlog leaves room for what is live. */
+const bufferedBytesLimits: Readonly<Record<Lane, number>> = {
+  live: 4 * 1024 * 1024,
+  backlog: 256 * 1024,
+}
 /** Connections closed over what may be the same unreadable report before it is given up. */
 const badFramesLimit = 3
 
@@ -45,7 +48,7 @@ export interface SessionOptions {
   readonly url: string
   /** Asked at every connection, so that a changed token file is picked up; may wait. */
   readonly token: () => Promise<string>
-  readonly hello: Omit<Hello, 'type' | 'protocol' | 'wall'>
+  readonly hello: Omit<Hello, 'type' | 'protocols' | 'wall'>
   readonly onState?: (state: SessionState, detail: string) => void
   readonly clock: Clock
   readonly logger: SessionLogger
@@ -251,7 +254,7 @@ class HubSession implements Session {
     this.#helloAt = this.#options.clock.now()
     const hello: Hello = {
       type: 'hello',
-      protocol: protocolVersion,
+      protocols: protocolVersions,
       ...this.#options.hello,
       wall: this.#helloAt,
     }
@@ -278,12 +281,11 @@ class HubSession implements Session {
       receivedAt: now,
     })
     this.#welcomedAt = this.#options.clock.monotonic()
-    this.#pending.rewind()
+    this.#pending.connected(welcome.committed)
     this.#sentAt.live.clear()
     this.#sentAt.backlog.clear()
     this.#factsTold = new Map(Object.entries(welcome.facts))
     this.#sectionsTold = ''
-    this.#pending.acknowledge('live', welcome.committed)
     const waiting = this.#pending.count
     this.#options.logger.info(
       { committed: welcome.committed, waiting, clockOffsetSeconds: this.#offset.seconds },
@@ -340,27 +342,23 @@ class HubSession implements Session {
 
   #pump(): void {
     if (this.#pending.count === 0) this.#onIdle?.()
-    while (this.#welcomed && this.#pending.inFlight < limits.reportsInFlight) {
+    while (this.#welcomed) {
       const report = this.#pending.next()
       const connection = this.#connection
       if (report === undefined || connection === undefined) return
-      if (connection.bufferedBytes > bufferedBytesLimit) return
+      if (connection.bufferedBytes > bufferedBytesLimits[report.lane]) return
       if (!this.#transmit(connection, report)) return
     }
   }
 
-  #transmit(connection: Connection, report: PendingReport): boolean {
-    const indexes = connection.indexes(report.series)
-    const stale = connection.indexes(report.stale)
-    if (indexes === undefined || stale === undefined) {
+  #transmit(connection: Connection, report: SentReport): boolean {
+    if (!connection.sendReport(report)) {
       // Many short-lived series: a new connection starts a new dictionary with those still in use.
       this.#renewing = true
       connection.close(1000, 'the dictionary is full')
       return false
     }
-    const { lane, sequence, wall, monotonic, values } = report
-    this.#sentAt[lane].set(sequence, this.#options.clock.now())
-    connection.sendReport(encodeReport({ lane, sequence, wall, monotonic, indexes, values, stale }))
+    this.#sentAt[report.lane].set(report.sequence, this.#options.clock.now())
     this.#pending.sent(report)
     return true
   }

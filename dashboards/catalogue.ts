@@ -200,6 +200,26 @@ const ruleMetrics: readonly Metric[] = [
     'callward_alert_changes_lost_total',
     'Changes of alerts given up because too many waited.',
   ),
+  {
+    ...ruleMetric(
+      'gauge',
+      'callward_hub_store_refusing',
+      '1 while the store refuses samples for this reason (`disk full`, `disk failing`).',
+    ),
+    labels: ['reason'],
+  },
+  {
+    ...ruleMetric('gauge', 'callward_hub_store_free_bytes', 'Free on the disk of the store.'),
+    unit: 'bytes',
+  },
+  {
+    ...ruleMetric(
+      'gauge',
+      'callward_hub_store_reserve_bytes',
+      'Free space below which samples are refused.',
+    ),
+    unit: 'bytes',
+  },
 ]
 
 function ruleMetric(type: MetricType, name: string, help: string): Metric {
@@ -330,9 +350,29 @@ const ownMetrics: readonly Metric[] = [
     'promql',
     'histogram',
     'callward_query_duration_seconds',
-    'Time of PromQL queries from text to answer, by kind.',
-    ['kind'],
+    'Time of PromQL queries from text to answer, by kind and by place: the hub’s own thread or a worker.',
+    ['kind', 'place'],
     'seconds',
+  ),
+  own(
+    'promql',
+    'gauge',
+    'callward_queries',
+    'Queries of the HTTP API now, by state: running or waiting.',
+    ['state'],
+  ),
+  own(
+    'promql',
+    'gauge',
+    'callward_query_workers',
+    'Query workers alive; they start when a heavy query comes.',
+  ),
+  own(
+    'promql',
+    'counter',
+    'callward_query_workers_lost_total',
+    'Query workers that died or had to be ended, by reason: memory, stuck, exit.',
+    ['reason'],
   ),
   own(
     'records',

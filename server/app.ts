@@ -3,6 +3,7 @@ import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import { prometheusMetadata } from '../dashboards/catalogue.ts'
+import { backupPlugin } from './backup/plugin.ts'
 import type { Clock } from './clock.ts'
 import type { HubConfig } from './config.ts'
 import { consolePlugin } from './console/plugin.ts'
@@ -10,7 +11,7 @@ import { answerErrors } from './error-answers.ts'
 import { incidentsPlugin } from './incidents/plugin.ts'
 import { ingestPlugin } from './ingest/plugin.ts'
 import { writeRoutes } from './ingest/write-plugin.ts'
-import { inventoryPlugin } from './inventory/plugin.ts'
+import { inventoryPlugin, prometheusTargets } from './inventory/plugin.ts'
 import { knowledgePlugin } from './knowledge/plugin.ts'
 import { livePlugin } from './live/plugin.ts'
 import { loggerOptions } from './logging.ts'
@@ -21,7 +22,7 @@ import { recordsPlugin } from './records/plugin.ts'
 import { prometheusAlerts, prometheusRules, rulesPlugin } from './rules/plugin.ts'
 import { securityHeaders } from './security-headers.ts'
 import { storePlugin } from './store/plugin.ts'
-import { telemetryPlugin } from './telemetry/plugin.ts'
+import { telemetryPlugin, telemetryRoutes } from './telemetry/plugin.ts'
 import { upgradesPlugin } from './upgrades.ts'
 
 /**
@@ -39,6 +40,8 @@ export async function buildApp(
     routerOptions: { maxParamLength: 1024 },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array' } },
     requestIdHeader: false,
+    // Opening a large store or migrating records takes as long as it takes.
+    pluginTimeout: 0,
     // Requests are counted at /metrics; the log tells what failed.
     logController: new LogController({ disableRequestLogging: true }),
   })
@@ -60,19 +63,23 @@ export async function buildApp(
     clock,
   })
   await app.register(peoplePlugin, { clock, config })
+  await app.register(telemetryRoutes)
   await app.register(livePlugin, { clock, simulated: config.demo })
   await app.register(knowledgePlugin)
   await app.register(incidentsPlugin, { clock })
   await app.register(promqlPlugin, {
+    ...(config.queryWorkers === undefined ? {} : { workers: config.queryWorkers }),
     clock,
     metadata: prometheusMetadata(),
     rules: () => prometheusRules(app.rules.groups()),
     alerts: () => prometheusAlerts(app.rules.activeAlerts()),
+    targets: () => prometheusTargets(app.inventory),
   })
   await app.register(rulesPlugin, { clock, config })
   await app.register(inventoryPlugin, { clock })
   await app.register(ingestPlugin, { clock, config })
   await app.register(writeRoutes, { clock })
+  await app.register(backupPlugin, { clock, config })
   await app.register(consolePlugin)
   openApiRoute(app)
   return app

@@ -23,6 +23,8 @@ const HubFile = Type.Object(
     failedSignInsPerMinute: Type.Integer({ default: 600, minimum: 1 }),
     signInsPerMinute: Type.Integer({ default: 20, minimum: 1 }),
     maxSessions: Type.Integer({ default: 10_000, minimum: 1 }),
+    /** Threads for heavy queries; absent: two, or one on a single core. */
+    queryWorkers: Type.Optional(Type.Integer({ minimum: 0, maximum: 64 })),
     logLevel: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
       default: 'info',
     }),
@@ -35,6 +37,8 @@ export type HubConfig = Readonly<Static<typeof HubFile>> & {
   readonly host: string
   readonly port: number
   readonly adminToken?: string
+  /** The file that CALLWARD_CONFIG names. */
+  readonly configFile?: string
   /** True for the demo: the data folder is marked and every screen says so. */
   readonly demo: boolean
 }
@@ -99,6 +103,7 @@ export function readHubConfig(
     ...address,
     demo: environment.CALLWARD_DEMO === '1',
     ...(adminToken === undefined ? {} : { adminToken }),
+    ...(environment.CALLWARD_CONFIG ? { configFile: environment.CALLWARD_CONFIG } : {}),
   })
 }
 

@@ -1,22 +1,34 @@
 /**
- * The session protocol both sides speak, version 1 (docs/protocol.md): JSON text frames for control,
- * one binary frame a report. This folder imports nothing.
+ * The session protocol both sides speak (docs/protocol.md): JSON text frames for control, one binary frame a report.
+ * This folder imports nothing.
  */
 
 /** Milliseconds since the epoch, UTC. */
 export type Millis = number
 
-/** Version both sides must agree on; a hub refuses a hello of any other with `unsupported_version`. */
-export const protocolVersion = 1
+/** Versions this build speaks. A hello names those of the collector, the welcome the highest both speak. */
+export const protocolVersions: readonly number[] = [1]
+
+/** The highest version both sides speak; undefined when there is none. */
+export function commonVersion(theirs: readonly number[]): number | undefined {
+  return protocolVersions.reduce<number | undefined>(
+    (best, one) => (theirs.includes(one) && (best === undefined || one > best) ? one : best),
+    undefined,
+  )
+}
+
+/** Thrown for a frame that cannot be read; the session is closed with `badFrame`. */
+export class FrameError extends Error {}
 
 /** WebSocket close codes of a session (4000-4999 are for applications, RFC 6455 §7.4.2). */
 export const closeCodes = {
   badFrame: 4400,
   unauthorized: 4401,
   forbidden: 4403,
+  notReading: 4408,
+  replaced: 4409,
   tooLarge: 4413,
   unsupportedVersion: 4426,
-  replaced: 4409,
   shuttingDown: 4503,
   storageUnavailable: 4507,
 } as const
@@ -33,8 +45,12 @@ export const limits = {
   labelCharacters: 1024,
   /** Bytes of one facts document. */
   factsBytes: 1024 * 1024,
-  /** Unacknowledged reports a collector sends ahead. */
+  /** Unacknowledged reports a collector sends ahead, both lanes together. */
   reportsInFlight: 64,
+  /** Those of them that may be of the lane `backlog`, so that a live report always finds room. */
+  backlogInFlight: 48,
+  /** Versions one hello may name. */
+  protocolsOffered: 32,
 } as const
 
 /** What a section of a report could see; "no permission" never looks healthy. */
@@ -65,7 +81,8 @@ export interface HostLabels {
 /** First frame of a session, collector to hub. Authentication is the HTTP upgrade's bearer token. */
 export interface Hello {
   readonly type: 'hello'
-  readonly protocol: number
+  /** Versions of this protocol the collector speaks, in any order. */
+  readonly protocols: readonly number[]
   /** Random id made at the collector's first start and kept on its disk; a UUID. */
   readonly collector: string
   /** New whenever the collector lost its unsent reports; sequences restart at 1 in a new epoch. */
@@ -81,10 +98,11 @@ export interface Hello {
 /** The hub's answer: from which sequence on it wants reports. */
 export interface Welcome {
   readonly type: 'welcome'
+  /** The version of this session. */
   readonly protocol: number
   readonly hub: string
-  /** Highest sequence committed for (collector, epoch, lane `live`); 0 when none. */
-  readonly committed: number
+  /** Highest sequence committed for (collector, epoch) in each lane; 0 when none. */
+  readonly committed: Readonly<Record<Lane, number>>
   /** Hashes of the facts the hub already holds, by document name. */
   readonly facts: Readonly<Record<string, string>>
   /** Hub's wall clock when sent. */
@@ -136,6 +154,8 @@ export interface ErrorFrame {
   readonly type: 'error'
   readonly code: string
   readonly message: string
+  /** With `unsupported_version`: what the hub speaks. */
+  readonly protocols?: readonly number[]
 }
 
 export interface Bye {
@@ -149,7 +169,9 @@ export type HubFrame = Welcome | Ack | Refusal | ErrorFrame
 /** Live reports overtake the backlog; contiguity is counted per lane. */
 export type Lane = 'live' | 'backlog'
 
-/** One report: the values of the whole dictionary at one instant. */
+export const lanes: readonly Lane[] = ['live', 'backlog']
+
+/** One report: a value for every series of the session's dictionary at one instant. */
 export interface Report {
   readonly lane: Lane
   readonly sequence: number
@@ -157,10 +179,10 @@ export interface Report {
   readonly wall: Millis
   /** Collector's monotonic clock, milliseconds, same instant. */
   readonly monotonic: number
-  /** Indexes into the session's dictionary. */
-  readonly indexes: Uint32Array
-  /** Same length as `indexes`. */
+  /** As long as the dictionary. */
   readonly values: Float64Array
-  /** Dictionary indexes of series that ended (staleness). */
-  readonly stale: Uint32Array
+  /** Bit c (bit `c & 7` of byte `c >> 3`) set: series c has no value in this report. Undefined: all have one. */
+  readonly absent: Uint8Array | undefined
+  /** Bit c set: series c ends with this report and has no value in it; never also absent. */
+  readonly stale: Uint8Array | undefined
 }

@@ -10,7 +10,14 @@ export interface Hub {
   /** Where the token came from, for messages: an option, a variable, a file. */
   readonly tokenFrom: string
   /** Calls a REST route and returns its JSON. Throws CommandError with the hub's reason and the next step. */
-  call<T>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<T>
+  call<T>(
+    method: 'GET' | 'POST' | 'DELETE',
+    path: string,
+    body?: unknown,
+    timeoutMilliseconds?: number,
+  ): Promise<T>
+  /** Calls a route whose answer is a stream, which may last. Throws CommandError as `call` does. */
+  stream(method: 'GET' | 'POST', path: string): Promise<Response>
 }
 
 const defaultUrl = 'http://127.0.0.1:9770'
@@ -27,8 +34,23 @@ export function hubOf(call: Call): Hub {
     url,
     token,
     tokenFrom: from,
-    call: (method, path, body) => request(url, token, from, method, path, body),
+    call: async <T>(
+      method: string,
+      path: string,
+      body?: unknown,
+      timeoutMilliseconds = timeoutMs,
+    ) => {
+      const signal = AbortSignal.timeout(timeoutMilliseconds)
+      const { text } = await request(url, token, from, method, path, body, signal, textOf)
+      return parsed<T>(text, url)
+    },
+    stream: (method, path) =>
+      request(url, token, from, method, path, undefined, undefined, async (response) => response),
   }
+}
+
+async function textOf(response: Response): Promise<{ text: string }> {
+  return { text: await response.text() }
 }
 
 /** Address for REST; a collector's `ws://…/session` is understood. Throws UsageError. */
@@ -104,26 +126,28 @@ async function request<T>(
   method: string,
   path: string,
   body: unknown,
+  signal: AbortSignal | undefined,
+  read: (response: Response) => Promise<T>,
 ): Promise<T> {
   let response: Response
-  let text: string
+  let refused: string
   try {
     response = await fetch(`${url}${path}`, {
       method,
       headers: {
         authorization: `Bearer ${token}`,
-        accept: 'application/json',
+        accept: 'application/json, */*;q=0.5',
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(timeoutMs),
+      ...(signal === undefined ? {} : { signal }),
     })
-    text = await response.text()
+    if (response.ok) return await read(response)
+    refused = await response.text()
   } catch (error) {
     throw new CommandError(unreachable(url, error))
   }
-  if (response.ok) return parsed<T>(text, url)
-  throw new CommandError(refusal(response.status, text, from))
+  throw new CommandError(refusal(response.status, refused, from))
 }
 
 /** What to say when nothing answers at an address. */

@@ -2,13 +2,16 @@ import { realpathSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { alertsCommand } from './alerts.ts'
+import { backupCommand } from './backup.ts'
 import { type Call, type Command, CommandError, type Terminal, UsageError } from './command.ts'
 import { hostsCommand } from './hosts.ts'
 import { hubOf } from './hub.ts'
 import { incidentCommand } from './incident.ts'
 import { incidentsCommand } from './incidents.ts'
+import { restoreCommand } from './restore.ts'
 import { signInCommand } from './sign-in.ts'
 import { start, startHelp } from './start.ts'
+import { storeCommand } from './store.ts'
 import { tokenCommand } from './token.ts'
 import { versionCommand } from './version.ts'
 import { watchCommand } from './watch.ts'
@@ -21,6 +24,9 @@ const commands: readonly Command[] = [
   hostsCommand,
   signInCommand,
   tokenCommand,
+  backupCommand,
+  restoreCommand,
+  storeCommand,
   versionCommand,
 ]
 

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { AlertChange, AlertView } from '../../alerts/alert.ts'
 import type { Clock, Millis } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
 import { uuid } from '../ids.ts'
 import type { RecordsTransaction } from '../records/records.ts'
-import type { IncidentRow, RecordsSchema } from '../records/schema.ts'
+import type { IncidentFactRow, IncidentRow, RecordsSchema } from '../records/schema.ts'
 import {
   alertFact,
   hubActor,
@@ -35,20 +35,33 @@ export class IncidentStore {
    * if this very alert was in it.
    */
   async current(tx: RecordsTransaction, alert: AlertView): Promise<IncidentRow | undefined> {
-    const ofHost = tx
-      .selectFrom('incidents')
-      .selectAll('incidents')
-      .where('incidents.join_key', '=', joinKey(alert))
-      .orderBy('incidents.number', 'desc')
-      .limit(1)
-    const open = await ofHost.where('incidents.state', '!=', 'resolved').executeTakeFirst()
-    if (open !== undefined) return open
-    return ofHost
-      .where('incidents.resolved_at', '>=', this.#clock.now() - stabilityWindowMillis)
-      .innerJoin('incident_alerts', 'incident_alerts.incident_id', 'incidents.id')
-      .innerJoin('alerts', 'alerts.id', 'incident_alerts.alert_id')
-      .where('alerts.fingerprint', '=', alert.fingerprint)
-      .executeTakeFirst()
+    return (
+      tx
+        .selectFrom('incidents')
+        .selectAll()
+        .where('join_key', '=', joinKey(alert))
+        .where((is) =>
+          is.or([
+            is('state', '!=', 'resolved'),
+            is.and([
+              is('resolved_at', '>=', this.#clock.now() - stabilityWindowMillis),
+              is.exists(
+                is
+                  .selectFrom('incident_alerts')
+                  .innerJoin('alerts', 'alerts.id', 'incident_alerts.alert_id')
+                  .select('alerts.id')
+                  .whereRef('incident_alerts.incident_id', '=', 'incidents.id')
+                  .where('alerts.fingerprint', '=', alert.fingerprint),
+              ),
+            ]),
+          ]),
+        )
+        // An open one goes before every resolved one.
+        .orderBy((is) => is.case().when('state', '=', 'resolved').then(1).else(0).end())
+        .orderBy('number', 'desc')
+        .limit(1)
+        .executeTakeFirst()
+    )
   }
 
   async open(
@@ -59,13 +72,8 @@ export class IncidentStore {
     const { alert } = change
     const now = this.#clock.now()
     const frozen = runbook === undefined ? undefined : await this.#freeze(tx, runbook)
-    const last = await tx
-      .selectFrom('incidents')
-      .select((s) => s.fn.max('number').as('number'))
-      .executeTakeFirst()
-    const row: IncidentRow = {
+    const row = {
       id: uuid(now),
-      number: Number(last?.number ?? 0) + 1,
       title: titleOf(alert),
       severity: 'sev2',
       state: 'open',
@@ -79,48 +87,70 @@ export class IncidentStore {
       resolved_at: null,
       updated_at: now,
     }
-    await tx.insertInto('incidents').values(row).execute()
-    for (const fact of openingFacts(alert, frozen)) await this.addFact(tx, row.id, fact)
-    await this.join(tx, row.id, change)
-    return row
+    const { number } = await tx
+      .insertInto('incidents')
+      .values((is) => ({
+        ...row,
+        number: sql<number>`(${is
+          .selectFrom('incidents as other')
+          .select((s) => sql<number>`coalesce(${s.fn.max('other.number')}, 0) + 1`.as('next'))})`,
+      }))
+      .returning('number')
+      .executeTakeFirstOrThrow()
+    await this.#joinAlert(tx, row.id, alert.id)
+    const facts = [...openingFacts(alert, frozen), alertFact(change)]
+    await tx
+      .insertInto('incident_facts')
+      .values(facts.map((fact, index) => this.#factRow(row.id, index + 1, fact)))
+      .execute()
+    return { ...row, number: Number(number) }
   }
 
   async join(tx: RecordsTransaction, incidentId: string, change: AlertChange): Promise<void> {
-    await tx
-      .insertInto('incident_alerts')
-      .values({ incident_id: incidentId, alert_id: change.alert.id, joined_at: this.#clock.now() })
-      .onConflict((conflict) => conflict.columns(['incident_id', 'alert_id']).doNothing())
-      .execute()
+    await this.#joinAlert(tx, incidentId, change.alert.id)
     await this.addFact(tx, incidentId, alertFact(change))
   }
 
   /** Adds a fact at the end; facts are never changed. */
   async addFact(tx: RecordsTransaction, incidentId: string, fact: NewFact): Promise<void> {
-    const now = this.#clock.now()
-    const last = await tx
-      .selectFrom('incident_facts')
-      .select((s) => s.fn.max('sequence').as('sequence'))
-      .where('incident_id', '=', incidentId)
-      .executeTakeFirst()
     await tx
       .insertInto('incident_facts')
-      .values({
-        id: uuid(now),
-        incident_id: incidentId,
-        sequence: Number(last?.sequence ?? 0) + 1,
-        kind: fact.kind,
-        value: JSON.stringify(fact.value),
-        certainty: fact.certainty,
-        occurred_at: fact.occurredAt,
-        recorded_at: now,
-        recorded_by: fact.recordedBy,
-        supersedes: null,
-      })
+      .values((is) => ({
+        ...this.#factRow(incidentId, 0, fact),
+        sequence: sql<number>`(${is
+          .selectFrom('incident_facts as other')
+          .select((s) => sql<number>`coalesce(${s.fn.max('other.sequence')}, 0) + 1`.as('next'))
+          .where('other.incident_id', '=', incidentId)})`,
+      }))
       .execute()
     await tx
       .updateTable('incidents')
-      .set({ updated_at: now })
+      .set({ updated_at: this.#clock.now() })
       .where('id', '=', incidentId)
+      .execute()
+  }
+
+  #factRow(incidentId: string, sequence: number, fact: NewFact): IncidentFactRow {
+    const now = this.#clock.now()
+    return {
+      id: uuid(now),
+      incident_id: incidentId,
+      sequence,
+      kind: fact.kind,
+      value: JSON.stringify(fact.value),
+      certainty: fact.certainty,
+      occurred_at: fact.occurredAt,
+      recorded_at: now,
+      recorded_by: fact.recordedBy,
+      supersedes: null,
+    }
+  }
+
+  async #joinAlert(tx: RecordsTransaction, incidentId: string, alertId: string): Promise<void> {
+    await tx
+      .insertInto('incident_alerts')
+      .values({ incident_id: incidentId, alert_id: alertId, joined_at: this.#clock.now() })
+      .onConflict((conflict) => conflict.columns(['incident_id', 'alert_id']).doNothing())
       .execute()
   }
 

@@ -13,9 +13,13 @@ import { OpenIncidentSeries } from './series.ts'
 export interface Incidents {
   /**
    * Takes a change of an alert into its incident, inside the caller's transaction: a critical alert opens
-   * one, related alerts join it, recovery of all resolves it. The caller flushes live messages after commit.
+   * one, related alerts join it, recovery of all resolves it. Gives the alert's incident, if it has one. The
+   * caller flushes live messages after commit.
    */
-  alertChanged(tx: RecordsTransaction, change: AlertChange): Promise<void>
+  alertChanged(
+    tx: RecordsTransaction,
+    change: AlertChange,
+  ): Promise<{ readonly id: string; readonly number: number } | undefined>
   /** Also acknowledges the incident's firing alerts. Throws not_found, conflict. */
   acknowledge(id: string, by: Principal, note?: string): Promise<void>
   note(id: string, by: Principal, text: string): Promise<void>
@@ -49,9 +53,10 @@ export const incidentsPlugin = fp(
 
     app.decorate('incidents', {
       async alertChanged(tx, alertChange) {
-        await changes.take(tx, alertChange)
+        const incident = await changes.take(tx, alertChange)
         series.refresh()
         app.live.hint('incidents')
+        return incident && { id: incident.id, number: Number(incident.number) }
       },
       async acknowledge(id, by, note) {
         await change(id, 'acknowledged', (tx, row) =>

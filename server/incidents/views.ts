@@ -5,7 +5,8 @@ import type { AlertRow, IncidentFactRow, IncidentRow, RecordsSchema } from '../r
 import type { AlertOfIncident, FactView, IncidentSummary } from './schema.ts'
 
 type Database = Kysely<RecordsSchema>
-type Summary = Static<typeof IncidentSummary>
+/** What lists and pushed messages show of an incident. */
+export type Summary = Static<typeof IncidentSummary>
 
 /** What lists and pushed messages show of incidents; one query for all their alerts. */
 export async function summaries(db: Database, rows: readonly IncidentRow[]): Promise<Summary[]> {
@@ -20,23 +21,33 @@ export async function summaries(db: Database, rows: readonly IncidentRow[]): Pro
       rows.map(({ id }) => id),
     )
     .execute()
-  return rows.map((row) => {
-    const own = alerts.filter(({ incident_id }) => incident_id === row.id)
-    return {
-      id: row.id,
-      number: row.number,
-      title: row.title,
-      severity: row.severity,
-      state: row.state as Summary['state'],
-      server: row.server,
-      openedAt: rfc3339(row.opened_at),
-      acknowledgedAt: orNull(row.acknowledged_at),
-      acknowledgedBy: row.acknowledged_by,
-      resolvedAt: orNull(row.resolved_at),
-      simulated: own.some(({ labels }) => labelsOf(labels)['simulated'] === 'true'),
-      firing: own.filter(({ state }) => state === 'firing').length,
-    }
-  })
+  return rows.map((row) =>
+    summaryOf(
+      row,
+      alerts.filter(({ incident_id }) => incident_id === row.id),
+    ),
+  )
+}
+
+/** The summary of an incident whose alerts are known: their state, and their labels as JSON. */
+export function summaryOf(
+  row: IncidentRow,
+  alerts: readonly Pick<AlertRow, 'state' | 'labels'>[],
+): Summary {
+  return {
+    id: row.id,
+    number: row.number,
+    title: row.title,
+    severity: row.severity,
+    state: row.state as Summary['state'],
+    server: row.server,
+    openedAt: rfc3339(row.opened_at),
+    acknowledgedAt: orNull(row.acknowledged_at),
+    acknowledgedBy: row.acknowledged_by,
+    resolvedAt: orNull(row.resolved_at),
+    simulated: alerts.some(({ labels }) => labelsOf(labels)['simulated'] === 'true'),
+    firing: alerts.filter(({ state }) => state === 'firing').length,
+  }
 }
 
 export function factView(row: IncidentFactRow): Static<typeof FactView> {

@@ -22,11 +22,13 @@ interface Reading {
  */
 export class ClockOffset {
   #previous: Reading | undefined
-  #differences: number[]
+  readonly #differences: number[]
+  #least: number
 
   /** `difference` is the hub's wall clock minus the hello's, in milliseconds. */
   constructor(difference: number) {
     this.#differences = [difference]
+    this.#least = difference
   }
 
   /** Takes a live report's clocks into account; milliseconds. */
@@ -38,16 +40,16 @@ export class ClockOffset {
     const arrivedApart = reading.receivedAt - previous.receivedAt
     if (apart <= 0 || Math.abs(arrivedApart - apart) > apart / 2) return
     const stepped = reading.wall - previous.wall - apart
-    if (Math.abs(stepped) > stepMillis) this.#differences = []
-    this.#differences = [
-      ...this.#differences.slice(1 - windowLength),
-      reading.receivedAt - reading.wall,
-    ]
+    const differences = this.#differences
+    if (Math.abs(stepped) > stepMillis) differences.length = 0
+    if (differences.length === windowLength) differences.shift()
+    differences.push(reading.receivedAt - reading.wall)
+    this.#least = Math.min(...differences)
   }
 
   /** Hub's clock minus collector's, milliseconds; positive when the collector is behind. */
   get millis(): number {
-    return Math.min(...this.#differences)
+    return this.#least
   }
 }
 

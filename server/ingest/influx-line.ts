@@ -1,5 +1,8 @@
 import type { Millis } from '../clock.ts'
-import { type WrittenSeries, writeLimits } from './write-batch.ts'
+import type { Labels } from '../store/reader.ts'
+import type { StoreWriter } from '../store/writer.ts'
+import { SampleColumns, type Written } from './sample-columns.ts'
+import { writeLimits } from './write-batch.ts'
 import { WriteRefused } from './write-refused.ts'
 
 /** Bytes of one request of lines. */
@@ -35,7 +38,8 @@ export function precisionOf(text: string | undefined): Precision {
 
 export interface ParsedLines {
   /** One series with one sample a field, in the order of the text. */
-  readonly series: readonly WrittenSeries[]
+  readonly labels: readonly Labels[]
+  readonly samples: SampleColumns
   /** Text fields left out. */
   readonly textFields: number
   /** Lines of which nothing is kept. */
@@ -76,6 +80,19 @@ export function parseLines(text: string, precision: Precision, now: Millis): Par
   return scanner.scan()
 }
 
+/** What was parsed in the form all write protocols share. */
+export function writtenLines(
+  { labels, samples }: ParsedLines,
+  intern: StoreWriter['intern'],
+): Written {
+  return {
+    samples,
+    series: labels.length,
+    id: (series) => intern(labels[series]!),
+    instance: (series) => labels[series]?.['instance'],
+  }
+}
+
 const tagEscapes = ',= '
 const measurementEscapes = ', '
 
@@ -84,7 +101,8 @@ class LineScanner {
   readonly #unit: bigint
   readonly #now: Millis
   #at = 0
-  readonly #series: WrittenSeries[] = []
+  readonly #labels: Labels[] = []
+  readonly #samples = new SampleColumns()
   /** Text fields of the lines kept, and of the present line. */
   #textFields = 0
   #lineTextFields = 0
@@ -117,7 +135,13 @@ class LineScanner {
       }
       line += this.#lineEnds(start, this.#at)
     }
-    return { series: this.#series, textFields: this.#textFields, faults, firstFault }
+    return {
+      labels: this.#labels,
+      samples: this.#samples,
+      textFields: this.#textFields,
+      faults,
+      firstFault,
+    }
   }
 
   #lineEnds(start: number, end: number): number {
@@ -169,17 +193,17 @@ class LineScanner {
     }))
     if (named.some(({ name }) => name.length > writeLimits.labelNameLength))
       throw new LineFault(`a name is longer than ${writeLimits.labelNameLength} characters`)
-    if (this.#series.length + named.length > writeLimits.samples)
+    if (this.#labels.length + named.length > writeLimits.samples)
       throw new WriteRefused(
         'too_large',
         `The request holds more than ${writeLimits.samples} values; send fewer lines in one request.`,
       )
     this.#textFields += this.#lineTextFields
-    for (const { name, value } of named)
-      this.#series.push({
-        labels: { ...tags, __name__: name },
-        samples: [{ t, value, stale: false }],
-      })
+    for (const { name, value } of named) {
+      this.#labels.push({ ...tags, __name__: name })
+      this.#samples.push(t, value, false)
+      this.#samples.endSeries()
+    }
   }
 
   #tags(): Record<string, string> {

@@ -3,7 +3,13 @@ import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
-import { linesBytes, type ParsedLines, parseLines, precisionOf } from './influx-line.ts'
+import {
+  linesBytes,
+  type ParsedLines,
+  parseLines,
+  precisionOf,
+  writtenLines,
+} from './influx-line.ts'
 import { type Dropped, droppedSentence } from './write-batch.ts'
 import { commitWrite, retryAfterSeconds, type WriteContext, writeFault } from './write-context.ts'
 import { WriteRefused } from './write-refused.ts'
@@ -58,15 +64,15 @@ function encodingOf(request: FastifyRequest): string | undefined {
 
 /** What was left out, as InfluxDB words it: clients look for `partial write` and `unable to parse`. */
 function partialSentence(lines: ParsedLines, dropped: readonly Dropped[]): string | undefined {
-  const { firstFault, faults, series } = lines
+  const { firstFault, faults, labels } = lines
   if (firstFault === undefined && dropped.length === 0) return undefined
   const parts: string[] = []
   if (firstFault !== undefined) parts.push(`line ${firstFault.line}: ${firstFault.reason}.`)
   if (faults > 1) parts.push(`${faults} lines are faulty.`)
   if (dropped.length > 0) parts.push(droppedSentence(dropped))
-  const left = dropped.reduce((sum, { samples }) => sum - samples, series.length)
+  const left = dropped.reduce((sum, { samples }) => sum - samples, labels.length)
   if (left > 0) parts.push('The rest is stored.')
-  return `${series.length > 0 ? 'partial write' : 'unable to parse'}: ${parts.join(' ')}`
+  return `${labels.length > 0 ? 'partial write' : 'unable to parse'}: ${parts.join(' ')}`
 }
 
 /** InfluxDB line protocol under `/influx`: the write routes of InfluxDB 1 and 2, and `ping`. */
@@ -105,7 +111,12 @@ export async function influxRoutes(app: FastifyInstance, context: WriteContext) 
         )
         count(lines.textFields, 'text_field')
         count(lines.faults, 'faulty_line')
-        const dropped = await commitWrite(app, context, protocol, lines.series)
+        const dropped = await commitWrite(
+          app,
+          context,
+          protocol,
+          writtenLines(lines, app.store.intern),
+        )
         const sentence = partialSentence(lines, dropped)
         return sentence === undefined ? reply.code(204).send() : answer(reply, 400, sentence)
       },

@@ -13,18 +13,19 @@ export function ingestMetrics(registry: Registry, sessions: () => number) {
       this.set(sessions())
     },
   })
+  const reports = new Counter({
+    name: 'callward_ingest_reports_total',
+    help: 'Reports taken in, by lane.',
+    labelNames: ['lane'],
+    registers,
+  })
   return {
     samples: new Counter({
       name: 'callward_ingest_samples_total',
       help: 'Samples taken in.',
       registers,
     }),
-    reports: new Counter({
-      name: 'callward_ingest_reports_total',
-      help: 'Reports taken in, by lane.',
-      labelNames: ['lane'],
-      registers,
-    }),
+    reports: { live: reports.labels('live'), backlog: reports.labels('backlog') },
     repeated: new Counter({
       name: 'callward_ingest_repeated_total',
       help: 'Reports sent again that were already in.',

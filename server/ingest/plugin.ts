@@ -5,6 +5,7 @@ import { closeCodes, limits } from '../../collector/wire/frames.ts'
 import type { Clock } from '../clock.ts'
 import type { HubConfig } from '../config.ts'
 import { CallwardError } from '../errors.ts'
+import { HostNews } from './host-news.ts'
 import { ingestMetrics } from './metrics.ts'
 import { Session } from './session.ts'
 
@@ -22,6 +23,11 @@ export const ingestPlugin = fp(
     const sessions = new Set<Session>()
     const byCollector = new Map<string, Session>()
     const metrics = ingestMetrics(app.telemetry.registry, () => sessions.size)
+
+    const news = new HostNews(({ collector, instance, heardAt }, fresh) => {
+      app.inventory.reported(collector, heardAt)
+      if (fresh) app.rules.hostReported(instance)
+    })
 
     function greeted(session: Session): void {
       const collector = session.collector as string
@@ -51,6 +57,8 @@ export const ingestPlugin = fp(
         unanswered = 0
       })
       const timer = setInterval(() => {
+        // While the disk holds up a session its socket is not read: a pong may wait there.
+        if (socket.isPaused) return
         if (unanswered >= unansweredPings) return socket.terminate()
         unanswered += 1
         socket.ping()
@@ -98,7 +106,8 @@ export const ingestPlugin = fp(
         throw error
       }
       sockets.handleUpgrade(request, socket, head, (webSocket) => {
-        const session = new Session({ app, clock, socket: webSocket, metrics, onHello: greeted })
+        const onHello = greeted
+        const session = new Session({ app, clock, socket: webSocket, metrics, news, onHello })
         sessions.add(session)
         const stopWatching = watch(session, webSocket, request)
         ended(session).finally(stopWatching)
@@ -106,6 +115,7 @@ export const ingestPlugin = fp(
     })
 
     app.addHook('preClose', async () => {
+      news.stop()
       for (const session of sessions) session.close(closeCodes.shuttingDown, 'the hub is stopping')
       await Promise.race([
         Promise.all([...sessions].map(({ closed }) => closed)),

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { decodeRemoteWrite, remoteWriteBytes, speaksVersion1 } from './remote-write.ts'
+import { RemoteWriteDecoder, remoteWriteBytes, speaksVersion1 } from './remote-write.ts'
 import { droppedSentence } from './write-batch.ts'
 import { commitWrite, retryAfterSeconds, type WriteContext, writeFault } from './write-context.ts'
 import { WriteRefused } from './write-refused.ts'
@@ -30,6 +30,7 @@ function checkHeaders(request: FastifyRequest): void {
 /** Prometheus remote write 1.0 at `/prom/api/v1/write`; answers in plain text, as Prometheus does. */
 export async function remoteWriteRoutes(app: FastifyInstance, context: WriteContext) {
   const { metrics, budget } = context
+  const decoder = new RemoteWriteDecoder((labels) => app.store.intern(labels))
   app.setErrorHandler((error: Error, request, reply) => {
     const fault = writeFault(error, request)
     metrics.rejected.labels(protocol, fault.reason).inc()
@@ -55,10 +56,10 @@ export async function remoteWriteRoutes(app: FastifyInstance, context: WriteCont
     async (request, reply) => {
       if (!Buffer.isBuffer(request.body))
         throw new WriteRefused('malformed', 'The body is empty; send a snappy block.')
-      const { series, ignored } = decodeRemoteWrite(request.body)
-      for (const [kind, count] of Object.entries(ignored))
+      const written = decoder.decode(request.body)
+      for (const [kind, count] of Object.entries(written.ignored))
         if (count > 0) metrics.rejected.labels(protocol, kind).inc(count)
-      const dropped = await commitWrite(app, context, protocol, series)
+      const dropped = await commitWrite(app, context, protocol, written)
       if (dropped.length === 0) return reply.code(204).send()
       // Not 5xx: what was dropped now would be dropped again.
       return answer(reply, 400, `${droppedSentence(dropped)} The rest is stored.`)

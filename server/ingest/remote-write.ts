@@ -1,7 +1,11 @@
 import { isUtf8 } from 'node:buffer'
 import type { Millis } from '../clock.ts'
+import type { Labels } from '../store/reader.ts'
+import type { StoreWriter } from '../store/writer.ts'
+import { LabelCache } from './label-cache.ts'
+import { SampleColumns, type Written } from './sample-columns.ts'
 import { decodeSnappy } from './snappy.ts'
-import { type WrittenSample, type WrittenSeries, writeLimits } from './write-batch.ts'
+import { writeLimits } from './write-batch.ts'
 import { WriteRefused } from './write-refused.ts'
 
 /** Bytes of one remote write request. */
@@ -11,8 +15,7 @@ export const remoteWriteBytes = {
 } as const
 
 /** A decoded request; what the hub does not keep is counted. */
-export interface RemoteWrite {
-  readonly series: readonly WrittenSeries[]
+export interface RemoteWrite extends Written {
   readonly ignored: { metadata: number; exemplars: number; histograms: number }
 }
 
@@ -23,15 +26,17 @@ function malformed(detail: string): WriteRefused {
 /** Reads protobuf fields between two positions of a buffer; never outside them. */
 class FieldReader {
   readonly bytes: Buffer
+  readonly view: DataView
   at: number
   end: number
   /** Wire type of the field that `next` found. */
   #type = 0
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, at = 0, end = bytes.length) {
     this.bytes = bytes
-    this.at = 0
-    this.end = bytes.length
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    this.at = at
+    this.end = end
   }
 
   /** Number of the next field before `end`; 0 when there is none. */
@@ -46,18 +51,35 @@ class FieldReader {
 
   /** A varint as a signed 64-bit whole number; beyond 2^53 it is rounded. */
   varint(): number {
-    let low = 0
-    let high = 0
+    // Nearly every tag and length is one byte.
+    if (this.at < this.end) {
+      const byte = this.bytes[this.at]!
+      if (byte < 0x80) {
+        this.at++
+        return byte
+      }
+    }
+    return this.#longVarint()
+  }
+
+  #longVarint(): number {
+    const { bytes, end } = this
+    let at = this.at
+    // Four bytes of seven bits, four more, and what is left of 64 bits.
+    let first = 0
+    let second = 0
+    let third = 0
     for (let i = 0; i < 10; i++) {
-      if (this.at >= this.end) throw malformed('it ends within a number')
-      const byte = this.bytes[this.at++]!
+      if (at >= end) throw malformed('it ends within a number')
+      const byte = bytes[at++]!
       const bits = byte & 0x7f
-      if (i < 4) low += bits * 2 ** (7 * i)
-      else if (i === 4) {
-        low += (bits & 0x0f) * 2 ** 28
-        high = bits >> 4
-      } else high += bits * 2 ** (7 * i - 32)
-      if (byte < 0x80) return (high | 0) * 2 ** 32 + low
+      if (i < 4) first |= bits << (7 * i)
+      else if (i < 8) second |= bits << (7 * (i - 4))
+      else third |= bits << (7 * (i - 8))
+      if (byte < 0x80) {
+        this.at = at
+        return ((second >>> 4) | (third << 24)) * 2 ** 32 + ((first | (second << 28)) >>> 0)
+      }
     }
     throw malformed('a number is longer than 10 bytes')
   }
@@ -99,33 +121,6 @@ class FieldReader {
   }
 }
 
-/** Decodes a request: snappy block, protobuf. Throws WriteRefused; changes nothing. */
-export function decodeRemoteWrite(body: Buffer): RemoteWrite {
-  return decodeWriteRequest(decodeSnappy(body, remoteWriteBytes.decoded))
-}
-
-/** Decodes the protobuf message `prometheus.WriteRequest`. Throws WriteRefused. */
-export function decodeWriteRequest(bytes: Buffer): RemoteWrite {
-  const reader = new FieldReader(bytes)
-  const series: WrittenSeries[] = []
-  const ignored = { metadata: 0, exemplars: 0, histograms: 0 }
-  let samples = 0
-  for (let field = reader.next(); field !== 0; field = reader.next()) {
-    if (field === 1) {
-      if (series.length >= writeLimits.series) throw tooMany(`${writeLimits.series} series`)
-      const one = readSeries(reader, series.length + 1, writeLimits.samples - samples, ignored)
-      samples += one.samples.length
-      series.push(one)
-    } else if (field === 4 || field === 5) {
-      throw new WriteRefused('unsupported', speaksVersion1)
-    } else {
-      if (field === 3) ignored.metadata++
-      reader.skip()
-    }
-  }
-  return { series, ignored }
-}
-
 /** Said to senders of remote write 2.0. */
 export const speaksVersion1 =
   'The hub takes remote write 1.0 only: leave protobuf_message at prometheus.WriteRequest.'
@@ -137,52 +132,159 @@ function tooMany(what: string): WriteRefused {
   )
 }
 
-function readSeries(
-  reader: FieldReader,
-  number: number,
-  samplesLeft: number,
-  ignored: RemoteWrite['ignored'],
-): WrittenSeries {
-  const outer = reader.end
-  reader.end = reader.fieldEnd('a series')
-  const labels = new LabelReader(number)
-  const samples: WrittenSample[] = []
-  for (let field = reader.next(); field !== 0; field = reader.next()) {
-    if (field === 1) labels.read(reader)
-    else if (field === 2) {
-      if (samples.length >= samplesLeft) throw tooMany(`${writeLimits.samples} samples`)
-      samples.push(readSample(reader))
-    } else {
-      if (field === 3) ignored.exemplars++
-      else if (field === 4) ignored.histograms++
-      reader.skip()
-    }
-  }
-  reader.end = outer
-  return { labels: labels.finish(), samples }
+/** A series that no request brought before. */
+interface NewSeries {
+  readonly labels: Labels
+  /** Its label section as sent. */
+  readonly view: DataView
+  readonly start: number
+  readonly end: number
 }
 
 const staleHigh = 0x7ff0_0000
 const staleLow = 2
 
-function readSample(reader: FieldReader): WrittenSample {
-  const outer = reader.end
-  reader.end = reader.fieldEnd('a sample')
-  let value = 0
-  let stale = false
-  let t: Millis = 0
-  for (let field = reader.next(); field !== 0; field = reader.next()) {
-    if (field === 1) {
-      const at = reader.fixed64('a value')
-      const { bytes } = reader
-      // By its bits: the mark is one of many NaNs, and a number need not keep which.
-      stale = bytes.readUInt32LE(at + 4) === staleHigh && bytes.readUInt32LE(at) === staleLow
-      value = stale ? Number.NaN : bytes.readDoubleLE(at)
-    } else if (field === 2) t = reader.whole('a time')
-    else reader.skip()
+/** Decodes requests one after the other; what it gives is valid until the next one. */
+export class RemoteWriteDecoder implements RemoteWrite {
+  readonly #intern: StoreWriter['intern']
+  readonly #cache: LabelCache
+  readonly samples = new SampleColumns()
+  /** Of each series of the request: the store's id, or -1 when it is in `#new`. */
+  readonly #ids: number[] = []
+  readonly #instances: (string | undefined)[] = []
+  readonly #new = new Map<number, NewSeries>()
+  ignored = { metadata: 0, exemplars: 0, histograms: 0 }
+
+  constructor(intern: StoreWriter['intern'], cache: LabelCache = new LabelCache()) {
+    this.#intern = intern
+    this.#cache = cache
   }
-  reader.end = outer
-  return { t, value, stale }
+
+  get series(): number {
+    return this.#ids.length
+  }
+
+  /** Decodes a request: snappy block, protobuf. Throws WriteRefused; makes no series. */
+  decode(body: Buffer): RemoteWrite {
+    return this.decodeMessage(decodeSnappy(body, remoteWriteBytes.decoded))
+  }
+
+  /** Decodes the protobuf message `prometheus.WriteRequest`. Throws WriteRefused; makes no series. */
+  decodeMessage(bytes: Buffer): RemoteWrite {
+    const reader = new FieldReader(bytes)
+    this.samples.clear()
+    this.#ids.length = 0
+    this.#instances.length = 0
+    this.#new.clear()
+    this.ignored = { metadata: 0, exemplars: 0, histograms: 0 }
+    for (let field = reader.next(); field !== 0; field = reader.next()) {
+      if (field === 1) {
+        if (this.series >= writeLimits.series) throw tooMany(`${writeLimits.series} series`)
+        this.#readSeries(reader)
+      } else if (field === 4 || field === 5) {
+        throw new WriteRefused('unsupported', speaksVersion1)
+      } else {
+        if (field === 3) this.ignored.metadata++
+        reader.skip()
+      }
+    }
+    return this
+  }
+
+  id(series: number): number {
+    const id = this.#ids[series] ?? -1
+    if (id >= 0) return id
+    const found = this.#new.get(series)
+    if (found === undefined) throw new Error(`BUG: no series ${series} in the request`)
+    const made = this.#intern(found.labels)
+    this.#cache.add(found.view, found.start, found.end, made, found.labels['instance'])
+    return made
+  }
+
+  instance(series: number): string | undefined {
+    return this.#instances[series]
+  }
+
+  #readSeries(reader: FieldReader): void {
+    const outer = reader.end
+    reader.end = reader.fieldEnd('a series')
+    let start = reader.at
+    let end = start
+    let entry = this.#cache.expected(reader.view, start, reader.end)
+    if (entry >= 0) end = reader.at = start + this.#cache.length(entry)
+    // Labels that do not stand in one piece.
+    let pieces: Buffer[] | undefined
+    for (let from = reader.at, field = reader.next(); field !== 0; field = reader.next()) {
+      if (field === 1) {
+        const labelEnd = reader.fieldEnd('a label')
+        if (from !== end && end > start) {
+          pieces ??= [reader.bytes.subarray(start, end)]
+          pieces.push(reader.bytes.subarray(from, labelEnd))
+        } else {
+          if (from !== end) start = from
+          end = labelEnd
+        }
+        entry = -1
+        reader.at = labelEnd
+      } else if (field === 2) this.#readSample(reader)
+      else {
+        if (field === 3) this.ignored.exemplars++
+        else if (field === 4) this.ignored.histograms++
+        reader.skip()
+      }
+      from = reader.at
+    }
+    reader.end = outer
+    this.samples.endSeries()
+    if (pieces === undefined) this.#identify(reader, start, end, entry)
+    else {
+      const joined = Buffer.concat(pieces)
+      this.#identify(new FieldReader(joined), 0, joined.length, -1)
+    }
+  }
+
+  /** Notes what is known of the series whose labels stand from `start` to `end`; `known` is its entry when that is known. */
+  #identify({ bytes, view }: FieldReader, start: number, end: number, known: number): void {
+    const entry = known >= 0 || start === end ? known : this.#cache.find(view, start, end)
+    if (entry >= 0) {
+      this.#cache.came(entry)
+      this.#ids.push(this.#cache.id(entry))
+      this.#instances.push(this.#cache.instance(entry))
+      return
+    }
+    const labels = readLabels(new FieldReader(bytes, start, end), this.series + 1)
+    this.#new.set(this.series, { labels, view, start, end })
+    this.#ids.push(-1)
+    this.#instances.push(labels['instance'])
+  }
+
+  #readSample(reader: FieldReader): void {
+    if (this.samples.count >= writeLimits.samples) throw tooMany(`${writeLimits.samples} samples`)
+    const outer = reader.end
+    reader.end = reader.fieldEnd('a sample')
+    let value = 0
+    let stale = false
+    let t: Millis = 0
+    for (let field = reader.next(); field !== 0; field = reader.next()) {
+      if (field === 1) {
+        const at = reader.fixed64('a value')
+        const { view } = reader
+        // By its bits: the mark is one of many NaNs, and a number need not keep which.
+        stale = view.getUint32(at + 4, true) === staleHigh && view.getUint32(at, true) === staleLow
+        value = stale ? Number.NaN : view.getFloat64(at, true)
+      } else if (field === 2) t = reader.whole('a time')
+      else reader.skip()
+    }
+    reader.end = outer
+    this.samples.push(t, value, stale)
+  }
+}
+
+/** Labels of the request's series `number`, from 1. Throws WriteRefused. */
+function readLabels(reader: FieldReader, number: number): Labels {
+  const labels = new LabelReader(number)
+  while (reader.next() === 1) labels.read(reader)
+  return labels.finish()
 }
 
 /** Collects the labels of one series; names must ascend by bytes, which also excludes duplicates. */

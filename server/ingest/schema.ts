@@ -11,9 +11,11 @@ const Label = Type.String({
 
 const Word = Type.String({ pattern: '^[\\x21-\\x7e]{1,64}$' })
 
+const Protocols = Type.Array(Type.Integer(), { minItems: 1, maxItems: limits.protocolsOffered })
+
 const HelloSchema = Type.Object({
   type: Type.Literal('hello'),
-  protocol: Type.Integer(),
+  protocols: Protocols,
   collector: Type.String({ pattern: '^[0-9a-fA-F-]{36}$' }),
   epoch: Word,
   version: Word,
@@ -81,6 +83,8 @@ const ByeSchema = Type.Object({
   reason: Type.String({ maxLength: 200 }),
 })
 
+const offersProtocols = Compile(Type.Object({ type: Type.Literal('hello'), protocols: Protocols }))
+
 const validators = {
   hello: Compile(HelloSchema),
   series: Compile(SeriesSchema),
@@ -97,8 +101,14 @@ export type TextFrame =
   | Static<typeof SectionsSchema>
   | Static<typeof ByeSchema>
 
-/** Reads a text frame, or says in one line what is wrong with it. */
-export function readTextFrame(text: string): TextFrame | { fault: string } {
+/** What is wrong with a text frame, in one line. */
+export interface TextFault {
+  readonly fault: string
+  /** The versions offered by a hello that is otherwise not ours to read. */
+  readonly protocols?: readonly number[]
+}
+
+export function readTextFrame(text: string): TextFrame | TextFault {
   let frame: unknown
   try {
     frame = JSON.parse(text)
@@ -115,5 +125,6 @@ export function readTextFrame(text: string): TextFrame | { fault: string } {
   const validator = validators[type as keyof typeof validators]
   if (validator.Check(frame)) return frame as TextFrame
   const [first] = validator.Errors(frame)
-  return { fault: `${type}${first?.instancePath ?? ''} ${first?.message ?? 'is not valid'}` }
+  const fault = `${type}${first?.instancePath ?? ''} ${first?.message ?? 'is not valid'}`
+  return offersProtocols.Check(frame) ? { fault, protocols: frame.protocols } : { fault }
 }

@@ -41,8 +41,12 @@ export function decodeSnappy(input: Buffer, maxBytes: number): Buffer {
   return output
 }
 
+/** From this length on a call of `copy` costs less than a loop. */
+const longLiteral = 48
+
 /** Fills `output`; returns the bytes made. */
 function decodeElements(input: Buffer, start: number, output: Buffer): number {
+  const view = new DataView(output.buffer, output.byteOffset, output.length)
   let at = start
   let made = 0
   while (at < input.length) {
@@ -55,7 +59,8 @@ function decodeElements(input: Buffer, start: number, output: Buffer): number {
       at += extra
       if (at + length > input.length) throw malformed('it ends within a literal')
       if (made + length > output.length) throw malformed('it holds more bytes than it says')
-      input.copy(output, made, at, at + length)
+      if (length < longLiteral) for (let i = 0; i < length; i++) output[made + i] = input[at + i]!
+      else input.copy(output, made, at, at + length)
       at += length
       made += length
       continue
@@ -63,12 +68,21 @@ function decodeElements(input: Buffer, start: number, output: Buffer): number {
     const extra = kind === 3 ? 4 : kind
     if (at + extra > input.length) throw malformed('it ends within an element')
     const length = kind === 1 ? 4 + ((tag >> 2) & 7) : (tag >> 2) + 1
-    const offset = kind === 1 ? ((tag >> 5) << 8) | input[at]! : input.readUIntLE(at, extra)
+    const offset =
+      kind === 1
+        ? ((tag >> 5) << 8) | input[at]!
+        : kind === 2
+          ? input[at]! | (input[at + 1]! << 8)
+          : input.readUInt32LE(at)
     at += extra
     if (offset === 0 || offset > made) throw malformed('it copies from before its start')
-    if (made + length > output.length) throw malformed('it holds more bytes than it says')
-    // Byte by byte: a copy may overlap what it makes.
-    for (const end = made + length; made < end; made++) output[made] = output[made - offset]!
+    const end = made + length
+    if (end > output.length) throw malformed('it holds more bytes than it says')
+    // A copy may overlap what it makes: four bytes at once only where they stand already.
+    if (offset >= 4)
+      for (; made + 4 <= end; made += 4)
+        view.setUint32(made, view.getUint32(made - offset, true), true)
+    for (; made < end; made++) output[made] = output[made - offset]!
   }
   return made
 }

@@ -1,8 +1,8 @@
 import type { Millis } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
-import type { Labels } from '../store/reader.ts'
-import type { Batch, Row, StoreWriter } from '../store/writer.ts'
+import type { Batch, Row, SeriesId } from '../store/writer.ts'
 import { refuseAheadMillis } from './clock-offset.ts'
+import type { Written } from './sample-columns.ts'
 
 /**
  * Limits of one write request of any protocol; beyond them all of it is refused. A request is decoded in one go: its size bounds how
@@ -18,21 +18,6 @@ export const writeLimits = {
   /** Bytes (remote write) or characters (lines) of a label's value. */
   labelValueLength: 16_384,
 } as const
-
-export interface WrittenSample {
-  readonly t: Millis
-  /** Not looked at when `stale`. */
-  readonly value: number
-  /** The series ends here: a mark, no sample. */
-  readonly stale: boolean
-}
-
-/** What every write protocol is decoded to. */
-export interface WrittenSeries {
-  /** `__name__` included, as sent. */
-  readonly labels: Labels
-  readonly samples: readonly WrittenSample[]
-}
 
 /** Why samples of a good request were left out. */
 export type DropReason = 'too_far_ahead' | 'before_1970' | 'series_refused'
@@ -59,12 +44,6 @@ export interface PreparedWrite {
 const freshMillis = 60_000
 const mostInstances = 1000
 
-interface Column {
-  readonly ids: number[]
-  readonly values: number[]
-  readonly stale: number[]
-}
-
 /** Samples left out, by reason; the newest sentence of each is kept. */
 class Drops {
   readonly #byReason = new Map<DropReason, Dropped>()
@@ -79,38 +58,110 @@ class Drops {
   }
 }
 
+/** Samples of one instant while they are counted and then placed. */
+interface Instant {
+  readonly t: Millis
+  values: number
+  marks: number
+  row?: { readonly ids: Uint32Array; readonly values: Float64Array; readonly stale: Uint32Array }
+}
+
+/** The instants of a request. Neighbours mostly share theirs, so the last one is tried first. */
+class Instants {
+  readonly #byTime = new Map<Millis, Instant>()
+  #last: Instant = { t: Number.NaN, values: 0, marks: 0 }
+
+  at(t: Millis): Instant {
+    if (this.#last.t === t) return this.#last
+    let instant = this.#byTime.get(t)
+    if (instant === undefined) {
+      instant = { t, values: 0, marks: 0 }
+      this.#byTime.set(t, instant)
+    }
+    this.#last = instant
+    return instant
+  }
+
+  /** Rows for what was counted, in ascending time; the counts begin at 0 again. */
+  rows(): Row[] {
+    const sorted = [...this.#byTime.values()].sort((a, b) => a.t - b.t)
+    return sorted.map((instant) => {
+      const { t } = instant
+      const ids = new Uint32Array(instant.values)
+      const values = new Float64Array(instant.values)
+      const stale = new Uint32Array(instant.marks)
+      instant.row = { ids, values, stale }
+      instant.values = 0
+      instant.marks = 0
+      return { t, ids, values, ...(stale.length === 0 ? {} : { stale }) }
+    })
+  }
+}
+
+const notKept = -1
+
 /**
  * Groups samples of equal time into the rows of one batch. Left out and counted: samples more than 1 h ahead of `now` or before
- * 1970, and series the store refuses to make. A series is interned only when a sample of it is kept.
+ * 1970, and series the store refuses to make. A series is made only when a sample of it is kept.
  */
-export function prepareWrite(
-  series: readonly WrittenSeries[],
-  intern: StoreWriter['intern'],
-  now: Millis,
-): PreparedWrite {
-  const columns = new Map<Millis, Column>()
+export function prepareWrite(written: Written, now: Millis): PreparedWrite {
+  const { times, marks, ends, count } = written.samples
   const drops = new Drops()
+  const instants = new Instants()
   const instances = new Set<string>()
+  const idOf = new Float64Array(count)
   let samples = 0
-  for (const { labels, samples: sent } of series) {
-    const kept = sent.filter(({ t }) => timeKept(t, now, drops))
-    if (kept.length === 0) continue
-    const id = internOrDrop(labels, intern, kept.length, drops)
-    if (id === undefined) continue
-    samples += kept.length
-    for (const { t, value, stale } of kept) {
-      const column = columnAt(columns, t)
-      if (stale) column.stale.push(id)
+  let from = 0
+  for (let series = 0; series < written.series; series++) {
+    const end = ends[series]!
+    let kept = 0
+    let newest = -1
+    for (let i = from; i < end; i++) {
+      const t = times[i]!
+      if (!timeKept(t, now, drops)) idOf[i] = notKept
       else {
-        column.ids.push(id)
-        column.values.push(value)
+        kept++
+        if (t > newest) newest = t
       }
     }
-    const { instance } = labels
-    const fresh = instance !== undefined && kept.some(({ t }) => now - t <= freshMillis)
-    if (fresh && instance !== '' && instances.size < mostInstances) instances.add(instance)
+    const id = kept === 0 ? notKept : idOrDrop(written, series, kept, drops)
+    for (let i = from; i < end; i++) {
+      if (idOf[i] === notKept) continue
+      idOf[i] = id
+      if (id === notKept) continue
+      const instant = instants.at(times[i]!)
+      if (marks[i] === 1) instant.marks++
+      else instant.values++
+    }
+    from = end
+    if (id === notKept) continue
+    samples += kept
+    if (now - newest <= freshMillis) noteInstance(instances, written.instance(series))
   }
-  return { batch: { rows: rowsOf(columns) }, samples, dropped: drops.all, instances }
+  const rows = instants.rows()
+  place(written, idOf, instants)
+  return { batch: { rows }, samples, dropped: drops.all, instances }
+}
+
+/** Writes the samples that are kept into their rows. */
+function place({ samples }: Written, idOf: Float64Array, instants: Instants): void {
+  const { times, values, marks, count } = samples
+  for (let i = 0; i < count; i++) {
+    const id = idOf[i]!
+    if (id === notKept) continue
+    const instant = instants.at(times[i]!)
+    const row = instant.row!
+    if (marks[i] === 1) row.stale[instant.marks++] = id
+    else {
+      row.ids[instant.values] = id
+      row.values[instant.values++] = values[i]!
+    }
+  }
+}
+
+function noteInstance(instances: Set<string>, instance: string | undefined): void {
+  if (instance === undefined || instance === '' || instances.size >= mostInstances) return
+  instances.add(instance)
 }
 
 function timeKept(t: Millis, now: Millis, drops: Drops): boolean {
@@ -130,39 +181,14 @@ function timeKept(t: Millis, now: Millis, drops: Drops): boolean {
   return true
 }
 
-function internOrDrop(
-  labels: Labels,
-  intern: StoreWriter['intern'],
-  samples: number,
-  drops: Drops,
-): number | undefined {
+function idOrDrop(written: Written, series: number, samples: number, drops: Drops): SeriesId {
   try {
-    return intern(labels)
+    return written.id(series)
   } catch (error) {
     if (!(error instanceof CallwardError)) throw error
     drops.add('series_refused', samples, error.message.replace(/\.$/, ''))
-    return undefined
+    return notKept
   }
-}
-
-function columnAt(columns: Map<Millis, Column>, t: Millis): Column {
-  let column = columns.get(t)
-  if (column === undefined) {
-    column = { ids: [], values: [], stale: [] }
-    columns.set(t, column)
-  }
-  return column
-}
-
-function rowsOf(columns: ReadonlyMap<Millis, Column>): Row[] {
-  return [...columns]
-    .sort(([a], [b]) => a - b)
-    .map(([t, { ids, values, stale }]) => ({
-      t,
-      ids: Uint32Array.from(ids),
-      values: Float64Array.from(values),
-      ...(stale.length === 0 ? {} : { stale: Uint32Array.from(stale) }),
-    }))
 }
 
 /** A sentence on what was left out; empty when nothing was. */

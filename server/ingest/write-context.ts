@@ -3,7 +3,8 @@ import type { Clock } from '../clock.ts'
 import { shownError } from '../error-answers.ts'
 import { CallwardError } from '../errors.ts'
 import { StoreUnavailable } from '../store/writer.ts'
-import { type Dropped, prepareWrite, type WrittenSeries } from './write-batch.ts'
+import type { Written } from './sample-columns.ts'
+import { type Dropped, prepareWrite } from './write-batch.ts'
 import type { WriteMetrics, WriteProtocol } from './write-metrics.ts'
 import { WriteRefused } from './write-refused.ts'
 
@@ -51,10 +52,10 @@ export async function commitWrite(
   app: FastifyInstance,
   context: WriteContext,
   protocol: WriteProtocol,
-  series: readonly WrittenSeries[],
+  written: Written,
 ): Promise<readonly Dropped[]> {
   const { metrics, clock } = context
-  const write = prepareWrite(series, app.store.intern, clock.now())
+  const write = prepareWrite(written, clock.now())
   for (const { reason, samples } of write.dropped)
     metrics.rejected.labels(protocol, reason).inc(samples)
   if (write.samples === 0) return write.dropped

@@ -1,6 +1,10 @@
+import { sql } from 'kysely'
 import type { Hello, HostLabels, Section, SectionState } from '../../collector/wire/frames.ts'
 import type { Clock, Millis } from '../clock.ts'
 import type { Records } from '../records/records.ts'
+
+/** SQLite takes 32,766 values a statement, but long ones hold up the queue. */
+const hostsAStatement = 400
 
 /** Collectors, their facts (with history) and sections in the records. */
 export class InventoryStore {
@@ -21,17 +25,19 @@ export class InventoryStore {
     const current = collectors.filter(
       (row) => (JSON.parse(row.labels) as Partial<HostLabels>).instance === row.instance,
     )
+    const sectionsOf = new Map<string, Section[]>()
+    for (const { collector_id, name, state, detail } of sections) {
+      const list = sectionsOf.get(collector_id) ?? []
+      list.push({ name, state: state as SectionState, detail })
+      sectionsOf.set(collector_id, list)
+    }
     return current.map((row) => ({
       id: row.id,
       labels: JSON.parse(row.labels) as HostLabels,
       version: row.version,
       intervalSeconds: row.interval_seconds,
       lastSeenAt: row.last_seen_at,
-      sections: sections
-        .filter(({ collector_id }) => collector_id === row.id)
-        .map(
-          ({ name, state, detail }): Section => ({ name, state: state as SectionState, detail }),
-        ),
+      sections: sectionsOf.get(row.id) ?? [],
     }))
   }
 
@@ -71,11 +77,18 @@ export class InventoryStore {
     })
   }
 
-  /** Notes when hosts were last heard, in one write for all. */
+  /** Notes when hosts were last heard, in few statements. */
   async seen(hosts: readonly { readonly id: string; readonly at: Millis }[]): Promise<void> {
+    if (hosts.length === 0) return
     await this.#records.write(async (tx) => {
-      for (const { id, at } of hosts)
-        await tx.updateTable('collectors').set({ last_seen_at: at }).where('id', '=', id).execute()
+      for (let from = 0; from < hosts.length; from += hostsAStatement) {
+        const rows = hosts
+          .slice(from, from + hostsAStatement)
+          .map(({ id, at }) => sql`(cast(${id} as text), cast(${at} as bigint))`)
+        // Both databases call the columns of bare values column1 and column2.
+        await sql`update collectors set last_seen_at = heard.column2
+          from (values ${sql.join(rows)}) as heard where collectors.id = heard.column1`.execute(tx)
+      }
     })
   }
 

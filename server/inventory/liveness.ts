@@ -1,12 +1,16 @@
 import type { FastifyInstance } from 'fastify'
-import type { Hello } from '../../collector/wire/frames.ts'
+import type { Hello, HostLabels } from '../../collector/wire/frames.ts'
 import type { Clock } from '../clock.ts'
 import type { SeriesId } from '../store/writer.ts'
 import { type Host, upState } from './host.ts'
 import type { InventoryStore } from './inventory-store.ts'
 
 const checkEveryMillis = 200
-const writeEveryMillis = 10_000
+/** A part of the hosts is written at each of so many ticks, so that many hosts hold up nobody. */
+const writeTicks = 10
+const writeTickMillis = 1_000
+/** Every this many turns the records learn when hosts were last heard; it matters after a restart only. */
+const turnsARecord = 3
 
 /**
  * Tells who is silent, at the very moment: writes `callward_collector_up` and
@@ -25,6 +29,9 @@ export class Liveness {
   #ready: (() => void) | undefined
   #check: NodeJS.Timeout | undefined
   #write: NodeJS.Timeout | undefined
+  #tick = 0
+  readonly #series = new WeakMap<HostLabels, HostSeries>()
+  #turn = 0
 
   constructor(options: {
     app: FastifyInstance
@@ -42,7 +49,7 @@ export class Liveness {
 
   start(): void {
     this.#check = setInterval(() => this.check(), checkEveryMillis)
-    this.#write = setInterval(() => this.#writeAll(), writeEveryMillis)
+    this.#write = setInterval(() => this.#writeSome(), writeTickMillis)
   }
 
   stop(): void {
@@ -84,7 +91,7 @@ export class Liveness {
   /** Ends the series of a host that was taken off the list. */
   forget(host: Host): void {
     this.#states.delete(host.collectorId)
-    const ids = seriesOf(this.#app, host)
+    const ids = this.#seriesOf(host)
     this.#append({ ids: [], values: [], stale: [ids.up, ids.lastReport] })
     this.#app.rules.hostReported(host.labels.instance)
   }
@@ -109,12 +116,17 @@ export class Liveness {
     }
   }
 
-  #writeAll(): void {
+  #writeSome(): void {
     this.#tellReady()
-    for (const hello of this.#ungreeted.values()) this.#greet(hello)
-    const hosts = [...this.#hosts.values()]
+    this.#tick = (this.#tick + 1) % writeTicks
+    if (this.#tick === 0) {
+      this.#turn += 1
+      for (const hello of this.#ungreeted.values()) this.#greet(hello)
+    }
+    const hosts = [...this.#hosts.values()].filter((_, i) => i % writeTicks === this.#tick)
     if (hosts.length === 0) return
     this.#append(this.#row(hosts))
+    if (this.#turn % turnsARecord !== 0) return
     const heard = hosts.flatMap(({ collectorId, lastReportAt, heardAt }) =>
       lastReportAt === undefined || heardAt === undefined
         ? []
@@ -129,7 +141,7 @@ export class Liveness {
     const row = { ids: [] as SeriesId[], values: [] as number[], stale: [] as SeriesId[] }
     for (const host of hosts) {
       const up = upState(host, this.#startedAt, this.#clock.monotonic())
-      const ids = seriesOf(this.#app, host)
+      const ids = this.#seriesOf(host)
       if (up !== undefined) {
         row.ids.push(ids.up)
         row.values.push(up)
@@ -159,14 +171,25 @@ export class Liveness {
       })
       .catch((err: unknown) => this.#app.log.warn({ err }, 'host liveness not stored'))
   }
+
+  #seriesOf({ labels }: Host): HostSeries {
+    let series = this.#series.get(labels)
+    if (series === undefined) {
+      const { store } = this.#app
+      series = {
+        up: store.intern({ ...labels, __name__: 'callward_collector_up' }),
+        lastReport: store.intern({
+          ...labels,
+          __name__: 'callward_collector_last_report_timestamp_seconds',
+        }),
+      }
+      this.#series.set(labels, series)
+    }
+    return series
+  }
 }
 
-function seriesOf(app: FastifyInstance, host: Host): { up: SeriesId; lastReport: SeriesId } {
-  return {
-    up: app.store.intern({ ...host.labels, __name__: 'callward_collector_up' }),
-    lastReport: app.store.intern({
-      ...host.labels,
-      __name__: 'callward_collector_last_report_timestamp_seconds',
-    }),
-  }
+interface HostSeries {
+  readonly up: SeriesId
+  readonly lastReport: SeriesId
 }

@@ -30,6 +30,8 @@ declare module 'fastify' {
   }
 }
 
+export { prometheusTargets } from './prometheus-targets.ts'
+
 export const inventoryPlugin = fp(
   async (app, { clock }: { clock: Clock }) => {
     const store = new InventoryStore(app.records, clock)
@@ -53,8 +55,10 @@ export const inventoryPlugin = fp(
       const host = hosts.get(id)
       if (host !== undefined) hosts.set(id, { ...host, ...patch })
     }
-    const byInstance = (instance: string) =>
-      [...hosts.values()].find(({ labels }) => labels.instance === instance)
+    const byInstance = (instance: string): Host | undefined => {
+      for (const host of hosts.values()) if (host.labels.instance === instance) return host
+      return undefined
+    }
     app.decorate('inventory', {
       async connected(hello) {
         const rival = byInstance(hello.labels.instance)

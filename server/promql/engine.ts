@@ -1,5 +1,6 @@
-import type { Labels, Matcher, StoreReader } from '../store/reader.ts'
-import { Budget, defaultLimits, type QueryLimits } from './eval/budget.ts'
+import type { Matcher, RecentReader, SeriesSamples, StoreReader } from '../store/reader.ts'
+import type { Answer, Series, Value } from './answer.ts'
+import { type Allowance, Budget, defaultLimits, type QueryLimits } from './eval/budget.ts'
 import { evaluate, evaluateScalar } from './eval/evaluator.ts'
 import { compareLabels, toLabels, withoutName } from './eval/label-set.ts'
 import { Notes } from './eval/notes.ts'
@@ -7,43 +8,22 @@ import { findInvariants, type QueryTimes, resolve } from './eval/plan.ts'
 import type { Query } from './eval/query.ts'
 import { evaluateRange } from './eval/range-call.ts'
 import { type Frame, mergeRows, type Row } from './eval/rows.ts'
+import { type Evaluation, pause, runNow, runWaiting } from './eval/turns.ts'
+import { Usage } from './eval/usage.ts'
 import { QueryFailure } from './failure.ts'
+import { matches } from './matching.ts'
+import { type ExprReads, matchersAtInstant, readsOf, variesWithTimes } from './reads.ts'
 import { keepsInstance, withMatcher } from './rewrite.ts'
 import { type Expr, typeOf, withoutParens } from './syntax/ast.ts'
 import { documentedType } from './syntax/check.ts'
 import { parse } from './syntax/parser.ts'
 import { printExpr } from './syntax/print.ts'
 
-/** One sample of an instant vector; `time` is the evaluation's, milliseconds. */
-export interface Sample {
-  readonly labels: Labels
-  readonly time: number
-  readonly value: number
-}
-
-/** One series of a matrix; times ascend, milliseconds. */
-export interface Series {
-  readonly labels: Labels
-  readonly times: Float64Array
-  readonly values: Float64Array
-}
-
-/** What a query gives. A vector keeps the order `sort` and `topk` made; a matrix is sorted by labels. */
-export type Value =
-  | { readonly kind: 'scalar'; readonly time: number; readonly value: number }
-  | { readonly kind: 'string'; readonly time: number; readonly value: string }
-  | { readonly kind: 'vector'; readonly samples: readonly Sample[] }
-  | { readonly kind: 'matrix'; readonly series: readonly Series[] }
-
-/** An answer with what is to be said about it, positions included. */
-export interface Answer {
-  readonly value: Value
-  readonly warnings: readonly string[]
-  readonly infos: readonly string[]
-}
+export type { Answer, Sample, Series, Statistics, Value } from './answer.ts'
 
 export interface EngineOptions {
-  readonly reader: StoreReader
+  /** With `recent`, what memory holds can be asked at once. */
+  readonly reader: StoreReader & Partial<RecentReader>
   readonly limits?: Partial<QueryLimits>
   /** How far back an instant lookup reaches; 5 minutes. */
   readonly lookbackMilliseconds?: number
@@ -58,14 +38,40 @@ export interface EngineOptions {
 /** Choices for one query. */
 export interface QueryOptions {
   readonly signal?: AbortSignal
+  /** Asked now and then; true stops the query as a signal does. */
+  readonly isCancelled?: () => boolean
   readonly timeoutMilliseconds?: number
   readonly lookbackMilliseconds?: number
+  /** Throws `Outgrown` when the query costs more. */
+  readonly allowance?: Allowance
+  /** Count the samples of each step. */
+  readonly countSamples?: boolean
 }
+
+/**
+ * What a query reads, as `RecentReader.recent` gives it; undefined when it cannot be given at once. With `newestOnly` the newest sample
+ * or mark of each series is enough.
+ */
+export type ReadNow = (
+  matchers: readonly Matcher[],
+  start: number,
+  end: number,
+  newestOnly: boolean,
+) => readonly SeriesSamples[] | undefined
+
+/**
+ * The value at one instant without remarks, at once; undefined when `read` gives nothing. The matchers that `read` is asked for are the
+ * same objects at every call. Where one side of `and` or an operator between vectors decides alone that there is no result, the other
+ * side is not evaluated. Throws `QueryFailure`.
+ */
+export type RepeatedQuery = (time: number, read: ReadNow) => Value | undefined
 
 /** Evaluates PromQL; a query is its text or an expression parsed before. */
 export interface Engine {
   /** Throws `QueryFailure`. */
   instant(query: string | Expr, time: number, options?: QueryOptions): Promise<Answer>
+  /** As `instant`, at once and from memory alone; undefined when memory does not hold all of it. */
+  instantNow(query: string | Expr, time: number, options?: QueryOptions): Answer | undefined
   /** Both ends are included; `step` is above 0. Throws `QueryFailure`. */
   range(
     query: string | Expr,
@@ -74,6 +80,12 @@ export interface Engine {
     step: number,
     options?: QueryOptions,
   ): Promise<Answer>
+  /** An expression that is asked for at many instants, prepared once. Throws `QueryFailure`. */
+  repeated(expr: Expr): RepeatedQuery
+  /** Whether a label's value satisfies a matcher; a label that is missing has an empty value. */
+  matches(matcher: Matcher, value: string): boolean
+  /** What an expression asks of the store. */
+  reads(expr: Expr): ExprReads
   /** Throws `QueryFailure` of kind `bad_data`. */
   parse(text: string): Expr
   /** See `withMatcher` of rewrite.ts. */
@@ -83,29 +95,42 @@ export interface Engine {
   printExpr(expr: Expr): string
 }
 
+/** A query about to be evaluated on the steps of a frame. */
 interface Prepared {
   readonly text: string
   readonly expr: Expr
   readonly query: Query
+  readonly frame: Frame
+  /** Moments of `performance.now()`, milliseconds. */
+  readonly began: number
+  sortMilliseconds: number
 }
 
-function startQuery(options: EngineOptions, invariants: ReadonlySet<Expr>, chosen: QueryOptions) {
+function startQuery(
+  options: EngineOptions,
+  invariants: ReadonlySet<Expr>,
+  frame: Frame,
+  chosen: QueryOptions,
+  lazy = false,
+): Query {
   const limits = { ...defaultLimits, ...options.limits }
   const timeoutMilliseconds = Math.min(
     limits.timeoutMilliseconds,
     chosen.timeoutMilliseconds ?? limits.timeoutMilliseconds,
   )
   const query: Query = {
-    reader: options.reader,
-    budget: new Budget({ ...limits, timeoutMilliseconds }, chosen.signal),
+    budget: new Budget({ ...limits, timeoutMilliseconds }, chosen),
     notes: new Notes(),
-    lookback: chosen.lookbackMilliseconds ?? options.lookbackMilliseconds ?? 300_000,
+    lookback: chosen.lookbackMilliseconds ?? options.lookbackMilliseconds ?? defaultLookback,
     delayedNames: options.delayedNames ?? false,
     subqueryStep: options.subqueryStepMilliseconds ?? 60_000,
+    maxSeries: limits.maxSeries,
     invariants,
+    lazy,
     loaded: new Map(),
-    evaluate: (expr, frame) => evaluate(query, expr, frame),
-    scalar: (expr, frame) => evaluateScalar(query, expr, frame),
+    usage: chosen.countSamples === true ? new Usage(frame) : undefined,
+    evaluate: (expr, inner) => evaluate(query, expr, inner),
+    scalar: (expr, inner) => evaluateScalar(query, expr, inner),
   }
   return query
 }
@@ -116,13 +141,20 @@ function prepare(
   times: QueryTimes,
   chosen: QueryOptions,
 ): Prepared {
+  const began = performance.now()
   const parsed =
     typeof source === 'string'
       ? parse(source, { experimental: options.experimental ?? false })
       : source
   const text = typeof source === 'string' ? source : printExpr(source)
   const expr = resolve(parsed, times)
-  return { text, expr, query: startQuery(options, findInvariants(expr), chosen) }
+  const { start, end, step } = times
+  const frame =
+    step === 0
+      ? { start, interval: 1, steps: 1 }
+      : { start, interval: step, steps: Math.floor((end - start) / step) + 1 }
+  const query = startQuery(options, findInvariants(expr), frame, chosen)
+  return { text, expr, query, frame, began, sortMilliseconds: 0 }
 }
 
 function finalRows(query: Query, rows: readonly Row[]): readonly Row[] {
@@ -132,17 +164,17 @@ function finalRows(query: Query, rows: readonly Row[]): readonly Row[] {
   )
 }
 
-async function instantValue({ query, expr }: Prepared, frame: Frame): Promise<Value> {
+function* instantValue({ query, expr, frame }: Prepared): Evaluation<Value> {
   const time = frame.start
   const inner = withoutParens(expr)
   if (inner.kind === 'string') return { kind: 'string', time, value: inner.value }
   switch (typeOf(expr)) {
     case 'scalar': {
-      const [value = Number.NaN] = await query.scalar(expr, frame)
+      const [value = Number.NaN] = yield* query.scalar(expr, frame)
       return { kind: 'scalar', time, value }
     }
     case 'matrix': {
-      const found = [...(await evaluateRange(query, inner, frame))].map((series) =>
+      const found = [...(yield* evaluateRange(query, inner, frame))].map((series) =>
         query.delayedNames && series.dropName
           ? { ...series, labels: withoutName(series.labels) }
           : series,
@@ -154,7 +186,7 @@ async function instantValue({ query, expr }: Prepared, frame: Frame): Promise<Va
       return { kind: 'matrix', series }
     }
     default: {
-      const rows = finalRows(query, await query.evaluate(expr, frame))
+      const rows = finalRows(query, yield* query.evaluate(expr, frame))
       const samples = rows.map((row) => {
         return { labels: toLabels(row.labels), time, value: row.values[0] ?? 0 }
       })
@@ -163,31 +195,58 @@ async function instantValue({ query, expr }: Prepared, frame: Frame): Promise<Va
   }
 }
 
-function pointsOf(row: Row, frame: Frame): Series {
-  const labels = toLabels(row.labels)
+/** The points of a row; a row without gaps gives `times` and its values as they are. */
+function pointsOf({ labels, present, values: all }: Row, times: Float64Array): Series {
   let count = 0
-  for (const one of row.present) count += one
-  const times = new Float64Array(count)
+  for (let step = 0; step < present.length; step += 1) count += present[step]!
+  if (count === present.length) return { labels: toLabels(labels), times, values: all }
+  const at = new Float64Array(count)
   const values = new Float64Array(count)
-  let at = 0
-  for (let step = 0; step < frame.steps; step += 1) {
-    if (row.present[step] !== 1) continue
-    times[at] = frame.start + step * frame.interval
-    values[at] = row.values[step] ?? 0
-    at += 1
+  let next = 0
+  for (let step = 0; step < present.length; step += 1) {
+    if (present[step] === 0) continue
+    at[next] = times[step]!
+    values[next] = all[step]!
+    next += 1
   }
-  return { labels, times, values }
+  return { labels: toLabels(labels), times: at, values }
 }
 
-async function rangeValue({ query, expr }: Prepared, frame: Frame): Promise<Value> {
-  const rows = [...finalRows(query, await query.evaluate(expr, frame))]
+function* rangeValue(prepared: Prepared): Evaluation<Value> {
+  const { query, expr, frame } = prepared
+  const rows = [...finalRows(query, yield* query.evaluate(expr, frame))]
+  const sorted = performance.now()
   rows.sort((left, right) => compareLabels(left.labels, right.labels))
+  prepared.sortMilliseconds = performance.now() - sorted
+  const times = new Float64Array(frame.steps)
+  for (let step = 0; step < frame.steps; step += 1)
+    times[step] = frame.start + step * frame.interval
   const series: Series[] = []
   for (const row of rows) {
-    series.push(pointsOf(row, frame))
-    if (query.budget.spend(frame.steps)) await query.budget.pause()
+    series.push(pointsOf(row, times))
+    if (query.budget.spend(frame.steps)) yield pause
   }
   return { kind: 'matrix', series }
+}
+
+function answerOf(prepared: Prepared, value: Value): Answer {
+  const { query, text, began, sortMilliseconds } = prepared
+  const { budget, usage } = query
+  const samplesPerStep =
+    usage === undefined ? undefined : { times: usage.times, counts: usage.perStep }
+  const elapsed = performance.now() - began
+  return {
+    value,
+    ...query.notes.render(text),
+    statistics: {
+      totalQueryableSamples: usage?.total ?? 0,
+      samplesPerStep,
+      peakSamples: budget.peakSamples,
+      preparationSeconds: budget.readMilliseconds / 1000,
+      evaluationSeconds: (elapsed - budget.readMilliseconds - sortMilliseconds) / 1000,
+      sortSeconds: sortMilliseconds / 1000,
+    },
+  }
 }
 
 function checkRange(maxPoints: number, start: number, end: number, step: number): void {
@@ -218,8 +277,14 @@ function checkRangeType(expr: Expr): void {
   )
 }
 
+const defaultLookback = 300_000
+
+/** One step has nothing to repeat. */
+const noInvariants: ReadonlySet<Expr> = new Set()
+
 /** Makes an engine over a store. It keeps nothing between queries. */
 export function createEngine(options: EngineOptions): Engine {
+  const { reader } = options
   const maxPoints = options.limits?.maxPoints ?? defaultLimits.maxPoints
   return {
     parse: (text) => parse(text, { experimental: options.experimental ?? false }),
@@ -228,16 +293,39 @@ export function createEngine(options: EngineOptions): Engine {
     printExpr,
     async instant(source, time, chosen = {}) {
       const prepared = prepare(options, source, { start: time, end: time, step: 0 }, chosen)
-      const value = await instantValue(prepared, { start: time, interval: 1, steps: 1 })
-      return { value, ...prepared.query.notes.render(prepared.text) }
+      const value = await runWaiting(instantValue(prepared), reader, prepared.query.budget)
+      return answerOf(prepared, value)
+    },
+    instantNow(source, time, chosen = {}) {
+      if (reader.recent === undefined) return undefined
+      const prepared = prepare(options, source, { start: time, end: time, step: 0 }, chosen)
+      const value = runNow(instantValue(prepared), ({ matchers, start, end }) =>
+        reader.recent?.(matchers, start, end),
+      )
+      return value === undefined ? undefined : answerOf(prepared, value)
+    },
+    matches,
+    reads: (expr) => readsOf(expr, options.lookbackMilliseconds ?? defaultLookback),
+    repeated(expr) {
+      const fixed = variesWithTimes(expr) ? undefined : resolve(expr, { start: 0, end: 0, step: 0 })
+      const newestOnly = new Set(fixed === undefined ? [] : matchersAtInstant(fixed))
+      return (time, read) => {
+        const times = { start: time, end: time, step: 0 }
+        const frame = { start: time, interval: 1, steps: 1 }
+        const query = startQuery(options, noInvariants, frame, {}, true)
+        const resolved = fixed ?? resolve(expr, times)
+        const prepared = { text: '', expr: resolved, query, frame, began: 0, sortMilliseconds: 0 }
+        return runNow(instantValue(prepared), ({ matchers, start, end }) =>
+          read(matchers, start, end, newestOnly.has(matchers)),
+        )
+      }
     },
     async range(source, start, end, step, chosen = {}) {
       checkRange(maxPoints, start, end, step)
       const prepared = prepare(options, source, { start, end, step }, chosen)
       checkRangeType(prepared.expr)
-      const steps = Math.floor((end - start) / step) + 1
-      const value = await rangeValue(prepared, { start, interval: step, steps })
-      return { value, ...prepared.query.notes.render(prepared.text) }
+      const value = await runWaiting(rangeValue(prepared), reader, prepared.query.budget)
+      return answerOf(prepared, value)
     },
   }
 }

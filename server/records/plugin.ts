@@ -3,7 +3,6 @@ import fp from 'fastify-plugin'
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { Clock } from '../clock.ts'
 import type {} from '../telemetry/plugin.ts'
-import { openPostgresRecords } from './postgres-records.ts'
 import type { Records } from './records.ts'
 import { openSqliteRecords } from './sqlite-records.ts'
 import type { CountedRecords } from './write-queue.ts'
@@ -35,13 +34,21 @@ export const recordsPlugin = fp(
     const records =
       url === undefined
         ? await openSqliteRecords({ path: join(folder, 'records.sqlite'), onFault, ...given })
-        : await openPostgresRecords({ connectionString: url, ...given })
+        : await openPostgres({ connectionString: url, ...given })
     app.decorate('records', records)
     app.addHook('onClose', () => records.close())
     countWrites(app.telemetry.registry, records)
   },
   { name: 'callward-records', dependencies: ['callward-telemetry'] },
 )
+
+/** Its client is loaded by those hubs alone that use it. */
+async function openPostgres(
+  options: Parameters<typeof import('./postgres-records.ts').openPostgresRecords>[0],
+): Promise<CountedRecords> {
+  const { openPostgresRecords } = await import('./postgres-records.ts')
+  return openPostgresRecords(options)
+}
 
 function countWrites(registry: Registry, records: CountedRecords): void {
   new Gauge({

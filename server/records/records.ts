@@ -14,5 +14,7 @@ export interface Records {
    * when `work` throws. Do no slow I/O inside: writers wait for each other.
    */
   write<T>(work: (tx: RecordsTransaction) => Promise<T>): Promise<T>
+  /** Writes all records, as they stand at one instant, to a new SQLite file; absent on PostgreSQL, which has pg_dump. */
+  copyTo?(path: string): Promise<void>
   close(): Promise<void>
 }

@@ -13,6 +13,7 @@ import type { Migration } from './migrations/migration.ts'
 import { allMigrations, migrate } from './migrations.ts'
 import type { RecordsSchema } from './schema.ts'
 import { ReadDriver, type Scope, ScopedDriver } from './scoped-driver.ts'
+import { copyDatabase } from './sqlite-copy.ts'
 import type { SqliteEngine } from './sqlite-engines.ts'
 import { brokeGroup, SqliteThread } from './sqlite-thread.ts'
 import {
@@ -66,6 +67,7 @@ export async function openSqliteRecords(options: SqliteRecordsOptions): Promise<
     kind: 'sqlite',
     read,
     write: (work) => queue.write(work),
+    copyTo: (to) => copyDatabase(path, to),
     close: () => (closing ??= close()),
     get statistics() {
       return queue.statistics

@@ -4,7 +4,8 @@ import type { VectorElement } from '../../alerts/state.ts'
 import type { Clock, Millis } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
-import type { StoreWriter } from '../store/writer.ts'
+import type { Matcher, SeriesColumns } from '../store/reader.ts'
+import type { SeriesId, StoreWriter } from '../store/writer.ts'
 import { AlertOutbox } from './alert-outbox.ts'
 import {
   loadActive,
@@ -13,11 +14,13 @@ import {
   touchPending,
 } from './alert-store.ts'
 import { HostPresence, type HostsNow } from './host-presence.ts'
+import { HostViews } from './host-views.ts'
+import { HubSeries } from './hub-series.ts'
 import type { RuleQueries } from './queries.ts'
 import { restoreAlerts } from './restore.ts'
 import type { RuleMetrics } from './rule-metrics.ts'
 import type { AlertRunner, RunnerContext } from './rule-runner.ts'
-import { RuleScheduler, type RunningGroup, seriesOf } from './scheduler.ts'
+import { type HostSource, RuleScheduler, type RunningGroup, seriesOf } from './scheduler.ts'
 import { SeriesWriter } from './series-writer.ts'
 import type { Timers } from './timers.ts'
 
@@ -34,8 +37,9 @@ export interface EngineOptions {
   /** Without it only the store tells who reports. */
   readonly hostsNow?: HostsNow
   readonly queries: RuleQueries
+  readonly matches: (matcher: Matcher, value: string) => boolean
   readonly records: Records
-  readonly store: StoreWriter
+  readonly store: StoreWriter & { readonly columns?: SeriesColumns }
   readonly groups: readonly RuleGroup[]
   readonly defaultInterval: Millis
   readonly hubLabels: Labels
@@ -50,6 +54,8 @@ export interface EngineOptions {
 
 const touchEveryMillis = 60_000
 const hubSeriesEveryMillis = 5_000
+/** How often the hub's own rules look at its figures; a store that refuses is told within this time. */
+const hubEveryMillis = 2_000
 const logFailuresEveryMillis = 60_000
 
 /** Everything that runs the rules; the plugin wires it to the hub. */
@@ -59,15 +65,18 @@ export class RuleEngine {
   readonly #outbox: AlertOutbox
   readonly #presence: HostPresence
   readonly #series: SeriesWriter
+  readonly #hub: HubSeries
   readonly #loggedAt = new Map<string, number>()
   #hubSeriesAt = Number.NEGATIVE_INFINITY
   #cancelTouch: (() => void) | undefined
+  #cancelHub: (() => void) | undefined
 
   constructor(options: EngineOptions) {
     const { clock, timers, queries, groups, defaultInterval, metrics, newId, store } = options
     const { hostsNow } = options
     this.#options = options
     this.#series = new SeriesWriter(store)
+    this.#hub = new HubSeries(options.matches)
     this.#outbox = this.#makeOutbox()
     this.#presence = new HostPresence({
       clock,
@@ -94,6 +103,7 @@ export class RuleEngine {
       queries,
       groups,
       context,
+      hosts: this.#hostSource(),
       defaultInterval,
       store: (running, samples, at) => this.#store(running, samples, at),
       onMissed: (running, count) => {
@@ -130,11 +140,13 @@ export class RuleEngine {
     if (saved.length > 0)
       log.info({ alerts: saved.length, ended: ended.length }, 'alerts taken up again')
     this.scheduler.start()
+    this.#watchHub()
     this.#touchLater()
   }
 
   async stop(): Promise<void> {
     this.#cancelTouch?.()
+    this.#cancelHub?.()
     await this.scheduler.stop()
     await this.#outbox.close()
     if (!this.#outbox.empty)
@@ -185,6 +197,46 @@ export class RuleEngine {
     runner.acknowledged(view.id, fingerprint, acknowledgedBy, acknowledgedAt)
     if (stamp.first) this.#options.wake(true)
     return { ...view, acknowledgedAt, acknowledgedBy }
+  }
+
+  #hostSource(): HostSource | undefined {
+    const { store, groups, queries } = this.#options
+    const { columns } = store
+    if (columns === undefined) return undefined
+    const rules = groups.flatMap((group) => group.rules).filter(({ kind }) => kind === 'alert')
+    const expressions = [
+      ...rules.map(({ expr }) => queries.compile(expr)),
+      ...this.#presence.expressions,
+    ]
+    const reads = expressions.flatMap(({ atOnce }) => atOnce?.reads ?? [])
+    const metrics = reads.some((one) => one.metrics === undefined)
+      ? undefined
+      : new Set(reads.flatMap((one) => [...(one.metrics ?? [])]))
+    const looked = new Set(reads.flatMap(({ labels }) => [...labels]))
+    const shown = { columns, labels: (id: SeriesId) => store.labels(id), metrics, looked }
+    const views = new HostViews(shown)
+    const ofHub = new HostViews({ ...shown, alone: true })
+    const hub = this.#hubInstance
+    return {
+      reading: (instance) =>
+        instance === hub ? this.#hub.reading(ofHub.reading(instance)) : views.reading(instance),
+      instances() {
+        const { values, everywhere } = columns.values('instance')
+        return { values: [...values, hub], everywhere }
+      },
+    }
+  }
+
+  get #hubInstance(): string {
+    return this.#options.hubLabels['instance'] ?? ''
+  }
+
+  /** Looks at the hub's own figures and runs its rules, now and then again. */
+  #watchHub(): void {
+    const { clock, metrics, hubLabels, timers } = this.#options
+    this.#hub.add(metrics.series(hubLabels), clock.now())
+    this.scheduler.hostReported(this.#hubInstance)
+    this.#cancelHub = timers.after(hubEveryMillis, () => this.#watchHub())
   }
 
   /** One transaction: the stamp, and who must know of it. */

@@ -1,6 +1,7 @@
 import type { ActiveAlert } from '../../alerts/state.ts'
 import type { Clock, Millis } from '../clock.ts'
-import { clockToleranceMillis, type RuleQueries } from './queries.ts'
+import type { HostReading } from './host-views.ts'
+import { clockToleranceMillis, type RuleExpression, type RuleQueries } from './queries.ts'
 
 /** What the hub knows of a host since it started: 1 reports, 0 silent, absent not known yet. */
 export type KnownHosts = ReadonlyMap<string, number>
@@ -28,6 +29,8 @@ export class HostPresence {
   readonly #onError: (error: unknown) => void
   readonly #now: HostsNow
   readonly #startedAt: number
+  readonly #up: RuleExpression
+  readonly #heard: RuleExpression
   #collectors: ReadonlySet<string> = new Set()
 
   constructor(options: {
@@ -41,6 +44,8 @@ export class HostPresence {
     this.#queries = options.queries
     this.#onError = options.onError
     this.#startedAt = options.clock.monotonic()
+    this.#up = options.queries.compile('callward_collector_up')
+    this.#heard = options.queries.compile('timestamp(callward_collector_up)')
   }
 
   /** Names the hosts that had a collector before the hub started. */
@@ -67,6 +72,23 @@ export class HostPresence {
       this.#onError(error)
       return undefined
     }
+  }
+
+  /** Expressions `knownNow` asks for a host. */
+  get expressions(): readonly RuleExpression[] {
+    return [this.#up, this.#heard]
+  }
+
+  /** As `known` for one host, from memory; `unanswered` when memory does not tell. */
+  knownNow(at: Millis, instance: string, host: HostReading): KnownHosts | 'unanswered' {
+    const until = at + clockToleranceMillis
+    const up = this.#up.atOnce?.evaluate(until, host)
+    const heard = this.#heard.atOnce?.evaluate(until, host)
+    if (up === undefined || heard === undefined) return 'unanswered'
+    const startedAt = (at - (this.#clock.monotonic() - this.#startedAt)) / 1000
+    // Both give the same series in the same order.
+    const since = up.filter((_, series) => heard[series]!.value >= startedAt)
+    return new Map(since.map(({ value }) => [instance, value]))
   }
 
   /** True while the alert must stay although its condition is not seen. */

@@ -4,8 +4,8 @@ import { type Clock, type Millis, systemClock } from '../clock.ts'
 import type { HubConfig } from '../config.ts'
 import { uuid } from '../ids.ts'
 import type { Principal } from '../people/plugin.ts'
-import { incidentsOf } from './alert-store.ts'
 import { RuleEngine } from './engine.ts'
+import type { StoreRoom } from './hub-series.ts'
 import { promqlQueries } from './promql-queries.ts'
 import { ruleRoutes } from './routes.ts'
 import { faultText, ownRulesFolder, type RuleFileFault, readRuleFiles } from './rule-files.ts'
@@ -63,13 +63,12 @@ const defaultHubLabels = {
   env: 'production',
 }
 
-/** Reads the rule files, evaluates them, keeps the alerts and tells incidents and people. */
-/** True while the store takes no samples; a store without figures (in tests) never refuses. */
-function storeRefuses(store: { stats?: () => object }): boolean {
-  const stats: { refusal?: string | undefined } | undefined = store.stats?.()
-  return stats?.refusal !== undefined
+/** What the store says of its disk; a store without figures (in tests) never refuses. */
+function roomOf(store: { stats?: () => object }): StoreRoom {
+  return store.stats?.() ?? {}
 }
 
+/** Reads the rule files, evaluates them, keeps the alerts and tells incidents and people. */
 export const rulesPlugin = fp(
   async (app, options: RulesOptions) => {
     const clock = options.clock ?? systemClock
@@ -96,11 +95,13 @@ export const rulesPlugin = fp(
           .flatMap(({ runners }) => runners)
           .filter(({ health }) => health.health === 'err').length ?? 0,
       waiting: () => engine?.waiting ?? 0,
+      store: () => roomOf(app.store),
     })
     const running = new RuleEngine({
       clock,
       timers: options.timers ?? systemTimers,
       queries,
+      matches: (matcher, value) => app.promql.matches(matcher, value),
       records: app.records,
       store: app.store,
       groups: files.groups,
@@ -116,11 +117,10 @@ export const rulesPlugin = fp(
           const host = inventory?.host(instance)
           return host === undefined ? undefined : inventory?.up(host)
         },
-        blind: () => storeRefuses(app.store),
+        blind: () => roomOf(app.store).refusal !== undefined,
       },
       async deliver(tx, change) {
-        await app.incidents.alertChanged(tx, change)
-        const incident = (await incidentsOf(tx, [change.alert.id])).get(change.alert.id)
+        const incident = await app.incidents.alertChanged(tx, change)
         const body = {
           change: change.kind,
           alert: alertJson(change.alert, incident),

@@ -1,28 +1,47 @@
 import type { VectorElement } from '../../alerts/state.ts'
-import type { Answer, Promql } from '../promql/plugin.ts'
-import type { RuleQueries } from './queries.ts'
+import type { Expr, Promql, Value } from '../promql/plugin.ts'
+import type { RuleExpression, RuleQueries } from './queries.ts'
 
 /** The rules' way to the hub's query engine. */
 export function promqlQueries(promql: Promql): RuleQueries {
   return {
     compile(text) {
       const whole = promql.parse(text)
+      const keepsInstance = promql.keepsInstance(whole)
       return {
-        keepsInstance: promql.keepsInstance(whole),
+        keepsInstance,
         async evaluate(at, instance) {
           const expr =
             instance === undefined
               ? whole
               : promql.withMatcher(whole, { name: 'instance', op: '=', value: instance })
-          return vectorOf(await promql.instant(expr, at))
+          return vectorOf((await promql.instant(expr, at)).value)
         },
+        atOnce: keepsInstance ? atOnce(promql, whole) : undefined,
       }
     },
   }
 }
 
+function atOnce(promql: Promql, expr: Expr): RuleExpression['atOnce'] {
+  const reads = promql.reads(expr)
+  if (!reads.keepsLabels || reads.reach === Number.POSITIVE_INFINITY) return undefined
+  const query = promql.repeated(expr)
+  return {
+    reads,
+    evaluate(at, host) {
+      const value = query(at, host.read)
+      if (value === undefined) return undefined
+      return vectorOf(value).map((element) => ({
+        labels: host.labels(element.labels),
+        value: element.value,
+      }))
+    },
+  }
+}
+
 /** A scalar counts as one result without labels, as in Prometheus. */
-function vectorOf({ value }: Answer): readonly VectorElement[] {
+function vectorOf(value: Value): readonly VectorElement[] {
   if (value.kind === 'vector') return value.samples
   if (value.kind === 'scalar') return [{ labels: {}, value: value.value }]
   throw new Error(`rule result is not a vector or scalar but a ${value.kind}; select an instant`)

@@ -1,5 +1,14 @@
 import type { VectorElement } from '../../alerts/state.ts'
 import type { Millis } from '../clock.ts'
+import type { HostReading } from './host-views.ts'
+
+/** What the evaluation of an expression for one host, at once, reads. */
+export interface HostReads {
+  /** Metric names; undefined when it may be any. */
+  readonly metrics: ReadonlySet<string> | undefined
+  /** Labels whose values it looks at. */
+  readonly labels: ReadonlySet<string>
+}
 
 /** A rule's expression, ready to be asked again and again. */
 export interface RuleExpression {
@@ -7,6 +16,14 @@ export interface RuleExpression {
   readonly keepsInstance: boolean
   /** Results at one instant, for one host when `instance` is given. Rejects with a readable message. */
   evaluate(at: Millis, instance?: string): Promise<readonly VectorElement[]>
+  /** Evaluation for one host at once; absent where the expression does not allow it. */
+  readonly atOnce?:
+    | {
+        readonly reads: HostReads
+        /** The same results as `evaluate`; undefined when memory does not hold what it takes. Throws when it fails. */
+        evaluate(at: Millis, host: HostReading): readonly VectorElement[] | undefined
+      }
+    | undefined
 }
 
 /** What the rules need of the query engine. */

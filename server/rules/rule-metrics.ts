@@ -1,5 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { VectorElement } from '../../alerts/state.ts'
+import { type StoreRoom, storeFigures } from './hub-series.ts'
 
 /** Figures of the rules, for /metrics and for the hub's own rules. */
 export interface RuleMetrics {
@@ -17,6 +18,7 @@ export interface RuleGauges {
   faults(): number
   failing(): number
   waiting(): number
+  store(): StoreRoom
 }
 
 /** Registers the metrics. */
@@ -64,6 +66,7 @@ export function ruleMetrics(registry: Registry, gauges: RuleGauges): RuleMetrics
     'Changes of alerts the records do not hold yet.',
     gauges.waiting,
   )
+  storeGauges(registers, gauges)
   return {
     missed(count) {
       totals.missed += count
@@ -90,7 +93,35 @@ export function ruleMetrics(registry: Registry, gauges: RuleGauges): RuleMetrics
         sample('callward_alert_changes_waiting', gauges.waiting()),
         sample('callward_rule_evaluations_missed_total', totals.missed),
         sample('callward_alert_changes_lost_total', totals.lost),
+        ...storeFigures(gauges.store()).map(([name, value, labels]) => ({
+          labels: { ...hubLabels, ...labels, __name__: name },
+          value,
+        })),
       ]
     },
   }
+}
+
+/** The figures of the store's disk at /metrics; those nobody knows are left out. */
+function storeGauges(registers: Registry[], gauges: RuleGauges): void {
+  const describe = (name: string, help: string, labelNames: readonly string[] = []) =>
+    new Gauge({
+      name,
+      help,
+      labelNames,
+      registers,
+      collect() {
+        this.reset()
+        for (const [figure, value, labels] of storeFigures(gauges.store()))
+          if (figure === name && !Number.isNaN(value)) this.set(labels, value)
+      },
+    })
+  const reason = ['reason']
+  describe(
+    'callward_hub_store_refusing',
+    '1 while the store refuses samples for this reason.',
+    reason,
+  )
+  describe('callward_hub_store_free_bytes', 'Free on the disk of the store.')
+  describe('callward_hub_store_reserve_bytes', 'Free space below which samples are refused.')
 }

@@ -13,7 +13,8 @@ import { expand } from '../../alerts/template.ts'
 import type { Clock, Millis } from '../clock.ts'
 import type { OutboxBatch } from './alert-outbox.ts'
 import { type AlertWrite, rowOf } from './alert-store.ts'
-import type { HostPresence } from './host-presence.ts'
+import type { HostPresence, KnownHosts } from './host-presence.ts'
+import type { HostReading } from './host-views.ts'
 import { clockToleranceMillis, type RuleExpression } from './queries.ts'
 
 /** How the newest evaluation of a rule went. */
@@ -45,35 +46,71 @@ const notYet: RuleHealth = {
   evaluationSeconds: 0,
 }
 
-/** Runs evaluations one after another in the order asked for, and remembers how the newest went. */
+/** How the evaluations of one rule went: of all hosts together, and of hosts alone. */
+class Health {
+  readonly #failing = new Map<string, string>()
+  #whole: string | undefined
+  lastEvaluation: Millis | undefined
+  evaluationSeconds = 0
+
+  /** Notes how an evaluation went, of one host when `instance` is given. */
+  note(instance: string | undefined, error: string | undefined): void {
+    if (instance === undefined) {
+      this.#whole = error
+      this.#failing.clear()
+    } else if (error !== undefined) this.#failing.set(instance, error)
+    else if (this.#failing.size > 0) this.#failing.delete(instance)
+  }
+
+  /** All hosts were evaluated one by one, and these are all there are. */
+  allOf(instances: ReadonlySet<string>): void {
+    this.#whole = undefined
+    for (const instance of this.#failing.keys())
+      if (!instances.has(instance)) this.#failing.delete(instance)
+  }
+
+  get state(): RuleHealth {
+    const { lastEvaluation, evaluationSeconds } = this
+    if (lastEvaluation === undefined) return notYet
+    const lastError = this.#whole ?? this.#failing.values().next().value
+    const health = lastError === undefined ? 'ok' : 'err'
+    return { health, lastError, lastEvaluation, evaluationSeconds }
+  }
+}
+
+/** Runs evaluations one after another in the order asked for, and remembers how they went. */
 class Turns {
   readonly #clock: Clock
+  readonly health = new Health()
   #tail: Promise<void> = Promise.resolve()
-  health: RuleHealth = notYet
+  /** Evaluations that run or wait. */
+  count = 0
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
   /** Never rejects: a failed evaluation is the rule's health. */
-  take(evaluate: (now: Millis) => Promise<void>): Promise<void> {
+  take(instance: string | undefined, evaluate: (now: Millis) => Promise<void>): Promise<void> {
+    this.count++
     this.#tail = this.#tail.then(async () => {
       const started = this.#clock.monotonic()
       const now = this.#clock.now()
-      const lastError = await evaluate(now).then(
+      const error = await evaluate(now).then(
         () => undefined,
         (error: unknown) => (error instanceof Error ? error.message : String(error)),
       )
-      this.health = {
-        health: lastError === undefined ? 'ok' : 'err',
-        lastError,
-        lastEvaluation: now,
-        evaluationSeconds: (this.#clock.monotonic() - started) / 1000,
-      }
+      this.count--
+      this.health.note(instance, error)
+      this.health.lastEvaluation = now
+      this.health.evaluationSeconds = (this.#clock.monotonic() - started) / 1000
     })
     return this.#tail
   }
 }
+
+/** Alerts of a rule by host; those of no host, and all of a rule that sets `instance` itself, under the empty text. */
+type Parts = Map<string, ActiveAlerts>
 
 /** One alerting rule with its alerts. Evaluations of it never overlap. */
 export class AlertRunner {
@@ -83,7 +120,9 @@ export class AlertRunner {
   readonly #expression: RuleExpression
   readonly #context: RunnerContext
   readonly #turns: Turns
-  #active: ActiveAlerts = noAlerts
+  readonly #parts: Parts = new Map()
+  /** Hosts evaluated at once since the evaluation that runs now began: its answer is older than theirs. */
+  readonly #fresher = new Set<string>()
 
   constructor(rule: AlertingRule, expression: RuleExpression, context: RunnerContext) {
     this.rule = rule
@@ -95,76 +134,170 @@ export class AlertRunner {
   }
 
   get health(): RuleHealth {
-    return this.#turns.health
+    return this.#turns.health.state
+  }
+
+  /** The expressions it evaluates at once. */
+  get atOnce(): RuleExpression['atOnce'] {
+    return this.keepsInstance ? this.#expression.atOnce : undefined
   }
 
   /** Puts alerts back as they were; before the first evaluation. */
   restore(alerts: readonly ActiveAlert[], evaluatedAt: Millis): void {
-    if (alerts.length === 0) return
-    this.#active = {
-      byFingerprint: new Map(alerts.map((alert) => [alert.fingerprint, alert])),
-      evaluatedAt,
+    for (const alert of alerts) {
+      const key = this.#partOf(alert.labels)
+      const byFingerprint = new Map(this.#parts.get(key)?.byFingerprint)
+      byFingerprint.set(alert.fingerprint, alert)
+      this.#parts.set(key, { byFingerprint, evaluatedAt })
+      this.#context.owners.set(alert.fingerprint, this)
     }
-    for (const { fingerprint } of alerts) this.#context.owners.set(fingerprint, this)
   }
 
   views(): AlertView[] {
-    return [...this.#active.byFingerprint.values()].map((alert) => viewOf(this.rule, alert))
+    return [...this.activeAlerts()].map((alert) => viewOf(this.rule, alert))
+  }
+
+  /** Pending and firing alerts. */
+  *activeAlerts(): Iterable<ActiveAlert> {
+    for (const { byFingerprint } of this.#parts.values()) yield* byFingerprint.values()
   }
 
   active(fingerprint: string): ActiveAlert | undefined {
-    return this.#active.byFingerprint.get(fingerprint)
+    if (this.#context.owners.get(fingerprint) !== this) return undefined
+    for (const { byFingerprint } of this.#parts.values()) {
+      const alert = byFingerprint.get(fingerprint)
+      if (alert !== undefined) return alert
+    }
+    return undefined
+  }
+
+  /** Hosts with active alerts. */
+  get hosts(): Iterable<string> {
+    return this.#parts.keys()
   }
 
   /** Sets the acknowledgement on the life it belongs to; nothing when that has ended. */
   acknowledged(id: string, fingerprint: string, by: string, at: Millis): void {
-    const alert = this.#active.byFingerprint.get(fingerprint)
+    const alert = this.active(fingerprint)
     if (alert?.id !== id) return
-    const next = new Map(this.#active.byFingerprint)
+    const key = this.#partOf(alert.labels)
+    const part = this.#parts.get(key)!
+    const next = new Map(part.byFingerprint)
     next.set(fingerprint, { ...alert, acknowledgedAt: at, acknowledgedBy: by })
-    this.#active = { ...this.#active, byFingerprint: next }
+    this.#parts.set(key, { ...part, byFingerprint: next })
   }
 
   /** Evaluates the rule, for one host when `instance` is given; resolves when its state has advanced. */
   evaluate(instance?: string): Promise<void> {
-    return this.#turns.take((now) => this.#evaluate(now, instance))
+    return this.#turns.take(instance, (now) => this.#evaluate(now, instance))
+  }
+
+  /**
+   * Evaluates the rule for one host from memory; false when that is not possible or fails, and nothing has changed. Where it is
+   * possible it is the newest evidence: an evaluation that began earlier and still waits for its answer leaves this host alone.
+   */
+  evaluateNow(instance: string, host: HostReading): boolean {
+    const { atOnce } = this
+    if (atOnce === undefined) return false
+    const { clock, presence } = this.#context
+    const now = clock.now()
+    const part = this.#parts.get(instance)
+    try {
+      const known = part === undefined ? noHosts : presence.knownNow(now, instance, host)
+      if (known === 'unanswered') return false
+      const vector = atOnce.evaluate(now + clockToleranceMillis, host)
+      if (vector === undefined) return false
+      if (part !== undefined || vector.length > 0) {
+        const next = this.#advance(part, vector, now, known, instance)
+        this.#commit([[instance, next]], now)
+      }
+    } catch {
+      // Whoever asks evaluates it again, waiting, and notes the fault with the host's own labels.
+      return false
+    }
+    if (this.#turns.count > 0) this.#fresher.add(instance)
+    this.#turns.health.note(instance, undefined)
+    this.#turns.health.lastEvaluation = now
+    return true
+  }
+
+  /** All hosts were evaluated one by one, and these are all there are. */
+  evaluatedAll(instances: ReadonlySet<string>, seconds: number): void {
+    this.#turns.health.allOf(instances)
+    this.#turns.health.lastEvaluation = this.#context.clock.now()
+    this.#turns.health.evaluationSeconds = seconds
   }
 
   async #evaluate(now: Millis, instance: string | undefined): Promise<void> {
-    const { presence, limit, newId, externalLabels, owners, changed } = this.#context
-    const known = this.#concerns(instance)
-      ? await presence.known(now, instance)
-      : new Map<string, number>()
+    const { presence, limit } = this.#context
+    this.#fresher.clear()
+    const concerned = instance === undefined ? this.#parts.size > 0 : this.#parts.has(instance)
+    const known = concerned ? await presence.known(now, instance) : noHosts
     const vector = await this.#expression.evaluate(now + clockToleranceMillis, instance)
     if (limit > 0 && vector.length > limit) {
       throw new Error(
         `exceeded limit of ${limit} with ${vector.length} alerts; raise the group's "limit" or narrow the expression`,
       )
     }
-    // The state may only have gained acknowledgements since the query began.
-    const { active, transitions } = advance(this.rule, this.#active, vector, now, {
+    // The state may have gained acknowledgements, and newer evidence of some hosts, since the query began.
+    const results = new Map<string, VectorElement[]>()
+    if (instance !== undefined) results.set(instance, [])
+    else for (const key of this.#parts.keys()) results.set(key, [])
+    for (const element of vector) {
+      const key = this.#partOf(element.labels)
+      const list = results.get(key)
+      if (list !== undefined) list.push(element)
+      else if (instance === undefined) results.set(key, [element])
+    }
+    const advanced: [string, Advanced][] = []
+    for (const [key, elements] of results) {
+      if (this.#fresher.has(key)) continue
+      const next = this.#advance(this.#parts.get(key), elements, now, known, instance)
+      advanced.push([key, next])
+    }
+    this.#commit(advanced, now)
+  }
+
+  #partOf(labels: Labels): string {
+    return this.rule.labels['instance'] === undefined ? (labels['instance'] ?? '') : ''
+  }
+
+  #advance(
+    part: ActiveAlerts | undefined,
+    vector: readonly VectorElement[],
+    now: Millis,
+    known: KnownHosts | undefined,
+    instance: string | undefined,
+  ): Advanced {
+    const { presence, newId, externalLabels, owners } = this.#context
+    return advance(this.rule, part ?? noAlerts, vector, now, {
       newId,
-      onlyInstance: instance,
+      onlyInstance: instance === '' ? undefined : instance,
       hold: (alert) => presence.holds(alert, known),
       externalLabels,
       taken: (fingerprint) => (owners.get(fingerprint) ?? this) !== this,
     })
-    this.#active = active
-    for (const { kind, alert } of transitions) {
-      if (kind === 'resolved' || kind === 'dropped') owners.delete(alert.fingerprint)
-      else owners.set(alert.fingerprint, this)
-    }
-    if (transitions.length > 0) changed(batchOf(this.rule, transitions, now))
   }
 
-  /** Whether an alert could go away in this evaluation. */
-  #concerns(instance: string | undefined): boolean {
-    for (const alert of this.#active.byFingerprint.values()) {
-      if (instance === undefined || alert.labels['instance'] === instance) return true
+  #commit(advanced: readonly (readonly [string, Advanced])[], now: Millis): void {
+    const { owners, changed } = this.#context
+    const all: Transition[] = []
+    for (const [key, { active, transitions }] of advanced) {
+      if (active.byFingerprint.size > 0) this.#parts.set(key, active)
+      else this.#parts.delete(key)
+      for (const { kind, alert } of transitions) {
+        if (kind === 'resolved' || kind === 'dropped') owners.delete(alert.fingerprint)
+        else owners.set(alert.fingerprint, this)
+      }
+      all.push(...transitions)
     }
-    return false
+    if (all.length > 0) changed(batchOf(this.rule, all, now))
   }
 }
+
+type Advanced = ReturnType<typeof advance>
+
+const noHosts: KnownHosts = new Map()
 
 /** One recording rule. */
 export class RecordRunner {
@@ -185,13 +318,13 @@ export class RecordRunner {
   }
 
   get health(): RuleHealth {
-    return this.#turns.health
+    return this.#turns.health.state
   }
 
   /** The new samples with all their labels; none when the evaluation failed. */
   async evaluate(): Promise<readonly VectorElement[]> {
     let samples: readonly VectorElement[] = []
-    await this.#turns.take(async (now) => {
+    await this.#turns.take(undefined, async (now) => {
       const vector = await this.#expression.evaluate(now + clockToleranceMillis)
       if (this.#limit > 0 && vector.length > this.#limit) {
         throw new Error(

@@ -3,7 +3,7 @@ import type { SeriesIndex } from './series/series-index.ts'
 import type { Batch, Row, SeriesId } from './writer.ts'
 
 /** Largest time of a JavaScript Date. */
-const farthest = 8.64e15
+export const farthestTime = 8.64e15
 
 /** Throws `BUG:` for a batch that breaks the writer's contract. */
 export function checkBatch(batch: Batch, seriesKnown: number): void {
@@ -12,7 +12,7 @@ export function checkBatch(batch: Batch, seriesKnown: number): void {
     throw new Error(`BUG: sequence ${sequence} is not a positive whole number`)
   }
   for (const { t, ids, values, stale } of batch.rows) {
-    if (!(Math.abs(t) <= farthest)) throw new Error(`BUG: ${t} is not a time`)
+    if (!(Math.abs(t) <= farthestTime)) throw new Error(`BUG: ${t} is not a time`)
     if (ids.length !== values.length)
       throw new Error(`BUG: ${ids.length} series and ${values.length} values`)
     for (const list of stale ? [ids, stale] : [ids]) {

@@ -13,6 +13,8 @@ export interface AppendFile {
 export interface Disk {
   /** Fails when the file exists. */
   create(path: string): Promise<AppendFile>
+  /** Opens a file that exists, to write at its end. */
+  append(path: string): Promise<AppendFile>
   /** Cuts a file to `lengthBytes` through a new descriptor and makes the cut durable. */
   truncate(path: string, lengthBytes: number): Promise<void>
   unlink(path: string): Promise<void>
@@ -21,8 +23,8 @@ export interface Disk {
   space(folder: string): Promise<{ readonly freeBytes: number; readonly totalBytes: number }>
 }
 
-async function create(path: string): Promise<AppendFile> {
-  const handle = await open(path, 'wx')
+async function openFor(path: string, flags: 'wx' | 'a'): Promise<AppendFile> {
+  const handle = await open(path, flags)
   return {
     async write(bytes) {
       for (let at = 0; at < bytes.length; ) at += (await handle.write(bytes, at)).bytesWritten
@@ -43,7 +45,8 @@ async function syncPath(path: string, flags: 'r' | 'r+'): Promise<void> {
 
 /** The file system of this machine. */
 export const realDisk: Disk = {
-  create,
+  create: (path) => openFor(path, 'wx'),
+  append: (path) => openFor(path, 'a'),
   unlink,
   async truncate(path, lengthBytes) {
     await truncate(path, lengthBytes)

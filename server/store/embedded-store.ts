@@ -1,336 +1,278 @@
-import { mkdir } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { endianness } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { Clock } from '../clock.ts'
-import { StartError } from '../errors.ts'
+import { CallwardError, StartError } from '../errors.ts'
 import { checkBatch, prepareRows } from './batch-check.ts'
-import { batchStream } from './batch-stream.ts'
-import { type Disk, realDisk, systemCode } from './disk.ts'
-import { type FolderLock, lockFolder } from './folder-lock.ts'
-import { Head, type Undo } from './head/head.ts'
+import { BatchTicket } from './batch-ticket.ts'
+import { type Disk, realDisk } from './disk.ts'
+import type {
+  EmbeddedStore,
+  EmbeddedStoreOptions,
+  EmbeddedStoreStats,
+  StoreCopy,
+} from './engine-options.ts'
+import { EngineStream, type StreamHost } from './engine-stream.ts'
+import type { FolderLock } from './folder-lock.ts'
+import { Generation } from './head/generation.ts'
+import { Head } from './head/head.ts'
 import { Journal } from './journal/journal.ts'
 import { Positions } from './journal/positions.ts'
+import { batchBytes, maxBatchBytes, writeBatch } from './journal/record.ts'
 import { replayJournal } from './journal/replay.ts'
+import { segmentName } from './journal/segments.ts'
 import { type StoreLogger, silentLogger } from './log.ts'
 import { Maintenance, oldestKept, timeBounds } from './maintenance.ts'
-import { BlockFolder } from './parts/part-folder.ts'
-import type { Labels, RecentReader, StoreReader } from './reader.ts'
+import { PartFolder } from './parts/part-folder.ts'
+import type { PlanningReader } from './read-plan.ts'
+import type { Labels, RecentReader, SeriesColumns, StoreReader } from './reader.ts'
+import { RecentColumns } from './recent-columns.ts'
 import { SeriesIndex } from './series/series-index.ts'
+import { openSeriesLog, type SeriesLog, seriesLogName } from './series/series-log.ts'
+import { formatName, journalName, partsName, takeFolder } from './store-folder.ts'
 import { StoreReads } from './store-reads.ts'
 import {
   type Batch,
   type SeriesId,
-  type StoreStats,
   StoreUnavailable,
   type StoreWriter,
   type StreamKey,
 } from './writer.ts'
 
-export interface EmbeddedStoreOptions {
-  /** Made when missing; the store's alone. */
-  readonly folder: string
-  readonly clock: Clock
-  /** Days that samples are kept; 0 keeps everything. Default 15. */
-  readonly retentionDays?: number
-  /** Free bytes below which samples are refused. Default: the larger of 512 MB and 2 % of the file system. */
-  readonly reserveBytes?: number
-  readonly logger?: StoreLogger
-  /** Live series beyond which new ones are refused. Default 1,000,000. */
-  readonly maxSeries?: number
-  /** A window is sealed when it ended, and was last written, this long ago. Default 10 minutes. */
-  readonly sealGraceMillis?: number
-  /** Bytes of rows after which a journal segment is followed by the next. Default 64 MB. */
-  readonly segmentBytes?: number
-  /** How long a commit waits for company, 0 to 5 ms. Default 2. */
-  readonly lingerMillis?: number
-  /** Bytes that may wait for the disk before samples are refused. Default 64 MB. */
-  readonly maxWaitingBytes?: number
-  /** How long after a failure the journal is tried again. Default 500 ms. */
-  readonly recoveryMillis?: number
-  /** How often sealing and retention are looked at, milliseconds; 0: only when `maintain` is called. Default 30 s. */
-  readonly maintenanceMillis?: number
-  /** The file system of the journal; for tests. */
-  readonly disk?: Disk
-}
-
-/** Figures beyond what every store has. */
-export interface EmbeddedStoreStats extends StoreStats {
-  readonly blockFiles: number
-  readonly journalSegments: number
-  /** Refused since the start: new series over the limit, and batches while the disk refused. */
-  readonly seriesRefused: number
-  readonly batchesRefused: number
-  /** Samples older than the retention, dropped since the start. */
-  readonly samplesTooOld: number
-  /** Batches whose sequence was already in, dropped since the start. */
-  readonly batchesRepeated: number
-  /** Damaged journal segments, sealed files and columns met since the start. */
-  readonly damaged: number
-  /** Why samples are refused now. */
-  readonly refusal: string | undefined
-}
-
-/** The store that the hub carries in itself. */
-export interface EmbeddedStore extends StoreReader, RecentReader, StoreWriter {
-  stats(): EmbeddedStoreStats
-  /** Seals what is due and removes what is past its retention. Runs by itself; tests call it. */
-  maintain(): Promise<void>
-  /** Commits what waits; everything stays replayable. */
-  close(): Promise<void>
-}
-
-/** What the journal gives back when a batch is durable or refused. */
-interface Ticket {
-  readonly origin: Batch['origin']
-  readonly samples: number
-  undo: readonly Undo[]
-}
+export type { EmbeddedStore, EmbeddedStoreOptions, EmbeddedStoreStats, StoreCopy }
 
 /**
  * Opens a store folder, alone. Throws an Error that says what to do when the folder cannot be written, is in use by another process,
- * or the machine is big-endian.
+ * holds another format, or the machine is big-endian.
  */
 export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
   if (endianness() !== 'LE')
     throw new StartError(
       'The embedded store needs a little-endian machine; use an external store here.',
     )
-  const lock = await lockWritable(options.folder)
+  const lock = await takeFolder(options.folder)
   try {
-    return await Engine.open(options, lock)
+    const engine = new Engine(options, lock)
+    await engine.load()
+    return engine
   } catch (error) {
     await lock.release()
     throw error
   }
 }
 
-async function lockWritable(folder: string): Promise<FolderLock> {
-  let lock: FolderLock | undefined
-  try {
-    lock = await lockFolder(folder)
-    await mkdir(join(folder, 'journal'), { recursive: true })
-    await mkdir(join(folder, 'blocks'), { recursive: true })
-    for (const path of [join(folder, '..'), folder])
-      await realDisk.syncFolder(path).catch(() => undefined)
-    return lock
-  } catch (error) {
-    await lock?.release()
-    const code = systemCode(error)
-    if (code === undefined) throw error
-    throw new StartError(
-      `The store folder ${folder} cannot be written (${code}). Create it, give it to the account the hub runs as, or set another folder.`,
-      { cause: error },
-    )
-  }
-}
-
-class Engine implements EmbeddedStore {
+class Engine implements EmbeddedStore, StreamHost {
   private readonly options: EmbeddedStoreOptions
   private readonly clock: Clock
   private readonly logger: StoreLogger
   private readonly disk: Disk
   private readonly lock: FolderLock
-  private readonly index: SeriesIndex
-  private readonly head = new Head()
+  private readonly retentionDays: number
   private readonly positions = new Positions()
-  private readonly blocks: BlockFolder
-  private readonly reads: StoreReads
-  private readonly oldSegments = new Map<number, number>()
-  private journal!: Journal<Ticket>
-  private timer: NodeJS.Timeout | undefined
+  private readonly parts: PartFolder
+  readonly index: SeriesIndex
+  head!: Head
+  journal!: Journal
+  private seriesLog!: SeriesLog
+  private reads!: StoreReads
+  private recentColumns!: RecentColumns
   private maintenance!: Maintenance
+  private timer: NodeJS.Timeout | undefined
   private closed: Promise<void> | undefined
-  private samplesAppended = 0
-  private samplesTooOld = 0
-  private batchesRefused = 0
-  private batchesRepeated = 0
+  private nextStream = 1
   private damagedSegments = 0
+  readonly counters = {
+    samplesAppended: 0,
+    samplesTooOld: 0,
+    batchesRepeated: 0,
+    batchesRefused: 0,
+  }
 
-  private constructor(options: EmbeddedStoreOptions, lock: FolderLock) {
+  constructor(options: EmbeddedStoreOptions, lock: FolderLock) {
     this.options = options
     this.clock = options.clock
     this.logger = options.logger ?? silentLogger
     this.disk = options.disk ?? realDisk
     this.lock = lock
+    this.retentionDays = options.retentionDays ?? 15
     this.index = new SeriesIndex(options.maxSeries ?? 1_000_000)
-    const folder = join(options.folder, 'blocks')
-    this.blocks = new BlockFolder({
-      folder,
-      disk: this.disk,
-      logger: this.logger,
-      index: this.index,
-    })
-    this.reads = new StoreReads({ index: this.index, head: this.head, blocks: this.blocks })
+    const { disk, logger } = this
+    this.parts = new PartFolder({ folder: join(options.folder, partsName), disk, logger })
   }
 
-  static async open(options: EmbeddedStoreOptions, lock: FolderLock): Promise<Engine> {
-    const engine = new Engine(options, lock)
-    await engine.load()
-    const period = options.maintenanceMillis ?? 30_000
-    if (period > 0) engine.timer = setInterval(() => void engine.maintainQuietly(), period).unref()
-    return engine
-  }
-
-  private get journalFolder(): string {
-    return join(this.options.folder, 'journal')
-  }
-
-  private async load(): Promise<void> {
+  async load(): Promise<void> {
     const started = performance.now()
-    const { head, index, positions, disk, logger } = this
-    await this.blocks.open()
+    const { index, positions, disk, logger, clock, parts } = this
+    const { folder } = this.options
+    this.seriesLog = await openSeriesLog({ folder, disk, logger, index })
+    await parts.open()
     const replayed = await replayJournal({
-      folder: this.journalFolder,
+      folder: join(folder, journalName),
       disk,
       logger,
-      index,
-      head,
       positions,
-      blocks: this.blocks.all,
-      oldest: oldestKept(this.clock.now(), this.retentionDays),
-      now: this.clock.now(),
+      sealedOrder: parts.newestOrder,
+      oldest: this.oldest(clock.now()),
+      now: clock.now(),
+      monotonic: clock.monotonic(),
     })
+    index.reserve(replayed.idsBelow)
     this.damagedSegments = replayed.damaged
-    for (const [segment, bytes] of replayed.segments) this.oldSegments.set(segment, bytes)
-    this.journal = await this.openJournal(replayed.nextSegment, replayed.nextBatch)
+    const [first, ...more] = replayed.generations
+    this.head = new Head([
+      first ?? new Generation(parts.newestOrder + 1, clock.monotonic()),
+      ...more,
+    ])
+    this.head.partsHold(parts.maxTime)
+    this.journal = await this.openJournal(replayed)
+    this.reads = new StoreReads({ index, head: this.head, parts })
+    this.recentColumns = new RecentColumns(index, this.head)
     this.maintenance = this.makeMaintenance()
+    // What earlier processes left counts too: a hub that restarts often must still seal.
+    if (this.journal.isFull) this.maintenance.noteFull()
     const millis = Math.round(performance.now() - started)
-    logger.info(
-      {
-        folder: this.options.folder,
-        series: index.live,
-        blockFiles: this.blocks.all.length,
-        millis,
-      },
-      'store opened',
-    )
+    logger.info({ folder, series: index.live, partFiles: parts.all.length, millis }, 'store opened')
+    const period = this.options.maintenanceMillis ?? 15_000
+    if (period > 0) this.timer = setInterval(() => void this.maintainQuietly(), period).unref()
   }
 
-  private async openJournal(firstSegment: number, firstBatch: number): Promise<Journal<Ticket>> {
+  private async openJournal({
+    segments,
+    nextSegment,
+  }: Awaited<ReturnType<typeof replayJournal>>): Promise<Journal> {
     const { totalBytes } = await this.disk.space(this.options.folder)
-    const journal = new Journal<Ticket>({
-      folder: this.journalFolder,
+    const journal = new Journal({
+      folder: join(this.options.folder, journalName),
       disk: this.disk,
       logger: this.logger,
-      firstSegment,
-      firstBatch,
+      segments,
+      nextSegment,
+      generation: this.head.open.order,
       segmentBytes: this.options.segmentBytes ?? 64 * 1024 * 1024,
-      lingerMillis: Math.min(5, this.options.lingerMillis ?? 2),
+      onFull: () => this.full(),
+      lingerMillis: Math.min(50, this.options.lingerMillis ?? 5),
       maxWaitingBytes: this.options.maxWaitingBytes ?? 64 * 1024 * 1024,
       recoveryMillis: this.options.recoveryMillis ?? 500,
       reserveBytes: this.options.reserveBytes ?? Math.max(512 * 1024 * 1024, totalBytes * 0.02),
-      labels: (id) => this.index.labels(id),
+      unsealedBytes: () => this.head.unsealedBytes,
+      maxUnsealedBytes: this.options.maxUnsealedBytes ?? 2 * 1024 ** 3,
+      series: this.seriesLog,
       positions: () => this.positions.snapshot(this.clock.now()),
-      onCommit: (tickets) => this.committed(tickets),
-      onDiscard: (tickets) => this.discarded(tickets),
+      onFail: () => this.positions.discard(),
     })
     await journal.checkSpace()
     return journal
   }
 
   private makeMaintenance(): Maintenance {
-    const {
-      clock,
-      disk,
-      logger,
-      journal,
-      journalFolder,
-      oldSegments,
-      head,
-      blocks,
-      index,
-      retentionDays,
-    } = this
-    const sealGraceMillis = this.options.sealGraceMillis ?? 600_000
+    const { clock, logger, journal, head, parts, index, seriesLog, retentionDays } = this
+    const freezeMillis = this.options.freezeMillis ?? 300_000
     return new Maintenance({
       clock,
-      disk,
       logger,
       journal,
-      journalFolder,
-      oldSegments,
       head,
-      blocks,
+      parts,
       index,
+      seriesLog,
       retentionDays,
-      sealGraceMillis,
+      freezeMillis,
     })
+  }
+
+  now(): number {
+    return this.clock.now()
+  }
+
+  oldest(now: number): number {
+    return oldestKept(now, this.retentionDays)
   }
 
   readonly intern = (labels: Labels): SeriesId => this.index.intern(labels)
   readonly labels = (id: SeriesId): Labels => this.index.labels(id)
   readonly position = (stream: StreamKey): number => this.positions.durable(stream)
   readonly stream: StoreWriter['stream'] = (key, events) =>
-    batchStream(key, events, (batch) => this.append(batch))
-  readonly recent: RecentReader['recent'] = () => undefined
+    new EngineStream(this, this.nextStream++, this.positions.of(key, this.now()), events)
+  readonly recent: RecentReader['recent'] = (...query) => this.reads.recent(...query)
+
+  get columns(): SeriesColumns {
+    return this.recentColumns
+  }
+
   readonly select: StoreReader['select'] = (...query) => this.reads.select(...query)
   readonly series: StoreReader['series'] = (...query) => this.reads.series(...query)
   readonly labelNames: StoreReader['labelNames'] = (...query) => this.reads.labelNames(...query)
   readonly labelValues: StoreReader['labelValues'] = (...query) => this.reads.labelValues(...query)
+  readonly plan: PlanningReader['plan'] = (...query) => this.reads.plan(...query)
+  readonly reportDamage: PlanningReader['reportDamage'] = (...damage) =>
+    this.reads.reportDamage(...damage)
 
   async append(batch: Batch): Promise<void> {
     checkBatch(batch, this.index.size)
     const { origin } = batch
     if (origin && origin.sequence <= this.positions.accepted(origin)) {
-      this.batchesRepeated++
+      this.counters.batchesRepeated++
       // It is durable when everything handed over up to now is.
       if (origin.sequence > this.positions.durable(origin)) await this.journal.settled()
       return
     }
-    const prepared = prepareRows(
-      batch.rows,
-      oldestKept(this.clock.now(), this.retentionDays),
-      this.index,
-    )
+    const prepared = prepareRows(batch.rows, this.oldest(this.now()), this.index)
     if (prepared.rows.length === 0 && !origin) {
-      this.samplesTooOld += prepared.tooOld
+      this.counters.samplesTooOld += prepared.tooOld
       return
     }
-    await this.enter(
-      origin ? { origin, rows: prepared.rows } : { rows: prepared.rows },
-      prepared.tooOld,
-    )
+    const { rows } = prepared
+    await this.enter(origin ? { origin, rows } : { rows }, prepared.tooOld)
   }
 
   /** Journal first, then memory, in one turn of the event loop. */
   private enter(batch: Batch, tooOld: number): Promise<void> {
-    const samples = batch.rows.reduce((sum, row) => sum + row.ids.length, 0)
-    const ticket: Ticket = { origin: batch.origin, samples, undo: [] }
-    const now = this.clock.now()
-    let entered: ReturnType<Journal<Ticket>['append']>
+    const bytes = batchBytes(batch)
+    if (bytes > maxBatchBytes)
+      throw new CallwardError(
+        'too_large',
+        `A batch of ${bytes} bytes is over the limit of ${maxBatchBytes}.`,
+      )
+    const writer = this.beginRecord()
+    writeBatch(writer, batch)
+    const { origin, rows } = batch
+    const samples = rows.reduce((sum, row) => sum + row.ids.length, 0)
+    const position = origin && this.positions.of(origin, this.now())
+    const ticket = new BatchTicket(samples, position, origin?.sequence ?? 0, (taken, refused) => {
+      this.counters.samplesAppended += taken
+      this.counters.batchesRefused += refused
+    })
+    this.journal.end(ticket)
+    if (position && origin) {
+      position.accepted = origin.sequence
+      position.movedAt = this.now()
+    }
+    for (const row of rows) ticket.undo.push(this.head.open.write(row))
+    this.counters.samplesTooOld += tooOld
+    return ticket.done
+  }
+
+  beginRecord(): ReturnType<Journal['begin']> {
     try {
-      entered = this.journal.append(batch, ticket)
+      return this.journal.begin()
     } catch (error) {
-      if (error instanceof StoreUnavailable) this.batchesRefused++
+      if (error instanceof StoreUnavailable) this.counters.batchesRefused++
       throw error
     }
-    if (batch.origin) this.positions.accept(batch.origin, batch.origin.sequence, now)
-    ticket.undo = batch.rows.map((row) => this.head.write(row, entered.segment, now))
-    this.samplesTooOld += tooOld
-    return entered.done
   }
 
-  private committed(tickets: readonly Ticket[]): void {
-    for (const { origin, samples } of tickets) {
-      if (origin) this.positions.commit(origin, origin.sequence)
-      this.samplesAppended += samples
-    }
-  }
-
-  private discarded(tickets: readonly Ticket[]): void {
-    this.positions.discard()
-    this.batchesRefused += tickets.length
-    for (const { undo } of tickets) {
-      for (const one of undo.toReversed()) this.head.undo(one)
-    }
-  }
-
-  private get retentionDays(): number {
-    return this.options.retentionDays ?? 15
+  /** The journal of the open generation has become long. */
+  private full(): void {
+    this.maintenance.noteFull()
+    if (this.timer) setImmediate(() => void this.maintainQuietly())
   }
 
   maintain(): Promise<void> {
     return this.maintenance.run()
+  }
+
+  compact(): Promise<void> {
+    return this.maintenance.compact()
   }
 
   private async maintainQuietly(): Promise<void> {
@@ -344,23 +286,53 @@ class Engine implements EmbeddedStore {
     }
   }
 
+  async beginCopy(): Promise<StoreCopy> {
+    const { journal, parts, seriesLog, head } = this
+    const holds = [journal.hold(), parts.hold(), await seriesLog.hold()]
+    const release = () => {
+      for (const letGo of holds) letGo()
+    }
+    try {
+      journal.rotate(head.open.order)
+      await journal.settleHeader()
+      await seriesLog.commit()
+      const { size } = await stat(join(this.options.folder, formatName))
+      return {
+        files: [
+          { path: formatName, bytes: size },
+          { path: seriesLogName, bytes: seriesLog.bytes },
+          ...parts.all.map(({ path, bytes }) => ({ path: join(partsName, basename(path)), bytes })),
+          ...journal.closedSegments().map(({ segment, bytes }) => ({
+            path: join(journalName, segmentName(segment)),
+            bytes,
+          })),
+        ].filter(({ bytes }) => bytes > 0),
+        release,
+      }
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+
   stats(): EmbeddedStoreStats {
-    let journalBytes = this.journal.bytes
-    for (const bytes of this.oldSegments.values()) journalBytes += bytes
+    const { journal, parts, head, index, seriesLog } = this
     return {
-      series: this.index.live,
-      samplesAppended: this.samplesAppended,
-      bytesOnDisk: journalBytes + this.blocks.bytes,
-      journalBytes,
-      ...timeBounds(this.blocks, this.head),
-      blockFiles: this.blocks.all.length,
-      journalSegments: this.oldSegments.size + this.journal.segments,
-      seriesRefused: this.index.refused,
-      batchesRefused: this.batchesRefused,
-      samplesTooOld: this.samplesTooOld,
-      batchesRepeated: this.batchesRepeated,
-      damaged: this.damagedSegments + this.blocks.damaged,
-      refusal: this.journal.refusal,
+      series: index.live,
+      samplesAppended: this.counters.samplesAppended,
+      bytesOnDisk: journal.bytes + parts.bytes + seriesLog.bytes,
+      journalBytes: journal.bytes,
+      ...timeBounds(parts, head),
+      partFiles: parts.all.length,
+      journalSegments: journal.segments,
+      headBytes: head.bytes,
+      seriesRefused: index.refused,
+      batchesRefused: this.counters.batchesRefused,
+      samplesTooOld: this.counters.samplesTooOld,
+      batchesRepeated: this.counters.batchesRepeated,
+      damaged: this.damagedSegments + parts.damaged + seriesLog.damaged,
+      refusal: journal.refusal,
+      ...journal.room,
     }
   }
 
@@ -371,10 +343,13 @@ class Engine implements EmbeddedStore {
 
   private async shut(): Promise<void> {
     clearInterval(this.timer)
+    this.timer = undefined
     try {
       await this.maintenance.stop()
       await this.journal.close()
     } finally {
+      await this.parts.close()
+      await this.seriesLog.close()
       await this.lock.release()
     }
   }

@@ -1,42 +1,29 @@
-import { join } from 'node:path'
 import type { Clock, Millis } from '../clock.ts'
-import type { Disk } from './disk.ts'
-import { type Head, type HeadWindow, windowMillis } from './head/head.ts'
-import { segmentName } from './journal/segments.ts'
+import type { Generation } from './head/generation.ts'
+import type { Head } from './head/head.ts'
+import type { Journal } from './journal/journal.ts'
 import type { StoreLogger } from './log.ts'
-import type { BlockFolder } from './parts/part-folder.ts'
+import type { PartFolder } from './parts/part-folder.ts'
 import type { SeriesIndex } from './series/series-index.ts'
-import type { SeriesId } from './writer.ts'
+import type { SeriesLog } from './series/series-log.ts'
 
 const dayMillis = 86_400_000
 const hourMillis = 3_600_000
 
-/** A window open for this long is sealed whatever is still written to it: it would hold the journal. */
-const longestOpenMillis = 3 * windowMillis
-
-/** What maintenance asks of the journal. */
-export interface JournalView {
-  readonly nextBatch: number
-  readonly durableSegment: number | undefined
-  settled(): Promise<void>
-  segmentsBelow(segment: number): number[]
-  forget(segment: number): void
-}
-
 export interface MaintenanceOptions {
   readonly clock: Clock
-  readonly disk: Disk
   readonly logger: StoreLogger
-  readonly journal: JournalView
-  readonly journalFolder: string
-  /** Sizes of the segments of earlier processes, by number. */
-  readonly oldSegments: Map<number, number>
+  readonly journal: Journal
   readonly head: Head
-  readonly blocks: BlockFolder
+  readonly parts: PartFolder
   readonly index: SeriesIndex
+  readonly seriesLog: SeriesLog
   readonly retentionDays: number
-  readonly sealGraceMillis: number
+  readonly freezeMillis: number
 }
+
+/** Memory of an open generation beyond which it is frozen early. */
+const freezeBytes = 512 * 1024 * 1024
 
 /** Start of what retention keeps at `now`; 0 days keeps everything. */
 export function oldestKept(now: Millis, retentionDays: number): Millis {
@@ -45,30 +32,33 @@ export function oldestKept(now: Millis, retentionDays: number): Millis {
 
 /** First and last time that a store holds; undefined when it is empty. */
 export function timeBounds(
-  blocks: BlockFolder,
+  parts: { readonly minTime: Millis; readonly maxTime: Millis },
   head: Head,
 ): { oldest: Millis | undefined; newest: Millis | undefined } {
-  let oldest = Infinity
-  let newest = -Infinity
-  for (const { minTime, maxTime } of [...blocks.all.map((block) => block.trailer), ...head.all]) {
-    oldest = Math.min(oldest, minTime)
-    newest = Math.max(newest, maxTime)
+  let { minTime: oldest, maxTime: newest } = parts
+  for (const generation of head.all) {
+    oldest = Math.min(oldest, generation.minTime)
+    newest = Math.max(newest, generation.maxTime)
   }
   return newest === -Infinity ? { oldest: undefined, newest: undefined } : { oldest, newest }
 }
 
-/** Seals windows, removes what is past its retention, and lets the journal go where nothing needs it. */
+/** Freezes and seals generations, lets the journal go where nothing needs it, merges parts, removes what is past its retention. */
 export class Maintenance {
   private readonly options: MaintenanceOptions
   private readonly openedAt: { readonly wall: Millis; readonly monotonic: number }
   private readonly newestAtOpen: Millis | undefined
   private running: Promise<void> | undefined
+  private merging: Promise<void> | undefined
+  private full = false
   private stopped = false
+  /** Series without data have been looked for since the start. */
+  private retiredOnce = false
 
   constructor(options: MaintenanceOptions) {
     this.options = options
     this.openedAt = { wall: options.clock.now(), monotonic: options.clock.monotonic() }
-    this.newestAtOpen = timeBounds(options.blocks, options.head).newest
+    this.newestAtOpen = timeBounds(options.parts, options.head).newest
   }
 
   /**
@@ -83,12 +73,37 @@ export class Maintenance {
     return Math.min(this.options.clock.now(), opened + passed)
   }
 
-  /** One run at a time; a call during a run waits for it. Rejects when a step fails; the next run tries again. */
-  run(): Promise<void> {
+  /** The open generation is large enough; the next run freezes it. */
+  noteFull(): void {
+    this.full = true
+  }
+
+  /**
+   * Sealing and retention one run at a time (a call during a run waits for it), then merges, which hold up no later run. Rejects when a
+   * step fails; the next run tries again.
+   */
+  async run(): Promise<void> {
     this.running ??= this.runOnce().finally(() => {
       this.running = undefined
     })
-    return this.running
+    await this.running
+    if (this.stopped) return
+    this.merging ??= this.merge().finally(() => {
+      this.merging = undefined
+    })
+    await this.merging
+  }
+
+  private async merge(): Promise<void> {
+    await this.options.parts.mergeDue(this.options.clock.now())
+  }
+
+  /** Seals and merges everything. */
+  async compact(): Promise<void> {
+    await this.running?.catch(() => undefined)
+    this.full = true
+    await this.run()
+    await this.options.parts.compact()
   }
 
   /** Begins no further step; resolves when the present one is done. */
@@ -99,71 +114,63 @@ export class Maintenance {
 
   private async runOnce(): Promise<void> {
     await this.removeOld()
-    for (const window of this.options.head.all) {
-      if (this.stopped) return
-      if (this.isDue(window)) await this.seal(window)
-    }
-    await this.trimJournal()
+    do {
+      this.freezeWhenDue()
+      for (const generation of this.options.head.frozen) {
+        if (this.stopped) return
+        await this.seal(generation)
+      }
+      await this.options.journal.trim(this.options.parts.newestOrder)
+    } while (this.full)
   }
 
-  private isDue(window: HeadWindow): boolean {
-    const { clock, sealGraceMillis } = this.options
-    const now = clock.now()
-    const quietSince = now - sealGraceMillis
-    if (window.frozen || window.openedAt <= now - longestOpenMillis) return true
-    return window.end <= quietSince && window.lastWriteAt <= quietSince
+  private freezeWhenDue(): void {
+    const { head, clock, journal, freezeMillis } = this.options
+    const { open } = head
+    const now = clock.monotonic()
+    const due = this.full || now - open.openedAt >= freezeMillis || open.bytes >= freezeBytes
+    if (!due) return
+    this.full = false
+    if (open.isEmpty) return
+    head.freeze(now)
+    // In the same turn: what comes next is of the next generation in memory and in the journal.
+    journal.rotate(head.open.order)
   }
 
-  private async seal(window: HeadWindow): Promise<void> {
-    const { journal, blocks, head } = this.options
-    if (!window.frozen) {
-      window.frozen = true
-      window.sealedBelow = journal.nextBatch
-    }
-    // A sealed file holds only what is durable; a refusal here has taken the refused rows out of the window.
-    await journal.settled().catch(() => undefined)
-    if (!window.isEmpty) await blocks.seal(window)
-    head.drop(window)
+  private async seal(generation: Generation): Promise<void> {
+    const { journal, parts, head, logger } = this.options
+    // A part holds only what is durable; a refusal here has taken the refused rows out of the generation.
+    await journal.settleHeader()
+    const started = performance.now()
+    if (!generation.isEmpty) await parts.seal(generation.partSource())
+    head.seal(generation)
+    logger.info(
+      { order: generation.order, millis: Math.round(performance.now() - started) },
+      'samples sealed',
+    )
   }
 
   private async removeOld(): Promise<void> {
-    const { retentionDays, head, blocks, index, logger } = this.options
-    if (retentionDays === 0) return
-    // A clock that runs ahead must not remove what is fresh by the samples' own time.
-    const { newest = -Infinity } = timeBounds(blocks, head)
-    const before = oldestKept(Math.min(this.believedNow(), newest), retentionDays)
-    let removed = await blocks.removeOlder(before)
-    for (const window of head.all) {
-      if (window.frozen || window.end > before) continue
-      head.drop(window)
-      removed++
+    const { retentionDays, head, parts, index, seriesLog, logger } = this.options
+    let removed = 0
+    if (retentionDays > 0) {
+      // A clock that runs ahead must not remove what is fresh by the samples' own time.
+      const { newest = -Infinity } = timeBounds(parts, head)
+      const before = oldestKept(Math.min(this.believedNow(), newest), retentionDays)
+      removed = await parts.removeOlder(before)
     }
-    if (removed === 0) return
+    if (removed === 0 && this.retiredOnce) return
+    this.retiredOnce = true
     const retired = index.retireWithout(this.presenceOfData())
-    logger.info({ removed, retired }, 'samples past their retention removed')
+    if (removed > 0) logger.info({ removed, retired }, 'samples past their retention removed')
+    if (seriesLog.worthRewriting) await seriesLog.rewrite()
   }
 
-  private presenceOfData(): (id: SeriesId) => boolean {
-    const { index, blocks, head } = this.options
+  private presenceOfData(): (id: number) => boolean {
+    const { index, parts, head } = this.options
     const present = new Uint8Array(index.size)
-    for (const { table } of blocks.all) for (const id of table.ids) present[id] = 1
-    for (const window of head.all) for (const id of window.ids()) present[id] = 1
+    for (const part of parts.all) for (const { from, to } of part.runs()) present.fill(1, from, to)
+    for (const generation of head.all) for (const id of generation.ids()) present[id] = 1
     return (id) => present[id] === 1
-  }
-
-  /** Unlinks the segments, oldest first, whose rows are all in sealed files. */
-  private async trimJournal(): Promise<void> {
-    const { journal, head, oldSegments, disk, journalFolder } = this.options
-    // Positions stand at the head of each segment: the newest stays, whatever it holds.
-    const newest = journal.durableSegment ?? Math.max(...oldSegments.keys(), 0)
-    const needed = Math.min(head.firstSegment, newest)
-    const old = [...oldSegments.keys()].filter((segment) => segment < needed)
-    const free = [...old, ...journal.segmentsBelow(needed)].sort((a, b) => a - b)
-    for (const segment of free) {
-      await disk.unlink(join(journalFolder, segmentName(segment)))
-      oldSegments.delete(segment)
-      journal.forget(segment)
-    }
-    if (free.length > 0) await disk.syncFolder(journalFolder)
   }
 }

@@ -1,23 +1,26 @@
 import { checkBatch, prepareRows } from './batch-check.ts'
 import { batchStream } from './batch-stream.ts'
+import { Generation } from './head/generation.ts'
 import { Head } from './head/head.ts'
 import { Positions } from './journal/positions.ts'
-import type { RecentReader, StoreReader } from './reader.ts'
+import type { RecentReader, SeriesColumns, StoreReader } from './reader.ts'
+import { RecentColumns } from './recent-columns.ts'
 import { SeriesIndex } from './series/series-index.ts'
-import { noBlocks, StoreReads } from './store-reads.ts'
+import { noParts, StoreReads } from './store-reads.ts'
 import type { Batch, StoreStats, StoreWriter } from './writer.ts'
 
 /** A store in memory only, for tests and dry runs; keeps everything until it is dropped. */
 export interface MemoryStore extends StoreReader, RecentReader, StoreWriter {
+  readonly columns: SeriesColumns
   stats(): StoreStats
 }
 
 /** Behaves as the embedded store does, but nothing outlives the process. */
 export function createMemoryStore(): MemoryStore {
   const index = new SeriesIndex(Number.MAX_SAFE_INTEGER)
-  const head = new Head()
+  const head = new Head([new Generation(1, 0)])
   const positions = new Positions()
-  const reads = new StoreReads({ index, head, blocks: noBlocks })
+  const reads = new StoreReads({ index, head, parts: noParts })
   let samplesAppended = 0
   const append = async (batch: Batch) => {
     checkBatch(batch, index.size)
@@ -27,14 +30,15 @@ export function createMemoryStore(): MemoryStore {
       positions.restore({ ...origin, movedAt: 0 })
     }
     for (const row of prepareRows(rows, -Infinity, index).rows) {
-      head.write(row, 0, 0)
+      head.open.write(row)
       samplesAppended += row.ids.length
     }
   }
   return {
     append,
     stream: (key, events) => batchStream(key, events, append),
-    recent: () => undefined,
+    recent: (...query) => reads.recent(...query),
+    columns: new RecentColumns(index, head),
     intern: (labels) => index.intern(labels),
     labels: (id) => index.labels(id),
     position: (stream) => positions.durable(stream),

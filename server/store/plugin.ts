@@ -1,14 +1,23 @@
 import fp from 'fastify-plugin'
 import type { Clock } from '../clock.ts'
-import { openEmbeddedStore } from './embedded-store.ts'
-import type { RecentReader, StoreReader } from './reader.ts'
+import { type EmbeddedStore, openEmbeddedStore } from './embedded-store.ts'
+import type { RecentReader, SeriesColumns, StoreReader } from './reader.ts'
 import type { StoreStats, StoreWriter } from './writer.ts'
 
-/** Time series of the hub: read, write, figures. */
-export interface Store extends StoreReader, RecentReader, StoreWriter {
+/** Time series of the hub: read, write, figures, upkeep. */
+export interface Store
+  extends StoreReader,
+    RecentReader,
+    StoreWriter,
+    Pick<EmbeddedStore, 'beginCopy' | 'compact'> {
+  readonly columns: SeriesColumns
   stats(): StoreStats & {
     /** Why samples are refused now; undefined when they are not. */
     readonly refusal?: string | undefined
+    /** Free on the disk of the store; undefined while nobody has looked, or there is no disk. */
+    readonly freeBytes?: number | undefined
+    /** Free space below which samples are refused. */
+    readonly reserveBytes?: number
   }
 }
 

@@ -42,6 +42,25 @@ export interface RecentReader {
   ): readonly SeriesSamples[] | undefined
 }
 
+/** Entries of one series; times ascend, no time stands in both lists. */
+export interface SeriesColumn {
+  readonly times: Float64Array
+  readonly values: Float64Array
+  readonly staleTimes: Float64Array
+}
+
+/** Memory series by series, for those who ask for the same ones again and again; as with `recent`, read at once. */
+export interface SeriesColumns {
+  /** Ascending ids of the series that match all; an id stays the series' for good. */
+  select(matchers: readonly Matcher[]): Uint32Array
+  /** Values of a label, and whether every series carries it. */
+  values(name: string): { readonly values: readonly string[]; readonly everywhere: boolean }
+  /** Entries in [start, end]; undefined when a part of it may lie outside memory. */
+  column(id: number, start: Millis, end: Millis): SeriesColumn | undefined
+  /** Some entries in [start, end], the newest among them; undefined when it may lie outside memory. */
+  newest(id: number, start: Millis, end: Millis): SeriesColumn | undefined
+}
+
 /** What a query engine may ask of a time-series store. Both ends of every interval are included. */
 export interface StoreReader {
   /** Series that match all matchers and have a sample or mark in [start, end]; any order. */

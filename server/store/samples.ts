@@ -5,6 +5,13 @@ export interface Entries {
   readonly staleTimes: Float64Array
 }
 
+/**
+ * Upper words of cells that are no sample, both NaN: nothing stands here, or the series ended here. Real NaNs are stored as the one
+ * canonical NaN. Read them through a Uint32Array only: a double may lose them on its way.
+ */
+export const absentHigh = 0x7ff9ab5e
+export const staleHigh = 0x7ff957a1
+
 const none = new Float64Array(0)
 
 /** No samples, no marks. */

@@ -1,36 +1,79 @@
 import type { Millis } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
-import type { Head, HeadWindow } from './head/head.ts'
-import type { Directories, SealedBlock } from './parts/part.ts'
+import { ColumnRead, type ColumnSources } from './parts/column-read.ts'
+import { DirectoryCache } from './parts/directories.ts'
+import { type Part, slotHas } from './parts/part.ts'
 import { Pause } from './pause.ts'
+import type { PlanningReader, ReadPlan } from './read-plan.ts'
 import type { Labels, Matcher, ReadLimits, SeriesSamples, StoreReader } from './reader.ts'
-import { clip, type Entries, isEmpty, merge } from './samples.ts'
+import { type Entries, merge } from './samples.ts'
 import { type CompiledMatcher, compileMatcher, labelValue } from './series/labels.ts'
 import type { SeriesIndex } from './series/series-index.ts'
 import type { SeriesId } from './writer.ts'
 
+/** What reads need of a generation in memory. */
+export interface MemoryEntries {
+  /** Entries in [start, end], which stay as they are; undefined when there are none. */
+  entries(id: SeriesId, start: Millis, end: Millis): Entries | undefined
+  has(id: SeriesId, start: Millis, end: Millis): boolean
+}
+
+/** What reads need of the head. */
+export interface MemorySource {
+  /** Generations that no part holds, oldest first. */
+  overlapping(start: Millis, end: Millis): readonly MemoryEntries[]
+  /** As `overlapping`, when memory alone holds everything of [start, end]. */
+  recent(start: Millis, end: Millis): readonly MemoryEntries[] | undefined
+}
+
 /** What reads need of the sealed files. */
-export interface BlockSource {
-  overlapping(start: Millis, end: Millis): readonly SealedBlock[]
-  directories(block: SealedBlock): Promise<Directories | undefined>
-  reportDamage(block: SealedBlock, error: Error): void
+export interface PartsSource {
+  /** By ascending order. */
+  overlapping(start: Millis, end: Millis): readonly Part[]
+  readonly sources: ColumnSources
+  reportDamage(path: string, error: Error): void
 }
 
 /** A store without sealed files. */
-export const noBlocks: BlockSource = {
+export const noParts: PartsSource = {
   overlapping: () => [],
-  directories: async () => undefined,
+  sources: {
+    files: {
+      read: () => Buffer.alloc(0),
+      size: () => 0,
+      forget: () => undefined,
+      close: async () => undefined,
+    },
+    directories: new DirectoryCache(0),
+    gapBytes: 0,
+    damaged: () => undefined,
+  },
   reportDamage: () => undefined,
 }
 
 export interface ReadSources {
   readonly index: SeriesIndex
-  readonly head: Head
-  readonly blocks: BlockSource
+  readonly head: MemorySource
+  readonly parts: PartsSource
 }
 
-/** The reading half of a store: one view over the windows in memory and the sealed files. */
-export class StoreReads implements StoreReader {
+/** Gives way now and then, and ends when the asker does. */
+export class Breathing extends Pause {
+  private readonly signal: AbortSignal | undefined
+
+  constructor(signal?: AbortSignal) {
+    super()
+    this.signal = signal
+  }
+
+  override async take(): Promise<void> {
+    await super.take()
+    this.signal?.throwIfAborted()
+  }
+}
+
+/** The reading half of a store: one view over the generations in memory and the sealed files. */
+export class StoreReads implements StoreReader, PlanningReader {
   private readonly sources: ReadSources
 
   constructor(sources: ReadSources) {
@@ -44,9 +87,64 @@ export class StoreReads implements StoreReader {
     limits: ReadLimits = {},
   ): Promise<readonly SeriesSamples[]> {
     limits.signal?.throwIfAborted()
+    const { index, head, parts } = this.sources
     const ids = this.matching([matchers])
     if (ids.length === 0 || !(start <= end)) return []
-    return new Selection(this.sources, ids, start, end, limits).run()
+    // Fixed here, so that sealing and merging meanwhile neither hide nor double an entry.
+    const files = parts.overlapping(start, end)
+    const generations = head.overlapping(start, end)
+    for (const file of files) file.retain()
+    try {
+      const breathing = new Breathing(limits.signal)
+      const read = new ColumnRead(parts.sources, ids, start, end, breathing)
+      for (let i = 0; i < ids.length && generations.length > 0; i++) {
+        read.addInMemory(i, memoryEntries(generations, ids[i]!, start, end))
+        if (breathing.due) await breathing.take()
+      }
+      const entries = await readWithin(read, files, limits)
+      limits.signal?.throwIfAborted()
+      return results(ids, entries, (id) => index.labels(id))
+    } finally {
+      for (const file of files) file.release()
+    }
+  }
+
+  /** As `select`, from memory alone; undefined when parts may hold some of it. */
+  recent(
+    matchers: readonly Matcher[],
+    start: Millis,
+    end: Millis,
+  ): readonly SeriesSamples[] | undefined {
+    const generations = this.sources.head.recent(start, end)
+    if (!generations) return undefined
+    const ids = this.matching([matchers])
+    const entries = Array.from(ids, (id) => {
+      const found = memoryEntries(generations, id, start, end)
+      return found.length === 0 ? undefined : merge(found)
+    })
+    return results(ids, entries, (id) => this.sources.index.labels(id))
+  }
+
+  plan(matchers: readonly Matcher[], start: Millis, end: Millis): ReadPlan {
+    const { index, head, parts } = this.sources
+    const ids = start <= end ? this.matching([matchers]) : new Uint32Array(0)
+    const generations = head.overlapping(start, end)
+    return {
+      ids,
+      labels: (id) => index.labels(id),
+      inMemory:
+        generations.length === 0
+          ? []
+          : Array.from(ids, (id) => {
+              const found = memoryEntries(generations, id, start, end)
+              return found.length === 0 ? undefined : merge(found)
+            }),
+      files: ids.length === 0 ? [] : parts.overlapping(start, end).map(({ path }) => path),
+    }
+  }
+
+  reportDamage(path: string, error: Error): void {
+    this.sources.parts.reportDamage(path, error)
   }
 
   async series(
@@ -55,14 +153,13 @@ export class StoreReads implements StoreReader {
     end: Millis,
     limit = Infinity,
   ): Promise<readonly Labels[]> {
-    const presence = await Presence.over(this.sources, start, end)
     const found: Labels[] = []
-    const pause = new Pause()
-    for (const id of this.matching(selectors)) {
-      if (found.length >= limit) break
-      if (await presence.has(id)) found.push(this.sources.index.labels(id))
-      if (pause.due) await pause.take()
-    }
+    await this.withPresence(start, end, async (presence) => {
+      for await (const id of presence.of(this.matching(selectors))) {
+        if (found.length >= limit) break
+        found.push(this.sources.index.labels(id))
+      }
+    })
     return found
   }
 
@@ -72,18 +169,16 @@ export class StoreReads implements StoreReader {
     end: Millis,
   ): Promise<readonly string[]> {
     const { index } = this.sources
-    const presence = await Presence.over(this.sources, start, end)
     const names = new Set<string>()
-    if (selectors.length === 0) {
-      for (const name of index.labelNames())
-        if (await this.anyValue(name, presence)) names.add(name)
-      return [...names].sort()
-    }
-    for (const id of this.matching(selectors)) {
-      const fresh = Object.keys(index.labels(id)).filter((name) => !names.has(name))
-      if (fresh.length === 0 || !(await presence.has(id))) continue
-      for (const name of fresh) names.add(name)
-    }
+    await this.withPresence(start, end, async (presence) => {
+      if (selectors.length === 0) {
+        for (const name of index.labelNames())
+          if (await this.anyValue(name, presence)) names.add(name)
+        return
+      }
+      for await (const id of presence.of(this.matching(selectors)))
+        for (const name of Object.keys(index.labels(id))) names.add(name)
+    })
     return [...names].sort()
   }
 
@@ -93,20 +188,20 @@ export class StoreReads implements StoreReader {
     start: Millis,
     end: Millis,
   ): Promise<readonly string[]> {
-    const presence = await Presence.over(this.sources, start, end)
     const { index } = this.sources
-    if (selectors.length === 0) {
-      const values = []
-      for (const { value, ids } of [...index.valuesOf(name)])
-        if (await presence.any(ids)) values.push(value)
-      return values.sort()
-    }
-    const found = new Set<string>()
-    for (const id of this.matching(selectors)) {
-      const value = labelValue(index.labels(id), name)
-      if (value !== '' && !found.has(value) && (await presence.has(id))) found.add(value)
-    }
-    return [...found].sort()
+    const values = new Set<string>()
+    await this.withPresence(start, end, async (presence) => {
+      if (selectors.length === 0) {
+        for (const { value, ids } of [...index.valuesOf(name)])
+          if (await presence.any(ids)) values.add(value)
+        return
+      }
+      for await (const id of presence.of(this.matching(selectors))) {
+        const value = labelValue(index.labels(id), name)
+        if (value !== '') values.add(value)
+      }
+    })
+    return [...values].sort()
   }
 
   private async anyValue(name: string, presence: Presence): Promise<boolean> {
@@ -115,117 +210,86 @@ export class StoreReads implements StoreReader {
     return false
   }
 
+  private async withPresence(
+    start: Millis,
+    end: Millis,
+    use: (presence: Presence) => Promise<void>,
+  ): Promise<void> {
+    const { head, parts } = this.sources
+    const files = parts.overlapping(start, end)
+    for (const file of files) file.retain()
+    try {
+      await use(new Presence(head.overlapping(start, end), files, parts.sources, start, end))
+    } finally {
+      for (const file of files) file.release()
+    }
+  }
+
   /** Ascending ids that match any of the selectors; all series when there is none. */
   private matching(selectors: readonly (readonly Matcher[])[]): Uint32Array {
     const { index } = this.sources
     const compiled: CompiledMatcher[][] = selectors.map((matchers) => matchers.map(compileMatcher))
-    if (compiled.length === 0) return index.select([])
-    if (compiled.length === 1) return index.select(compiled[0]!)
+    if (compiled.length <= 1) return index.select(compiled[0] ?? []).slice()
     return Uint32Array.from(
       new Set(compiled.flatMap((matchers) => [...index.select(matchers)])),
     ).sort()
   }
 }
 
-/** One `select`: what it reads is fixed when it starts, so that sealing meanwhile neither hides nor doubles a sample. */
-class Selection {
-  private readonly sources: ReadSources
-  private readonly ids: Uint32Array
-  private readonly start: Millis
-  private readonly end: Millis
-  private readonly limits: ReadLimits
-  private readonly windows: readonly HeadWindow[]
-  private readonly sealed: readonly SealedBlock[]
-  private readonly parts = new Map<SeriesId, Entries[]>()
-  private readonly pause = new Pause()
-  private read = 0
-
-  constructor(
-    sources: ReadSources,
-    ids: Uint32Array,
-    start: Millis,
-    end: Millis,
-    limits: ReadLimits,
-  ) {
-    this.sources = sources
-    this.ids = ids
-    this.start = start
-    this.end = end
-    this.limits = limits
-    this.windows = sources.head.overlapping(start, end)
-    this.sealed = sources.blocks.overlapping(start, end)
+/** Entries of a series over generations given oldest first. */
+function memoryEntries(
+  generations: readonly MemoryEntries[],
+  id: SeriesId,
+  start: Millis,
+  end: Millis,
+): Entries[] {
+  const found = []
+  for (const generation of generations) {
+    const entries = generation.entries(id, start, end)
+    if (entries) found.push(entries)
   }
+  return found
+}
 
-  async run(): Promise<SeriesSamples[]> {
-    for (const block of this.sealed) await this.readBlock(block)
-    for (const window of this.windows) await this.readWindow(window)
-    return this.results()
+/** Runs a read within its limits. Throws `query_too_large`. */
+export async function readWithin(
+  read: ColumnRead,
+  parts: readonly Part[],
+  { maxSeries = Infinity, maxSamples = Infinity, signal }: ReadLimits,
+): Promise<(Entries | undefined)[]> {
+  const located = await read.locate(parts)
+  signal?.throwIfAborted()
+  if (located.series > maxSeries) tooLarge('series', maxSeries)
+  // Parts may overlap; twice the limit before merging bounds the memory, the exact count follows.
+  if (located.samples > 2 * maxSamples) tooLarge('samples', maxSamples)
+  const entries = await read.read()
+  signal?.throwIfAborted()
+  let series = 0
+  let samples = 0
+  for (const one of entries) {
+    if (!one) continue
+    series++
+    samples += one.times.length
   }
+  if (series > maxSeries) tooLarge('series', maxSeries)
+  if (samples > maxSamples) tooLarge('samples', maxSamples)
+  return entries
+}
 
-  private async breathe(): Promise<void> {
-    await this.pause.take()
-    this.limits.signal?.throwIfAborted()
+/** Results of the series that have entries. */
+export function results(
+  ids: Uint32Array,
+  entries: readonly (Entries | undefined)[],
+  labels: (id: SeriesId) => Labels,
+): SeriesSamples[] {
+  const found: SeriesSamples[] = []
+  for (let i = 0; i < ids.length; i++) {
+    const one = entries[i]
+    if (!one) continue
+    const { times, values, staleTimes } = one
+    found.push({ labels: labels(ids[i]!), times, values, staleTimes })
   }
-
-  private async readBlock(block: SealedBlock): Promise<void> {
-    const { blocks } = this.sources
-    const directories = await blocks.directories(block)
-    this.limits.signal?.throwIfAborted()
-    if (!directories) return
-    try {
-      await block.read(
-        directories,
-        this.ids,
-        this.start,
-        this.end,
-        (id, entries) => {
-          this.limits.signal?.throwIfAborted()
-          this.add(id, clip(entries, this.start, this.end))
-        },
-        (_, error) => blocks.reportDamage(block, error),
-      )
-    } catch (error) {
-      // Retention unlinked the file between the look at the list and the read.
-      if (!block.removed) throw error
-    }
-  }
-
-  private async readWindow(window: HeadWindow): Promise<void> {
-    for (const id of this.ids) {
-      const entries = window.entries(id, this.start, this.end)
-      if (entries) this.add(id, entries)
-      if (this.pause.due) await this.breathe()
-    }
-  }
-
-  private add(id: SeriesId, entries: Entries): void {
-    if (isEmpty(entries)) return
-    const parts = this.parts.get(id)
-    if (parts) parts.push(entries)
-    else {
-      this.parts.set(id, [entries])
-      const { maxSeries } = this.limits
-      if (maxSeries !== undefined && this.parts.size > maxSeries) tooLarge('series', maxSeries)
-    }
-    this.read += entries.times.length
-    // Parts may overlap; twice the limit before merging bounds the memory, the exact count follows.
-    if (this.read > 2 * (this.limits.maxSamples ?? Infinity))
-      tooLarge('samples', this.limits.maxSamples!)
-  }
-
-  private async results(): Promise<SeriesSamples[]> {
-    const results: SeriesSamples[] = []
-    let samples = 0
-    for (const [id, parts] of this.parts) {
-      const merged = merge(parts)
-      samples += merged.times.length
-      if (samples > (this.limits.maxSamples ?? Infinity))
-        tooLarge('samples', this.limits.maxSamples!)
-      results.push({ labels: this.sources.index.labels(id), ...merged })
-      if (this.pause.due) await this.breathe()
-    }
-    return results
-  }
+  return found
 }
 
 function tooLarge(what: 'series' | 'samples', limit: number): never {
@@ -235,83 +299,77 @@ function tooLarge(what: 'series' | 'samples', limit: number): never {
   )
 }
 
-/** Answers whether a series has an entry in an interval, from directories alone wherever they are enough. */
+/** Series whose presence is looked up in files at once. */
+const batchSeries = 512
+
+/** Answers which series have an entry in an interval, from memory and indexes alone wherever they are enough. */
 class Presence {
+  private readonly generations: readonly MemoryEntries[]
+  private readonly files: readonly Part[]
+  private readonly sources: ColumnSources
   private readonly start: Millis
   private readonly end: Millis
-  private readonly windows: readonly HeadWindow[]
-  /** Files that lie within the interval: their tables are enough. */
-  private readonly within: readonly SealedBlock[]
-  private readonly edges: readonly (readonly [SealedBlock, Directories])[]
-  private readonly blocks: BlockSource
+  private readonly pause = new Pause()
 
-  private constructor(
-    sources: ReadSources,
+  constructor(
+    generations: readonly MemoryEntries[],
+    files: readonly Part[],
+    sources: ColumnSources,
     start: Millis,
     end: Millis,
-    edges: readonly (readonly [SealedBlock, Directories])[],
   ) {
+    this.generations = generations
+    this.files = files
+    this.sources = sources
     this.start = start
     this.end = end
-    this.blocks = sources.blocks
-    this.windows = sources.head.overlapping(start, end)
-    this.within = sources.blocks
-      .overlapping(start, end)
-      .filter((block) => isWithin(block, start, end))
-    this.edges = edges
   }
 
-  static async over(sources: ReadSources, start: Millis, end: Millis): Promise<Presence> {
-    const edges: [SealedBlock, Directories][] = []
-    const known = new Set<SealedBlock>()
-    for (;;) {
-      const next = sources.blocks
-        .overlapping(start, end)
-        .find((block) => !isWithin(block, start, end) && !known.has(block))
-      // No wait between the last look at the list and the constructor: no window can be sealed in between.
-      if (!next) return new Presence(sources, start, end, edges)
-      known.add(next)
-      const directories = await sources.blocks.directories(next)
-      if (directories) edges.push([next, directories])
-    }
-  }
-
-  async any(ids: Iterable<SeriesId>): Promise<boolean> {
-    for (const id of ids) if (await this.has(id)) return true
-    return false
-  }
-
-  async has(id: SeriesId): Promise<boolean> {
-    if (this.windows.some((window) => window.has(id, this.start, this.end))) return true
-    if (this.within.some((block) => block.table.of(id) >= 0)) return true
-    for (const [block, directories] of this.edges)
-      if (await this.edgeHas(block, directories, id)) return true
-    return false
-  }
-
-  private async edgeHas(
-    block: SealedBlock,
-    directories: Directories,
-    id: SeriesId,
-  ): Promise<boolean> {
-    const entry = block.entry(directories, id)
-    if (!entry || entry.minTime > this.end || entry.maxTime < this.start) return false
-    if (entry.minTime >= this.start || entry.maxTime <= this.end) return true
-    let found = false
-    const look = (_: SeriesId, entries: Entries) => {
-      found = !isEmpty(clip(entries, this.start, this.end))
-    }
-    try {
-      await block.read(directories, [id], this.start, this.end, look, (_, error) =>
-        this.blocks.reportDamage(block, error),
-      )
-    } catch (error) {
-      if (!block.removed) throw error
+  /** True: there is an entry; false: there is none; undefined: only the columns can tell. */
+  private known(id: SeriesId): boolean | undefined {
+    const { start, end } = this
+    let found: boolean | undefined = false
+    for (const generation of this.generations) if (generation.has(id, start, end)) return true
+    for (const { slots } of this.files) {
+      for (const slot of slots) {
+        if (slot.minTime > end || slot.maxTime < start || !slotHas(slot, id)) continue
+        if (slot.minTime >= start && slot.maxTime <= end) return true
+        found = undefined
+      }
     }
     return found
   }
-}
 
-function isWithin(block: SealedBlock, start: Millis, end: Millis): boolean {
-  return block.trailer.minTime >= start && block.trailer.maxTime <= end
+  async any(ids: Uint32Array): Promise<boolean> {
+    const unsure: SeriesId[] = []
+    for (const id of ids) {
+      const known = this.known(id)
+      if (known) return true
+      if (known === undefined) unsure.push(id)
+      if (this.pause.due) await this.pause.take()
+    }
+    for (let at = 0; at < unsure.length; at += batchSeries)
+      if ((await this.read(unsure.slice(at, at + batchSeries))).some((found) => found)) return true
+    return false
+  }
+
+  /** Those of ascending ids that have an entry, ascending. */
+  async *of(ids: Uint32Array): AsyncGenerator<SeriesId> {
+    for (let at = 0; at < ids.length; at += batchSeries) {
+      const batch = ids.slice(at, at + batchSeries)
+      const known = Array.from(batch, (id) => this.known(id))
+      const unsure = [...batch].filter((_, i) => known[i] === undefined)
+      const found = unsure.length === 0 ? [] : await this.read(unsure)
+      let next = 0
+      for (const [i, id] of batch.entries()) if (known[i] ?? found[next++]) yield id
+      if (this.pause.due) await this.pause.take()
+    }
+  }
+
+  private async read(ids: readonly SeriesId[]): Promise<boolean[]> {
+    const { sources, start, end, pause } = this
+    const read = new ColumnRead(sources, Uint32Array.from(ids), start, end, pause)
+    await read.locate(this.files)
+    return (await read.read()).map((entries) => entries !== undefined)
+  }
 }

@@ -38,7 +38,10 @@ export interface StreamRow {
   readonly absent: Uint8Array | undefined
   /** Bit c set: the series of column c ends at `t`; such a column has no sample. */
   readonly stale: Uint8Array | undefined
-  /** The row as it came over the wire, and the decoder that has just read it: what the journal keeps. */
+  /**
+   * The row as it came over the wire, and the decoder that has just read it: what the journal keeps. Absent when the decoder
+   * has read rows since the last one given that were not.
+   */
   readonly encoded?: { readonly bytes: Uint8Array; readonly decoder: RowDecoder }
 }
 

@@ -1,3 +1,4 @@
+import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { version } from '../assets.ts'
@@ -5,6 +6,7 @@ import { version } from '../assets.ts'
 /** The hub's own metrics (prom-client) and its health. */
 export interface Telemetry {
   readonly registry: Registry
+  notReadyReasons(): readonly string[]
   /** Adds a reason why `/readyz` says no; call the result to take it back. */
   notReady(reason: string): () => void
 }
@@ -15,7 +17,7 @@ declare module 'fastify' {
   }
 }
 
-/** `/metrics`, `/healthz`, `/readyz` and the request figures. */
+/** The registry, the reasons of `/readyz` and the request figures. */
 export const telemetryPlugin = fp(
   async (app) => {
     const registry = new Registry()
@@ -44,6 +46,7 @@ export const telemetryPlugin = fp(
     const reasons = new Set<{ reason: string }>()
     app.decorate('telemetry', {
       registry,
+      notReadyReasons: () => [...reasons].map(({ reason }) => reason),
       notReady(reason: string) {
         const entry = { reason }
         reasons.add(entry)
@@ -55,32 +58,35 @@ export const telemetryPlugin = fp(
       requests.labels(route, request.method, String(reply.statusCode)).inc()
       duration.labels(route).observe(reply.elapsedTime / 1000)
     })
-    app.get(
-      '/healthz',
-      { config: { access: { owner: 'telemetry', roles: 'open' } } },
-      async () => ({ status: 'ok', version }),
-    )
-    app.get(
-      '/readyz',
-      { config: { access: { owner: 'telemetry', roles: 'open' } } },
-      async (_request, reply) => {
-        const list = [...reasons].map(({ reason }) => reason)
-        if (list.length > 0) reply.code(503)
-        return { status: list.length === 0 ? 'ready' : 'not ready', reasons: list }
-      },
-    )
-    app.get(
-      '/metrics',
-      {
-        config: {
-          access: { owner: 'telemetry', roles: ['admin', 'operator', 'auditor', 'grafana'] },
-        },
-      },
-      async (_request, reply) => {
-        reply.type(registry.contentType)
-        return registry.metrics()
-      },
-    )
   },
   { name: 'callward-telemetry' },
 )
+
+/** `/metrics`, `/healthz` and `/readyz`; registered behind the gate, whose limits hold for them too. */
+export async function telemetryRoutes(app: FastifyInstance): Promise<void> {
+  app.get('/healthz', { config: { access: { owner: 'telemetry', roles: 'open' } } }, async () => ({
+    status: 'ok',
+    version,
+  }))
+  app.get(
+    '/readyz',
+    { config: { access: { owner: 'telemetry', roles: 'open' } } },
+    async (_request, reply) => {
+      const list = app.telemetry.notReadyReasons()
+      if (list.length > 0) reply.code(503)
+      return { status: list.length === 0 ? 'ready' : 'not ready', reasons: list }
+    },
+  )
+  app.get(
+    '/metrics',
+    {
+      config: {
+        access: { owner: 'telemetry', roles: ['admin', 'operator', 'auditor', 'grafana'] },
+      },
+    },
+    async (_request, reply) => {
+      reply.type(app.telemetry.registry.contentType)
+      return app.telemetry.registry.metrics()
+    },
+  )
+}

@@ -1,8 +1,7 @@
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import WebSocket from 'ws'
-import { TestHub } from '../helpers/hub.ts'
+import type { TestHub } from '../helpers/hub.ts'
 import { Fleet } from './fleet.ts'
 import {
   type Benchmark,
@@ -14,12 +13,14 @@ import {
   quantile,
   repeats,
   Sheet,
+  sized,
 } from './kit.ts'
 import { openSessions, sendRounds } from './load-session.ts'
 import { Peer, peerTitle, peerVersion } from './peers.ts'
 import { fleetLabels, remoteWrite } from './remote-write.ts'
+import { BenchHub } from './subjects.ts'
 
-const trials = 30
+const trials = sized(30, 5)
 const backgroundHosts = 100
 const waitMillis = 20_000
 const rule = 'FilesystemAlmostFull'
@@ -97,8 +98,7 @@ async function inBackground(hub: TestHub, token: string): Promise<() => void> {
 }
 
 async function hubTrials(folder: string, busy: boolean): Promise<number[]> {
-  mkdirSync(folder, { recursive: true })
-  const hub = await TestHub.start(folder)
+  const { hub } = await BenchHub.start(folder)
   const sightings = new Sightings()
   let stop = () => {}
   try {

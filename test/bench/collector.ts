@@ -1,11 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Program, TestHub, until } from '../helpers/hub.ts'
+import { Program, type TestHub, until } from '../helpers/hub.ts'
 import {
   type Benchmark,
   callward,
   cpuSeconds,
+  endWithUs,
   http,
   inScratch,
   instantValue,
@@ -15,11 +16,12 @@ import {
   residentMebibytes,
   runSeconds,
   Sheet,
+  sized,
 } from './kit.ts'
 import { Peer, peerTitle, peerVersion } from './peers.ts'
-import { hubTarget } from './subjects.ts'
+import { BenchHub, hubTarget } from './subjects.ts'
 
-const windowSeconds = 120
+const windowSeconds = sized(120, 20)
 const intervalSeconds = 10
 const settleMillis = 20_000
 
@@ -35,13 +37,15 @@ function startCollector(folder: string, hub: TestHub, token: string, index: numb
   mkdirSync(folder, { recursive: true })
   const file = join(folder, 'collector.yaml')
   writeFileSync(file, `collector:\n  labels: { instance: collector-${index}, role: pbx }\n`)
-  return new Program('collector/main.js', {
+  const program = new Program('collector/main.js', {
     CALLWARD_CONFIG: file,
     CALLWARD_DATA: folder,
     CALLWARD_HUB: hub.url.replace('http', 'ws'),
     CALLWARD_TOKEN: token,
     CALLWARD_INTERVAL: String(intervalSeconds),
   })
+  endWithUs(program.child)
+  return program
 }
 
 /** Watches all side by side; the exporters are scraped meanwhile. */
@@ -83,7 +87,7 @@ export const collector: Benchmark = {
   run: () =>
     inScratch(async (folder) => {
       const sheet = new Sheet()
-      const hub = await TestHub.start(join(folder, 'hub'))
+      const { hub } = await BenchHub.start(join(folder, 'hub'))
       const collectors: Program[] = []
       const exporters: Peer[] = []
       const exporter = peerTitle('prometheus-node-exporter')

@@ -1,10 +1,10 @@
+import { type ChildProcess, spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { Agent, get, type IncomingHttpHeaders, request } from 'node:http'
-import { tmpdir } from 'node:os'
+import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** How often each figure is measured; tables show the median and [min..max]. */
-export const repeats = 3
+export { repeats, settings, sized } from './settings.ts'
 
 /** Figures of one subject for one row: one a repeat, or why there are none. */
 export type Figures = readonly number[] | string
@@ -17,7 +17,20 @@ export interface Row {
   readonly better: 'more' | 'less'
   /** By subject; the first subject of the result is Callward. */
   readonly figures: Readonly<Record<string, Figures>>
+  readonly goal?: Goal
 }
+
+/** What Callward's median is held against: a figure in the row's unit, or a peer's median times a factor. */
+export type Bound = { readonly is: number } | { readonly times: number; readonly peer: string }
+
+/** What is aimed at, and what is the least. */
+export interface Goal {
+  readonly reach: Bound
+  readonly floor: Bound
+}
+
+export const prometheusName = 'Prometheus'
+export const victoriaName = 'VictoriaMetrics'
 
 /** What one benchmark found. */
 export interface Result {
@@ -40,11 +53,12 @@ export const callward = 'Callward'
 export class Sheet {
   readonly #rows = new Map<string, Row & { figures: Record<string, number[] | string> }>()
 
-  add(row: Omit<Row, 'figures'>, subject: string, figure: number): void {
+  add(row: Omit<Row, 'figures'>, subject: string, figure: number | string): void {
     const known = this.#rows.get(row.name) ?? { ...row, figures: {} }
     this.#rows.set(row.name, known)
     const former = known.figures[subject]
-    known.figures[subject] = Array.isArray(former) ? [...former, figure] : [figure]
+    if (typeof figure === 'string') known.figures[subject] = figure
+    else known.figures[subject] = Array.isArray(former) ? [...former, figure] : [figure]
   }
 
   /** Rows in the order of their first figure. */
@@ -69,14 +83,63 @@ export function progress(text: string): void {
   process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`)
 }
 
+/** What is left to be undone when the process ends early: programs to kill, then folders to remove. */
+const running = new Set<ChildProcess>()
+const folders = new Set<string>()
+
+/** Kills a program with this process, however that ends (SIGKILL apart). */
+export function endWithUs(child: ChildProcess): void {
+  running.add(child)
+  child.once('exit', () => running.delete(child))
+}
+
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+  for (const folder of folders) remove(folder)
+})
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.once(signal, () => process.exit(1))
+
+function remove(folder: string): void {
+  // A killed program may still be writing for a moment.
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+  folders.delete(folder)
+}
+
 /** Runs `work` with a new folder that is removed afterwards. */
 export async function inScratch<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'callward-bench-'))
+  folders.add(folder)
   try {
     return await work(folder)
   } finally {
-    rmSync(folder, { recursive: true, force: true })
+    remove(folder)
   }
+}
+
+let lasting: string | undefined
+
+/** A folder that lasts until this process ends. */
+export function lastingScratch(): string {
+  if (lasting === undefined) {
+    lasting = mkdtempSync(join(tmpdir(), 'callward-bench-'))
+    folders.add(lasting)
+  }
+  return lasting
+}
+
+/** The cores that servers and load have to themselves, when there are two and `taskset` is there. */
+const cores = { server: '0', load: '1' }
+
+export const canPin =
+  cpus().length > 1 && spawnSync('taskset', ['-p', String(process.pid)]).status === 0
+
+/** What stands before a server's command line to give it its core. */
+export const serverLauncher: readonly string[] = canPin ? ['taskset', '-c', cores.server] : []
+
+/** Moves this process, with its threads and later children, to the core of the load. */
+export function pinLoad(): void {
+  if (canPin) spawnSync('taskset', ['-acp', cores.load, String(process.pid)])
 }
 
 const clockTicksPerSecond = 100
@@ -99,12 +162,26 @@ export function runSeconds(pid: number): number {
   return nanoseconds / 1e9
 }
 
-/** Resident memory of a process in MiB: all of it, and the part that no file backs. */
-export function residentMebibytes(pid: number): { all: number; anonymous: number } {
+/** Seconds that the living threads of a process have waited for a core: how much other work was in the way. */
+export function waitSeconds(pid: number): number {
+  let nanoseconds = 0
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const text = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'latin1')
+    nanoseconds += Number(text.split(' ')[1])
+  }
+  return nanoseconds / 1e9
+}
+
+/** Resident memory of a process in MiB: all of it, the part that no file backs, and the most there ever was. */
+export function residentMebibytes(pid: number): {
+  all: number
+  anonymous: number
+  peak: number
+} {
   const text = readFileSync(`/proc/${pid}/status`, 'latin1')
   const of = (key: string) =>
     Number(new RegExp(`^${key}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? Number.NaN) / 1024
-  return { all: of('VmRSS'), anonymous: of('RssAnon') }
+  return { all: of('VmRSS'), anonymous: of('RssAnon'), peak: of('VmHWM') }
 }
 
 /** Where a subject is asked. */

@@ -1,23 +1,23 @@
 import { randomUUID } from 'node:crypto'
 import WebSocket from 'ws'
 import { type HostLabels, type HubFrame, type Lane, limits } from '../../collector/wire/frames.ts'
-import { encodeReport } from '../../collector/wire/report.ts'
+import { ReportEncoder } from '../../collector/wire/report.ts'
 import type { Fleet, SeriesShape } from './fleet.ts'
 
 /** A session of one host that reports as fast as its window of unacknowledged reports lets it. */
 export class LoadSession {
   readonly labels: HostLabels
   readonly #socket: WebSocket
-  readonly #indexes: Uint32Array
+  readonly #encoder = new ReportEncoder()
+  readonly #prepared: Record<Lane, number> = { live: 0, backlog: 0 }
   readonly #sent: Record<Lane, number> = { live: 0, backlog: 0 }
   readonly #acknowledged: Record<Lane, number> = { live: 0, backlog: 0 }
   #wake: (() => void) | undefined
   #fault: Error | undefined
 
-  private constructor(labels: HostLabels, socket: WebSocket, series: number) {
+  private constructor(labels: HostLabels, socket: WebSocket) {
     this.labels = labels
     this.#socket = socket
-    this.#indexes = Uint32Array.from({ length: series }, (_, index) => index)
   }
 
   /** Opens a session and sends its dictionary; `intervalSeconds` decides what counts as late (three of it). */
@@ -32,7 +32,7 @@ export class LoadSession {
       headers: { authorization: `Bearer ${token}` },
       perMessageDeflate: false,
     })
-    const session = new LoadSession(labels, socket, shapes.length)
+    const session = new LoadSession(labels, socket)
     return new Promise((resolve, reject) => {
       const fail = (fault: Error) => {
         session.#fault = fault
@@ -44,7 +44,7 @@ export class LoadSession {
         fail(new Error(`${labels.instance}: closed with ${code} ${reason.toString()}`)),
       )
       socket.on('open', () => {
-        const hello = { type: 'hello', protocol: 1, collector: randomUUID(), epoch: 'bench' }
+        const hello = { type: 'hello', protocols: [1], collector: randomUUID(), epoch: 'bench' }
         const rest = { version: '0.0.0-bench', labels, intervalSeconds, wall: Date.now() }
         socket.send(JSON.stringify({ ...hello, ...rest }))
       })
@@ -62,21 +62,38 @@ export class LoadSession {
     })
   }
 
-  /** Sends one report, at once if fewer than the protocol's limit are unacknowledged, else when that is so. */
-  async send(lane: Lane, wall: number, values: Float64Array): Promise<void> {
-    await this.#until(() => this.#sent[lane] - this.#acknowledged[lane] < limits.reportsInFlight)
-    this.sendNow(lane, wall, values)
+  /** The frame of the lane's next report; frames must be sent in the order they were prepared. */
+  prepare(lane: Lane, wall: number, values: Float64Array): Uint8Array {
+    this.#prepared[lane] += 1
+    const sequence = this.#prepared[lane]
+    // The monotonic clock stands still, so that the hub does not measure this burst as a clock offset.
+    const clocks = { wall, monotonic: 0 }
+    return this.#encoder.encode({
+      lane,
+      sequence,
+      ...clocks,
+      values,
+      absent: undefined,
+      stale: undefined,
+    })
+  }
+
+  /** Sends a prepared frame when fewer than the protocol's limit of its lane are unacknowledged; undefined: at once. */
+  send(lane: Lane, frame: Uint8Array): Promise<void> | undefined {
+    const room = () => this.#sent[lane] - this.#acknowledged[lane] < limits.reportsInFlight
+    if (this.#fault !== undefined || !room())
+      return this.#until(room).then(() => this.#transmit(lane, frame))
+    this.#transmit(lane, frame)
+    return undefined
   }
 
   sendNow(lane: Lane, wall: number, values: Float64Array): void {
+    this.#transmit(lane, this.prepare(lane, wall, values))
+  }
+
+  #transmit(lane: Lane, frame: Uint8Array): void {
     this.#sent[lane] += 1
-    const sequence = this.#sent[lane]
-    // The monotonic clock stands still, so that the hub does not measure this burst as a clock offset.
-    const clocks = { wall, monotonic: 0 }
-    const stale = new Uint32Array(0)
-    this.#socket.send(
-      encodeReport({ lane, sequence, ...clocks, indexes: this.#indexes, values, stale }),
-    )
+    this.#socket.send(frame)
   }
 
   /** Resolves when the hub has acknowledged everything sent. */
@@ -117,6 +134,9 @@ export function openSessions(
   )
 }
 
+/** Rounds encoded before the first of them is sent, so that the client costs little while the hub is measured. */
+const roundsPrepared = 100
+
 /** Sends rounds (values by round and session) and resolves when all are acknowledged. */
 export async function sendRounds(
   sessions: readonly LoadSession[],
@@ -124,9 +144,18 @@ export async function sendRounds(
   rounds: readonly (readonly Float64Array[])[],
   wallOf: (round: number) => number,
 ): Promise<void> {
-  for (const [round, hosts] of rounds.entries()) {
-    for (const [host, session] of sessions.entries())
-      await session.send(lane, wallOf(round), hosts[host]!)
+  for (let from = 0; from < rounds.length; from += roundsPrepared) {
+    const frames = rounds
+      .slice(from, from + roundsPrepared)
+      .map((hosts, i) =>
+        sessions.map((session, host) => session.prepare(lane, wallOf(from + i), hosts[host]!)),
+      )
+    for (const round of frames) {
+      for (const [host, session] of sessions.entries()) {
+        const sent = session.send(lane, round[host]!)
+        if (sent !== undefined) await sent
+      }
+    }
   }
   await Promise.all(sessions.map((session) => session.acknowledged()))
 }

@@ -3,19 +3,40 @@ import { cpus, loadavg, release, totalmem } from 'node:os'
 import { version } from '../../server/assets.ts'
 import { alert } from './alert.ts'
 import { collector } from './collector.ts'
+import { fleet } from './collectors.ts'
+import { disk } from './disk.ts'
 import { ingest } from './ingest.ts'
-import { type Benchmark, progress } from './kit.ts'
+import { type Benchmark, canPin, pinLoad, progress, repeats, settings } from './kit.ts'
+import { memory } from './memory.ts'
 import { query } from './query.ts'
 import { recovery } from './recovery.ts'
 import { steady } from './steady.ts'
 import { printed } from './table.ts'
+import { write } from './write.ts'
 
-const benchmarks: readonly Benchmark[] = [ingest, steady, query, alert, collector, recovery]
+const benchmarks: readonly Benchmark[] = [
+  ingest,
+  write,
+  disk,
+  query,
+  memory,
+  recovery,
+  fleet,
+  steady,
+  alert,
+  collector,
+]
 
-const help = `npm run bench -- [--markdown] [NAME ...]
+/** Those that drive the hub through a profile of its own. */
+const profilable = ['ingest', 'remote-write', 'query', 'fleet']
 
-  NAME        ${benchmarks.map(({ name }) => name).join(', ')}; all without one (about 20 minutes)
+const help = `npm run bench -- [--quick] [--markdown] [--profile] [NAME ...]
+
+  NAME        ${benchmarks.map(({ name }) => name).join(', ')}; all without one (about half an hour)
+  --quick     one repeat of small loads: shows that all works; its figures say little
   --markdown  the tables as docs/benchmarks.md has them
+  --profile   only the hub, once: prints its functions by their own time and writes .cpuprofile files here
+              (${profilable.join(', ')})
 `
 
 function machine(): string {
@@ -38,36 +59,66 @@ function commit(): string {
   }
 }
 
-async function main(given: readonly string[]): Promise<number> {
-  const names = given.filter((argument) => argument !== '--markdown')
-  const markdown = names.length < given.length
-  const chosen = benchmarks.filter(({ name }) => names.length === 0 || names.includes(name))
-  const unknown = names.filter((name) => !benchmarks.some((one) => one.name === name))
-  if (unknown.length > 0) {
-    process.stderr.write(unknown.includes('--help') ? help : `Unknown: ${unknown}\n\n${help}`)
-    return unknown.includes('--help') ? 0 : 2
-  }
+function heading(): string {
   const lines = [
+    `Command: npm run bench -- ${process.argv.slice(2).join(' ')}`.trimEnd(),
     `Date: ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC`,
     `Machine: ${machine()}`,
     `Callward ${version}${commit()}, Node ${process.versions.node}`,
-    'Figures: median of 3 [min..max]',
+    `Figures: ${repeats === 1 ? 'one measurement' : `median of ${repeats} [min..max]`}`,
+    canPin
+      ? 'Servers have core 0, the load has core 1.'
+      : 'Servers and load share the cores (no taskset, or one core).',
   ]
-  process.stdout.write(`${lines.map((line) => (markdown ? `- ${line}` : line)).join('\n')}\n\n`)
-  let failed = 0
-  for (const benchmark of chosen) {
-    const before = load()
-    progress(`${benchmark.name}: load average ${before}`)
-    try {
-      const result = await benchmark.run()
-      const note = `Load average (1, 5, 15 min), this benchmark's own work included: before ${before}, after ${load()}.`
-      process.stdout.write(`${printed({ ...result, notes: [...result.notes, note] }, markdown)}\n`)
-    } catch (error) {
-      failed += 1
-      process.stderr.write(`${benchmark.name} failed: ${(error as Error).stack}\n`)
-    }
+  if (settings.quick) lines.push('A quick run: small loads; no figure of it counts.')
+  if (settings.profile) lines.push('Under the profiler: slower than without.')
+  return `${lines.map((line) => (settings.markdown ? `- ${line}` : line)).join('\n')}\n\n`
+}
+
+/** Why the names of the command line cannot be run; undefined when they can. */
+function nameFault(names: readonly string[]): string | undefined {
+  const unknown = names.filter((name) => !benchmarks.some((one) => one.name === name))
+  if (unknown.length > 0) return `Unknown: ${unknown.join(', ')}`
+  const not = names.filter((name) => settings.profile && !profilable.includes(name))
+  return not.length > 0 ? `Cannot be profiled: ${not.join(', ')}` : undefined
+}
+
+async function runOne({ name, run }: Benchmark): Promise<boolean> {
+  const before = load()
+  const began = performance.now()
+  progress(`${name}: load average ${before}`)
+  try {
+    const result = await run()
+    const seconds = Math.round((performance.now() - began) / 1000)
+    const note = `Took ${seconds} s. Load average (1, 5, 15 min), this benchmark's own work included: before ${before}, after ${load()}.`
+    process.stdout.write(
+      `${printed({ ...result, notes: [...result.notes, note] }, settings.markdown)}\n`,
+    )
+    return true
+  } catch (error) {
+    process.stderr.write(`${name} failed: ${(error as Error).stack}\n`)
+    return false
   }
+}
+
+async function main(): Promise<number> {
+  if (settings.help) {
+    process.stdout.write(help)
+    return 0
+  }
+  const fault = nameFault(settings.names)
+  if (fault !== undefined) {
+    process.stderr.write(`${fault}\n\n${help}`)
+    return 2
+  }
+  const offered = settings.profile ? profilable : benchmarks.map(({ name }) => name)
+  const names = settings.names.length === 0 ? offered : settings.names
+  pinLoad()
+  process.stdout.write(heading())
+  let failed = 0
+  for (const one of benchmarks.filter(({ name }) => names.includes(name)))
+    if (!(await runOne(one))) failed += 1
   return failed === 0 ? 0 : 1
 }
 
-process.exitCode = await main(process.argv.slice(2))
+process.exitCode = await main()

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { packageRoot } from '../../server/assets.ts'
 import { freePort } from '../helpers/hub.ts'
-import { answers, type Target } from './kit.ts'
+import { answers, endWithUs, serverLauncher, type Target } from './kit.ts'
 
 export type PeerKind = 'prometheus' | 'victoria-metrics' | 'prometheus-node-exporter'
 
@@ -14,8 +14,15 @@ const names: Record<PeerKind, string> = {
   'prometheus-node-exporter': 'node_exporter',
 }
 
+const versions = new Map<PeerKind, string | undefined>()
+
 /** Version of a peer as its package says it; undefined when the program is not there. */
 export function peerVersion(kind: PeerKind): string | undefined {
+  if (!versions.has(kind)) versions.set(kind, findVersion(kind))
+  return versions.get(kind)
+}
+
+function findVersion(kind: PeerKind): string | undefined {
   const output = (program: string, ...options: string[]) => {
     try {
       const stdio = ['ignore', 'pipe', 'pipe'] as ['ignore', 'pipe', 'pipe']
@@ -60,6 +67,11 @@ export class Peer {
     return peer
   }
 
+  /** Where it keeps its data. */
+  get data(): string {
+    return join(this.#folder, 'data')
+  }
+
   get url(): string {
     return `http://127.0.0.1:${this.port}`
   }
@@ -83,8 +95,12 @@ export class Peer {
   /** Starts the process and resolves when it says it is ready, looked at each 5 ms. */
   async launch(): Promise<void> {
     const log = openSync(join(this.#folder, 'log'), 'a')
-    const child = spawn(this.kind, this.#options(), { stdio: ['ignore', log, log] })
+    // An exporter shares the core of the collectors it is compared with.
+    const launcher = this.kind === 'prometheus-node-exporter' ? [] : serverLauncher
+    const command = [...launcher, this.kind, ...this.#options()]
+    const child = spawn(command[0]!, command.slice(1), { stdio: ['ignore', log, log] })
     closeSync(log)
+    endWithUs(child)
     this.#child = child
     const ready = { prometheus: '/-/ready', 'victoria-metrics': '/health' }
     const path = this.kind === 'prometheus-node-exporter' ? '/' : ready[this.kind]
@@ -100,7 +116,7 @@ export class Peer {
 
   #options(): string[] {
     const address = `127.0.0.1:${this.port}`
-    const data = join(this.#folder, 'data')
+    const { data } = this
     if (this.kind === 'prometheus-node-exporter') return [`--web.listen-address=${address}`]
     if (this.kind === 'victoria-metrics')
       return [
@@ -126,6 +142,7 @@ export class Peer {
       `--storage.tsdb.path=${data}`,
       `--web.listen-address=${address}`,
       '--web.enable-remote-write-receiver',
+      '--web.enable-admin-api',
       '--log.level=warn',
     ]
   }

@@ -1,218 +1,235 @@
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { systemClock } from '../../server/clock.ts'
-import { openEmbeddedStore } from '../../server/store/embedded-store.ts'
-import { TestHub } from '../helpers/hub.ts'
-import { Fleet, hostShapes } from './fleet.ts'
+import { historyEnd, keepers, storedSet } from './disk.ts'
+import { historyHosts, historyHours } from './history.ts'
 import {
   type Benchmark,
+  type Bound,
   callward,
+  cpuSeconds,
   http,
-  inScratch,
   median,
   progress,
+  prometheusName,
   promqlUrl,
   quantile,
+  type Row,
   repeats,
   Sheet,
+  sized,
   type Target,
+  victoriaName,
 } from './kit.ts'
-import { openSessions, sendRounds } from './load-session.ts'
-import { Peer, peerTitle, peerVersion } from './peers.ts'
-import { fleetLabels, remoteWrite } from './remote-write.ts'
-import { hubTarget } from './subjects.ts'
+import { Peer, peerTitle } from './peers.ts'
+import { profiled } from './profile.ts'
+import { BenchHub } from './subjects.ts'
 
-const hosts = 100
-const stepMillis = 10_000
-const calls = 60
-const warmUps = 10
-const dayRounds = 24 * 360
-const sixHourRounds = 6 * 360
-
-/** Ten of a host's series: what the queries ask for. */
-const shapes = hostShapes.filter(
-  ({ name, labels }) =>
-    name === 'node_load1' || name === 'node_forks_total' || labels['mode'] === 'user',
-)
+const calls = sized(60, 20)
+const warmUps = sized(10, 3)
+/** Two answers are equal within this share of a value. */
+const tolerance = 1e-9
 
 interface Query {
   readonly name: string
   readonly path: 'query' | 'query_range'
   readonly parameters: Readonly<Record<string, string>>
   readonly series: number
-  readonly points: number
+  readonly reach: Bound
+  readonly floor: Bound
 }
 
-function queries(end: number): Query[] {
-  const range = (query: string, hoursBack: number, step: number) => ({
-    query,
-    start: String(end / 1000 - hoursBack * 3600),
-    end: String(end / 1000),
-    step: String(step),
-  })
+function queries(): Query[] {
+  const end = historyEnd / 1000
+  const range = (query: string, hoursBack: number, step: number) => {
+    const start = String(end - hoursBack * 3600)
+    return { query, start, end: String(end), step: String(step) }
+  }
+  const victoria = (times: number): Bound => ({ times, peer: victoriaName })
+  const prometheus: Bound = { times: 1, peer: prometheusName }
+  const rateHours = sized(6, 2)
   return [
     {
-      name: 'range, 1 series, 24 h at 60 s',
+      name: `1 series, ${historyHours} h at 60 s`,
       path: 'query_range',
-      parameters: range('node_load1{instance="bench-000"}', 24, 60),
+      parameters: range('node_load1{instance="bench-0007"}', historyHours, 60),
       series: 1,
-      // The first instant is one step before the data.
-      points: 1440,
+      reach: victoria(1),
+      floor: victoria(2),
     },
     {
-      name: 'range, avg by (server)(rate(x[5m])), 100 series, 6 h at 30 s',
+      name: `avg by (instance)(rate(x[5m])), ${historyHosts} series, ${rateHours} h at 30 s`,
       path: 'query_range',
-      parameters: range('avg by (server) (rate(node_forks_total[5m]))', 6, 30),
-      series: hosts,
-      points: 721,
+      parameters: range('avg by (instance) (rate(node_forks_total[5m]))', rateHours, 30),
+      series: historyHosts,
+      reach: victoria(1),
+      floor: prometheus,
     },
     {
-      name: 'instant, avg by (server)(x), 800 series',
+      name: `the same, ${historyHosts * 8} series`,
+      path: 'query_range',
+      parameters: range('avg by (instance) (rate(node_cpu_seconds_total[5m]))', rateHours, 30),
+      series: historyHosts,
+      reach: victoria(1),
+      floor: prometheus,
+    },
+    {
+      name: `instant avg by (instance)(x), ${historyHosts * 8} series`,
       path: 'query',
       parameters: {
-        query: 'avg by (server) (node_cpu_seconds_total{mode="user"})',
-        time: String(end / 1000),
+        query: 'avg by (instance) (node_cpu_seconds_total)',
+        time: String(end),
       },
-      series: hosts,
-      points: 1,
+      series: historyHosts,
+      reach: prometheus,
+      floor: victoria(1),
     },
   ]
 }
 
-/** The data: one host's ten series for 24 h, all hosts' for the last 6 h. */
-class History {
-  readonly all = new Fleet(hosts, shapes)
-  readonly one = new Fleet(1, shapes)
-  readonly end: number
+interface Server {
+  readonly target: Target
+  readonly inspector: number
+  stop(): Promise<void>
+}
 
-  constructor(end: number) {
-    this.end = end
-  }
-
-  /** Rounds, oldest first, in blocks; the first host alone until the last six hours. */
-  *blocks(length: number): Generator<{ walls: number[]; rounds: Float64Array[][] }> {
-    const first = this.end - (dayRounds - 1) * stepMillis
-    for (let from = 0; from < dayRounds; from += length) {
-      const walls = Array.from({ length }, (_, index) => first + (from + index) * stepMillis)
-      const fleet = from < dayRounds - sixHourRounds ? this.one : this.all
-      yield { walls, rounds: fleet.rounds(length) }
+/** The servers, started again on the sets they keep. */
+async function startServers(running: Server[]): Promise<void> {
+  for (const [keeper] of keepers()) {
+    const { folder } = await storedSet(keeper, 'hist')
+    if (keeper === 'callward') {
+      const server = await BenchHub.start(folder)
+      const { target, inspector, hub } = server
+      running.push({ target, inspector, stop: () => hub.stop() })
+    } else {
+      const peer = await Peer.start(keeper, folder)
+      running.push({ target: peer.target, inspector: 0, stop: () => peer.stop() })
     }
   }
 }
 
-/** Loads the hub through its sessions, has everything sealed as it is by day, and starts it again. */
-async function loadedHub(folder: string, end: number): Promise<TestHub> {
-  mkdirSync(folder, { recursive: true })
-  const hub = await TestHub.start(folder)
-  const history = new History(end)
-  const sessions = await openSessions(
-    hub.url,
-    await hub.token('bench', 'collector'),
-    history.all,
-    60,
-  )
-  for (const { walls, rounds } of history.blocks(60))
-    await sendRounds(sessions.slice(0, rounds[0]!.length), 'backlog', rounds, (at) => walls[at]!)
-  for (const session of sessions) session.close()
-  await hub.stop()
-  const store = await openEmbeddedStore({
-    folder: join(folder, 'hub', 'store'),
-    clock: systemClock,
-    sealGraceMillis: 0,
-    maintenanceMillis: 0,
+/** Values by series and time, as text. */
+type Points = ReadonlyMap<string, readonly (readonly [number, string])[]>
+
+async function ask(target: Target, query: Query): Promise<Points> {
+  const { status, body } = await http(promqlUrl(target, query.path, query.parameters), {
+    headers: target.headers,
   })
-  await store.maintain()
-  const { blockFiles } = store.stats()
-  await store.close()
-  if (blockFiles < 10) throw new Error(`BUG: only ${blockFiles} sealed files`)
-  await hub.restart()
-  return hub
-}
-
-async function loadedPeer(
-  kind: 'prometheus' | 'victoria-metrics',
-  folder: string,
-  end: number,
-): Promise<Peer> {
-  const peer = await Peer.start(kind, folder)
-  const history = new History(end)
-  const labels = fleetLabels(history.all)
-  for (const { walls, rounds } of history.blocks(60)) {
-    const series = rounds[0]!.flatMap((_, host) =>
-      shapes.map((_, shape) => ({
-        labels: labels[host]![shape]!,
-        times: walls,
-        values: rounds.map((values) => values[host]![shape]!),
-      })),
-    )
-    await remoteWrite(`${peer.url}/api/v1/write`, series)
+  if (status !== 200)
+    throw new Error(`${target.name}: ${query.name}: ${status} ${body.toString().slice(0, 300)}`)
+  const { data } = JSON.parse(body.toString()) as {
+    data: {
+      result: {
+        metric: Record<string, string>
+        value?: [number, string]
+        values?: [number, string][]
+      }[]
+    }
   }
-  return peer
+  if (data.result.length !== query.series)
+    throw new Error(`${target.name}: ${query.name}: ${data.result.length} series`)
+  return new Map(
+    data.result.map(({ metric, value, values }) => [
+      metric['instance'] ?? '',
+      values ?? (value === undefined ? [] : [value]),
+    ]),
+  )
 }
 
-/** Milliseconds of each of 60 calls, one after the other. */
-async function timeCalls(target: Target, query: Query): Promise<number[]> {
+/** Points of two answers that differ: absent on one side, or further apart than the tolerance. */
+function differences(mine: Points, theirs: Points): { points: number; different: number } {
+  let points = 0
+  let different = 0
+  for (const [series, values] of theirs) {
+    const own = new Map(mine.get(series)?.map(([t, value]) => [t, Number(value)]))
+    for (const [t, text] of values) {
+      points++
+      const expected = Number(text)
+      const found = own.get(t)
+      own.delete(t)
+      if (found === undefined || Math.abs(found - expected) > Math.abs(expected) * tolerance)
+        different++
+    }
+    different += own.size
+  }
+  return { points, different }
+}
+
+/** Milliseconds of calls one after the other, and the server's CPU for each. */
+async function timeCalls(target: Target, query: Query): Promise<{ millis: number[]; cpu: number }> {
   const url = promqlUrl(target, query.path, query.parameters)
   const millis = []
+  let before = 0
   for (let call = -warmUps; call < calls; call++) {
+    if (call === 0) before = cpuSeconds(target.pid).own
     const began = performance.now()
-    const { status, body } = await http(url, { headers: target.headers })
+    await http(url, { headers: target.headers })
     if (call >= 0) millis.push(performance.now() - began)
-    if (call > -warmUps) continue
-    const { data } = JSON.parse(body.toString()) as {
-      data?: { result: { values?: unknown[] }[] }
-    }
-    const points = data?.result[0]?.values?.length ?? 1
-    if (status !== 200 || data?.result.length !== query.series || points !== query.points)
-      throw new Error(`${target.name}: ${query.name}: ${status} ${body.toString().slice(0, 300)}`)
-    progress(
-      `query: ${target.name}: ${query.name}: ${data.result.length} series of ${points} points, ${body.length} bytes`,
+  }
+  return { millis, cpu: ((cpuSeconds(target.pid).own - before) * 1000) / calls }
+}
+
+/** Compares one query's answers with those of Prometheus, then times it in turns. */
+async function measure(query: Query, running: readonly Server[], sheet: Sheet): Promise<string> {
+  const { name, reach, floor } = query
+  const row: Omit<Row, 'figures' | 'name'> = { unit: 'ms', better: 'less' }
+  const own = running.find(({ target }) => target.name === callward)!
+  const reference = running.find(({ target }) => target.name.startsWith(prometheusName))
+  let compared = ''
+  const answer = await ask(own.target, query)
+  if (reference !== undefined) {
+    const { points, different } = differences(answer, await ask(reference.target, query))
+    compared = `${points.toLocaleString('en')} points, ${different} differ`
+    progress(`query: ${name}: ${compared} from ${reference.target.name}`)
+    sheet.add(
+      {
+        name: `${name}: points that differ from Prometheus's`,
+        unit: 'points',
+        better: 'less',
+        goal: { reach: { is: 0 }, floor: { is: 0 } },
+      },
+      callward,
+      different,
     )
   }
-  return millis
+  for (let repeat = 1; repeat <= repeats; repeat++) {
+    for (const { target, inspector } of running) {
+      const time = () => timeCalls(target, query)
+      const { millis, cpu } =
+        inspector === 0
+          ? await time()
+          : await profiled(`query-${name.replace(/\W+/g, '-')}`, inspector, time)
+      const [p50, p99] = [median(millis), quantile(millis, 0.99)]
+      progress(
+        `query: ${target.name}: ${name}: ${p50.toFixed(2)} ms, p99 ${p99.toFixed(1)}, CPU ${cpu.toFixed(1)} ms a call`,
+      )
+      sheet.add({ ...row, name: `${name}: median`, goal: { reach, floor } }, target.name, p50)
+      sheet.add({ ...row, name: `${name}: p99` }, target.name, p99)
+      sheet.add({ ...row, name: `${name}: CPU of all threads a call` }, target.name, cpu)
+    }
+  }
+  return compared
 }
 
 export const query: Benchmark = {
   name: 'query',
-  run: () =>
-    inScratch(async (folder) => {
-      const end = Math.floor(Date.now() / stepMillis) * stepMillis
-      const running: { target: Target; stop(): Promise<void> }[] = []
-      const sheet = new Sheet()
-      try {
-        const hub = await loadedHub(join(folder, 'hub'), end)
-        running.push({ target: hubTarget(hub), stop: () => hub.stop() })
-        progress('query: the hub is loaded')
-        for (const kind of ['prometheus', 'victoria-metrics'] as const) {
-          if (peerVersion(kind) === undefined) continue
-          const peer = await loadedPeer(kind, join(folder, kind), end)
-          running.push({ target: peer.target, stop: () => peer.stop() })
-          progress(`query: ${kind} is loaded`)
-        }
-        // VictoriaMetrics shows the newest samples after a second or two.
-        await delay(5000)
-        for (const one of queries(end)) {
-          for (let repeat = 1; repeat <= repeats; repeat++) {
-            for (const { target } of running) {
-              const millis = await timeCalls(target, one)
-              const row = { unit: 'ms', better: 'less' as const }
-              sheet.add({ ...row, name: `${one.name}: median` }, target.name, median(millis))
-              sheet.add({ ...row, name: `${one.name}: p99` }, target.name, quantile(millis, 0.99))
-            }
-          }
-        }
-      } finally {
-        for (const { stop } of running) await stop()
-      }
-      return {
-        title: `Query latency, ${calls} calls one after the other on a kept connection`,
-        subjects: [callward, peerTitle('prometheus'), peerTitle('victoria-metrics')],
-        rows: sheet.rows,
-        notes: [
-          `Data: 10 series a host, 10 s apart; 100 hosts for 6 h, one of them for 24 h (2.2 M samples). ${warmUps} calls before each 60 are not counted. The servers take turns.`,
-          'Callward was loaded by sessions (lane backlog), stopped, its store sealed, and started again: it answers from sealed files. The peers were loaded by remote write and answer from where they put it. VictoriaMetrics is asked with nocache=1.',
-        ],
-      }
-    }),
+  async run() {
+    const running: Server[] = []
+    const sheet = new Sheet()
+    try {
+      await startServers(running)
+      // VictoriaMetrics shows the newest samples after a second or two.
+      await delay(3000)
+      for (const one of queries()) await measure(one, running, sheet)
+    } finally {
+      for (const { stop } of running) await stop()
+    }
+    return {
+      title: `Query latency, ${calls} calls one after the other on a kept connection`,
+      subjects: [callward, peerTitle('victoria-metrics'), peerTitle('prometheus')],
+      rows: sheet.rows,
+      notes: [
+        `The set hist of the disk benchmark: ${historyHosts} hosts x 20 series x ${historyHours} h, compacted, servers started again. ${warmUps} calls before each ${calls} are not counted. The servers take turns, each on the same core, the client on the other. VictoriaMetrics is asked with nocache=1.`,
+        `p99 of ${calls} calls is the slowest. Samples lie 3 s off the steps: Prometheus 2.42 takes ranges closed on the left, Callward as Prometheus 3 does. Equal: the same times, values within 1e-9 of each other.`,
+      ],
+    }
+  },
 }

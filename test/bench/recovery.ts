@@ -1,23 +1,45 @@
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Fleet } from './fleet.ts'
-import { type Benchmark, callward, inScratch, progress, repeats, Sheet } from './kit.ts'
+import {
+  type Benchmark,
+  callward,
+  inScratch,
+  progress,
+  repeats,
+  Sheet,
+  settings,
+  sized,
+} from './kit.ts'
+import { hosts } from './loads.ts'
 import { peerTitle, peerVersion } from './peers.ts'
-import { HubSubject, PeerSubject, type Subject, storedSamples } from './subjects.ts'
+import { HubSubject, RequestSubject, type Subject, storedSamples } from './subjects.ts'
 
-const hosts = 100
-const rounds = 101
+/** Acknowledged before the kill, and sent after them without waiting. */
+const rounds = sized(30, 10)
+const further = 10
+const roundMillis = 10_000
+/** How long the further rounds are under way when the kill comes. */
+const underLoadMillis = 300
 
-/** Loads, kills at once after the last acknowledgement, and starts again on the data as often as figures are wanted. */
+type Start = (folder: string, fleet: Fleet) => Promise<Subject>
+
+/** Loads, kills in the midst of more, and starts again on the data as often as figures are wanted. */
 async function measure(
-  start: (folder: string, fleet: Fleet) => Promise<Subject>,
+  start: Start,
   fleet: Fleet,
   load: readonly Float64Array[][],
 ): Promise<{ millis: number[]; missing: number }> {
   return inScratch(async (folder) => {
     const subject = await start(join(folder, 'data'), fleet)
     try {
-      const begin = Date.now() - rounds * 1000
-      await subject.send({ rounds: load, wallOf: (round) => begin + round * 1000 })
+      const begin = Date.now() - load.length * roundMillis
+      const wallOf = (round: number) => begin + round * roundMillis
+      await subject.send({ rounds: load.slice(0, rounds), wallOf })
+      const more = { rounds: load.slice(rounds), wallOf: (at: number) => wallOf(rounds + at) }
+      // Ends with the connection.
+      subject.send(more).catch(() => undefined)
+      await delay(underLoadMillis)
       const millis = []
       let missing = 0
       for (let repeat = 1; repeat <= repeats; repeat++) {
@@ -25,7 +47,8 @@ async function measure(
         millis.push(await subject.launch())
         if (repeat > 1) continue
         const expected = hosts * fleet.shapes.length * rounds
-        missing = expected - (await storedSamples(subject.target, fleet, Date.now()))
+        const acknowledged = wallOf(rounds - 1) + 1
+        missing = expected - (await storedSamples(subject, fleet.shapes.length, acknowledged))
       }
       return { millis, missing }
     } finally {
@@ -34,10 +57,8 @@ async function measure(
   })
 }
 
-/** Milliseconds that a stop and start without data takes. */
-async function measureEmpty(
-  start: (folder: string, fleet: Fleet) => Promise<Subject>,
-): Promise<number> {
+/** Milliseconds that a kill and start without data takes. */
+async function measureEmpty(start: Start): Promise<number> {
   return inScratch(async (folder) => {
     const subject = await start(join(folder, 'data'), new Fleet(1))
     try {
@@ -49,41 +70,43 @@ async function measureEmpty(
   })
 }
 
+function starts(): [string, Start][] {
+  const found: [string, Start][] = [
+    [callward, (folder, fleet) => HubSubject.start(folder, fleet, 'live')],
+  ]
+  if (settings.profile) return found
+  for (const kind of ['victoria-metrics', 'prometheus'] as const) {
+    if (peerVersion(kind) === undefined) continue
+    found.push([
+      peerTitle(kind),
+      (folder, fleet) =>
+        RequestSubject.startPeer(kind, folder, {
+          fleet,
+          hostsPerRequest: 25,
+          protocol: 'remote-write',
+          labelling: 'instance',
+        }),
+    ])
+  }
+  return found
+}
+
 export const recovery: Benchmark = {
   name: 'recovery',
   async run() {
     const fleet = new Fleet(hosts)
-    const load = fleet.rounds(rounds)
+    const load = fleet.rounds(rounds + further)
     const sheet = new Sheet()
-    const starts: [string, (folder: string, fleet: Fleet) => Promise<Subject>][] = [
-      [callward, (folder, of) => HubSubject.start(folder, of, 'live')],
-    ]
-    for (const kind of ['prometheus', 'victoria-metrics'] as const)
-      if (peerVersion(kind) !== undefined)
-        starts.push([
-          peerTitle(kind),
-          (folder, of) =>
-            PeerSubject.start(kind, folder, of, kind === 'prometheus' ? 1 : of.hosts.length),
-        ])
-    for (const [title, start] of starts) {
+    const until = { unit: 'ms', better: 'less' } as const
+    const samples = (hosts * fleet.shapes.length * rounds) / 1e6
+    const goal = { reach: { is: 1000 }, floor: { is: 3000 } }
+    for (const [title, start] of starts()) {
       const { millis, missing } = await measure(start, fleet, load)
       progress(`recovery: ${title}: ${millis.map(Math.round)} ms, ${missing} samples missing`)
-      for (const one of millis)
-        sheet.add(
-          {
-            name: `kill -9 after ${(hosts * fleet.shapes.length * rounds) / 1e6} M samples, until ready`,
-            unit: 'ms',
-            better: 'less',
-          },
-          title,
-          one,
-        )
+      const name = `kill -9 under load, ${samples} M samples in, until ready`
+      for (const one of millis) sheet.add({ name, ...until, goal }, title, one)
       for (let repeat = 1; repeat <= repeats; repeat++)
-        sheet.add(
-          { name: 'the same with next to no data', unit: 'ms', better: 'less' },
-          title,
-          await measureEmpty(start),
-        )
+        sheet.add({ name: 'the same without data', ...until }, title, await measureEmpty(start))
       sheet.add(
         { name: 'acknowledged samples missing afterwards', unit: 'samples', better: 'less' },
         title,
@@ -91,12 +114,12 @@ export const recovery: Benchmark = {
       )
     }
     return {
-      title: 'Recovery after kill -9',
-      subjects: [callward, peerTitle('prometheus'), peerTitle('victoria-metrics')],
+      title: `Recovery after kill -9, ${(hosts * fleet.shapes.length).toLocaleString('en')} series`,
+      subjects: [callward, peerTitle('victoria-metrics'), peerTitle('prometheus')],
       rows: sheet.rows,
       notes: [
-        'From the start of the process until /readyz (Prometheus: /-/ready, VictoriaMetrics: /health) answers 200, asked each 5 ms. Killed at once after the last acknowledgement; killed and started three times on the same data; missing samples are counted after the first. VictoriaMetrics has no log of what it took: it starts without the last seconds (here most of a short load), so it has nothing to read.',
-        'A killed process is not a power failure: what was written and not synced survives the one and not the other.',
+        'From the start of the process until /readyz (Prometheus: /-/ready, VictoriaMetrics: /health) answers 200, asked each 5 ms. Killed while rounds are on their way; killed and started again three times on the same data; what was acknowledged is counted by queries after the first. Callward by sessions, the peers by remote write.',
+        'VictoriaMetrics has no log of what it took: it starts without the last seconds, so it has nothing to read. A killed process is not a power failure: what was written and not synced survives the one and not the other.',
       ],
     }
   },

@@ -1,6 +1,7 @@
 import { Agent } from 'node:http'
 import type { Fleet } from './fleet.ts'
 import { http } from './kit.ts'
+import { compressSnappy } from './snappy-encoder.ts'
 
 /** Samples of one series in ascending time. */
 export interface RemoteSeries {
@@ -70,41 +71,43 @@ export function encodeWriteRequest(series: readonly RemoteSeries[]): Buffer {
   return bytes.subarray(0, at)
 }
 
-const literalBytes = 65_536
-
-/** Snappy's block format without any compression: literals only. */
-export function snappyLiterals(content: Buffer): Buffer {
-  const parts: Buffer[] = [Buffer.from(varint(content.length))]
-  for (let from = 0; from < content.length; from += literalBytes) {
-    const literal = content.subarray(from, from + literalBytes)
-    const tag = Buffer.from([61 << 2, 0, 0])
-    tag.writeUInt16LE(literal.length - 1, 1)
-    parts.push(tag, literal)
-  }
-  return Buffer.concat(parts)
-}
-
 const headers = {
   'content-type': 'application/x-protobuf',
   'content-encoding': 'snappy',
   'x-prometheus-remote-write-version': '0.1.0',
 }
 
+/** Which labels of a host its series carry: all that a session gives them, or only `instance`. */
+export type HostLabelling = 'all' | 'instance'
+
+export function hostLabelsOf({ hosts }: Fleet, labelling: HostLabelling, host: number): object {
+  const labels = hosts[host]!
+  return labelling === 'all' ? labels : { instance: labels.instance }
+}
+
 /** Encoded labels of every series of a fleet, by host. */
-export function fleetLabels({ hosts, shapes }: Fleet): Buffer[][] {
-  return hosts.map((host) =>
-    shapes.map(({ name, labels }) => encodeLabels({ ...labels, ...host, __name__: name })),
-  )
+export function fleetLabels(fleet: Fleet, labelling: HostLabelling = 'all'): Buffer[][] {
+  return fleet.hosts.map((_, host) => {
+    const own = hostLabelsOf(fleet, labelling, host)
+    return fleet.shapes.map(({ name, labels }) =>
+      encodeLabels({ ...labels, ...own, __name__: name }),
+    )
+  })
 }
 
 /** Sends one request and throws unless the answer is 2xx. */
 export async function remoteWrite(
   url: string,
   series: readonly RemoteSeries[],
-  agent?: Agent,
+  { agent, authorization }: { agent?: Agent; authorization?: string } = {},
 ): Promise<void> {
-  const body = snappyLiterals(encodeWriteRequest(series))
-  await post(url, body, headers, agent)
+  const body = compressSnappy(encodeWriteRequest(series))
+  await post(
+    url,
+    body,
+    authorization === undefined ? headers : { ...headers, authorization },
+    agent,
+  )
 }
 
 export async function post(
@@ -119,11 +122,13 @@ export async function post(
     throw new Error(`${url}: ${answer.status} ${answer.body.toString().slice(0, 300)}`)
 }
 
+export interface Job {
+  readonly queue: number
+  readonly run: (agent: Agent) => Promise<void>
+}
+
 /** Does the jobs of `connections` queues side by side, each queue in its order, one request outstanding a connection. */
-export async function inQueues(
-  connections: number,
-  jobs: Iterable<{ readonly queue: number; run(agent: Agent): Promise<void> }>,
-): Promise<void> {
+export async function inQueues(connections: number, jobs: Iterable<Job>): Promise<void> {
   const agents = Array.from(
     { length: connections },
     () => new Agent({ keepAlive: true, maxSockets: 1 }),

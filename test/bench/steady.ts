@@ -12,7 +12,7 @@ import {
   Sheet,
 } from './kit.ts'
 import { peerTitle, peerVersion } from './peers.ts'
-import { HubSubject, PeerSubject, type Subject } from './subjects.ts'
+import { HubSubject, RequestSubject, type Subject } from './subjects.ts'
 
 const hosts = 100
 const roundMillis = 10_000
@@ -56,7 +56,13 @@ export const steady: Benchmark = {
       if (peerVersion(kind) !== undefined)
         starts.push([
           peerTitle(kind),
-          (folder, fleet) => PeerSubject.start(kind, folder, fleet, 25),
+          (folder, fleet) =>
+            RequestSubject.startPeer(kind, folder, {
+              fleet,
+              hostsPerRequest: 25,
+              protocol: kind === 'prometheus' ? 'remote-write' : 'lines',
+              labelling: 'all',
+            }),
         ])
     for (const [title, start] of starts) {
       const fleet = new Fleet(hosts)

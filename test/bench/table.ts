@@ -1,4 +1,4 @@
-import { type Figures, median, type Result, type Row } from './kit.ts'
+import { type Bound, type Figures, median, type Result, type Row } from './kit.ts'
 
 /** Three significant digits, or whole numbers from 100 on. */
 function number(value: number): string {
@@ -29,10 +29,45 @@ export function comparison(row: Row, own: Figures | undefined, peer: Figures | u
 
 const factor = (gain: number) => `${gain >= 10 ? Math.round(gain) : gain.toFixed(1)}x`
 
+/** The figure of a bound; undefined when its peer has none. */
+function boundFigure(row: Row, bound: Bound): number | undefined {
+  if ('is' in bound) return bound.is
+  const peer = Object.keys(row.figures).find((subject) => subject.startsWith(bound.peer))
+  const figures = peer === undefined ? undefined : row.figures[peer]
+  if (figures === undefined || typeof figures === 'string') return undefined
+  return median(figures) * bound.times
+}
+
+/** Reach and floor as text, and which of them is met. */
+function judgement(row: Row, own: string): string[] {
+  const { goal, better } = row
+  if (goal === undefined) return ['', '', '']
+  const sign = better === 'more' ? '>=' : '<='
+  const text = (bound: Bound) => {
+    if ('is' in bound) return `${sign} ${number(bound.is)}`
+    return `${sign} ${bound.times === 1 ? '' : `${bound.times}x `}${bound.peer}`
+  }
+  const texts = [text(goal.reach), text(goal.floor)]
+  const figures = row.figures[own]
+  if (figures === undefined || typeof figures === 'string') return [...texts, '?']
+  const mine = median(figures)
+  const isMet = (bound: Bound) => {
+    const figure = boundFigure(row, bound)
+    if (figure === undefined) return undefined
+    return better === 'more' ? mine >= figure : mine <= figure
+  }
+  const [reach, floor] = [isMet(goal.reach), isMet(goal.floor)]
+  if (reach === true) return [...texts, 'reach']
+  if (floor === true) return [...texts, reach === undefined ? 'floor, reach ?' : 'floor']
+  return [...texts, floor === undefined ? '?' : '**missed**']
+}
+
 function linesOf({ subjects, rows }: Result): string[][] {
   const [own = '', ...peers] = subjects
   const present = (peer: string) => rows.some(({ figures }) => figures[peer] !== undefined)
+  const judged = rows.some(({ goal }) => goal !== undefined)
   const head = ['', 'unit', own, ...peers.flatMap((peer) => [peer, 'Callward is'])]
+  if (judged) head.push('reach', 'floor', 'met')
   const body = rows.map((row) => [
     row.name,
     row.unit,
@@ -42,6 +77,7 @@ function linesOf({ subjects, rows }: Result): string[][] {
         ? [cell(row.figures[peer]), comparison(row, row.figures[own], row.figures[peer])]
         : ['not installed', ''],
     ),
+    ...(judged ? judgement(row, own) : []),
   ])
   return [head, ...body]
 }

@@ -12,7 +12,7 @@ import {
   type SectionsFrame,
   type SeriesFrame,
 } from '../../collector/wire/frames.ts'
-import { decodeReport } from '../../collector/wire/report.ts'
+import { ReportDecoder } from '../../collector/wire/report.ts'
 
 /** A report as the hub understood it. */
 export interface HeardReport {
@@ -33,11 +33,15 @@ export interface FakeHubOptions {
   readonly clockAheadMilliseconds?: number
 }
 
-/** Keys in the order they were told. */
+/** What one connection was told: keys in their order, and the rows so far. */
 interface Dictionary {
   readonly keys: string[]
   readonly known: Set<string>
+  readonly reports: ReportDecoder
 }
+
+/** When the cable is cut: before the hub reads a report, after it committed it, after it acknowledged it. */
+export type Cut = 'unread' | 'unacknowledged' | 'acknowledged'
 
 type TextFrame = Hello | SeriesFrame | FactsFrame | SectionsFrame | Bye
 
@@ -71,6 +75,14 @@ export class FakeHub {
   /** Commits but keeps the acknowledgements to itself. */
   committing = true
   welcoming = true
+  /** Asked at every report, its number on its connection counted from 1, whether to cut the cable there. */
+  cutAt: (report: number, connection: number) => Cut | undefined = () => undefined
+  /** Sequences skipped, both lanes. */
+  gaps = 0
+  /** What hellos are told the hub speaks. */
+  protocol = 1
+  /** Highest sequence committed, by (collector, epoch, lane). */
+  readonly #positions = new Map<string, number>()
   readonly #server: WebSocketServer
   readonly #ahead: number
 
@@ -139,8 +151,10 @@ export class FakeHub {
   }
 
   #serve(socket: WebSocket): void {
-    const dictionary: Dictionary = { keys: [], known: new Set() }
+    const dictionary: Dictionary = { keys: [], known: new Set(), reports: new ReportDecoder() }
     let hello: Hello | undefined
+    let reports = 0
+    let cut = false
     const fault = (text: string) => {
       this.faults.push(text)
       socket.close(closeCodes.badFrame, text)
@@ -150,7 +164,13 @@ export class FakeHub {
       try {
         if (isBinary) {
           if (hello === undefined) throw new Error('a report before hello')
-          this.#report(socket, hello, data as Buffer, dictionary)
+          reports++
+          if (cut) return
+          const when = this.cutAt(reports, this.hellos.length)
+          cut = when !== undefined
+          if (when !== 'unread') this.#report(socket, hello, data as Buffer, dictionary, when)
+          if (when === 'acknowledged') socket.close()
+          else if (cut) socket.terminate()
           return
         }
         const frame = JSON.parse(String(data)) as TextFrame
@@ -191,25 +211,39 @@ export class FakeHub {
   }
 
   #welcome(socket: WebSocket, hello: Hello): void {
-    const own = this.lane('live').filter((one) => one.epoch === hello.epoch)
     const facts = Object.fromEntries(this.facts.map((frame) => [frame.name, frame.hash]))
-    const committed = own.at(-1)?.sequence ?? 0
-    const frame = { type: 'welcome', protocol: 1, hub: 'fake', committed, facts, wall: this.now() }
+    const committed = {
+      live: this.#position(hello, 'live'),
+      backlog: this.#position(hello, 'backlog'),
+    }
+    const { protocol } = this
+    const frame = { type: 'welcome', protocol, hub: 'fake', committed, facts, wall: this.now() }
     socket.send(JSON.stringify(frame))
   }
 
-  #report(socket: WebSocket, hello: Hello, data: Buffer, dictionary: Dictionary): void {
+  #position({ collector, epoch }: Hello, lane: Lane): number {
+    return this.#positions.get([collector, epoch, lane].join(' ')) ?? 0
+  }
+
+  #report(
+    socket: WebSocket,
+    hello: Hello,
+    data: Buffer,
+    dictionary: Dictionary,
+    cut: Cut | undefined,
+  ): void {
     const receivedAt = this.now()
-    const report = decodeReport(data, dictionary.keys.length)
-    const { lane, sequence, wall } = report
     const names = dictionary.keys
+    const report = dictionary.reports.decode(data, names.length)
+    const { lane, sequence, wall } = report
+    const marked = (bits: Uint8Array | undefined, column: number) =>
+      bits !== undefined && (bits[column >> 3]! & (1 << (column & 7))) !== 0
     const values = new Map<string, number>()
-    report.indexes.forEach((index, i) => {
-      const key = names[index]!
-      if (values.has(key)) throw new Error(`${key} twice in report ${sequence}`)
-      values.set(key, report.values[i]!)
-    })
-    const stale = [...report.stale].map((index) => names[index]!)
+    const stale: string[] = []
+    for (const [column, name] of names.entries()) {
+      if (marked(report.stale, column)) stale.push(name)
+      else if (!marked(report.absent, column)) values.set(name, report.values[column]!)
+    }
     const { collector, epoch } = hello
     const heard: HeardReport = { collector, epoch, lane, sequence, wall, values, stale }
     this.received.push(heard)
@@ -218,9 +252,26 @@ export class FakeHub {
       socket.send(JSON.stringify({ type: 'refused', lane, sequence, reason }))
       return
     }
-    if (this.committing) this.committed.set([collector, epoch, lane, sequence].join(' '), heard)
-    if (!this.acknowledging) return
+    if (this.committing) this.#commit(heard)
+    if (!this.acknowledging || cut === 'unacknowledged') return
     socket.send(JSON.stringify({ type: 'ack', lane, sequence, receivedAt, sentAt: this.now() }))
+  }
+
+  /** As a store does: what is not above the position is in already, what is far above leaves a gap. */
+  #commit(heard: HeardReport): void {
+    const { collector, epoch, lane, sequence } = heard
+    const stream = [collector, epoch, lane].join(' ')
+    const identity = `${stream} ${sequence}`
+    const position = this.#positions.get(stream) ?? 0
+    if (sequence > position) {
+      this.gaps += sequence - position - 1
+      this.#positions.set(stream, sequence)
+      this.committed.set(identity, heard)
+      return
+    }
+    const former = this.committed.get(identity)
+    if (former === undefined) throw new Error(`${lane} ${sequence} comes after ${position}`)
+    if (former.wall !== heard.wall) throw new Error(`${lane} ${sequence} is another report now`)
   }
 }
 

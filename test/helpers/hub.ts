@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { packageRoot } from '../../server/assets.ts'
+import { fileURLToPath } from 'node:url'
 
 /** Bootstrap token of hubs that tests start. */
 export const adminToken = 'test-admin-token-0123456789abcdef'
@@ -18,20 +19,33 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-/** A program of dist/ as a child process, with what it printed. */
+/** The folder that this file was compiled to: programs are those of the same build. */
+const compiled = fileURLToPath(new URL('../../', import.meta.url))
+
+/** The hub as it is shipped: the bundle, where the whole build was made. */
+const hubProgram = existsSync(join(compiled, 'hub/main.js')) ? 'hub/main.js' : 'server/main.js'
+
+/** A compiled program as a child process, with what it printed. */
 export class Program {
   readonly child: ChildProcess
   #output = ''
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
 
-  constructor(script: string, environment: Record<string, string>, args: readonly string[] = []) {
+  /** `launcher`: command and arguments that run the rest of the command line, such as `taskset -c 0`. */
+  constructor(
+    script: string,
+    environment: Record<string, string>,
+    args: readonly string[] = [],
+    launcher: readonly string[] = [],
+  ) {
     const {
       CALLWARD_ADMIN_TOKEN: _a,
       CALLWARD_TOKEN: _t,
       NODE_OPTIONS: _n,
       ...inherited
     } = process.env
-    this.child = spawn(process.execPath, [join(packageRoot, 'dist', script), ...args], {
+    const command = [...launcher, process.execPath, join(compiled, script), ...args]
+    this.child = spawn(command[0]!, command.slice(1), {
       env: { ...inherited, ...environment },
       stdio: ['pipe', 'pipe', 'pipe'],
     })
@@ -84,9 +98,16 @@ export class TestHub {
   readonly port: number
   readonly data: string
   readonly #environment: Record<string, string>
+  readonly #launcher: readonly string[]
   program: Program
 
-  private constructor(port: number, data: string, environment: Record<string, string>) {
+  private constructor(
+    port: number,
+    data: string,
+    environment: Record<string, string>,
+    launcher: readonly string[],
+  ) {
+    this.#launcher = launcher
     this.port = port
     this.data = data
     this.#environment = {
@@ -95,11 +116,15 @@ export class TestHub {
       CALLWARD_ADMIN_TOKEN: adminToken,
       ...environment,
     }
-    this.program = new Program('server/main.js', this.#environment)
+    this.program = new Program(hubProgram, this.#environment, [], launcher)
   }
 
-  static async start(data: string, environment: Record<string, string> = {}): Promise<TestHub> {
-    const hub = new TestHub(await freePort(), data, environment)
+  static async start(
+    data: string,
+    environment: Record<string, string> = {},
+    launcher: readonly string[] = [],
+  ): Promise<TestHub> {
+    const hub = new TestHub(await freePort(), data, environment, launcher)
     await hub.ready()
     return hub
   }
@@ -122,7 +147,7 @@ export class TestHub {
 
   /** Starts the same hub again on its data. */
   async restart(): Promise<void> {
-    this.program = new Program('server/main.js', this.#environment)
+    this.program = new Program(hubProgram, this.#environment, [], this.#launcher)
     await this.ready()
   }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import WebSocket from 'ws'
-import type { Ack, HostLabels, HubFrame } from '../../collector/wire/frames.ts'
-import { encodeReport } from '../../collector/wire/report.ts'
+import type { Ack, Hello, HostLabels, HubFrame, Lane } from '../../collector/wire/frames.ts'
+import { ReportEncoder } from '../../collector/wire/report.ts'
 import { until } from './hub.ts'
 
 /** A bare collector for tests: says hello, sends what it is told to, keeps every frame it gets. */
@@ -13,6 +13,7 @@ export class Reporter {
   socket: WebSocket | undefined
   closed: { code: number; reason: string } | undefined
   acknowledged = 0
+  #encoder = new ReportEncoder()
 
   constructor(
     instance: string,
@@ -40,6 +41,7 @@ export class Reporter {
   ): Promise<void> {
     this.closed = undefined
     this.frames.length = 0
+    this.#encoder = new ReportEncoder()
     const socket = new WebSocket(`${hubUrl.replace('http', 'ws')}/session`, {
       headers: { authorization: `Bearer ${token}` },
     })
@@ -48,7 +50,8 @@ export class Reporter {
     socket.on('message', (data) => {
       const frame = JSON.parse(String(data)) as HubFrame
       this.frames.push(frame)
-      if (frame.type === 'ack') this.acknowledged = Math.max(this.acknowledged, frame.sequence)
+      if (frame.type === 'ack' && frame.lane === 'live')
+        this.acknowledged = Math.max(this.acknowledged, frame.sequence)
     })
     socket.on('close', (code, reason) => {
       this.closed = { code, reason: String(reason) }
@@ -58,18 +61,22 @@ export class Reporter {
       () => socket.readyState === WebSocket.OPEN || this.closed !== undefined,
     )
     if (this.closed !== undefined || !hello) return
-    this.sendJson({
+    this.sendJson({ ...this.hello(), intervalSeconds })
+    await until('welcome', () => this.frame('welcome') !== undefined || this.closed !== undefined)
+    this.sendJson({ type: 'series', from: 0, series: series.map((name) => ({ name, labels: {} })) })
+  }
+
+  hello(): Hello {
+    return {
       type: 'hello',
-      protocol: 1,
+      protocols: [1],
       collector: this.collector,
       epoch: this.epoch,
       version: '0.0.0-test',
       labels: this.labels,
-      intervalSeconds,
+      intervalSeconds: 1,
       wall: Date.now(),
-    })
-    await until('welcome', () => this.frame('welcome') !== undefined || this.closed !== undefined)
-    this.sendJson({ type: 'series', from: 0, series: series.map((name) => ({ name, labels: {} })) })
+    }
   }
 
   frame<T extends HubFrame['type']>(type: T): Extract<HubFrame, { type: T }> | undefined {
@@ -80,21 +87,25 @@ export class Reporter {
     this.socket?.send(JSON.stringify(frame))
   }
 
-  /** One report; `values[i]` belongs to series i of the dictionary. */
+  /**
+   * One report; `values[i]` belongs to series i of the dictionary. With a `wall` of its own and no `monotonic` that clock stands
+   * still, so that the hub does not take the difference for an offset of the host's clock.
+   */
   report(
     sequence: number,
     values: readonly number[],
-    { wall = Date.now(), lane = 'live' as const } = {},
+    options: { readonly wall?: number; readonly monotonic?: number; readonly lane?: Lane } = {},
   ): void {
+    const still = options.wall === undefined ? performance.now() : 0
     this.socket?.send(
-      encodeReport({
-        lane,
+      this.#encoder.encode({
+        lane: options.lane ?? 'live',
         sequence,
-        wall,
-        monotonic: performance.now(),
-        indexes: Uint32Array.from(values.keys()),
+        wall: options.wall ?? Date.now(),
+        monotonic: options.monotonic ?? still,
         values: Float64Array.from(values),
-        stale: new Uint32Array(0),
+        absent: undefined,
+        stale: undefined,
       }),
     )
   }

@@ -23,7 +23,8 @@ t.test(
     const ended = new Promise((resolve) => child.on('close', resolve))
     t.teardown(() => child.kill('SIGKILL'))
     const all = (lane: 'live' | 'backlog') => hub.lane(lane)
-    await eventually('its history', () => all('backlog').length === 12 * 180, 30_000)
+    // A report of today that the connection came too late for may be among them.
+    await eventually('its history', () => all('backlog').length >= 12 * 180, 30_000)
     t.equal(hub.connections, 12)
     t.ok(hub.hellos.every((hello) => hello.labels.simulated === 'true'))
     const offsets = () =>

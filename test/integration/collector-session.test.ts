@@ -6,8 +6,8 @@ import type { Clock } from '../../collector/clock.ts'
 import type { OutgoingReport, PendingLimits, Series } from '../../collector/pending.ts'
 import { openSession, type Session, type SessionState } from '../../collector/session.ts'
 import { tokenReader } from '../../collector/token.ts'
-import { closeCodes, type HostLabels, limits } from '../../collector/wire/frames.ts'
-import { eventually, FakeHub, type FakeHubOptions } from '../helpers/fake-hub.ts'
+import { closeCodes, type HostLabels, type Lane, limits } from '../../collector/wire/frames.ts'
+import { type Cut, eventually, FakeHub, type FakeHubOptions } from '../helpers/fake-hub.ts'
 
 const labels: HostLabels = {
   job: 'callward',
@@ -76,7 +76,14 @@ async function startHub(t: Tap, options: FakeHubOptions = {}): Promise<FakeHub> 
   return hub
 }
 
-const sequences = (hub: FakeHub) => hub.lane('live').map((report) => report.sequence)
+const sequences = (hub: FakeHub, lane: Lane = 'live') =>
+  hub.lane(lane).map((report) => report.sequence)
+/** Which reports the hub has committed, by the number they were sent with; one that is in twice shows twice. */
+const numbers = (hub: FakeHub) =>
+  [...hub.committed.values()]
+    .map((report) => (report.wall - wallStart) / 10_000)
+    .sort((a, b) => a - b)
+const isOpen = ({ states }: Opened) => eventually('open', () => states.includes('open'))
 const upTo = (n: number) => Array.from({ length: n }, (_, i) => i + 1)
 
 t.test('a report is kept until the hub has committed it', async (t) => {
@@ -116,19 +123,34 @@ t.test('cuts lose nothing and double nothing, with the times of reading', async 
     hub.committing = true
   }
   await eventually('all acknowledged', () => session.figures().pending === 0, 30_000)
-  t.strictSame(sequences(hub), upTo(200))
-  t.strictSame(
-    hub.lane('live').map((report) => report.wall),
-    upTo(200).map((n) => wallStart + n * 10_000),
-  )
+  t.strictSame(numbers(hub), upTo(200))
+  t.equal(hub.gaps, 0)
   t.equal(hub.hellos.length, 5, 'it did reconnect each time')
   t.ok(hub.received.length > 200, 'some came twice, with no second effect')
-  t.strictSame(hub.faults, [], 'the dictionary starts anew on every connection')
-  const arrived = hub.received.map((report) => report.sequence)
-  const steps = arrived.slice(1).map((sequence, i) => sequence - arrived[i]!)
-  t.ok(
-    steps.every((step) => step <= 1),
-    'in order, never a gap',
+  t.strictSame(hub.faults, [], 'every connection begins with an empty dictionary and empty rows')
+})
+
+t.test('a cut at any report loses nothing, doubles nothing, skips nothing', async (t) => {
+  const cuts: Cut[] = ['unread', 'unacknowledged', 'acknowledged']
+  const cases = cuts.flatMap((cut) => upTo(12).map((at) => ({ cut, at })))
+  await Promise.all(
+    cases.map(async ({ cut, at }) => {
+      const hub = await startHub(t)
+      // The first connection is cut at this report, the second at the next but one of what is sent then.
+      hub.cutAt = (report, connection) =>
+        connection <= 2 && report === (connection === 1 ? at : 2) ? cut : undefined
+      const opened = open(t, hub.url)
+      const { session, send, states } = opened
+      for (let n = 1; n <= 5; n++) send(n)
+      await isOpen(opened)
+      for (let n = 6; n <= 12; n++) send(n)
+      await eventually(`cut ${at} ${cut}`, () => states.filter((one) => one === 'open').length > 1)
+      send(13)
+      await eventually(`all acknowledged ${at} ${cut}`, () => session.figures().pending === 0)
+      t.strictSame(numbers(hub), upTo(13), `each once, cut ${cut} at ${at}`)
+      t.equal(hub.gaps, 0)
+      t.strictSame(hub.faults, [])
+    }),
   )
 })
 
@@ -144,14 +166,21 @@ t.test('the hub is away: reports wait, then arrive whole', async (t) => {
   t.equal(session.figures().pending, 150)
   const back = await startHub(t, { port })
   await eventually('all acknowledged', () => session.figures().pending === 0)
-  t.strictSame(sequences(back), upTo(150))
+  t.strictSame(numbers(back), upTo(150))
+  t.match(back.received[0], { lane: 'live', sequence: 1, wall: wallStart + 150 * 10_000 })
+  t.strictSame(sequences(back, 'backlog'), upTo(149), 'the newest overtook the others')
 })
 
 t.test('no more than the agreed number is sent ahead', async (t) => {
   const hub = await startHub(t)
   hub.acknowledging = false
-  const { session, send } = open(t, hub.url)
-  for (let n = 1; n <= 100; n++) send(n)
+  const opened = open(t, hub.url)
+  const { session, send } = opened
+  for (let n = 1; n <= 80; n++) send(n)
+  await eventually('the backlog takes its share of the window', () => {
+    return hub.received.length === 1 + limits.backlogInFlight
+  })
+  for (let n = 81; n <= 180; n++) send(n)
   await eventually('the window is full', () => hub.received.length >= limits.reportsInFlight)
   session.sections([{ name: 'cpu', state: 'ok', detail: '' }])
   await eventually('a later frame arrives', () => hub.sections.length === 1)
@@ -161,7 +190,9 @@ t.test('no more than the agreed number is sent ahead', async (t) => {
 t.test('a refused report is answered: it is not sent again and counted', async (t) => {
   const hub = await startHub(t)
   hub.refused.add(2)
-  const { session, send, log } = open(t, hub.url)
+  const opened = open(t, hub.url)
+  const { session, send, log } = opened
+  await isOpen(opened)
   for (const n of [1, 2, 3]) send(n)
   await eventually('all answered', () => session.figures().pending === 0)
   t.strictSame(sequences(hub), [1, 3])
@@ -202,21 +233,24 @@ t.test(
 
 t.test('the dictionary grows by what is new; ended series are marked stale', async (t) => {
   const hub = await startHub(t)
-  const { session, send } = open(t, hub.url)
+  const opened = open(t, hub.url)
+  const { session, send } = opened
+  await isOpen(opened)
   const disk: Series = { name: 'node_disk_io_now', labels: { ...labels, device: 'sda' } }
   send(1)
   send(2, [load, disk])
   send(3, [load], [disk])
+  send(4, [load, { ...disk }])
   await eventually('all acknowledged', () => session.figures().pending === 0)
   const reports = hub.lane('live')
   t.strictSame(
     reports.map((report) => report.values.size),
-    [1, 2, 1],
+    [1, 2, 1, 2],
   )
-  t.equal(hub.dictionaryLength, 2)
+  t.equal(hub.dictionaryLength, 2, 'a series that comes back has its old place')
   t.strictSame(
     reports.map((report) => report.stale.length),
-    [0, 0, 1],
+    [0, 0, 1, 0],
   )
   t.match(reports[2]?.stale[0], /node_disk_io_now\{.*device="sda"/)
   t.strictSame(hub.faults, [])
@@ -232,8 +266,8 @@ t.test('more series than a dictionary holds: a new connection, nothing lost', as
   for (let n = 1; n <= 6; n++) send(n, series(n, each))
   await eventually('all acknowledged', () => session.figures().pending === 0, 20_000)
   t.equal(hub.hellos.length, 3, 'two such reports fit a dictionary')
-  t.ok(hub.lane('live').every((one) => one.values.size === each))
-  t.strictSame(sequences(hub), upTo(6))
+  t.ok([...hub.committed.values()].every((one) => one.values.size === each))
+  t.strictSame(numbers(hub), upTo(6))
   t.strictSame(hub.faults, [])
 })
 
@@ -257,7 +291,8 @@ t.test(
     t.ok(log.some((line) => line.includes('memory for unsent reports is full')))
     const back = await startHub(t, { port })
     await eventually('all acknowledged', () => session.figures().pending === 0)
-    t.strictSame(sequences(back), upTo(80).slice(30), 'the hub can see the gap')
+    t.strictSame(numbers(back), upTo(80).slice(30))
+    t.equal(back.gaps, 30, 'the hub sees the gap')
     const bytes = open(t, `ws://127.0.0.1:1`, { pending: { reports: 1e6, bytes: 20_000 } })
     const wide = Array.from({ length: 100 }, (_, i) => ({
       name: `m${i}`,
@@ -318,7 +353,9 @@ t.test('close codes: an unreadable report is given up after three, the rest goes
   const hub = await startHub(t)
   hub.acknowledging = false
   hub.committing = false
-  const { session, send, log } = open(t, hub.url)
+  const opened = open(t, hub.url)
+  const { session, send, log } = opened
+  await isOpen(opened)
   send(1)
   for (let n = 1; n <= 3; n++) {
     await eventually('sent again', () => hub.received.length === n, 15_000)

@@ -87,7 +87,7 @@ function stubs(
     fp(async (app) => decorate(app), { name })
   return [
     named('callward-telemetry', (app) =>
-      app.decorate('telemetry', { registry, notReady: () => () => {} }),
+      app.decorate('telemetry', { registry, notReady: () => () => {}, notReadyReasons: () => [] }),
     ),
     named('callward-records', (app) => app.decorate('records', records)),
     // Stubs stand for what the tests need of the real decorators, no more.

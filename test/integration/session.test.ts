@@ -16,7 +16,7 @@ t.teardown(() => hub.stop())
 t.test('a report is stored under the host’s labels and acknowledged', async (t) => {
   const host = new Reporter('pbx-1')
   await host.connect(hub.url, token)
-  t.match(host.frame('welcome'), { committed: 0, protocol: 1, facts: {} })
+  t.match(host.frame('welcome'), { committed: { live: 0, backlog: 0 }, protocol: 1, facts: {} })
   host.report(1, [42])
   await host.acknowledgedUpTo(1)
   const [series] = await hub.query('test_value')
@@ -41,10 +41,10 @@ t.test('a repeat has no second effect; the next session goes on where the disk i
   host.close()
   await host.untilClosed()
   await host.connect(hub.url, token)
-  t.equal(host.frame('welcome')?.committed, 5)
+  t.same(host.frame('welcome')?.committed, { live: 5, backlog: 0 })
   const other = new Reporter('pbx-2', { collector: host.collector, epoch: 'e2' })
   await other.connect(hub.url, token)
-  t.equal(other.frame('welcome')?.committed, 0, 'a new epoch counts from 1')
+  t.same(other.frame('welcome')?.committed, { live: 0, backlog: 0 }, 'a new epoch counts from 1')
   t.match(
     await host.untilClosed(),
     { code: 4409 },
@@ -106,42 +106,17 @@ t.test(
       4400,
       /unknown frame type/,
     )
-    await check(
-      'hello twice',
-      (host) =>
-        host.sendJson({
-          type: 'hello',
-          protocol: 1,
-          collector: host.collector,
-          epoch: 'e',
-          version: '1',
-          labels: host.labels,
-          intervalSeconds: 1,
-          wall: 1,
-        }),
-      4400,
-      /already/,
-    )
+    await check('hello twice', (host) => host.sendJson(host.hello()), 4400, /already/)
     await check(
       'wrong protocol',
-      (host) =>
-        host.sendJson({
-          type: 'hello',
-          protocol: 99,
-          collector: host.collector,
-          epoch: 'e',
-          version: '1',
-          labels: host.labels,
-          intervalSeconds: 1,
-          wall: 1,
-        }),
+      (host) => host.sendJson({ ...host.hello(), protocols: [99, 7] }),
       4426,
-      /protocol 1/,
+      /speaks protocol 1, the collector 99, 7/,
       false,
     )
     await check(
       'hello without labels',
-      (host) => host.sendJson({ type: 'hello', protocol: 1 }),
+      (host) => host.sendJson({ type: 'hello', protocols: [1] }),
       4400,
       /hello/,
       false,

@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { renameSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
@@ -495,6 +496,23 @@ t.test('what a real Prometheus sends reads as it does there', { timeout: 90_000 
   const changes = 'max by (handler) (changes(prometheus_http_requests_total[3s]))'
   const changed = byLabels(await query(app, changes, at + 400))
   t.strictSame(changed, byLabels(await ask(changes, at + 400)), 'over a range too')
+
+  /** Every sample by labels, as promtool reads it. */
+  const readBack = async (server: string) => {
+    const bounds = [`--start=${(at - 3000) / 1000}`, `--end=${at / 1000}`, '--step=100ms']
+    const asked = ['query', '-o', 'json', 'range', ...bounds, server, all]
+    const { stdout } = await promisify(execFile)('promtool', asked, { maxBuffer: 1 << 28 })
+    const found = JSON.parse(stdout) as { metric: Vector[0]['metric']; values: unknown }[]
+    const sorted = found.map(({ metric: { site: _, ...metric }, values }) => [
+      JSON.stringify(Object.entries(metric).sort()),
+      values,
+    ])
+    return Object.fromEntries(sorted.sort()) as Record<string, unknown>
+  }
+  const { token: reading } = await app.access.people.createToken('promtool', 'grafana', '')
+  const here = await readBack(`${hub.replace('//', `//promtool:${reading}@`)}/prom`)
+  t.ok(Object.keys(here).length > 300, 'promtool reads the series')
+  t.strictSame(here, await readBack(`http://127.0.0.1:${port}`), 'sample by sample')
 
   targets([])
   await until('the target is gone', async () => (await query(app, all)).length === 0, 30_000)

@@ -99,11 +99,13 @@ function answerMetadata({ metadata }: ApiContext): Handler {
   return async (request, reply) => {
     const parameters = parametersOf(request)
     const limit = limitParameter(parameters)
+    limitParameter(parameters, 'limit_per_metric')
     const wanted = first(parameters, 'metric')
     const names = Object.keys(metadata).filter((name) => wanted === '' || name === wanted)
     const data: Record<string, readonly MetricMetadata[]> = {}
     for (const name of limit > 0 ? names.slice(0, limit) : names) {
       const found = metadata[name]
+      // One entry a metric: any `limit_per_metric` leaves it.
       if (found !== undefined)
         data[name] = [{ type: found.type, help: found.help, unit: found.unit }]
     }

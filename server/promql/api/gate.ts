@@ -22,6 +22,11 @@ export class Gate {
     return this.running
   }
 
+  /** Queries that wait for their turn. */
+  get queued(): number {
+    return this.waiting.length
+  }
+
   private enter(signal: AbortSignal): Promise<void> {
     if (this.running < this.maxRunning) {
       this.running += 1

@@ -84,28 +84,31 @@ export function durationParameter(parameters: Parameters, name: string): number 
 }
 
 /** The most entries wanted; 0 means all. */
-export function limitParameter(parameters: Parameters): number {
-  const text = first(parameters, 'limit')
+export function limitParameter(parameters: Parameters, name = 'limit'): number {
+  const text = first(parameters, name)
   if (text === '') return 0
   if (!/^[+-]?\d+$/.test(text)) {
-    throw invalid('limit', `strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`)
+    throw invalid(name, `strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`)
   }
   const limit = Number(text)
-  if (limit < 0) throw invalid('limit', 'limit must be non-negative')
+  if (limit < 0) throw invalid(name, `${name} must be non-negative`)
   return limit
 }
 
 /** The selectors of `match[]`; each must have a matcher that an absent label fails. */
-export function matcherParameters(parameters: Parameters): readonly (readonly Matcher[])[] {
-  return (parameters.get('match[]') ?? []).map((text) => {
+export function matcherParameters(
+  parameters: Parameters,
+  name = 'match[]',
+): readonly (readonly Matcher[])[] {
+  return (parameters.get(name) ?? []).map((text) => {
     let matchers: readonly Matcher[]
     try {
       matchers = parseMatchers(text)
     } catch (cause) {
-      throw invalid('match[]', (cause as Error).message)
+      throw invalid(name, (cause as Error).message)
     }
     if (matchers.some((matcher) => !matches(matcher, ''))) return matchers
-    throw invalid('match[]', 'match[] must contain at least one non-empty matcher')
+    throw invalid(name, `${name} must contain at least one non-empty matcher`)
   })
 }
 

@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Answer, QueryOptions } from '../engine.ts'
 import { QueryFailure } from '../failure.ts'
 import { printExpr } from '../syntax/print.ts'
+import type { AnswerBytes, QueryRequest } from '../workers/query-request.ts'
 import type { ApiContext } from './context.ts'
-import { entriesOf, envelope, gathered, queryText, truncated } from './encode.ts'
+import { envelope, type StatisticsWanted } from './encode.ts'
 import {
   durationParameter,
   first,
@@ -15,8 +15,8 @@ import {
   timeParameter,
 } from './parameters.ts'
 
-/** Points from which an answer is sent in pieces instead of one string. */
-const streamedPoints = 100_000
+/** From this length on an answer is sent piece by piece, as fast as its asker reads. */
+const streamedBytes = 262_144
 
 /** What every route of the API says of itself; `methods` sharing a URL share it. */
 export function routeOptions(summary: string) {
@@ -29,19 +29,16 @@ export function parametersOf(request: FastifyRequest): Parameters {
   return readParameters(request.body, request.query)
 }
 
-function pointsOf({ value }: Answer): number {
-  if (value.kind !== 'matrix') return 0
-  return value.series.reduce((count, { times }) => count + times.length, 0)
-}
-
-function send(reply: FastifyReply, answer: Answer, limit: number): FastifyReply {
-  const cut = limit > 0 && entriesOf(answer.value) > limit
-  const value = cut ? truncated(answer.value, limit) : answer.value
-  const warnings = cut ? [...answer.warnings, 'results truncated due to limit'] : answer.warnings
-  const pieces = gathered(queryText(value, { warnings, infos: answer.infos }))
-  reply.type('application/json')
-  if (pointsOf(answer) < streamedPoints) return reply.send([...pieces].join(''))
-  return reply.send(Readable.from(pieces, { objectMode: false }))
+function send(reply: FastifyReply, pieces: AnswerBytes): FastifyReply {
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
+  const buffers = pieces.map(({ buffer, byteOffset, byteLength }) =>
+    Buffer.from(buffer, byteOffset, byteLength),
+  )
+  reply.type('application/json; charset=utf-8').header('content-length', length)
+  const [only] = buffers
+  if (only !== undefined && buffers.length === 1) return reply.send(only)
+  if (length < streamedBytes) return reply.send(Buffer.concat(buffers, length))
+  return reply.send(Readable.from(buffers, { objectMode: false }))
 }
 
 /** A signal that aborts when the asker goes away before the answer is sent. */
@@ -53,13 +50,36 @@ function abortOnClose(reply: FastifyReply): AbortSignal {
   return controller.signal
 }
 
-function queryOptions(parameters: Parameters, signal: AbortSignal): QueryOptions {
-  const timeout = durationParameter(parameters, 'timeout')
+/** What instants and ranges have in common. */
+function requestOf(parameters: Parameters, { bounds }: ApiContext) {
+  const timeout = durationParameter(parameters, 'timeout') ?? bounds.timeoutMilliseconds
   const lookback = durationParameter(parameters, 'lookback_delta')
+  const stats = first(parameters, 'stats')
   return {
-    signal,
-    ...(timeout === undefined ? {} : { timeoutMilliseconds: timeout }),
-    ...(lookback === undefined || lookback <= 0 ? {} : { lookbackMilliseconds: lookback }),
+    text: first(parameters, 'query'),
+    timeoutMilliseconds: Math.min(timeout, bounds.timeoutMilliseconds),
+    lookbackMilliseconds: lookback !== undefined && lookback > 0 ? lookback : undefined,
+    limit: limitParameter(parameters),
+    statistics: statisticsWanted(stats),
+    maxBytes: bounds.maxAnswerBytes,
+  }
+}
+
+/** As in Prometheus: any value asks for statistics, `all` for those of each step. */
+function statisticsWanted(stats: string): StatisticsWanted {
+  if (stats === '') return 'none'
+  return stats === 'all' ? 'all' : 'summary'
+}
+
+async function answer(
+  { queries }: ApiContext,
+  request: Omit<QueryRequest, 'queueSeconds'>,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  try {
+    return send(reply, await queries.answer(request, abortOnClose(reply)))
+  } catch (cause) {
+    throw asParameterFault(cause)
   }
 }
 
@@ -70,20 +90,12 @@ function asParameterFault(cause: unknown): unknown {
   return cause.message.startsWith('invalid parameter') ? cause : invalid('query', cause.message)
 }
 
-function answerInstant({ engine, gate, clock }: ApiContext) {
+function answerInstant(context: ApiContext) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const parameters = parametersOf(request)
-    const limit = limitParameter(parameters)
-    const time = timeParameter(parameters, 'time', clock.now())
-    const signal = abortOnClose(reply)
-    const options = queryOptions(parameters, signal)
-    try {
-      const query = first(parameters, 'query')
-      const answer = await gate.run(signal, () => engine.instant(query, time, options))
-      return send(reply, answer, limit)
-    } catch (cause) {
-      throw asParameterFault(cause)
-    }
+    const time = timeParameter(parameters, 'time', context.clock.now())
+    const times = { kind: 'instant', start: time, end: time, step: 0 } as const
+    return answer(context, { ...times, ...requestOf(parameters, context) }, reply)
   }
 }
 
@@ -102,20 +114,11 @@ function rangeOf(parameters: Parameters): { start: number; end: number; step: nu
   return { start, end, step: Math.max(1, Math.trunc(step)) }
 }
 
-function answerRange({ engine, gate }: ApiContext) {
+function answerRange(context: ApiContext) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const parameters = parametersOf(request)
-    const limit = limitParameter(parameters)
-    const { start, end, step } = rangeOf(parameters)
-    const signal = abortOnClose(reply)
-    const options = queryOptions(parameters, signal)
-    try {
-      const query = first(parameters, 'query')
-      const answer = await gate.run(signal, () => engine.range(query, start, end, step, options))
-      return send(reply, answer, limit)
-    } catch (cause) {
-      throw asParameterFault(cause)
-    }
+    const common = requestOf(parameters, context)
+    return answer(context, { kind: 'range', ...rangeOf(parameters), ...common }, reply)
   }
 }
 
@@ -144,7 +147,8 @@ export function queryRoutes(app: FastifyInstance, context: ApiContext): void {
   add('/query_range', 'Evaluates a PromQL query over a range.', answerRange(context))
   add('/format_query', 'Prints a PromQL query in its usual form.', answerFormat(context))
   // There are no exemplars; Grafana asks when it loads the data source and needs a success.
-  add('/query_exemplars', 'Lists exemplars: always none.', async (_request, reply) =>
-    reply.type('application/json').send(envelope('[]')),
-  )
+  add('/query_exemplars', 'Lists exemplars: always none.', async (request, reply) => {
+    context.engine.parse(first(parametersOf(request), 'query'))
+    return reply.type('application/json').send(envelope('[]'))
+  })
 }

@@ -13,6 +13,7 @@ import {
 import type { Query } from './query.ts'
 import { assembleRows, computedRow, emptyRow, type Frame, type Row } from './rows.ts'
 import { signature } from './set-operators.ts'
+import { type Evaluation, pause } from './turns.ts'
 
 function refuseTrimming(query: Query, expr: Binary): readonly Row[] {
   const text = `incompatible sample types encountered for binary operator "${expr.op}": float ${expr.op} float`
@@ -215,13 +216,13 @@ function computeStep(sides: Sides, group: Group, step: number): void {
 }
 
 /** An arithmetic or comparison operator between two vectors. */
-export async function combineVectors(
+export function* combineVectors(
   query: Query,
   expr: Binary,
   frame: Frame,
   left: readonly Row[],
   right: readonly Row[],
-): Promise<readonly Row[]> {
+): Evaluation<readonly Row[]> {
   if (expr.op === '</' || expr.op === '>/') {
     return left.length === 0 || right.length === 0 ? [] : refuseTrimming(query, expr)
   }
@@ -248,7 +249,7 @@ export async function combineVectors(
       if (!filled && (manyAny[step] === 0 || oneAny[step] === 0)) continue
       computeStep(sides, group, step)
       const work = 2 * (group.many.length + group.one.length)
-      if (query.budget.spend(work)) await query.budget.pause()
+      if (query.budget.spend(work)) yield pause
     }
     for (const { row } of group.results.values()) rows.push(row)
     query.budget.hold(group.results.size * frame.steps)

@@ -8,49 +8,88 @@ export interface QueryLimits {
   readonly timeoutMilliseconds: number
   /** Points of one series in a range query's answer. */
   readonly maxPoints: number
+  /** Series that one selector may give. */
+  readonly maxSeries: number
 }
 
-/** Prometheus's defaults. */
+/** Prometheus's defaults, where it has the limit. */
 export const defaultLimits: QueryLimits = {
   maxSamples: 50_000_000,
   timeoutMilliseconds: 120_000,
   maxPoints: 11_000,
+  maxSeries: 1_000_000,
 }
 
-const sliceMilliseconds = 20
+/** How much a query may cost where it was started; see `Outgrown`. */
+export interface Allowance {
+  /** Samples in memory at once. */
+  readonly samples: number
+  /** Samples touched, about; a million take some 10 ms. */
+  readonly work: number
+}
+
+/** Thrown by a query that costs more than its allowance: it is to be started again elsewhere. */
+export class Outgrown extends Error {
+  constructor() {
+    super('BUG: a query outgrew its allowance and nobody took it over')
+  }
+}
+
+/** Who may stop a query, and where it may run. */
+export interface Terms {
+  readonly signal?: AbortSignal
+  readonly isCancelled?: () => boolean
+  readonly allowance?: Allowance
+}
+
+const sliceMilliseconds = 10
 const workBetweenLooks = 20_000
 const tooManySamples = 'query processing would load too many samples into memory in query execution'
 
 /** Counts what one query spends, stops it when it is over, and lets others run in between. */
 export class Budget {
   private readonly limits: QueryLimits
-  /** Aborts when nobody waits for the answer any more. */
-  readonly signal: AbortSignal | undefined
+  private readonly terms: Terms
   private readonly deadline: number
   private loaded = 0
   private held = 0
   private work = 0
+  private workDone = 0
   private sliceEnd: number
   /** Most samples held at once. */
   peakSamples = 0
+  /** Time spent waiting for the store. */
+  readMilliseconds = 0
 
-  constructor(limits: QueryLimits, signal: AbortSignal | undefined) {
+  constructor(limits: QueryLimits, terms: Terms = {}) {
     this.limits = limits
-    this.signal = signal
+    this.terms = terms
     const now = performance.now()
     this.deadline = now + limits.timeoutMilliseconds
     this.sliceEnd = now + sliceMilliseconds
   }
 
-  /** Samples that may still be taken into memory. */
+  /** Aborts when nobody waits for the answer any more. */
+  get signal(): AbortSignal | undefined {
+    return this.terms.signal
+  }
+
+  /** Samples that may still be taken into memory here. */
   get left(): number {
-    return this.limits.maxSamples - this.loaded - this.held
+    const limit = Math.min(this.limits.maxSamples, this.terms.allowance?.samples ?? Infinity)
+    return Math.max(0, limit - this.loaded - this.held)
   }
 
   /** Counts samples read from the store, kept until the query ends. */
   load(samples: number): void {
     this.loaded += samples
     this.look()
+  }
+
+  /** A store refused to give more samples than `left`. Throws. */
+  refuseLoad(): never {
+    if (this.terms.allowance !== undefined) throw new Outgrown()
+    throw executionFailure(tooManySamples)
   }
 
   /** Counts samples computed; over the limit throws the failure Prometheus names. */
@@ -74,17 +113,18 @@ export class Budget {
     const samples = this.loaded + this.held
     if (samples > this.peakSamples) this.peakSamples = samples
     if (samples > this.limits.maxSamples) throw executionFailure(tooManySamples)
+    if (samples > (this.terms.allowance?.samples ?? Infinity)) throw new Outgrown()
   }
 
-  /** Reports work done (about one per sample touched); true when it is time to `pause`. */
+  /** Reports work done (about one per sample touched); true when it is time to pause. */
   spend(work: number): boolean {
     this.work += work
     if (this.work < workBetweenLooks) return false
+    this.workDone += this.work
     this.work = 0
+    if (this.workDone > (this.terms.allowance?.work ?? Infinity)) throw new Outgrown()
     const now = performance.now()
-    if (now > this.deadline) {
-      throw new QueryFailure('timeout', 'query timed out in expression evaluation')
-    }
+    this.checkAt(now)
     return now > this.sliceEnd
   }
 
@@ -97,10 +137,15 @@ export class Budget {
 
   /** Throws when the query was cancelled or is late. */
   check(): void {
-    if (this.signal?.aborted) {
+    this.checkAt(performance.now())
+  }
+
+  private checkAt(now: number): void {
+    const { signal, isCancelled } = this.terms
+    if (signal?.aborted === true || isCancelled?.() === true) {
       throw new QueryFailure('canceled', 'query was canceled in expression evaluation')
     }
-    if (performance.now() > this.deadline) {
+    if (now > this.deadline) {
       throw new QueryFailure('timeout', 'query timed out in expression evaluation')
     }
   }

@@ -1,50 +1,89 @@
+import type { Frame, Row } from './rows.ts'
 import { interpolate, upperBound } from './source.ts'
-import type { RangeFunction, Window } from './window.ts'
+import type { RangeBounds, RangeFunction, RangeSamples, Window } from './window.ts'
 
-function lost(window: Window): number {
-  const { values, from, to } = window
-  let sum = 0
-  let previous = values[from] ?? 0
-  for (let index = from + 1; index < to; index += 1) {
-    const value = values[index] ?? 0
-    if (value < previous) sum += previous
-    previous = value
+const noFalls = new Int32Array(0)
+
+/** Indexes at which a value is below the one before; found once, so that windows need not look again. */
+function findFalls(values: Float64Array): Int32Array {
+  let count = 0
+  for (let index = 1; index < values.length; index += 1) {
+    if (values[index]! < values[index - 1]!) count += 1
   }
-  return sum
+  if (count === 0) return noFalls
+  const falls = new Int32Array(count)
+  let at = 0
+  for (let index = 1; index < values.length; index += 1) {
+    if (values[index]! < values[index - 1]!) falls[at++] = index
+  }
+  return falls
 }
 
-/** How far before the first sample the series is taken to begin, seconds. */
-function leadIn(window: Window, average: number, sampled: number, counted: number | undefined) {
-  const { times, values, from, rangeStart } = window
-  let toStart = ((times[from] ?? 0) - rangeStart) / 1000
-  if (toStart >= average * 1.1) toStart = average / 2
-  const first = values[from] ?? 0
-  if (counted !== undefined && counted > 0 && first >= 0) {
-    // A counter is not below zero: do not extrapolate past the point where it would be.
-    toStart = Math.min(toStart, sampled * (first / counted))
-  }
-  return toStart
+/** A function that extrapolates what the samples of a range show to the whole range. */
+interface Extrapolation {
+  readonly isCounter: boolean
+  readonly isRate: boolean
+}
+
+/** `rate` and its kin on plain ranges. */
+export const extrapolations: Readonly<Record<string, Extrapolation>> = {
+  rate: { isCounter: true, isRate: true },
+  increase: { isCounter: true, isRate: false },
+  delta: { isCounter: false, isRate: false },
 }
 
 /**
- * Prometheus's extrapolation: to the range's edges when the samples come within 1.1 average
- * intervals of them, else by half an interval; counters not below zero.
+ * Prometheus's extrapolation, on all steps of a frame: to the range's edges when the samples come within 1.1
+ * average intervals of them, else by half an interval; counters not below zero.
  */
-function extrapolated(window: Window, isCounter: boolean, isRate: boolean): number | undefined {
-  if (window.extension !== undefined) return extended(window, isCounter, isRate)
-  const { times, values, from, to, rangeEnd, rangeSeconds } = window
-  const gaps = to - from - 1
-  if (gaps < 1) return undefined
-  let result = (values[to - 1] ?? 0) - (values[from] ?? 0)
-  if (isCounter) result += lost(window)
-  const sampled = ((times[to - 1] ?? 0) - (times[from] ?? 0)) / 1000
-  const average = sampled / gaps
-  const toStart = leadIn(window, average, sampled, isCounter ? result : undefined)
-  let toEnd = (rangeEnd - (times[to - 1] ?? 0)) / 1000
-  if (toEnd >= average * 1.1) toEnd = average / 2
-  let factor = (sampled + toStart + toEnd) / sampled
-  if (isRate) factor /= rangeSeconds
-  return result * factor
+export function extrapolate(
+  { times, values }: RangeSamples,
+  { range, at, offset }: RangeBounds,
+  { start, interval, steps }: Frame,
+  { isCounter, isRate }: Extrapolation,
+  row: Row,
+): void {
+  const rangeSeconds = range / 1000
+  const { length } = times
+  const falls = isCounter ? findFalls(values) : noFalls
+  let fall = 0
+  let from = 0
+  let to = 0
+  for (let step = 0; step < steps; step += 1) {
+    const end = (at ?? start + step * interval) - offset
+    const begin = end - range
+    while (to < length && times[to]! <= end) to += 1
+    while (from < to && times[from]! <= begin) from += 1
+    const gaps = to - from - 1
+    if (gaps < 1) continue
+    const oldest = times[from]!
+    const newest = times[to - 1]!
+    const first = values[from]!
+    let result = values[to - 1]! - first
+    if (isCounter) {
+      // What had been counted before each reset.
+      let lost = 0
+      while (fall < falls.length && falls[fall]! <= from) fall += 1
+      for (let one = fall; one < falls.length && falls[one]! < to; one += 1) {
+        lost += values[falls[one]! - 1]!
+      }
+      result += lost
+    }
+    const sampled = (newest - oldest) / 1000
+    const average = sampled / gaps
+    let toStart = (oldest - begin) / 1000
+    if (toStart >= average * 1.1) toStart = average / 2
+    if (isCounter && result > 0 && first >= 0) {
+      // A counter is not below zero: do not extrapolate past the point where it would be.
+      toStart = Math.min(toStart, sampled * (first / result))
+    }
+    let toEnd = (end - newest) / 1000
+    if (toEnd >= average * 1.1) toEnd = average / 2
+    let factor = (sampled + toStart + toEnd) / sampled
+    if (isRate) factor /= rangeSeconds
+    row.present[step] = 1
+    row.values[step] = result * factor
+  }
 }
 
 /** Where the samples that count begin and end, and the values at the range's edges. */
@@ -73,7 +112,7 @@ function edges(window: Window, isCounter: boolean) {
   return { left, right, inner }
 }
 
-/** `anchored` and `smoothed`: no extrapolation, the edges are real or interpolated samples. */
+/** `rate` and its kin on `anchored` and `smoothed` ranges: no extrapolation, the edges are real or interpolated samples. */
 function extended(window: Window, isCounter: boolean, isRate: boolean): number | undefined {
   const found = edges(window, isCounter)
   if (found === undefined) return undefined
@@ -141,11 +180,11 @@ function countSteps(
   return count
 }
 
-/** Functions about how a series moves. */
+/** Functions about how a series moves; those of `extrapolations` for extended ranges. */
 export const counterFunctions: Readonly<Record<string, RangeFunction>> = {
-  rate: (window) => extrapolated(window, true, true),
-  increase: (window) => extrapolated(window, true, false),
-  delta: (window) => extrapolated(window, false, false),
+  rate: (window) => extended(window, true, true),
+  increase: (window) => extended(window, true, false),
+  delta: (window) => extended(window, false, false),
   irate: (window) => lastTwo(window, true),
   idelta: (window) => lastTwo(window, false),
   resets: (window) => countSteps(window, (value, previous) => value < previous),

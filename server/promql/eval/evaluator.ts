@@ -19,49 +19,55 @@ import { assembleRows, emptyRow, type Frame, mergeRows, type Row } from './rows.
 import { selectSeries } from './select-k.ts'
 import { combineSets } from './set-operators.ts'
 import { selectInstant } from './source.ts'
+import { type Evaluation, pause } from './turns.ts'
 import { callVectorFunction } from './vector-call.ts'
 
 function isRangeCall(call: Call): boolean {
   return call.args.some((arg) => typeOf(arg) === 'matrix')
 }
 
-async function evaluateBinary(query: Query, expr: Binary, frame: Frame): Promise<readonly Row[]> {
-  if (typeOf(expr.left) === 'scalar') {
-    const scalar = await query.scalar(expr.left, frame)
-    const rows = await query.evaluate(expr.right, frame)
-    return combineWithScalar(query, expr, frame, rows, scalar, true)
-  }
-  const left = await query.evaluate(expr.left, frame)
-  if (typeOf(expr.right) === 'scalar') {
-    const scalar = await query.scalar(expr.right, frame)
-    return combineWithScalar(query, expr, frame, left, scalar, false)
-  }
-  const right = await query.evaluate(expr.right, frame)
-  return isSetOperator(expr.op)
-    ? combineSets(query, expr, frame, left, right)
-    : combineVectors(query, expr, frame, left, right)
+function isEmptyWithoutLeft({ op, matching }: Binary): boolean {
+  return op !== 'or' && matching.fillLeft === undefined
 }
 
-async function evaluateAggregate(
+function* evaluateBinary(query: Query, expr: Binary, frame: Frame): Evaluation<readonly Row[]> {
+  if (typeOf(expr.left) === 'scalar') {
+    const scalar = yield* query.scalar(expr.left, frame)
+    const rows = yield* query.evaluate(expr.right, frame)
+    return combineWithScalar(query, expr, frame, rows, scalar, true)
+  }
+  const left = yield* query.evaluate(expr.left, frame)
+  if (typeOf(expr.right) === 'scalar') {
+    const scalar = yield* query.scalar(expr.right, frame)
+    return combineWithScalar(query, expr, frame, left, scalar, false)
+  }
+  if (query.lazy && left.length === 0 && isEmptyWithoutLeft(expr)) return []
+  const right = yield* query.evaluate(expr.right, frame)
+  return isSetOperator(expr.op)
+    ? combineSets(query, expr, frame, left, right)
+    : yield* combineVectors(query, expr, frame, left, right)
+}
+
+function* evaluateAggregate(
   query: Query,
   expr: Aggregate,
   frame: Frame,
-): Promise<readonly Row[]> {
+): Evaluation<readonly Row[]> {
   if (expr.op === 'count_values') {
-    return countValues(query, expr, frame, await query.evaluate(expr.expr, frame))
+    return yield* countValues(query, expr, frame, yield* query.evaluate(expr.expr, frame))
   }
-  const param = expr.param === undefined ? undefined : await query.scalar(expr.param, frame)
-  const rows = await query.evaluate(expr.expr, frame)
+  const param = expr.param === undefined ? undefined : yield* query.scalar(expr.param, frame)
+  const rows = yield* query.evaluate(expr.expr, frame)
   if (param === undefined || expr.op === 'quantile') {
-    return aggregate(query, expr, frame, rows, param)
+    return yield* aggregate(query, expr, frame, rows, param)
   }
-  return selectSeries(query, expr, frame, rows, param)
+  return yield* selectSeries(query, expr, frame, rows, param)
 }
 
-async function evaluateTimestamp(query: Query, call: Call, frame: Frame): Promise<readonly Row[]> {
+function* evaluateTimestamp(query: Query, call: Call, frame: Frame): Evaluation<readonly Row[]> {
   const selector = call.args[0]
   if (selector?.kind !== 'selector') throw new Error('BUG: timestamp of no selector')
-  const rows = await selectInstant(query, selector, frame, 'time')
+  const rows = yield* selectInstant(query, selector, frame, 'time')
   const named = rows.map((row) => ({
     ...row,
     labels: query.delayedNames ? row.labels : withoutName(row.labels),
@@ -71,19 +77,19 @@ async function evaluateTimestamp(query: Query, call: Call, frame: Frame): Promis
   return assembleRows(named, frame, query.delayedNames)
 }
 
-async function evaluateCall(query: Query, call: Call, frame: Frame): Promise<readonly Row[]> {
+function* evaluateCall(query: Query, call: Call, frame: Frame): Evaluation<readonly Row[]> {
   const { name } = call.signature
-  if (name === 'info') return callInfo(query, call, frame)
+  if (name === 'info') return yield* callInfo(query, call, frame)
   if (name === 'timestamp' && call.args[0]?.kind === 'selector') {
-    return evaluateTimestamp(query, call, frame)
+    return yield* evaluateTimestamp(query, call, frame)
   }
-  if (isRangeCall(call)) return callRangeFunction(query, call, frame)
+  if (isRangeCall(call)) return yield* callRangeFunction(query, call, frame)
   let rows: readonly Row[] = []
   const scalars: Float64Array[] = []
   for (const arg of call.args) {
     const type = typeOf(arg)
-    if (type === 'scalar') scalars.push(await query.scalar(arg, frame))
-    else if (type === 'vector') rows = await query.evaluate(arg, frame)
+    if (type === 'scalar') scalars.push(yield* query.scalar(arg, frame))
+    else if (type === 'vector') rows = yield* query.evaluate(arg, frame)
   }
   const context = { query, call, frame, rows, scalars }
   if (name === 'label_replace') return labelReplace(call, rows)
@@ -105,22 +111,22 @@ function negate(query: Query, rows: readonly Row[]): readonly Row[] {
   return query.delayedNames ? negated : mergeRows(negated)
 }
 
-async function evaluateVector(query: Query, expr: Expr, frame: Frame): Promise<readonly Row[]> {
+function* evaluateVector(query: Query, expr: Expr, frame: Frame): Evaluation<readonly Row[]> {
   switch (expr.kind) {
     case 'selector':
-      return selectInstant(query, expr, frame)
+      return yield* selectInstant(query, expr, frame)
     case 'paren':
-      return query.evaluate(expr.expr, frame)
+      return yield* query.evaluate(expr.expr, frame)
     case 'unary': {
-      const rows = await query.evaluate(expr.expr, frame)
+      const rows = yield* query.evaluate(expr.expr, frame)
       return expr.op === '-' ? negate(query, rows) : rows
     }
     case 'binary':
-      return evaluateBinary(query, expr, frame)
+      return yield* evaluateBinary(query, expr, frame)
     case 'aggregate':
-      return evaluateAggregate(query, expr, frame)
+      return yield* evaluateAggregate(query, expr, frame)
     case 'call':
-      return evaluateCall(query, expr, frame)
+      return yield* evaluateCall(query, expr, frame)
     default:
       throw new Error(`BUG: ${expr.kind} is no vector`)
   }
@@ -136,28 +142,28 @@ function repeat(rows: readonly Row[], frame: Frame): readonly Row[] {
 }
 
 /** Evaluates a vector, or a scalar as one row without labels. */
-export async function evaluate(query: Query, expr: Expr, frame: Frame): Promise<readonly Row[]> {
+export function* evaluate(query: Query, expr: Expr, frame: Frame): Evaluation<readonly Row[]> {
   query.budget.check()
   if (typeOf(expr) === 'scalar') {
     const row = emptyRow(noLabels, frame.steps)
-    row.values.set(await query.scalar(expr, frame))
+    row.values.set(yield* query.scalar(expr, frame))
     row.present.fill(1)
     return [row]
   }
   const mark = query.budget.mark
   const once = frame.steps > 1 && query.invariants.has(expr)
   const inner = once ? { ...frame, steps: 1 } : frame
-  const found = await evaluateVector(query, expr, inner)
+  const found = yield* evaluateVector(query, expr, inner)
   const rows = once ? repeat(found, frame) : found
   query.budget.settle(mark, rows.length * frame.steps)
-  if (query.budget.spend(rows.length * frame.steps)) await query.budget.pause()
+  if (query.budget.spend(rows.length * frame.steps)) yield pause
   return rows
 }
 
-async function scalarOf(query: Query, vector: Expr, frame: Frame): Promise<Float64Array> {
+function* scalarOf(query: Query, vector: Expr, frame: Frame): Evaluation<Float64Array> {
   const values = new Float64Array(frame.steps).fill(Number.NaN)
   const seen = new Uint8Array(frame.steps)
-  for (const row of await query.evaluate(vector, frame)) {
+  for (const row of yield* query.evaluate(vector, frame)) {
     for (let step = 0; step < frame.steps; step += 1) {
       if (row.present[step] !== 1) continue
       values[step] = seen[step] === 1 ? Number.NaN : (row.values[step] ?? 0)
@@ -167,43 +173,39 @@ async function scalarOf(query: Query, vector: Expr, frame: Frame): Promise<Float
   return values
 }
 
-async function callScalar(query: Query, call: Call, frame: Frame): Promise<Float64Array> {
+function* callScalar(query: Query, call: Call, frame: Frame): Evaluation<Float64Array> {
   const { name } = call.signature
   const values = new Float64Array(frame.steps)
   if (name === 'pi') return values.fill(Math.PI)
   if (name === 'time') return values.map((_, step) => (frame.start + step * frame.interval) / 1000)
   const [first, second] = call.args
-  if (name === 'scalar' && first !== undefined) return scalarOf(query, first, frame)
+  if (name === 'scalar' && first !== undefined) return yield* scalarOf(query, first, frame)
   if (first === undefined || second === undefined) throw new Error(`BUG: no scalar ${name}`)
-  const left = await query.scalar(first, frame)
-  const right = await query.scalar(second, frame)
+  const left = yield* query.scalar(first, frame)
+  const right = yield* query.scalar(second, frame)
   const choose = name === 'max_of' ? larger : smaller
   return values.map((_, step) => choose(left[step] ?? 0, right[step] ?? 0))
 }
 
 /** Evaluates a scalar on every step of a frame. */
-export async function evaluateScalar(
-  query: Query,
-  expr: Expr,
-  frame: Frame,
-): Promise<Float64Array> {
+export function* evaluateScalar(query: Query, expr: Expr, frame: Frame): Evaluation<Float64Array> {
   switch (expr.kind) {
     case 'number':
       return new Float64Array(frame.steps).fill(expr.value)
     case 'paren':
-      return query.scalar(expr.expr, frame)
+      return yield* query.scalar(expr.expr, frame)
     case 'unary': {
-      const values = await query.scalar(expr.expr, frame)
+      const values = yield* query.scalar(expr.expr, frame)
       return expr.op === '-' ? values.map((value) => -value) : values
     }
     case 'binary': {
-      const left = await query.scalar(expr.left, frame)
-      const right = await query.scalar(expr.right, frame)
+      const left = yield* query.scalar(expr.left, frame)
+      const right = yield* query.scalar(expr.right, frame)
       const compute = operation(expr.op)
       return left.map((value, step) => compute(value, right[step] ?? 0))
     }
     case 'call':
-      return callScalar(query, expr, frame)
+      return yield* callScalar(query, expr, frame)
     default:
       throw new Error(`BUG: ${expr.kind} is no scalar`)
   }

@@ -6,6 +6,7 @@ import { type LabelSet, labelValue, metricName, only, printLabels, withLabel } f
 import type { Query } from './query.ts'
 import { emptyRow, type Frame, mergeRows, type Row } from './rows.ts'
 import { selectInstant } from './source.ts'
+import type { Evaluation } from './turns.ts'
 
 /** Labels that tell whose info it is; Prometheus has them fixed. */
 const identifying = ['instance', 'job']
@@ -52,13 +53,13 @@ function valuesPattern(rows: readonly Row[], name: string): Matcher | undefined 
 /** Info rows by metric name and identifying labels; the values are the samples' times. */
 type InfoIndex = ReadonlyMap<string, ReadonlyMap<string, readonly Row[]>>
 
-async function fetchInfo(
+function* fetchInfo(
   query: Query,
   frame: Frame,
   rows: readonly Row[],
   selection: { readonly names: readonly Matcher[]; readonly data: readonly Matcher[] },
   anchor: Anchor,
-): Promise<InfoIndex> {
+): Evaluation<InfoIndex> {
   const identity = identifying.flatMap((name) => valuesPattern(rows, name) ?? [])
   const index = new Map<string, Map<string, Row[]>>()
   if (identity.length === 0) return index
@@ -70,7 +71,7 @@ async function fetchInfo(
     ...(anchor.at === undefined ? {} : { at: anchor.at }),
     span: { start: 0, end: 0 },
   }
-  for (const row of await selectInstant(query, selector, frame, 'time')) {
+  for (const row of yield* selectInstant(query, selector, frame, 'time')) {
     const name = metricName(row.labels)
     const byIdentity = index.get(name) ?? new Map<string, Row[]>()
     index.set(name, byIdentity)
@@ -147,18 +148,18 @@ function enrichRow(
 }
 
 /** `info(v, {selector})`: adds to each series the labels of the info series of its target. */
-export async function callInfo(query: Query, call: Call, frame: Frame): Promise<readonly Row[]> {
+export function* callInfo(query: Query, call: Call, frame: Frame): Evaluation<readonly Row[]> {
   const [vector, selector] = call.args
   if (vector === undefined) throw new Error('BUG: info without a vector')
   const matchers = selector?.kind === 'selector' ? selector.matchers : []
   const names = nameMatchers(matchers)
   const data = matchers.filter((matcher) => matcher.name !== '__name__')
-  const rows = await query.evaluate(vector, frame)
+  const rows = yield* query.evaluate(vector, frame)
   const isInfo = (row: Row): boolean =>
     names.every((matcher) => matches(matcher, metricName(row.labels)))
   const bases = rows.filter((row) => !isInfo(row))
   const anchor = firstAnchor(vector) ?? { at: undefined, offset: 0 }
-  const index = await fetchInfo(query, frame, bases, { names, data }, anchor)
+  const index = yield* fetchInfo(query, frame, bases, { names, data }, anchor)
   const result = rows.flatMap((row) => (isInfo(row) ? [row] : enrichRow(row, index, frame, data)))
   return mergeRows(result)
 }

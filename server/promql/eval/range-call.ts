@@ -1,29 +1,39 @@
 import { executionFailure } from '../failure.ts'
 import type { Call, Expr, MatrixSelector, Subquery } from '../syntax/ast.ts'
 import { absentLabels } from './absent.ts'
-import { counterFunctions, extendable, extendedSamples } from './counters.ts'
+import {
+  counterFunctions,
+  extendable,
+  extendedSamples,
+  extrapolate,
+  extrapolations,
+} from './counters.ts'
 import { type LabelSet, metricName, withoutName } from './label-set.ts'
 import { overTimeFunctions } from './over-time.ts'
 import type { Query } from './query.ts'
-import { emptyRow, type Frame, frameEnd, type Row, refuseDuplicates } from './rows.ts'
+import { emptyRow, type Frame, frameEnd, type Row, RowBlock, refuseDuplicates } from './rows.ts'
 import { load, lookupTime } from './source.ts'
-import type { RangeFunction, Window } from './window.ts'
+import { type Evaluation, pause } from './turns.ts'
+import type { Usage } from './usage.ts'
+import {
+  moveWindow,
+  type RangeBounds,
+  type RangeFunction,
+  type RangeSamples,
+  startWindow,
+  type Window,
+} from './window.ts'
 
-/** One series of a range vector before it is cut into windows. */
-interface RangeSeries {
+/** One series of a range vector. */
+interface RangeSeries extends RangeSamples {
   readonly labels: LabelSet
-  readonly times: Float64Array
-  readonly values: Float64Array
   readonly dropName: boolean
 }
 
-/** A range vector: its series, and where the range ends when the query stands at a time. */
+/** A range vector: its series, and the range that is cut from them at each step. */
 interface RangeSource {
   readonly series: readonly RangeSeries[]
-  readonly range: number
-  readonly lookback: number
-  readonly extension: 'anchored' | 'smoothed' | undefined
-  end(time: number): number
+  readonly bounds: RangeBounds
 }
 
 function milliseconds(duration: unknown): number {
@@ -31,11 +41,7 @@ function milliseconds(duration: unknown): number {
   return duration
 }
 
-async function matrixSource(
-  query: Query,
-  expr: MatrixSelector,
-  frame: Frame,
-): Promise<RangeSource> {
+function* matrixSource(query: Query, expr: MatrixSelector, frame: Frame): Evaluation<RangeSource> {
   const { selector } = expr
   const { extension } = selector
   const range = milliseconds(expr.range)
@@ -43,13 +49,12 @@ async function matrixSource(
   const after = extension === 'smoothed' ? query.lookback : 0
   const start = lookupTime(selector, frame.start) - range - before + 1
   const end = lookupTime(selector, frameEnd(frame)) + after
-  const found = await load(query, selector.matchers, start, end)
+  const found = yield* load(query, selector.matchers, start, end)
+  const at = typeof selector.at === 'number' ? selector.at : undefined
+  const offset = milliseconds(selector.offset)
   return {
-    series: found.map((series) => ({ ...series, dropName: false })),
-    range,
-    lookback: query.lookback,
-    extension,
-    end: (time) => lookupTime(selector, time),
+    series: found.map(({ labels, times, values }) => ({ labels, times, values, dropName: false })),
+    bounds: { range, lookback: query.lookback, extension, at, offset },
   }
 }
 
@@ -81,54 +86,27 @@ function subqueryFrame(query: Query, expr: Subquery, frame: Frame): Frame | unde
   return { start, interval, steps: Math.floor((end - start) / interval) + 1 }
 }
 
-async function subquerySource(query: Query, expr: Subquery, frame: Frame): Promise<RangeSource> {
+function* subquerySource(query: Query, expr: Subquery, frame: Frame): Evaluation<RangeSource> {
   const inner = subqueryFrame(query, expr, frame)
-  const rows = inner === undefined ? [] : await query.evaluate(expr.expr, inner)
-  const offset = milliseconds(expr.offset)
+  query.usage?.suspend()
+  const rows = inner === undefined ? [] : yield* query.evaluate(expr.expr, inner)
+  query.usage?.resume()
   return {
     series: inner === undefined ? [] : rows.map((row) => rowSamples(row, inner)),
-    range: milliseconds(expr.range),
-    lookback: query.lookback,
-    extension: undefined,
-    end: (time) => (typeof expr.at === 'number' ? expr.at : time) - offset,
+    bounds: {
+      range: milliseconds(expr.range),
+      lookback: query.lookback,
+      extension: undefined,
+      at: typeof expr.at === 'number' ? expr.at : undefined,
+      offset: milliseconds(expr.offset),
+    },
   }
 }
 
-function rangeSource(query: Query, expr: Expr, frame: Frame): Promise<RangeSource> {
-  if (expr.kind === 'matrix') return matrixSource(query, expr, frame)
-  if (expr.kind === 'subquery') return subquerySource(query, expr, frame)
+function* rangeSource(query: Query, expr: Expr, frame: Frame): Evaluation<RangeSource> {
+  if (expr.kind === 'matrix') return yield* matrixSource(query, expr, frame)
+  if (expr.kind === 'subquery') return yield* subquerySource(query, expr, frame)
   throw new Error(`BUG: ${expr.kind} is no range vector`)
-}
-
-function startWindow(source: RangeSource, series: RangeSeries): Window {
-  const { times, values } = series
-  const rangeSeconds = source.range / 1000
-  return {
-    times,
-    values,
-    from: 0,
-    to: 0,
-    rangeStart: 0,
-    rangeEnd: 0,
-    rangeSeconds,
-    evaluationTime: 0,
-    extension: source.extension,
-  }
-}
-
-/** Moves a window forward to the step at `time`; times never go back. */
-function moveWindow(window: Window, source: RangeSource, time: number): void {
-  const { times } = window
-  window.evaluationTime = time
-  window.rangeEnd = source.end(time)
-  window.rangeStart = window.rangeEnd - source.range
-  const last = window.rangeEnd + (source.extension === 'smoothed' ? source.lookback : 0)
-  const first = window.rangeStart - (source.extension === undefined ? 0 : source.lookback)
-  let { from, to } = window
-  while (to < times.length && (times[to] ?? 0) <= last) to += 1
-  while (from < to && (times[from] ?? 0) <= first) from += 1
-  window.from = from
-  window.to = to
 }
 
 const counterSuffix = /_(?:total|sum|count|bucket)$/
@@ -141,11 +119,11 @@ function implementation(name: string): RangeFunction {
 }
 
 function checkExtension(name: string, source: RangeSource): void {
-  if (source.extension === undefined) return
-  const allowed = extendable[source.extension]
+  if (source.bounds.extension === undefined) return
+  const allowed = extendable[source.bounds.extension]
   if (allowed.includes(name)) return
   throw executionFailure(
-    `${source.extension} modifier can only be used with: ${allowed.join(', ')} - not with ${name}`,
+    `${source.bounds.extension} modifier can only be used with: ${allowed.join(', ')} - not with ${name}`,
   )
 }
 
@@ -153,33 +131,70 @@ interface Application {
   readonly query: Query
   readonly call: Call
   readonly frame: Frame
-  readonly source: RangeSource
+  readonly bounds: RangeBounds
+  readonly compute: RangeFunction
   readonly scalars: readonly Float64Array[]
 }
 
-async function applyToSeries(application: Application, series: RangeSeries): Promise<Row> {
-  const { query, call, frame, source, scalars } = application
-  const { name } = call.signature
-  const compute = implementation(name)
-  const dropName = !keepsName.has(name) || series.dropName
-  const labels = dropName && !query.delayedNames ? withoutName(series.labels) : series.labels
-  const row = emptyRow(labels, frame.steps, dropName)
-  const window = startWindow(source, series)
+/** Computes steps from `step` on until much work is done; gives the next step and the work. */
+function computeSteps(
+  { query, call, frame, bounds, compute, scalars }: Application,
+  window: Window,
+  row: Row,
+  from: number,
+): { readonly step: number; readonly work: number } {
+  const { values, present } = row
+  const { usage } = query
+  const quantiles = call.signature.name === 'quantile_over_time'
   const [first, second] = scalars
-  for (let step = 0; step < frame.steps; step += 1) {
-    moveWindow(window, source, frame.start + step * frame.interval)
-    if (query.budget.spend(1 + window.to - window.from)) await query.budget.pause()
-    if (window.from === window.to) continue
-    const phi = first?.[step] ?? 0
-    if (name === 'quantile_over_time' && !(phi >= 0 && phi <= 1)) {
+  let work = 0
+  let step = from
+  for (; step < frame.steps && work < workOfTurn; step += 1) {
+    moveWindow(window, bounds, frame, step)
+    const samples = window.to - window.from
+    work += 1 + samples
+    if (samples === 0) continue
+    usage?.count(samples, step, frame)
+    const phi = first === undefined ? 0 : first[step]!
+    if (quantiles && !(phi >= 0 && phi <= 1)) {
       query.notes.quantileOutOfRange(phi, call.args[0]?.span ?? call.span)
     }
-    const value = compute(window, phi, second?.[step] ?? 0)
+    const value = compute(window, phi, second === undefined ? 0 : second[step]!)
     if (value === undefined) continue
-    row.present[step] = 1
-    row.values[step] = value
+    present[step] = 1
+    values[step] = value
   }
-  return row
+  return { step, work }
+}
+
+/** Samples looked at between two looks at the clock. */
+const workOfTurn = 20_000
+
+function countWindows(usage: Usage, series: RangeSeries, bounds: RangeBounds, frame: Frame): void {
+  const window = startWindow(series, bounds)
+  for (let step = 0; step < frame.steps; step += 1) {
+    moveWindow(window, bounds, frame, step)
+    usage.count(window.to - window.from, step, frame)
+  }
+}
+
+function* applyToSeries(application: Application, series: RangeSeries, row: Row): Evaluation<void> {
+  const { query, call, frame, bounds } = application
+  const extrapolation =
+    bounds.extension === undefined ? extrapolations[call.signature.name] : undefined
+  if (extrapolation !== undefined) {
+    extrapolate(series, bounds, frame, extrapolation, row)
+    if (query.usage !== undefined) countWindows(query.usage, series, bounds, frame)
+    if (query.budget.spend(frame.steps + series.times.length)) yield pause
+    return
+  }
+  const window = startWindow(series, bounds)
+  let step = 0
+  while (step < frame.steps) {
+    const done = computeSteps(application, window, row, step)
+    step = done.step
+    if (query.budget.spend(done.work)) yield pause
+  }
 }
 
 function noteCounters(query: Query, call: Call, series: RangeSeries): void {
@@ -202,49 +217,56 @@ function invert(rows: readonly Row[], argument: Expr, frame: Frame): readonly Ro
 }
 
 /** Calls a function that takes a range vector, on every step of a frame. */
-export async function callRangeFunction(
+export function* callRangeFunction(
   query: Query,
   call: Call,
   frame: Frame,
-): Promise<readonly Row[]> {
+): Evaluation<readonly Row[]> {
   const { name } = call.signature
   const argument = call.args.find((arg) => arg.kind === 'matrix' || arg.kind === 'subquery')
   if (argument === undefined) throw new Error(`BUG: ${name} without a range vector`)
-  const source = await rangeSource(query, argument, frame)
+  const source = yield* rangeSource(query, argument, frame)
   checkExtension(name, source)
   const scalars: Float64Array[] = []
   for (const arg of call.args) {
-    if (arg !== argument) scalars.push(await query.scalar(arg, frame))
+    if (arg !== argument) scalars.push(yield* query.scalar(arg, frame))
   }
-  const application: Application = { query, call, frame, source, scalars }
+  const { bounds } = source
+  const application = { query, call, frame, bounds, compute: implementation(name), scalars }
   const rows: Row[] = []
+  const block = new RowBlock(source.series.length, frame.steps)
   for (const series of source.series) {
     query.budget.hold(frame.steps)
-    const row = await applyToSeries(application, series)
+    const dropName = !keepsName.has(name) || series.dropName
+    const labels = dropName && !query.delayedNames ? withoutName(series.labels) : series.labels
+    const row = block.row(labels, dropName)
+    yield* applyToSeries(application, series, row)
     if (row.present.includes(1)) {
       rows.push(row)
       noteCounters(query, call, series)
-    }
+    } else block.drop()
   }
   if (name === 'absent_over_time') return invert(rows, argument, frame)
   return query.delayedNames ? rows : refuseDuplicates(rows)
 }
 
 /** A range vector that is itself the query's answer at one instant. */
-export async function evaluateRange(
+export function* evaluateRange(
   query: Query,
   expr: Expr,
   frame: Frame,
-): Promise<readonly RangeSeries[]> {
-  const source = await rangeSource(query, expr, frame)
+): Evaluation<readonly RangeSeries[]> {
+  const source = yield* rangeSource(query, expr, frame)
+  const { bounds } = source
   const result: RangeSeries[] = []
   for (const series of source.series) {
-    const window = startWindow(source, series)
-    moveWindow(window, source, frame.start)
+    const window = startWindow(series, bounds)
+    moveWindow(window, bounds, frame, 0)
     const { from, to } = window
     if (from === to) continue
+    query.usage?.count(to - from, 0, frame)
     const cut =
-      source.extension === undefined
+      source.bounds.extension === undefined
         ? { times: series.times.slice(from, to), values: series.values.slice(from, to) }
         : extendedSamples(window)
     if (cut.times.length > 0) result.push({ ...series, ...cut })

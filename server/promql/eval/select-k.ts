@@ -4,6 +4,7 @@ import { groupRows, type RowGroup } from './aggregate.ts'
 import type { Query } from './query.ts'
 import type { Frame, Row } from './rows.ts'
 import { sampleOffset } from './series-hash.ts'
+import { type Evaluation, pause } from './turns.ts'
 
 /** Whether a sample is to be kept before another; NaN comes last. */
 function before(op: Aggregate['op'], left: number, right: number): boolean {
@@ -75,16 +76,16 @@ function keepInstant(expr: Aggregate, group: RowGroup, k: number): readonly Row[
   return best(expr.op, group.rows, 0, k).flatMap((index) => group.rows[index] ?? [])
 }
 
-async function keepRange(
+function* keepRange(
   query: Query,
   expr: Aggregate,
   group: RowGroup,
   param: Float64Array,
   steps: number,
-): Promise<readonly Row[]> {
+): Evaluation<readonly Row[]> {
   const masks = group.rows.map(() => new Uint8Array(steps))
   for (let step = 0; step < steps; step += 1) {
-    if (query.budget.spend(2 * group.rows.length)) await query.budget.pause()
+    if (query.budget.spend(2 * group.rows.length)) yield pause
     const k = Math.trunc(param[step] ?? 0)
     if (k < 1) continue
     for (const index of best(expr.op, group.rows, step, k)) {
@@ -107,13 +108,13 @@ function keepRatio(rows: readonly Row[], param: Float64Array): readonly Row[] {
 }
 
 /** `topk`, `bottomk`, `limitk` and `limit_ratio`: series pass unchanged or not at all. */
-export async function selectSeries(
+export function* selectSeries(
   query: Query,
   expr: Aggregate,
   frame: Frame,
   rows: readonly Row[],
   param: Float64Array,
-): Promise<readonly Row[]> {
+): Evaluation<readonly Row[]> {
   const some = expr.op === 'limit_ratio' ? checkRatio(query, expr, param) : checkCount(param)
   if (!some) return []
   if (expr.op === 'limit_ratio') {
@@ -124,7 +125,7 @@ export async function selectSeries(
     kept.push(
       ...(frame.steps === 1
         ? keepInstant(expr, group, Math.trunc(param[0] ?? 0))
-        : await keepRange(query, expr, group, param, frame.steps)),
+        : yield* keepRange(query, expr, group, param, frame.steps)),
     )
   }
   return kept.filter((row) => row.present.includes(1))

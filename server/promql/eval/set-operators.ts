@@ -3,11 +3,24 @@ import { type LabelSet, only, without } from './label-set.ts'
 import type { Query } from './query.ts'
 import { assembleRows, type Frame, type Row } from './rows.ts'
 
+/** Signatures by operator: an expression asked again and again meets the same label sets each time. */
+const signatures = new WeakMap<VectorMatching, WeakMap<LabelSet, LabelSet>>()
+
 /** The labels by which samples of two vectors find each other. */
 export function signature(labels: LabelSet, matching: VectorMatching): LabelSet {
-  return matching.on
-    ? only(labels, matching.labels)
-    : without(labels, ['__name__', ...matching.labels])
+  let known = signatures.get(matching)
+  if (known === undefined) {
+    known = new WeakMap()
+    signatures.set(matching, known)
+  }
+  let found = known.get(labels)
+  if (found === undefined) {
+    found = matching.on
+      ? only(labels, matching.labels)
+      : without(labels, ['__name__', ...matching.labels])
+    known.set(labels, found)
+  }
+  return found
 }
 
 /** The steps at which any row of each signature has a sample. */

@@ -1,10 +1,11 @@
 import { CallwardError } from '../../errors.ts'
 import type { Matcher } from '../../store/reader.ts'
-import { QueryFailure } from '../failure.ts'
+import { executionFailure, QueryFailure } from '../failure.ts'
 import type { VectorSelector } from '../syntax/ast.ts'
 import { compareLabels, fromLabels, type LabelSet } from './label-set.ts'
 import type { Query } from './query.ts'
-import { emptyRow, type Frame, frameEnd, type Row } from './rows.ts'
+import { type Frame, frameEnd, type Row, RowBlock } from './rows.ts'
+import { type Evaluation, pause } from './turns.ts'
 
 /** A series as the store gave it; times ascend. */
 export interface LoadedSeries {
@@ -14,53 +15,73 @@ export interface LoadedSeries {
   readonly staleTimes: Float64Array
 }
 
-async function read(
+function* read(
   query: Query,
   matchers: readonly Matcher[],
   start: number,
   end: number,
-): Promise<readonly LoadedSeries[]> {
-  query.budget.check()
-  const { signal } = query.budget
-  const maxSamples = Math.max(0, query.budget.left)
-  const limits = signal === undefined ? { maxSamples } : { maxSamples, signal }
+): Evaluation<readonly LoadedSeries[]> {
+  const { budget } = query
+  budget.check()
+  const { signal } = budget
+  const bounds = { maxSamples: budget.left, maxSeries: query.maxSeries }
+  const limits = signal === undefined ? bounds : { ...bounds, signal }
   try {
-    const found = await query.reader.select(matchers, start, end, limits)
+    const began = performance.now()
+    const found = yield { matchers, start, end, limits }
+    budget.readMilliseconds += performance.now() - began
+    if (found.length > query.maxSeries) refuseSeries(query)
     let samples = 0
     for (const series of found) samples += series.times.length
-    query.budget.load(samples)
+    budget.load(samples)
     const loaded: LoadedSeries[] = []
     for (const { labels, times, values, staleTimes } of found) {
       loaded.push({ labels: fromLabels(labels), times, values, staleTimes })
-      if (query.budget.spend(50)) await query.budget.pause()
+      if (budget.spend(50)) yield pause
     }
     return loaded.sort((left, right) => compareLabels(left.labels, right.labels))
   } catch (cause) {
     // A store that was told to stop may say so in any way.
-    query.budget.check()
-    if (!(cause instanceof CallwardError)) throw cause
-    if (cause.code === 'query_too_large') {
-      throw new QueryFailure(
-        'execution',
-        'query processing would load too many samples into memory in query execution',
-        { cause },
-      )
+    budget.check()
+    // What is wrong inside is for the log alone.
+    if (!(cause instanceof CallwardError) || cause.code === 'internal') throw cause
+    if (cause.code !== 'query_too_large') {
+      throw new QueryFailure('unavailable', cause.message, { cause })
     }
-    throw new QueryFailure('unavailable', cause.message, { cause })
+    if (cause.message.includes(`${query.maxSeries} series`)) return refuseSeries(query)
+    return budget.refuseLoad()
   }
 }
 
+function refuseSeries({ maxSeries }: Query): never {
+  throw executionFailure(
+    `a selector matches more than ${maxSeries.toLocaleString('en-US')} series; narrow it`,
+  )
+}
+
+/** Rules ask with the same matchers again and again. */
+const texts = new WeakMap<readonly Matcher[], string>()
+
+function textOf(matchers: readonly Matcher[]): string {
+  let text = texts.get(matchers)
+  if (text === undefined) {
+    text = JSON.stringify(matchers.map(({ name, op, value }) => [name, op, value]))
+    texts.set(matchers, text)
+  }
+  return text
+}
+
 /** Series with samples or marks in [start, end], by labels; each interval is read once a query. */
-export function load(
+export function* load(
   query: Query,
   matchers: readonly Matcher[],
   start: number,
   end: number,
-): Promise<readonly LoadedSeries[]> {
-  const key = JSON.stringify([start, end, matchers.map(({ name, op, value }) => [name, op, value])])
+): Evaluation<readonly LoadedSeries[]> {
+  const key = `${start} ${end} ${textOf(matchers)}`
   let found = query.loaded.get(key)
   if (found === undefined) {
-    found = read(query, matchers, start, end)
+    found = yield* read(query, matchers, start, end)
     query.loaded.set(key, found)
   }
   return found
@@ -91,54 +112,62 @@ export function upperBound(times: Float64Array, time: number, from = 0): number 
 
 /**
  * Fills a row with the newest sample in (t - lookback, t] of each step; a stale mark after it hides
- * it. `what` chooses the sample's value or its time in milliseconds.
+ * it. `what` chooses the sample's value or its time in milliseconds. Gives how many steps have one.
  */
 function fillInstant(
+  { values, present }: Row,
   series: LoadedSeries,
   selector: VectorSelector,
-  frame: Frame,
+  { start, interval, steps }: Frame,
   lookback: number,
   what: 'value' | 'time',
-): Row {
-  const row = emptyRow(series.labels, frame.steps)
-  const { times, values, staleTimes } = series
-  const source = what === 'value' ? values : times
-  const first = lookupTime(selector, frame.start)
+): number {
+  const { times, staleTimes } = series
+  const source = what === 'value' ? series.values : times
+  const fixed = typeof selector.at === 'number' ? selector.at : undefined
+  const offset = fixedOffset(selector)
+  const first = (fixed ?? start) - offset
   let next = upperBound(times, first)
   let nextMark = upperBound(staleTimes, first)
-  for (let step = 0; step < frame.steps; step += 1) {
-    const time = lookupTime(selector, frame.start + step * frame.interval)
-    while (next < times.length && (times[next] ?? 0) <= time) next += 1
-    while (nextMark < staleTimes.length && (staleTimes[nextMark] ?? 0) <= time) nextMark += 1
+  let count = 0
+  for (let step = 0; step < steps; step += 1) {
+    const time = (fixed ?? start + step * interval) - offset
+    while (next < times.length && times[next]! <= time) next += 1
+    while (nextMark < staleTimes.length && staleTimes[nextMark]! <= time) nextMark += 1
     if (next === 0) continue
-    const at = times[next - 1] ?? 0
+    const at = times[next - 1]!
     if (at <= time - lookback && at !== time) continue
-    if (nextMark > 0 && (staleTimes[nextMark - 1] ?? 0) > at) continue
-    row.present[step] = 1
-    row.values[step] = source[next - 1] ?? 0
+    if (nextMark > 0 && staleTimes[nextMark - 1]! > at) continue
+    present[step] = 1
+    values[step] = source[next - 1]!
+    count += 1
   }
-  return row
+  return count
 }
 
 /** Evaluates a vector selector; rows without samples are left out. */
-export async function selectInstant(
+export function* selectInstant(
   query: Query,
   selector: VectorSelector,
   frame: Frame,
   what: 'value' | 'time' = 'value',
-): Promise<readonly Row[]> {
+): Evaluation<readonly Row[]> {
   const start = lookupTime(selector, frame.start) - query.lookback + 1
   const end = lookupTime(selector, frameEnd(frame))
   const smoothed = selector.extension === 'smoothed' && what === 'value'
-  const series = await load(query, selector.matchers, start, smoothed ? end + query.lookback : end)
+  const series = yield* load(query, selector.matchers, start, smoothed ? end + query.lookback : end)
   const rows: Row[] = []
+  const block = new RowBlock(series.length, frame.steps)
   for (const one of series) {
     query.budget.hold(frame.steps)
-    const row = smoothed
-      ? fillSmoothed(one, selector, frame, query.lookback)
-      : fillInstant(one, selector, frame, query.lookback, what)
-    if (row.present.includes(1)) rows.push(row)
-    if (query.budget.spend(frame.steps + one.times.length)) await query.budget.pause()
+    const row = block.row(one.labels)
+    const count = smoothed
+      ? fillSmoothed(row, one, selector, frame, query.lookback)
+      : fillInstant(row, one, selector, frame, query.lookback, what)
+    if (count > 0) rows.push(row)
+    else block.drop()
+    query.usage?.countRow(row, frame)
+    if (query.budget.spend(frame.steps + one.times.length)) yield pause
   }
   return rows
 }
@@ -159,13 +188,14 @@ export function interpolate(
 }
 
 function fillSmoothed(
+  row: Row,
   series: LoadedSeries,
   selector: VectorSelector,
   frame: Frame,
   lookback: number,
-): Row {
-  const row = emptyRow(series.labels, frame.steps)
+): number {
   const { times, values } = series
+  let count = 0
   for (let step = 0; step < frame.steps; step += 1) {
     const time = lookupTime(selector, frame.start + step * frame.interval)
     const after = upperBound(times, time)
@@ -173,9 +203,10 @@ function fillSmoothed(
     if (before < 0 || (times[before] ?? 0) <= time - lookback) continue
     const exact = times[before] === time
     const reachable = after < times.length && (times[after] ?? 0) <= time + lookback
+    count += 1
     row.present[step] = 1
     row.values[step] =
       !exact && reachable ? interpolate(series, before, time, false) : (values[before] ?? 0)
   }
-  return row
+  return count
 }

@@ -1,219 +1,223 @@
 import { join } from 'node:path'
 import { CallwardError } from '../../errors.ts'
 import { ByteWriter } from '../bytes.ts'
-import { type AppendFile, type Disk, systemCode } from '../disk.ts'
-import type { StoreLogger } from '../log.ts'
-import type { Labels } from '../reader.ts'
-import { SeriesTableWriter } from '../series/series-table.ts'
-import { type Batch, type SeriesId, StoreUnavailable } from '../writer.ts'
-import {
-  batchBytes,
-  maxRecordBytes,
-  type StreamPosition,
-  writeBatch,
-  writeHeader,
-  writeSeries,
-} from './record.ts'
+import type { AppendFile } from '../disk.ts'
+import { StoreUnavailable } from '../writer.ts'
+import { beginBlock, endBlock, type StreamPosition, writeHeader } from './record.ts'
+import { cutBack, probe } from './recovery.ts'
 import { segmentName } from './segments.ts'
+import { SpaceWatch, type SpaceWatchOptions } from './space-watch.ts'
 
-export interface JournalOptions<Ticket> {
-  readonly folder: string
-  readonly disk: Disk
-  readonly logger: StoreLogger
-  readonly firstSegment: number
-  readonly firstBatch: number
+/** What waits for a commit; told once, after it. */
+export interface Ticket {
+  committed(): void
+  /** Nothing of it counts. Of several the newest is told first. */
+  discarded(error: StoreUnavailable): void
+}
+
+/** A segment on disk. */
+export interface SegmentInfo {
+  readonly generation: number
+  /** Durable length. */
+  bytes: number
+}
+
+export interface JournalOptions extends SpaceWatchOptions {
+  /** Those of earlier processes, by number; the journal keeps the map. */
+  readonly segments: Map<number, SegmentInfo>
+  readonly nextSegment: number
+  readonly generation: number
+  /** Bytes of one generation after which `onFull` is called. */
   readonly segmentBytes: number
-  /** How long a commit waits for company, milliseconds (0 to 5). */
+  readonly onFull: () => void
+  /** How long a commit waits for company, milliseconds. */
   readonly lingerMillis: number
   /** Bytes that may wait for the disk before appends are refused. */
   readonly maxWaitingBytes: number
-  /** Free bytes below which appends are refused. */
-  readonly reserveBytes: number
   /** How long after a failure the disk is tried again, milliseconds. */
   readonly recoveryMillis: number
-  readonly labels: (id: SeriesId) => Labels
+  /** What must be durable before the records that name it. */
+  readonly series: { readonly pending: number; commit(): Promise<void> }
   /** Positions that hold once everything handed over so far is durable. */
   readonly positions: () => readonly StreamPosition[]
-  /** The batches are durable, in order. */
-  readonly onCommit: (tickets: readonly Ticket[]) => void
-  /** Nothing of the batches counts; newest first. */
-  readonly onDiscard: (tickets: readonly Ticket[]) => void
+  /** Everything that waited was refused; the tickets are told next. */
+  readonly onFail: () => void
 }
 
 /** Records that one write and one fdatasync commit. */
-interface Group<Ticket> {
+interface Group {
   readonly segment: number
+  readonly generation: number
   readonly writer: ByteWriter
   readonly tickets: Ticket[]
-  readonly done: Promise<void>
-  readonly resolve: () => void
-  readonly reject: (error: Error) => void
 }
 
 const sizeTriggerBytes = 1024 * 1024
-const spaceCheckMillis = 1000
-
-function newGroup<Ticket>(segment: number, writer: ByteWriter): Group<Ticket> {
-  let resolve = () => {}
-  let reject: (error: Error) => void = () => {}
-  const done = new Promise<void>((yes, no) => {
-    resolve = yes
-    reject = no
-  })
-  done.catch(() => undefined)
-  return { segment, writer, tickets: [], done, resolve, reject }
-}
 
 /**
  * Append-only segments with group commit. One write and one fdatasync are under way at a time; what comes meanwhile waits for the
  * next. A failed write or fdatasync refuses everything that waits; the journal then cuts the segment back to what is durable and
- * goes on in a new one as soon as the disk takes it. Should the process die in between, refused batches may come back, each whole.
+ * goes on in a new one as soon as the disk takes it. Should the process die in between, refused records may come back, each group
+ * whole.
  */
-export class Journal<Ticket> {
-  private readonly options: JournalOptions<Ticket>
-  private readonly waiting: Group<Ticket>[] = []
-  private committing: Group<Ticket> | undefined
+export class Journal {
+  private readonly options: JournalOptions
+  private readonly space: SpaceWatch
+  private readonly waiting: Group[] = []
+  private committing: Group | undefined
   private file: AppendFile | undefined
   private fileSegment = 0
-  private fileBytes = 0
-  /** The segment that appends go to, and its bytes written or waiting. */
-  private segment: number
-  private segmentBytes = 0
+  /** The segment that records go to; its generation, and that one's bytes written or waiting in all segments. */
+  private current: number
+  private generation: number
+  private generationBytes = 0
   private started = false
-  private defined = new Uint32Array(1024)
-  private table = new SeriesTableWriter()
   private waitingBytes = 0
-  private nextBatchNumber: number
+  private groupBytesBefore = 0
   private timer: NodeJS.Timeout | undefined
   private failure: Error | undefined
   private recovery: Promise<void> = Promise.resolve()
   private recoveryTimer: NodeJS.Timeout | undefined
-  private spaceCheckedAt = 0
-  private spaceShort: string | undefined
   private closing = false
   private spare: ByteWriter | undefined
-  private readonly sizes = new Map<number, number>()
+  private holders = 0
 
-  constructor(options: JournalOptions<Ticket>) {
+  constructor(options: JournalOptions) {
     this.options = options
-    this.segment = options.firstSegment
-    this.nextBatchNumber = options.firstBatch
+    this.current = options.nextSegment
+    this.generation = options.generation
+    this.space = new SpaceWatch(options)
+    for (const { generation, bytes } of options.segments.values())
+      if (generation === options.generation) this.generationBytes += bytes
   }
 
-  /** Number of the batch that the next append makes. */
-  get nextBatch(): number {
-    return this.nextBatchNumber
+  /** The generation has its bytes. */
+  get isFull(): boolean {
+    return this.generationBytes >= this.options.segmentBytes
   }
 
-  /** Segment that the next append goes to; it may not exist yet. */
-  get currentSegment(): number {
-    return this.segment
+  /** Segment of the records that `begin` has last made room for; it may not exist yet. */
+  get segment(): number {
+    return this.current
   }
 
-  /** Durable bytes of the segments this process wrote. */
+  /** Durable bytes of all segments. */
   get bytes(): number {
     let sum = 0
-    for (const size of this.sizes.values()) sum += size
+    for (const { bytes } of this.options.segments.values()) sum += bytes
     return sum
   }
 
-  /** Why appends are refused, undefined when they are not. */
+  /** How many segments are on disk. */
+  get segments(): number {
+    return this.options.segments.size
+  }
+
+  /** Why records are refused, undefined when they are not. */
   get refusal(): string | undefined {
     if (this.failure) return `the journal cannot be written (${this.failure.message})`
     if (this.waitingBytes > this.options.maxWaitingBytes)
       return `${this.waitingBytes} bytes already wait for the disk`
-    return this.spaceShort
+    return this.space.shortage
+  }
+
+  /** Free space at the last look, and what only records may use of it. */
+  get room(): { readonly freeBytes: number | undefined; readonly reserveBytes: number } {
+    return { freeBytes: this.space.freeBytes, reserveBytes: this.options.reserveBytes }
+  }
+
+  /** Compares the free space with the reserve. */
+  checkSpace(): Promise<void> {
+    return this.space.check()
   }
 
   /**
-   * Enters a batch; `done` settles with its commit. Throws StoreUnavailable when the disk refuses, CallwardError `too_large` for a
-   * batch over the record limit.
+   * Where the next records go; write them and call `end` in the same turn. Throws StoreUnavailable when the disk refuses, CallwardError
+   * `unavailable` when closing.
    */
-  append(batch: Batch, ticket: Ticket): { readonly done: Promise<void>; readonly segment: number } {
+  begin(): ByteWriter {
     if (this.closing) throw new CallwardError('unavailable', 'The store is closing.')
-    this.checkSpaceNowAndThen()
+    this.space.checkNowAndThen()
     const refusal = this.refusal
     if (refusal !== undefined) throw new StoreUnavailable(`Samples are refused: ${refusal}.`)
-    const bytes = batchBytes(batch)
-    if (bytes > maxRecordBytes)
-      throw new CallwardError(
-        'too_large',
-        `A batch of ${bytes} bytes is over the limit of ${maxRecordBytes}.`,
-      )
-    const group = this.openGroup()
-    const before = group.writer.length
-    this.define(group.writer, batch)
-    writeBatch(group.writer, batch)
-    const added = group.writer.length - before
-    this.segmentBytes += added
+    const { writer } = this.openGroup()
+    this.groupBytesBefore = writer.length
+    return writer
+  }
+
+  /** The records since `begin` are whole. */
+  end(ticket: Ticket | undefined): void {
+    const group = this.waiting.at(-1)!
+    const added = group.writer.length - this.groupBytesBefore
     this.waitingBytes += added
-    this.nextBatchNumber++
-    group.tickets.push(ticket)
+    if (ticket) group.tickets.push(ticket)
+    const wasFull = this.isFull
+    this.generationBytes += added
+    if (!wasFull && this.isFull) this.options.onFull()
     this.schedule()
-    return { done: group.done, segment: group.segment }
+  }
+
+  /** What the next `begin` adds to: an object a commit, undefined before its first record. */
+  get nextCommit(): object | undefined {
+    return this.waiting.at(-1)
+  }
+
+  /** The ticket is told when everything handed over so far is durable, or was refused. */
+  tellWithLast(ticket: Ticket): void {
+    const group = this.waiting.at(-1) ?? this.committing
+    if (group) group.tickets.push(ticket)
+    else queueMicrotask(() => ticket.committed())
   }
 
   /** Settles when everything entered so far is durable, or was refused. */
   settled(): Promise<void> {
-    return (this.waiting.at(-1) ?? this.committing)?.done ?? Promise.resolve()
+    return new Promise((resolve, reject) =>
+      this.tellWithLast({ committed: resolve, discarded: reject }),
+    )
   }
 
-  private openGroup(): Group<Ticket> {
-    if (this.started && this.segmentBytes >= this.options.segmentBytes)
-      this.beginSegment(this.segment + 1)
+  private openGroup(): Group {
     const last = this.waiting.at(-1)
-    if (last && last.segment === this.segment) return last
-    const group = newGroup<Ticket>(this.segment, this.spare ?? new ByteWriter(64 * 1024))
+    if (last && last.segment === this.current) return last
+    const writer = this.spare ?? new ByteWriter(64 * 1024)
     this.spare = undefined
-    group.writer.length = 0
-    this.waiting.push(group)
+    writer.length = 0
+    beginBlock(writer)
+    const group = { segment: this.current, generation: this.generation, writer, tickets: [] }
     if (!this.started) {
       this.started = true
-      const { positions } = this.options
-      writeHeader(group.writer, {
-        format: 1,
-        firstBatch: this.nextBatchNumber,
-        positions: positions(),
-      })
-      this.waitingBytes += group.writer.length
+      const { generation } = this
+      writeHeader(writer, { generation, positions: this.options.positions() })
     }
+    this.waiting.push(group)
+    this.waitingBytes += writer.length
     return group
   }
 
   private beginSegment(segment: number): void {
-    this.segment = segment
-    this.segmentBytes = 0
+    this.current = segment
     this.started = false
-    this.table = new SeriesTableWriter()
   }
 
-  /** Writes the labels of series that this segment has not named yet. */
-  private define(writer: ByteWriter, batch: Batch): void {
-    const fresh: SeriesId[] = []
-    const mark = this.segment + 1
-    for (const row of batch.rows) {
-      for (const ids of [row.ids, row.stale]) {
-        if (!ids) continue
-        for (let i = 0; i < ids.length; i++) {
-          const id = ids[i]!
-          if (id >= this.defined.length) this.growDefined(id)
-          if (this.defined[id] === mark) continue
-          this.defined[id] = mark
-          fresh.push(id)
-        }
-      }
+  /** What follows belongs to `generation` and goes to a new segment. */
+  rotate(generation: number): void {
+    if (generation !== this.generation) this.generationBytes = 0
+    this.generation = generation
+    // A segment that nothing was written to is not skipped: its number would be a gap without reason.
+    if (this.started) this.beginSegment(this.current + 1)
+  }
+
+  /**
+   * Resolves when everything handed over so far is durable, and so are the positions that hold behind it, in the present segment.
+   * Rejects with StoreUnavailable when the disk refuses.
+   */
+  async settleHeader(): Promise<void> {
+    if (this.closing || this.failure) throw new StoreUnavailable('The journal takes nothing now.')
+    if (!this.started) {
+      this.openGroup()
+      this.schedule()
     }
-    if (fresh.length === 0) return
-    const before = writer.length
-    writeSeries(writer, this.table, fresh, this.options.labels)
-    // Definitions do not count towards the segment's size: a segment of many series must still hold many rows.
-    this.segmentBytes -= writer.length - before
-  }
-
-  private growDefined(id: number): void {
-    const grown = new Uint32Array(Math.max(id + 1, this.defined.length * 2))
-    grown.set(this.defined)
-    this.defined = grown
+    await this.settled()
   }
 
   private schedule(): void {
@@ -229,7 +233,9 @@ export class Journal<Ticket> {
     const group = this.waiting.shift()
     if (!group) return
     this.committing = group
+    endBlock(group.writer, 0)
     try {
+      if (this.options.series.pending > 0) await this.options.series.commit()
       await this.writeDurably(group)
     } catch (error) {
       this.fail(error instanceof Error ? error : new Error(String(error)))
@@ -237,29 +243,27 @@ export class Journal<Ticket> {
     }
     this.committing = undefined
     this.waitingBytes -= group.writer.length
-    this.options.onCommit(group.tickets)
     if (group.writer.buffer.length <= 4 * sizeTriggerBytes) this.spare = group.writer
-    group.resolve()
+    for (const ticket of group.tickets) ticket.committed()
     if (this.waiting.length > 0) void this.commit()
   }
 
-  private async writeDurably(group: Group<Ticket>): Promise<void> {
-    const { disk, folder } = this.options
-    if (!this.file || this.fileSegment !== group.segment) {
+  private async writeDurably({ segment, generation, writer }: Group): Promise<void> {
+    const { disk, folder, segments } = this.options
+    if (!this.file || this.fileSegment !== segment) {
       await this.file?.close()
       this.file = undefined
-      this.file = await disk.create(join(folder, segmentName(group.segment)))
-      this.fileSegment = group.segment
-      this.fileBytes = 0
-      await this.file.write(group.writer.bytes())
+      this.file = await disk.create(join(folder, segmentName(segment)))
+      this.fileSegment = segment
+      await this.file.write(writer.bytes())
       await this.file.sync()
       await disk.syncFolder(folder)
+      segments.set(segment, { generation, bytes: writer.length })
     } else {
-      await this.file.write(group.writer.bytes())
+      await this.file.write(writer.bytes())
       await this.file.sync()
+      segments.get(segment)!.bytes += writer.length
     }
-    this.fileBytes += group.writer.length
-    this.sizes.set(group.segment, this.fileBytes)
   }
 
   private fail(error: Error): void {
@@ -269,15 +273,15 @@ export class Journal<Ticket> {
     this.waiting.length = 0
     this.waitingBytes = 0
     const tickets = groups.flatMap((group) => group.tickets)
-    this.options.onDiscard(tickets.toReversed())
+    this.options.onFail()
     this.options.logger.error(
-      { err: error, batches: tickets.length },
+      { err: error, waiting: tickets.length },
       'journal write failed; samples are refused until the disk takes them again',
     )
     const refusal = new StoreUnavailable(`The disk refused the samples: ${error.message}.`, {
       cause: error,
     })
-    for (const group of groups) group.reject(refusal)
+    for (const ticket of tickets.toReversed()) ticket.discarded(refusal)
     this.recoverSoon()
   }
 
@@ -288,106 +292,74 @@ export class Journal<Ticket> {
     }, this.options.recoveryMillis).unref()
   }
 
-  /** Cuts the failed segment back to what is durable; appends then start a new one. */
+  /** Cuts the failed segment back to what is durable; records then go to a new one. */
   private async recover(): Promise<void> {
     const { disk, folder, logger } = this.options
-    const path = join(folder, segmentName(Math.max(this.fileSegment, this.segment)))
+    const newest = Math.max(this.fileSegment, this.current)
     try {
       await this.file?.close().catch(() => undefined)
       this.file = undefined
       await this.cutBack()
-      const probe = `${path}.probe`
-      await disk.unlink(probe).catch(() => undefined)
-      const file = await disk.create(probe)
-      try {
-        await file.write(Buffer.alloc(sizeTriggerBytes / 4))
-        await file.sync()
-      } finally {
-        await file.close()
-        await disk.unlink(probe)
-      }
+      await probe(disk, join(folder, `${segmentName(newest)}.probe`))
     } catch (error) {
       logger.warn({ err: error }, 'journal still cannot be written')
       return this.recoverSoon()
     }
-    this.beginSegment(Math.max(this.fileSegment, this.segment) + 1)
+    this.beginSegment(newest + 1)
     this.failure = undefined
-    logger.info({ segment: this.segment }, 'journal takes samples again')
+    logger.info({ segment: this.current }, 'journal takes samples again')
   }
 
   /** Unacknowledged bytes leave the disk: of the open segment, and of one that was being created. */
-  private async cutBack(): Promise<void> {
-    const { disk, folder } = this.options
-    for (
-      let segment = Math.max(this.fileSegment, this.options.firstSegment);
-      segment <= this.segment;
-      segment++
-    ) {
-      const path = join(folder, segmentName(segment))
-      const durableBytes = this.sizes.get(segment)
+  private cutBack(): Promise<void> {
+    const first = Math.max(this.fileSegment, this.options.nextSegment)
+    return cutBack(this.options, first, this.current)
+  }
+
+  /** Durable segments that take no more records, ascending. */
+  closedSegments(): { readonly segment: number; readonly bytes: number }[] {
+    const closed = []
+    for (const [segment, { bytes }] of this.options.segments)
+      if (segment < this.current) closed.push({ segment, bytes })
+    return closed.sort((a, b) => a.segment - b.segment)
+  }
+
+  /** Keeps every segment on disk until the returned function is called. */
+  hold(): () => void {
+    this.holders++
+    let released = false
+    return () => {
+      if (!released) this.holders--
+      released = true
+    }
+  }
+
+  /** Unlinks the segments, oldest first, of generations up to `generation`: their samples are in parts. */
+  async trim(generation: number): Promise<void> {
+    const { segments, disk, folder } = this.options
+    if (this.holders > 0) return
+    // Positions stand at the head of each segment: the newest stays, whatever it holds.
+    const newest = Math.max(...segments.keys())
+    const free = [...segments.keys()]
+      .filter((segment) => segment < newest && segments.get(segment)!.generation <= generation)
+      .sort((a, b) => a - b)
+    for (const segment of free) {
+      if (this.holders > 0) break
+      const info = segments.get(segment)!
+      segments.delete(segment)
       try {
-        if (durableBytes === undefined) await disk.unlink(path)
-        else await disk.truncate(path, durableBytes)
+        await disk.unlink(join(folder, segmentName(segment)))
       } catch (error) {
-        if (systemCode(error) !== 'ENOENT') throw error
+        segments.set(segment, info)
+        throw error
       }
     }
-    await disk.syncFolder(folder)
-  }
-
-  private checkSpaceNowAndThen(): void {
-    const now = performance.now()
-    if (this.spaceCheckedAt !== 0 && now - this.spaceCheckedAt < spaceCheckMillis) return
-    this.spaceCheckedAt = now
-    void this.checkSpace()
-  }
-
-  /** Compares the free space with the reserve. */
-  async checkSpace(): Promise<void> {
-    const { disk, folder, reserveBytes, logger } = this.options
-    try {
-      const { freeBytes } = await disk.space(folder)
-      const short = freeBytes < reserveBytes
-      if (short !== (this.spaceShort !== undefined)) {
-        if (short)
-          logger.error(
-            { freeBytes, reserveBytes },
-            'free space is below the reserve; samples are refused',
-          )
-        else logger.info({ freeBytes, reserveBytes }, 'free space is above the reserve again')
-      }
-      this.spaceShort = short
-        ? `${freeBytes} bytes are free on the disk of ${folder}, the reserve is ${reserveBytes}; free space there`
-        : undefined
-    } catch (error) {
-      logger.warn({ err: error }, 'free space cannot be read')
-    }
-  }
-
-  /** Newest segment of this process with a durable header; undefined before the first commit. */
-  get durableSegment(): number | undefined {
-    const known = [...this.sizes.keys()]
-    return known.length === 0 ? undefined : Math.max(...known)
-  }
-
-  /** How many segments this process holds on disk. */
-  get segments(): number {
-    return this.sizes.size
-  }
-
-  /** This process's segments below `segment`, ascending. */
-  segmentsBelow(segment: number): number[] {
-    return [...this.sizes.keys()].filter((known) => known < segment).sort((a, b) => a - b)
-  }
-
-  /** A segment was unlinked. */
-  forget(segment: number): void {
-    this.sizes.delete(segment)
+    if (free.length > 0) await disk.syncFolder(folder)
   }
 
   /**
-   * Commits what waits and closes the file; appends are refused from now on. Rejects when the last commit fails. What a failed disk
-   * may still hold of refused batches is cut off if the disk allows.
+   * Commits what waits and closes the file; records are refused from now on. Rejects when the last commit fails. What a failed disk
+   * may still hold of refused records is cut off if the disk allows.
    */
   async close(): Promise<void> {
     this.closing = true
@@ -403,7 +375,7 @@ export class Journal<Ticket> {
         await this.cutBack().catch((error: unknown) => {
           this.options.logger.warn(
             { err: error },
-            'refused batches could not be cut off the journal; they may come back',
+            'refused records could not be cut off the journal; they may come back',
           )
         })
       }

@@ -9,70 +9,71 @@ import type { StreamPosition } from './record.ts'
 const forgottenAfterMillis = 90 * 86_400_000
 const manyStreams = 20_000
 
-interface Position {
+/** How far one stream of reports has come. */
+export interface Position {
   readonly stream: StreamKey
+  /** Highest sequence taken, durable or on its way. */
   accepted: number
   durable: number
   movedAt: Millis
+  /** Open streams that move it. */
+  holders: number
 }
 
 /** How far each stream of reports has come. */
 export class Positions {
   private readonly byKey = new Map<string, Position>()
 
-  private of(stream: StreamKey): Position | undefined {
-    return this.byKey.get(key(stream))
+  /** The position of a stream, made when missing. */
+  of(stream: StreamKey, now: Millis): Position {
+    const name = key(stream)
+    let position = this.byKey.get(name)
+    if (!position) {
+      const { collector, epoch, lane } = stream
+      position = {
+        stream: { collector, epoch, lane },
+        accepted: 0,
+        durable: 0,
+        movedAt: now,
+        holders: 0,
+      }
+      this.byKey.set(name, position)
+    }
+    return position
   }
 
   /** Highest sequence that is durable, 0 when none. */
   durable(stream: StreamKey): number {
-    return this.of(stream)?.durable ?? 0
+    return this.byKey.get(key(stream))?.durable ?? 0
   }
 
-  /** Highest sequence taken, durable or on its way. */
+  /** Highest sequence taken, 0 when none. */
   accepted(stream: StreamKey): number {
-    return this.of(stream)?.accepted ?? 0
-  }
-
-  accept(stream: StreamKey, sequence: number, now: Millis): void {
-    let position = this.of(stream)
-    if (!position) {
-      const { collector, epoch, lane } = stream
-      position = { stream: { collector, epoch, lane }, accepted: 0, durable: 0, movedAt: now }
-      this.byKey.set(key(stream), position)
-    }
-    position.accepted = sequence
-    position.movedAt = now
-  }
-
-  commit(stream: StreamKey, sequence: number): void {
-    const position = this.of(stream)
-    if (position && sequence > position.durable) position.durable = sequence
+    return this.byKey.get(key(stream))?.accepted ?? 0
   }
 
   /** What was on its way was refused. */
   discard(): void {
-    for (const [name, position] of this.byKey) {
-      position.accepted = position.durable
-      if (position.durable === 0) this.byKey.delete(name)
-    }
+    for (const position of this.byKey.values()) position.accepted = position.durable
   }
 
   /** A position found in the journal. */
-  restore(found: StreamPosition): void {
-    const { sequence, movedAt } = found
-    if (sequence <= this.durable(found)) return
-    this.accept(found, sequence, movedAt)
-    this.commit(found, sequence)
+  restore({ sequence, movedAt, ...stream }: StreamPosition): void {
+    if (sequence <= this.durable(stream)) return
+    const position = this.of(stream, movedAt)
+    position.accepted = sequence
+    position.durable = sequence
+    position.movedAt = movedAt
   }
 
   /** Accepted positions of the streams that still count at `now`; forgets the others. */
   snapshot(now: Millis): StreamPosition[] {
     const snapshot = []
     const forget = this.byKey.size > manyStreams
-    for (const [name, { stream, accepted, movedAt }] of this.byKey) {
-      if (forget && movedAt < now - forgottenAfterMillis) this.byKey.delete(name)
-      else snapshot.push({ ...stream, sequence: accepted, movedAt })
+    for (const [name, { stream, accepted, movedAt, holders }] of this.byKey) {
+      const idle = accepted === 0 || (forget && movedAt < now - forgottenAfterMillis)
+      if (idle && holders === 0) this.byKey.delete(name)
+      else if (accepted > 0) snapshot.push({ ...stream, sequence: accepted, movedAt })
     }
     return snapshot
   }

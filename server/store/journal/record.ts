@@ -1,21 +1,30 @@
 import { ByteReader, BytesError, type ByteWriter, checksum } from '../bytes.ts'
-import type { Labels } from '../reader.ts'
-import type { SeriesTableReader, SeriesTableWriter } from '../series/series-table.ts'
-import type { Batch, Row, SeriesId, StreamKey } from '../writer.ts'
+import type { Batch, Row, StreamKey } from '../writer.ts'
 
 /**
- * A journal segment is a run of records `u32 length | u32 crc32 of the payload | payload`, payload `u8 type | body`:
- * header: JSON `SegmentHeader`, first of each segment.
- * series: `varint n`, then n × (`u32 id`, labels). Ids and text numbers hold within one segment.
- * batch: `u8 origin?` [`text collector, text epoch, text lane, f64 sequence`] `varint rows`, then per row
- * `f64 t | u32 n | u32 s | n × u32 id | n × f64 value | s × u32 stale id`.
+ * A journal segment is a run of blocks `u32 magic | u32 length | u32 crc32 of the payload | payload`: what one write and one fdatasync
+ * commit. A payload is a run of records, each `u8 type | body`; docs/storage.md has them byte by byte.
  */
-export const recordType = { header: 1, series: 2, batch: 3 } as const
+export const recordType = {
+  header: 1,
+  open: 2,
+  layout: 3,
+  keyRow: 4,
+  fullRow: 5,
+  frame: 6,
+  batch: 7,
+} as const
 
-export const recordHeaderBytes = 8
+/** "CWJ2" */
+export const blockMagic = 0x324a5743
+export const blockHeaderBytes = 12
 
-/** Largest payload of one record. */
-export const maxRecordBytes = 256 * 1024 * 1024
+/** Largest batch, as `batchBytes` counts it; a block holds less than 2^31 bytes. */
+export const maxBatchBytes = 256 * 1024 * 1024
+
+const journalFormat = 2
+/** Differences of times beyond it are written as the time itself. */
+const largestDifference = 2 ** 50
 
 export interface StreamPosition extends StreamKey {
   readonly sequence: number
@@ -25,155 +34,288 @@ export interface StreamPosition extends StreamKey {
 
 /** First record of a segment. */
 export interface SegmentHeader {
-  readonly format: 1
-  /** Number of the first batch of this segment; batches are counted over the life of the store. */
-  readonly firstBatch: number
-  /** Every stream's position before the first batch. */
+  /** Generation that the segment's samples belong to. */
+  readonly generation: number
+  /** Every stream's position before the first row. */
   readonly positions: readonly StreamPosition[]
 }
 
-function framed(writer: ByteWriter, type: number, body: () => void): void {
+/** What a row's record is written against: the row before it of the same stream in the same segment. */
+export interface RowPlace {
+  sequence: number
+  t: number
+}
+
+export interface Bitmaps {
+  readonly absent: Uint8Array | undefined
+  readonly stale: Uint8Array | undefined
+}
+
+/** Begins a block at the writer's end; returns where. */
+export function beginBlock(writer: ByteWriter): number {
   const start = writer.length
-  writer.reserve(recordHeaderBytes)
-  writer.length += recordHeaderBytes
-  writer.u8(type)
-  body()
-  const payload = writer.buffer.subarray(start + recordHeaderBytes, writer.length)
-  writer.buffer.writeUInt32LE(payload.length, start)
-  writer.buffer.writeUInt32LE(checksum(payload), start + 4)
+  writer.reserve(blockHeaderBytes)
+  writer.length += blockHeaderBytes
+  return start
 }
 
-export function writeHeader(writer: ByteWriter, header: SegmentHeader): void {
-  framed(writer, recordType.header, () => writer.raw(Buffer.from(JSON.stringify(header))))
+/** Fills in the head of the block that began at `start` and ends here. */
+export function endBlock(writer: ByteWriter, start: number): void {
+  const payload = writer.buffer.subarray(start + blockHeaderBytes, writer.length)
+  writer.buffer.writeUInt32LE(blockMagic, start)
+  writer.buffer.writeUInt32LE(payload.length, start + 4)
+  writer.buffer.writeUInt32LE(checksum(payload), start + 8)
 }
 
-export function writeSeries(
+function zigzag(value: number): number {
+  return value >= 0 ? value * 2 : -value * 2 - 1
+}
+
+function unzigzag(value: number): number {
+  return value % 2 === 0 ? value / 2 : -(value + 1) / 2
+}
+
+function writeTime(writer: ByteWriter, t: number, before: number): void {
+  const difference = t - before
+  if (Math.abs(difference) < largestDifference) writer.varint(zigzag(difference) + 1)
+  else {
+    writer.varint(0)
+    writer.f64(t)
+  }
+}
+
+function readTime(reader: ByteReader, before: number): number {
+  const difference = reader.varint()
+  return difference === 0 ? reader.f64() : before + unzigzag(difference - 1)
+}
+
+/** Ids as differences from the one before; consecutive ones take a byte each. */
+function writeIds(writer: ByteWriter, ids: Uint32Array): void {
+  writer.reserve(ids.length * 5 + 8)
+  const { buffer } = writer
+  let at = writer.length
+  let before = -1
+  for (let i = 0; i < ids.length; i++) {
+    const difference = ids[i]! - before - 1
+    before = ids[i]!
+    let rest = difference >= 0 ? difference * 2 : -difference * 2 - 1
+    while (rest >= 128) {
+      buffer[at++] = (rest % 128) | 128
+      rest = Math.floor(rest / 128)
+    }
+    buffer[at++] = rest
+  }
+  writer.length = at
+}
+
+function readIds(reader: ByteReader, count: number): Uint32Array {
+  if (count > reader.end - reader.offset) throw new BytesError(`${count} ids are announced`)
+  const ids = new Uint32Array(count)
+  let before = -1
+  for (let i = 0; i < count; i++) {
+    before += unzigzag(reader.varint()) + 1
+    ids[i] = before
+  }
+  return ids
+}
+
+function writeKey(writer: ByteWriter, { collector, epoch, lane }: StreamKey): void {
+  writer.text(collector)
+  writer.text(epoch)
+  writer.text(lane)
+}
+
+function readKey(reader: ByteReader): StreamKey {
+  return { collector: reader.text(), epoch: reader.text(), lane: reader.text() }
+}
+
+export function writeHeader(writer: ByteWriter, { generation, positions }: SegmentHeader): void {
+  writer.u8(recordType.header)
+  writer.u8(journalFormat)
+  writer.f64(generation)
+  writer.varint(positions.length)
+  for (const position of positions) {
+    writeKey(writer, position)
+    writer.f64(position.sequence)
+    writer.f64(position.movedAt)
+  }
+}
+
+/** Gives a stream its number within the segment. */
+export function writeOpen(writer: ByteWriter, stream: number, key: StreamKey): void {
+  writer.u8(recordType.open)
+  writer.varint(stream)
+  writeKey(writer, key)
+}
+
+/** Appends series to a stream's layout. */
+export function writeLayout(writer: ByteWriter, stream: number, ids: Uint32Array): void {
+  writer.u8(recordType.layout)
+  writer.varint(stream)
+  writer.varint(ids.length)
+  writeIds(writer, ids)
+}
+
+function writeRowHead(
   writer: ByteWriter,
-  table: SeriesTableWriter,
-  ids: readonly SeriesId[],
-  labels: (id: SeriesId) => Labels,
+  type: number,
+  stream: number,
+  row: RowPlace & Bitmaps,
+  columns: number,
 ): void {
-  framed(writer, recordType.series, () => {
-    writer.varint(ids.length)
-    for (const id of ids) {
-      writer.u32(id)
-      table.write(writer, labels(id))
-    }
-  })
+  writer.u8(type)
+  writer.varint(stream)
+  writer.f64(row.sequence)
+  writer.f64(row.t)
+  writer.u8((row.absent ? 1 : 0) | (row.stale ? 2 : 0))
+  const bytes = (columns + 7) >> 3
+  if (row.absent) writer.raw(row.absent.subarray(0, bytes))
+  if (row.stale) writer.raw(row.stale.subarray(0, bytes))
 }
 
-export function writeBatch(writer: ByteWriter, batch: Batch): void {
-  framed(writer, recordType.batch, () => {
-    const { origin, rows } = batch
-    writer.u8(origin ? 1 : 0)
-    if (origin) {
-      writer.text(origin.collector)
-      writer.text(origin.epoch)
-      writer.text(origin.lane)
-      writer.f64(origin.sequence)
-    }
-    writer.varint(rows.length)
-    for (const row of rows) {
-      writer.f64(row.t)
-      writer.u32(row.ids.length)
-      writer.u32(row.stale?.length ?? 0)
-      writer.array(row.ids)
-      writer.array(row.values)
-      if (row.stale) writer.array(row.stale)
-    }
-  })
+/** A row by the state of the decoder that read it: frames follow it. */
+export function writeKeyRow(
+  writer: ByteWriter,
+  stream: number,
+  row: RowPlace & Bitmaps,
+  columns: number,
+  snapshot: Uint8Array,
+): void {
+  writeRowHead(writer, recordType.keyRow, stream, row, columns)
+  writer.varint(snapshot.length)
+  writer.raw(snapshot)
+}
+
+/** A row by its values: no frame can follow it. */
+export function writeFullRow(
+  writer: ByteWriter,
+  stream: number,
+  row: RowPlace & Bitmaps & { readonly values: Float64Array },
+): void {
+  writeRowHead(writer, recordType.fullRow, stream, row, row.values.length)
+  writer.array(row.values)
+}
+
+/** A row as it came over the wire. */
+export function writeFrame(
+  writer: ByteWriter,
+  stream: number,
+  row: RowPlace,
+  before: RowPlace,
+  bytes: Uint8Array,
+): void {
+  writer.u8(recordType.frame)
+  writer.varint(stream)
+  writer.varint(row.sequence - before.sequence)
+  writeTime(writer, row.t, before.t)
+  writer.varint(bytes.length)
+  writer.raw(bytes)
+}
+
+export function writeBatch(writer: ByteWriter, { origin, rows }: Batch): void {
+  writer.u8(recordType.batch)
+  writer.u8(origin ? 1 : 0)
+  if (origin) {
+    writeKey(writer, origin)
+    writer.f64(origin.sequence)
+  }
+  writer.varint(rows.length)
+  let before = 0
+  for (const { t, ids, values, stale } of rows) {
+    writeTime(writer, t, before)
+    before = t
+    writer.varint(ids.length)
+    writer.varint(stale?.length ?? 0)
+    writeIds(writer, ids)
+    writer.array(values)
+    if (stale) writeIds(writer, stale)
+  }
 }
 
 /** Upper bound of the bytes that `writeBatch` adds. */
-export function batchBytes(batch: Batch): number {
-  const origin = batch.origin
+export function batchBytes({ origin, rows }: Batch): number {
   let bytes =
     64 + (origin ? (origin.collector.length + origin.epoch.length + origin.lane.length) * 3 : 0)
-  for (const row of batch.rows) bytes += 16 + row.ids.length * 12 + (row.stale?.length ?? 0) * 4
+  for (const row of rows) bytes += 40 + row.ids.length * 13 + (row.stale?.length ?? 0) * 5
   return bytes
 }
 
-/** Receives a segment's records in order. */
+/** Receives a segment's records in order. Arrays and bytes are views, valid during the call. */
 export interface SegmentVisitor {
   header(header: SegmentHeader): void
-  series(segmentId: number, labels: Labels): void
-  /** Ids are the segment's. */
-  batch(batch: Batch, batchNumber: number): void
+  open(stream: number, key: StreamKey): void
+  layout(stream: number, ids: Uint32Array): void
+  /** Columns of a stream's layout so far. */
+  columns(stream: number): number
+  keyRow(stream: number, row: RowPlace & Bitmaps, snapshot: Uint8Array): void
+  fullRow(stream: number, row: RowPlace & Bitmaps, values: Float64Array): void
+  frame(
+    stream: number,
+    sequenceBehind: number,
+    time: (before: number) => number,
+    bytes: Uint8Array,
+  ): void
+  batch(batch: Batch): void
 }
 
-/** The payload of the record at `offset`, or undefined when none is whole there. */
-export function recordAt(bytes: Buffer, offset: number): Buffer | undefined {
-  if (offset + recordHeaderBytes > bytes.length) return undefined
-  const length = bytes.readUInt32LE(offset)
-  const start = offset + recordHeaderBytes
-  if (length === 0 || length > maxRecordBytes || start + length > bytes.length) return undefined
-  const type = bytes[start]!
-  if (type < recordType.header || type > recordType.batch) return undefined
-  const payload = bytes.subarray(start, start + length)
-  return checksum(payload) === bytes.readUInt32LE(offset + 4) ? payload : undefined
+/** Feeds the records of a block's payload to `visitor`. Throws BytesError for a checked payload that makes no sense. */
+export function readBlock(payload: Buffer, visitor: SegmentVisitor): void {
+  const reader = new ByteReader(payload)
+  while (!reader.atEnd) readRecord(reader, visitor)
 }
 
-/** Feeds whole records to `visitor`; returns the offset behind the last of them. Throws BytesError for a checked record that makes no sense. */
-export function readSegment(
-  bytes: Buffer,
-  table: SeriesTableReader,
-  visitor: SegmentVisitor,
-): number {
-  let offset = 0
-  let batchNumber = 0
-  for (;;) {
-    const payload = recordAt(bytes, offset)
-    if (!payload) return offset
-    const reader = new ByteReader(payload, 1)
-    if (payload[0] === recordType.header) {
-      const header = JSON.parse(payload.toString('utf8', 1)) as SegmentHeader
-      if (header.format !== 1)
-        throw new BytesError(`journal format ${String(header.format)} is not known to this version`)
-      batchNumber = header.firstBatch
-      visitor.header(header)
-    } else if (payload[0] === recordType.series) {
-      for (let left = reader.varint(); left > 0; left--)
-        visitor.series(reader.u32(), table.read(reader))
-    } else visitor.batch(readBatch(reader), batchNumber++)
-    offset += recordHeaderBytes + payload.length
-  }
+function readRecord(reader: ByteReader, visitor: SegmentVisitor): void {
+  const type = reader.u8()
+  if (type === recordType.frame) {
+    const stream = reader.varint()
+    const behind = reader.varint()
+    const difference = reader.varint()
+    const t = difference === 0 ? reader.f64() : 0
+    const time = (before: number) => (difference === 0 ? t : before + unzigzag(difference - 1))
+    visitor.frame(stream, behind, time, reader.bytes(reader.varint()))
+  } else if (type === recordType.keyRow || type === recordType.fullRow) {
+    const stream = reader.varint()
+    const sequence = reader.f64()
+    const t = reader.f64()
+    const flags = reader.u8()
+    const columns = visitor.columns(stream)
+    const bytes = (columns + 7) >> 3
+    const absent = flags & 1 ? reader.bytes(bytes) : undefined
+    const stale = flags & 2 ? reader.bytes(bytes) : undefined
+    const row = { sequence, t, absent, stale }
+    if (type === recordType.fullRow) visitor.fullRow(stream, row, reader.floats(columns))
+    else visitor.keyRow(stream, row, reader.bytes(reader.varint()))
+  } else if (type === recordType.batch) visitor.batch(readBatch(reader))
+  else if (type === recordType.open) visitor.open(reader.varint(), readKey(reader))
+  else if (type === recordType.layout) {
+    const stream = reader.varint()
+    visitor.layout(stream, readIds(reader, reader.varint()))
+  } else if (type === recordType.header) visitor.header(readHeader(reader))
+  else throw new BytesError(`a journal record of type ${type} is not known to this version`)
+}
+
+function readHeader(reader: ByteReader): SegmentHeader {
+  const format = reader.u8()
+  if (format !== journalFormat)
+    throw new BytesError(`journal format ${format} is not known to this version`)
+  const generation = reader.f64()
+  const positions: StreamPosition[] = []
+  for (let left = reader.varint(); left > 0; left--)
+    positions.push({ ...readKey(reader), sequence: reader.f64(), movedAt: reader.f64() })
+  return { generation, positions }
 }
 
 function readBatch(reader: ByteReader): Batch {
-  const origin =
-    reader.u8() === 1
-      ? {
-          collector: reader.text(),
-          epoch: reader.text(),
-          lane: reader.text(),
-          sequence: reader.f64(),
-        }
-      : undefined
+  const origin = reader.u8() === 1 ? { ...readKey(reader), sequence: reader.f64() } : undefined
   const rows: Row[] = []
+  let t = 0
   for (let left = reader.varint(); left > 0; left--) {
-    const t = reader.f64()
-    const n = reader.u32()
-    const s = reader.u32()
-    const ids = reader.words(n)
+    t = readTime(reader, t)
+    const n = reader.varint()
+    const s = reader.varint()
+    const ids = readIds(reader, n)
     const values = reader.floats(n)
-    rows.push(s > 0 ? { t, ids, values, stale: reader.words(s) } : { t, ids, values })
+    rows.push(s > 0 ? { t, ids, values, stale: readIds(reader, s) } : { t, ids, values })
   }
   return origin ? { origin, rows } : { rows }
-}
-
-/** Bytes that the search for a later record may check, so that a damaged segment cannot hold up the start. */
-const searchBudgetBytes = 2 * 1024 * 1024 * 1024
-
-/** Offset of the first whole record behind `from`, or undefined: then what follows `from` is a torn tail. */
-export function nextRecord(bytes: Buffer, from: number): number | undefined {
-  let budget = searchBudgetBytes
-  for (let offset = from + 1; offset + recordHeaderBytes < bytes.length; offset++) {
-    const length = bytes.readUInt32LE(offset)
-    const type = bytes[offset + recordHeaderBytes]!
-    if (length === 0 || type === 0 || type > recordType.batch) continue
-    if (offset + recordHeaderBytes + length > bytes.length) continue
-    budget -= length
-    if (budget < 0 || recordAt(bytes, offset)) return offset
-  }
-  return undefined
 }

@@ -1,127 +1,195 @@
-import { join } from 'node:path'
+import type { RowDecoder } from '../../../collector/wire/row-codec.ts'
+import { restoreDecoder } from '../../../collector/wire/row-codec.ts'
 import type { Millis } from '../../clock.ts'
+import { BytesError } from '../bytes.ts'
 import type { Disk } from '../disk.ts'
-import { type Head, windowStart } from '../head/head.ts'
+import { Generation, looseRow } from '../head/generation.ts'
+import type { Group } from '../head/group.ts'
 import type { StoreLogger } from '../log.ts'
-import type { SealedBlock } from '../parts/part.ts'
-import type { Labels } from '../reader.ts'
-import type { SeriesIndex } from '../series/series-index.ts'
-import type { Batch, Row, SeriesId } from '../writer.ts'
-import type { Positions } from './positions.ts'
-import type { SegmentVisitor } from './record.ts'
-import { listSegments, replaySegment, segmentName } from './segments.ts'
+import type { Batch, SeriesId, StreamKey } from '../writer.ts'
+import type { SegmentInfo } from './journal.ts'
+import type { Position, Positions } from './positions.ts'
+import type { Bitmaps, RowPlace, SegmentHeader, SegmentVisitor } from './record.ts'
+import { listSegments, replaySegment } from './segments.ts'
 
 export interface ReplayTarget {
   readonly folder: string
   readonly disk: Disk
   readonly logger: StoreLogger
-  readonly index: SeriesIndex
-  readonly head: Head
   readonly positions: Positions
-  readonly blocks: readonly SealedBlock[]
+  /** Generations up to this one are in parts. */
+  readonly sealedOrder: number
   /** Older samples are left out. */
   readonly oldest: Millis
   readonly now: Millis
+  readonly monotonic: number
 }
 
 export interface Replayed {
-  /** Sizes of the segments found, by number. */
-  readonly segments: Map<number, number>
+  /** Segments found, by number. */
+  readonly segments: Map<number, SegmentInfo>
   readonly nextSegment: number
-  readonly nextBatch: number
+  /** Those no part holds, oldest first. */
+  readonly generations: readonly Generation[]
+  /** Every series id met is below it. */
+  readonly idsBelow: SeriesId
   /** Segments set aside. */
   readonly damaged: number
 }
 
-/** Brings the journal back into memory: positions, series, and the rows that no sealed file holds. */
+/** Brings the journal back into memory: positions, and the samples that no part holds. */
 export async function replayJournal(target: ReplayTarget): Promise<Replayed> {
-  const { folder, disk, logger, blocks } = target
+  const { folder, disk, logger } = target
   const numbers = await listSegments(folder, disk)
-  const sealedBelow = sealedBatches(blocks)
-  const segments = new Map<number, number>()
-  let nextBatch = Math.max(1, ...sealedBelow.values())
+  const segments = new Map<number, SegmentInfo>()
+  const generations = new Map<number, Generation>()
   let damaged = 0
+  let idsBelow = 0
   for (const [i, number] of numbers.entries()) {
-    const visitor = new Replay(target, number, sealedBelow)
-    const replayed = await replaySegment(folder, number, i === numbers.length - 1, visitor, {
+    const replay = new Replay(target, generations)
+    const found = await replaySegment(folder, number, i === numbers.length - 1, replay, {
       disk,
       logger,
     })
-    if (replayed.bytes > 0) segments.set(number, replayed.bytes)
-    if (replayed.damaged !== undefined) damaged++
-    nextBatch = Math.max(nextBatch, visitor.nextBatch)
+    if (found.bytes > 0) segments.set(number, { generation: replay.generation, bytes: found.bytes })
+    if (found.damaged !== undefined) damaged++
+    idsBelow = Math.max(idsBelow, replay.idsBelow)
   }
-  return { segments, nextSegment: (numbers.at(-1) ?? 0) + 1, nextBatch, damaged }
+  return {
+    segments,
+    nextSegment: (numbers.at(-1) ?? 0) + 1,
+    generations: [...generations.values()].sort((a, b) => a.order - b.order),
+    idsBelow,
+    damaged,
+  }
 }
 
-/** For each window the number below which its batches are in sealed files. */
-function sealedBatches(blocks: readonly SealedBlock[]): Map<Millis, number> {
-  const below = new Map<Millis, number>()
-  for (const { trailer } of blocks) {
-    below.set(
-      trailer.windowStart,
-      Math.max(below.get(trailer.windowStart) ?? 0, trailer.sealedBelow),
-    )
-  }
-  return below
+/** A stream as far as a segment has told of it. */
+interface ReplayedStream {
+  readonly position: Position
+  ids: Uint32Array
+  decoder: RowDecoder | undefined
+  place: RowPlace
+  /** Where its rows stand; `null`: they go loose. */
+  group: Group | undefined | null
 }
+
+/** Rows that a generation's groups are made for at first: five minutes at ten seconds. */
+const expectedRows = 32
 
 class Replay implements SegmentVisitor {
-  nextBatch = 0
+  generation = 0
+  idsBelow = 0
   private readonly target: ReplayTarget
-  private readonly segment: number
-  private readonly sealedBelow: ReadonlyMap<Millis, number>
-  /** From the segment's ids. */
-  private readonly ids: SeriesId[] = []
+  private readonly generations: Map<number, Generation>
+  private readonly streams = new Map<number, ReplayedStream>()
+  /** Undefined when a part holds the segment's samples. */
+  private into: Generation | undefined
 
-  constructor(target: ReplayTarget, segment: number, sealedBelow: ReadonlyMap<Millis, number>) {
+  constructor(target: ReplayTarget, generations: Map<number, Generation>) {
     this.target = target
-    this.segment = segment
-    this.sealedBelow = sealedBelow
+    this.generations = generations
   }
 
-  header(header: {
-    readonly firstBatch: number
-    readonly positions: Parameters<SegmentVisitor['header']>[0]['positions']
-  }): void {
-    this.nextBatch = header.firstBatch
-    for (const position of header.positions) this.target.positions.restore(position)
+  header({ generation, positions }: SegmentHeader): void {
+    this.generation = generation
+    for (const position of positions) this.target.positions.restore(position)
+    if (generation <= this.target.sealedOrder) return
+    this.into = this.generations.get(generation)
+    if (!this.into) {
+      this.into = new Generation(generation, this.target.monotonic)
+      this.generations.set(generation, this.into)
+    }
   }
 
-  series(segmentId: number, labels: Labels): void {
-    this.ids[segmentId] = this.target.index.intern(labels, true)
-  }
-
-  batch({ origin, rows }: Batch, batchNumber: number): void {
+  open(stream: number, key: StreamKey): void {
     const { positions, now } = this.target
-    this.nextBatch = batchNumber + 1
+    this.streams.set(stream, {
+      position: positions.of(key, now),
+      ids: new Uint32Array(0),
+      decoder: undefined,
+      place: { sequence: 0, t: 0 },
+      group: undefined,
+    })
+  }
+
+  private stream(number: number): ReplayedStream {
+    const stream = this.streams.get(number)
+    if (!stream) throw new BytesError(`stream ${number} has rows before its beginning`)
+    return stream
+  }
+
+  private meet(ids: Uint32Array): void {
+    for (let i = 0; i < ids.length; i++) if (ids[i]! >= this.idsBelow) this.idsBelow = ids[i]! + 1
+  }
+
+  layout(number: number, ids: Uint32Array): void {
+    this.meet(ids)
+    const stream = this.stream(number)
+    const longer = new Uint32Array(stream.ids.length + ids.length)
+    longer.set(stream.ids)
+    longer.set(ids, stream.ids.length)
+    stream.ids = longer
+    if (stream.group && this.into && !this.into.extendGroup(stream.group, ids)) stream.group = null
+  }
+
+  columns(number: number): number {
+    return this.stream(number).ids.length
+  }
+
+  keyRow(number: number, row: RowPlace & Bitmaps, snapshot: Uint8Array): void {
+    const stream = this.stream(number)
+    stream.decoder = restoreDecoder(snapshot)
+    this.row(stream, row, stream.decoder.values, row)
+  }
+
+  fullRow(number: number, row: RowPlace & Bitmaps, values: Float64Array): void {
+    const stream = this.stream(number)
+    stream.decoder = undefined
+    this.row(stream, row, values, row)
+  }
+
+  frame(number: number, behind: number, time: (before: number) => number, bytes: Buffer): void {
+    const stream = this.stream(number)
+    if (!stream.decoder) throw new BytesError(`stream ${number} has a frame before its key row`)
+    const { values, absent, stale } = stream.decoder.decode(bytes, stream.ids.length)
+    const { sequence, t } = stream.place
+    this.row(stream, { sequence: sequence + behind, t: time(t) }, values, { absent, stale })
+  }
+
+  private row(
+    stream: ReplayedStream,
+    { sequence, t }: RowPlace,
+    values: Float64Array,
+    { absent, stale }: Bitmaps,
+  ): void {
+    stream.place = { sequence, t }
+    const { now, oldest } = this.target
+    const { into } = this
+    const { position } = stream
+    if (sequence <= position.durable) return
+    position.accepted = sequence
+    position.durable = sequence
+    position.movedAt = now
+    if (!into || t < oldest) return
+    stream.group ??=
+      stream.group === null ? null : (into.openGroup(stream.ids, expectedRows) ?? null)
+    if (stream.group && into.takes(stream.group, t))
+      into.appendRow(stream.group, t, values, absent, stale)
+    else into.write(looseRow(t, stream.ids, values, absent, stale))
+  }
+
+  batch({ origin, rows }: Batch): void {
+    const { positions, now, oldest } = this.target
+    for (const { ids, stale } of rows) {
+      this.meet(ids)
+      if (stale) this.meet(stale)
+    }
     if (origin) {
       if (origin.sequence <= positions.durable(origin)) return
       positions.restore({ ...origin, movedAt: now })
     }
-    for (const row of rows) {
-      if (row.t < this.target.oldest) continue
-      if (batchNumber < (this.sealedBelow.get(windowStart(row.t)) ?? 0)) continue
-      this.target.head.write(this.translated(row), this.segment, now)
-    }
-  }
-
-  private translated({ t, ids, values, stale }: Row): Row {
-    this.translate(ids)
-    if (!stale) return { t, ids, values }
-    this.translate(stale)
-    return { t, ids, values, stale }
-  }
-
-  /** In place: the arrays are this replay's own. */
-  private translate(ids: Uint32Array): void {
-    for (let i = 0; i < ids.length; i++) {
-      const id = this.ids[ids[i]!]
-      if (id === undefined) {
-        const path = join(this.target.folder, segmentName(this.segment))
-        throw new Error(`BUG: ${path} names series ${ids[i]} without defining it`)
-      }
-      ids[i] = id
-    }
+    if (!this.into) return
+    for (const row of rows) if (row.t >= oldest) this.into.write(row)
   }
 }

@@ -1,9 +1,9 @@
-import { link, open, readdir, readFile, rename } from 'node:fs/promises'
+import { link, open, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
+import { checksum } from '../bytes.ts'
 import type { Disk } from '../disk.ts'
 import type { StoreLogger } from '../log.ts'
-import { SeriesTableReader } from '../series/series-table.ts'
-import { nextRecord, readSegment, type SegmentVisitor } from './record.ts'
+import { blockHeaderBytes, blockMagic, readBlock, type SegmentVisitor } from './record.ts'
 
 /** File name of a journal segment. */
 export function segmentName(segment: number): string {
@@ -20,6 +20,63 @@ export async function listSegments(folder: string, disk: Disk): Promise<number[]
   return segments.sort((a, b) => a - b)
 }
 
+/** A whole file; large reads, since the start waits for it. */
+export async function readWhole(path: string): Promise<Buffer> {
+  const handle = await open(path, 'r')
+  try {
+    const { size } = await handle.stat()
+    const bytes = Buffer.allocUnsafeSlow(size)
+    let done = 0
+    while (done < size) {
+      const { bytesRead } = await handle.read(bytes, done, size - done, done)
+      if (bytesRead === 0) break
+      done += bytesRead
+    }
+    return bytes.subarray(0, done)
+  } finally {
+    await handle.close()
+  }
+}
+
+/** The payload of the block at `offset`, or undefined when none is whole there. */
+export function blockAt(bytes: Buffer, offset: number): Buffer | undefined {
+  const start = offset + blockHeaderBytes
+  if (start > bytes.length || bytes.readUInt32LE(offset) !== blockMagic) return undefined
+  const length = bytes.readUInt32LE(offset + 4)
+  if (length === 0 || start + length > bytes.length) return undefined
+  const payload = bytes.subarray(start, start + length)
+  return checksum(payload) === bytes.readUInt32LE(offset + 8) ? payload : undefined
+}
+
+/** Bytes that the search for a later block may check, so that a damaged segment cannot hold up the start. */
+const searchBudgetBytes = 2 * 1024 * 1024 * 1024
+
+const magicBytes = Buffer.alloc(4)
+magicBytes.writeUInt32LE(blockMagic)
+
+/** Offset of the first whole block behind `from`, or undefined: then what follows `from` is a torn tail. */
+export function nextBlock(bytes: Buffer, from: number): number | undefined {
+  let budget = searchBudgetBytes
+  for (let offset = from; ; ) {
+    offset = bytes.indexOf(magicBytes, offset + 1)
+    if (offset < 0 || offset + blockHeaderBytes > bytes.length) return undefined
+    const length = bytes.readUInt32LE(offset + 4)
+    if (offset + blockHeaderBytes + length > bytes.length) continue
+    budget -= length
+    if (budget < 0 || blockAt(bytes, offset)) return offset
+  }
+}
+
+/** Feeds the payloads of whole blocks, from the start on, to `found`; returns the offset behind the last of them. */
+export function scanBlocks(bytes: Buffer, found: (payload: Buffer) => void): number {
+  let end = 0
+  for (let payload = blockAt(bytes, 0); payload; payload = blockAt(bytes, end)) {
+    found(payload)
+    end += blockHeaderBytes + payload.length
+  }
+  return end
+}
+
 export interface ReplayedSegment {
   readonly bytes: number
   /** Set when a copy of the damaged file was kept aside: its path. */
@@ -27,8 +84,8 @@ export interface ReplayedSegment {
 }
 
 /**
- * Replays one segment. A torn tail (no whole record follows it, and the segment is the last) is cut. Damage anywhere else ends the
- * segment there, loudly: the whole file stays beside it as `.damaged`.
+ * Replays one segment. A torn tail (no whole block follows it, and the segment is the last) is cut. Damage anywhere else ends the
+ * segment there, loudly: the whole file stays beside it as `.damaged`. Throws BytesError for a checked block that makes no sense.
  */
 export async function replaySegment(
   folder: string,
@@ -38,14 +95,10 @@ export async function replaySegment(
   { disk, logger }: { disk: Disk; logger: StoreLogger },
 ): Promise<ReplayedSegment> {
   const path = join(folder, segmentName(segment))
-  const bytes = await readFile(path)
-  if (bytes.length === 0) {
-    await disk.unlink(path)
-    return { bytes: 0 }
-  }
-  const end = readSegment(bytes, new SeriesTableReader(), visitor)
-  if (end === bytes.length) return { bytes: end }
-  if (isLast && nextRecord(bytes, end) === undefined) {
+  const bytes = await readWhole(path)
+  const end = scanBlocks(bytes, (payload) => readBlock(payload, visitor))
+  if (end === bytes.length && end > 0) return { bytes: end }
+  if (bytes.length === 0 || (isLast && nextBlock(bytes, end) === undefined)) {
     logger.info(
       { path, cutBytes: bytes.length - end, keptBytes: end },
       'torn tail of the journal cut; nothing in it was acknowledged',

@@ -1,181 +1,318 @@
 import { readdir, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Millis } from '../../clock.ts'
 import { BytesError } from '../bytes.ts'
 import type { Disk } from '../disk.ts'
-import type { HeadWindow } from '../head/head.ts'
 import type { StoreLogger } from '../log.ts'
-import type { SeriesIndex } from '../series/series-index.ts'
-import { type Directories, openTrailer, readTable, SealedBlock, TablePositions } from './part.ts'
-import { writeBlock } from './part-writer.ts'
+import type { ColumnSources } from './column-read.ts'
+import { DirectoryCache } from './directories.ts'
+import type { MergeTask } from './merge.ts'
+import { type MergePlan, planMerge } from './merge-plan.ts'
+import { openPart, type Part } from './part.ts'
+import { AsyncFiles } from './part-files.ts'
+import type { PartSource } from './part-source.ts'
+import { PartWorker } from './part-worker-client.ts'
 
-/** Directories of sealed files kept in memory. */
-const cacheBytes = 128 * 1024 * 1024
+/** Unpacked directories kept in memory. */
+const directoryBytes = 24 * 1024 * 1024
 
-export interface BlockFolderOptions {
+export interface PartFolderOptions {
   readonly folder: string
   readonly disk: Disk
   readonly logger: StoreLogger
-  readonly index: SeriesIndex
 }
 
 /** The sealed files of a store. */
-export class BlockFolder {
-  private readonly options: BlockFolderOptions
-  private readonly tables = new Map<string, TablePositions>()
-  private readonly cache = new Map<SealedBlock, Directories>()
-  private cachedBytes = 0
-  private blocks: readonly SealedBlock[] = []
+export class PartFolder {
+  private readonly options: PartFolderOptions
+  private readonly worker = new PartWorker()
+  private readonly files = new AsyncFiles()
+  private parts: readonly Part[] = []
   private nextNumber = 1
+  /** The last of the tasks that write, one at a time. */
+  private writing: Promise<unknown> = Promise.resolve()
+  /** Files with damage that stopped a merge. */
+  private readonly unmergeable = new Set<Part>()
+  private holds = 0
+  private heldBack: (() => void)[] = []
+  private stopped = false
   /** Files and columns found damaged since the start. */
   damaged = 0
+  /** What reads of these files stand on. */
+  readonly sources: ColumnSources
 
-  constructor(options: BlockFolderOptions) {
+  constructor(options: PartFolderOptions) {
     this.options = options
+    this.sources = {
+      files: this.files,
+      directories: new DirectoryCache(directoryBytes),
+      gapBytes: 32 * 1024,
+      damaged: (part, error) => this.reportDamage(part.path, error),
+    }
   }
 
-  /** In the order of sealing. */
-  get all(): readonly SealedBlock[] {
-    return this.blocks
+  /** By ascending order: of equal (series, time) the entry of the later file wins. */
+  get all(): readonly Part[] {
+    return this.parts
   }
 
   get bytes(): number {
-    return this.blocks.reduce((sum, block) => sum + block.bytes, 0)
+    return this.parts.reduce((sum, part) => sum + part.bytes, 0)
   }
 
-  /** Reads the ends of all files and makes their series known; sets damaged files aside, removes unfinished ones. */
+  /** Order of the newest sealed generation; 0 when there is none. */
+  get newestOrder(): number {
+    return this.parts.at(-1)?.order ?? 0
+  }
+
+  /** Time of the first entry; Infinity when there is none. */
+  get minTime(): Millis {
+    return this.parts.reduce((least, part) => Math.min(least, part.minTime), Infinity)
+  }
+
+  /** Time of the last entry; -Infinity when there is none. */
+  get maxTime(): Millis {
+    return this.parts.reduce((most, part) => Math.max(most, part.maxTime), -Infinity)
+  }
+
+  /** Files with entries in [start, end], by ascending order. */
+  overlapping(start: Millis, end: Millis): readonly Part[] {
+    return this.parts.filter((part) => part.minTime <= end && part.maxTime >= start)
+  }
+
+  /** Reads the ends of all files; sets damaged files aside, removes unfinished ones. */
   async open(): Promise<void> {
-    const { folder, disk, logger } = this.options
-    const blocks = []
+    const { folder, disk } = this.options
+    const opened: Part[] = []
     for (const name of await readdir(folder)) {
       const path = join(folder, name)
       if (name.endsWith('.tmp')) await unlink(path)
-      const number = /^-?\d+-(\d+)\.blk/.exec(name)?.[1]
+      const number = /^\d+-(\d+)\.part/.exec(name)?.[1]
       if (number === undefined) continue
       // A file set aside keeps its number taken.
       this.nextNumber = Math.max(this.nextNumber, Number(number) + 1)
-      if (!name.endsWith('.blk')) continue
-      blocks.push({ path, number: Number(number) })
+      if (!name.endsWith('.part')) continue
+      const part = await this.openOrSetAside(path)
+      if (part) opened.push(part)
     }
-    blocks.sort((a, b) => a.number - b.number)
-    const opened: SealedBlock[] = []
-    for (const { path, number } of blocks) {
-      try {
-        opened.push(await this.openBlock(path, number))
-      } catch (error) {
-        if (!(error instanceof BytesError)) throw error
-        this.damaged++
-        await rename(path, `${path}.damaged`)
-        logger.error(
-          { err: error, path },
-          'sealed file is damaged and set aside as .damaged; its samples cannot be read',
-        )
-      }
-    }
-    this.blocks = opened
+    this.replace([], opened)
     await disk.syncFolder(folder)
   }
 
-  private async openBlock(path: string, number: number): Promise<SealedBlock> {
-    const found = await openTrailer(path)
-    let table = this.tables.get(found.trailer.tableHash)
-    if (!table) {
-      const labels = await readTable(path, found.trailer)
-      table = new TablePositions(labels.map((set) => this.options.index.intern(set, true)))
-      this.tables.set(found.trailer.tableHash, table)
-    }
-    return new SealedBlock(path, number, found, table)
+  private async openFile(path: string): Promise<Part> {
+    const { files } = this
+    const bytes = await files.size(path)
+    return openPart(path, { bytes, read: (offset, length) => files.read(path, offset, length) })
   }
 
-  /** Writes a frozen window to a file of its own; the file counts when this resolves. */
-  async seal(window: HeadWindow): Promise<SealedBlock> {
-    const { folder, disk, index } = this.options
-    const number = this.nextNumber++
-    const path = join(folder, `${window.start}-${number}.blk`)
-    const unfinished = `${path}.tmp`
+  private async openOrSetAside(path: string): Promise<Part | undefined> {
     try {
-      const { trailer, bytes, ids } = await writeBlock(unfinished, window, (id) => index.labels(id))
-      await rename(unfinished, path)
-      await disk.syncFolder(folder)
-      let table = this.tables.get(trailer.tableHash)
-      // A table of equal labels may hold other ids when a series was retired and came back.
-      if (!table || table.ids.some((id, i) => id !== ids[i])) table = new TablePositions(ids)
-      this.tables.set(trailer.tableHash, table)
-      const block = new SealedBlock(path, number, { trailer, bytes }, table)
-      this.blocks = [...this.blocks, block]
-      return block
+      return await this.openFile(path)
     } catch (error) {
-      await unlink(unfinished).catch(() => undefined)
-      throw error
-    }
-  }
-
-  /** Unlinks files whose newest entry is older than `before`; returns how many. */
-  async removeOlder(before: number): Promise<number> {
-    const { folder, disk } = this.options
-    const old = this.blocks.filter((block) => block.trailer.maxTime < before)
-    for (const block of old) {
-      block.removed = true
-      this.blocks = this.blocks.filter((other) => other !== block)
-      this.uncache(block)
-      await disk.unlink(block.path)
-    }
-    if (old.length > 0) await disk.syncFolder(folder)
-    const used = new Set(this.blocks.map((block) => block.trailer.tableHash))
-    for (const hash of this.tables.keys()) if (!used.has(hash)) this.tables.delete(hash)
-    return old.length
-  }
-
-  /** Files with entries in [start, end], in the order of sealing. */
-  overlapping(start: number, end: number): readonly SealedBlock[] {
-    return this.blocks.filter(({ trailer }) => trailer.minTime <= end && trailer.maxTime >= start)
-  }
-
-  /** Where the columns of a file lie; undefined when the file was unlinked meanwhile or its directories are damaged (logged, counted). */
-  async directories(block: SealedBlock): Promise<Directories | undefined> {
-    const cached = this.cache.get(block)
-    if (cached) {
-      this.cache.delete(block)
-      this.cache.set(block, cached)
-      return cached
-    }
-    try {
-      const read = await block.directories()
-      this.keep(block, read)
-      return read
-    } catch (error) {
-      if (block.removed) return undefined
       if (!(error instanceof BytesError)) throw error
-      this.reportDamage(block, error)
+      this.damaged++
+      this.files.forget(path)
+      await rename(path, `${path}.damaged`)
+      this.options.logger.error(
+        { err: error, path },
+        'sealed file is damaged and set aside as .damaged; its samples cannot be read',
+      )
       return undefined
     }
   }
 
-  reportDamage(block: SealedBlock, error: Error): void {
-    this.damaged++
-    this.options.logger.error(
-      { err: error, path: block.path },
-      'part of a sealed file is damaged and left out of a query; check the disk',
+  private replace(old: readonly Part[], fresh: readonly Part[]): void {
+    this.parts = [...this.parts.filter((part) => !old.includes(part)), ...fresh].sort(
+      (a, b) => a.order - b.order || a.number - b.number,
     )
   }
 
-  private keep(block: SealedBlock, directories: Directories): void {
-    if (block.removed || this.cache.has(block)) return
-    this.cache.set(block, directories)
-    this.cachedBytes += sizeOf(directories)
-    for (const [oldest] of this.cache) {
-      if (this.cachedBytes <= cacheBytes) break
-      this.uncache(oldest)
+  private inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const done = this.writing.then(task)
+    this.writing = done.catch(() => undefined)
+    return done
+  }
+
+  private newPath(order: number): string {
+    const name = `${String(order).padStart(8, '0')}-${this.nextNumber++}.part`
+    return join(this.options.folder, name)
+  }
+
+  /**
+   * Writes a frozen generation to a file of its own; the file counts, and is durable, when this resolves. Undefined when the
+   * generation holds no entry. Rejects when the disk refuses; nothing is left behind then.
+   */
+  seal(source: PartSource): Promise<Part | undefined> {
+    return this.inTurn(async () => {
+      const path = this.newPath(source.order)
+      const [part] = await this.write([path], async ([unfinished]) =>
+        (await this.worker.seal(source, unfinished!)) ? [path] : [],
+      )
+      return part
+    })
+  }
+
+  /** Writes files under names of their own, then gives those that count their right ones, durably. */
+  private async write(
+    paths: readonly string[],
+    writeFiles: (unfinished: readonly string[]) => Promise<readonly string[]>,
+    old: readonly Part[] = [],
+  ): Promise<Part[]> {
+    const { folder, disk } = this.options
+    const unfinished = paths.map((path) => `${path}.tmp`)
+    const renamed: string[] = []
+    try {
+      for (const path of await writeFiles(unfinished)) {
+        await rename(`${path}.tmp`, path)
+        renamed.push(path)
+      }
+      await disk.syncFolder(folder)
+      const parts = await Promise.all(renamed.map((path) => this.openFile(path)))
+      this.replace(old, parts)
+      return parts
+    } catch (error) {
+      for (const path of renamed) await unlink(path).catch(() => undefined)
+      throw error
+    } finally {
+      for (const path of unfinished) await unlink(path).catch(() => undefined)
     }
   }
 
-  private uncache(block: SealedBlock): void {
-    const cached = this.cache.get(block)
-    if (!cached) return
-    this.cache.delete(block)
-    this.cachedBytes -= sizeOf(cached)
+  /** Merges what has become due by `now`; resolves to the number of merges. Rejects when the disk refuses; nothing is lost. */
+  mergeDue(now: Millis): Promise<number> {
+    return this.mergeWhile({ now, all: false })
   }
-}
 
-function sizeOf(directories: Directories): number {
-  return directories.times.length + directories.columns.length
+  /** Merges everything into one file a day. */
+  async compact(): Promise<void> {
+    await this.mergeWhile({ now: Infinity, all: true })
+  }
+
+  private async mergeWhile(due: { readonly now: Millis; readonly all: boolean }): Promise<number> {
+    for (let merges = 0; ; merges++) {
+      // Sealing gets its turn between two merges.
+      const merged = await this.inTurn(async () => {
+        const plan = this.stopped ? undefined : planMerge(this.parts, due, this.unmergeable)
+        if (plan) await this.merge(plan)
+        return plan !== undefined
+      })
+      if (!merged) return merges
+    }
+  }
+
+  private async merge(plan: MergePlan): Promise<void> {
+    const task = this.taskOf(plan)
+    const files = [...task.outputs, ...task.rests]
+    const unfinished = <T extends { readonly path: string }>(file: T): T => ({
+      ...file,
+      path: `${file.path}.tmp`,
+    })
+    const paths = files.map(({ path }) => path)
+    try {
+      await this.write(
+        paths,
+        async () => {
+          await this.worker.merge({
+            inputs: task.inputs,
+            outputs: task.outputs.map(unfinished),
+            rests: task.rests.map(unfinished),
+          })
+          return paths
+        },
+        plan.inputs,
+      )
+    } catch (error) {
+      if (!(error instanceof BytesError)) throw error
+      for (const part of plan.inputs) this.unmergeable.add(part)
+      this.reportDamage(plan.inputs.map(({ path }) => path).join(', '), error)
+      return
+    }
+    await this.remove(plan.inputs)
+  }
+
+  private taskOf({ inputs, outputs }: MergePlan): MergeTask {
+    const merged = new Set(outputs.flatMap(({ slots }) => slots))
+    return {
+      inputs: inputs.map(({ path }) => path),
+      outputs: outputs.map((output) => ({ ...output, path: this.newPath(output.order) })),
+      rests: inputs.flatMap((part, input) =>
+        part.slots.every(({ start }) => merged.has(start))
+          ? []
+          : [{ input, path: this.newPath(part.order) }],
+      ),
+    }
+  }
+
+  /** Unlinks files whose newest entry is older than `before`; returns how many. */
+  removeOlder(before: Millis): Promise<number> {
+    return this.inTurn(async () => {
+      const old = this.parts.filter((part) => part.maxTime < before)
+      this.replace(old, [])
+      await this.remove(old)
+      return old.length
+    })
+  }
+
+  /** Unlinks files that are not in the list any more; those that a read or a hold keeps go later. */
+  private async remove(parts: readonly Part[]): Promise<void> {
+    const now: Promise<void>[] = []
+    for (const part of parts) {
+      part.removed = true
+      this.unmergeable.delete(part)
+      const isFree = !part.inUse && this.holds === 0
+      const removal = part
+        .whenUnused()
+        .then(() =>
+          this.holds === 0 ? undefined : new Promise<void>((go) => this.heldBack.push(go)),
+        )
+        .then(() => this.unlink(part.path))
+      if (isFree) now.push(removal)
+    }
+    await Promise.all(now)
+    if (now.length > 0) await this.options.disk.syncFolder(this.options.folder)
+  }
+
+  private async unlink(path: string): Promise<void> {
+    this.files.forget(path)
+    try {
+      await this.options.disk.unlink(path)
+    } catch (error) {
+      this.options.logger.warn(
+        { err: error, path },
+        'sealed file that is not needed any more cannot be removed; remove it by hand',
+      )
+    }
+  }
+
+  /** Keeps every file in place until the returned function is called: for copies. */
+  hold(): () => void {
+    this.holds++
+    let isHeld = true
+    return () => {
+      if (!isHeld) return
+      isHeld = false
+      this.holds--
+      if (this.holds > 0) return
+      const go = this.heldBack
+      this.heldBack = []
+      for (const one of go) one()
+    }
+  }
+
+  /** Logs and counts damage met while reading a file. */
+  reportDamage(path: string, error: Error): void {
+    this.damaged++
+    this.options.logger.error(
+      { err: error, path },
+      'part of a sealed file is damaged and left out; check the disk',
+    )
+  }
+
+  /** Ends when the present write is done; begins no further one. */
+  async close(): Promise<void> {
+    this.stopped = true
+    await this.writing
+    await this.worker.close()
+    await this.files.close()
+  }
 }

@@ -1,179 +1,246 @@
-import { type FileHandle, open } from 'node:fs/promises'
-import { promisify } from 'node:util'
-import { deflateRaw } from 'node:zlib'
+import { closeSync, fdatasyncSync, fsyncSync, openSync, writeSync } from 'node:fs'
 import { ByteWriter, checksum } from '../bytes.ts'
-import type { HeadWindow } from '../head/head.ts'
-import { Pause } from '../pause.ts'
-import type { Labels } from '../reader.ts'
-import { SeriesTableWriter } from '../series/series-table.ts'
 import type { SeriesId } from '../writer.ts'
-import { writeColumn } from './column-codec.ts'
+import { chunkNumbers, writeChunk } from './column-codec.ts'
 import {
-  blockMagic,
-  type Extent,
-  noTimes,
-  type Trailer,
-  tableHash,
-  writeColumnEntry,
-  writeTimeEntry,
+  blockSeries,
+  type Level,
+  type MarkSpan,
+  type PlacedChunk,
+  partMagic,
+  type Slot,
+  type TimeChunk,
+  writeDirectory,
+  writeIndex,
   writeTrailer,
 } from './part-format.ts'
 
-const deflate = promisify(deflateRaw)
-const flushBytes = 512 * 1024
+const flushBytes = 1024 * 1024
 
-export interface WrittenBlock {
-  readonly trailer: Trailer
-  readonly bytes: number
-  /** Series in table order. */
-  readonly ids: readonly SeriesId[]
+interface PlacedSeries {
+  readonly id: SeriesId
+  readonly chunks: PlacedChunk[]
 }
 
-/** Writes a frozen window to a new file and makes the file durable; leaves the event loop every few milliseconds. */
-export async function writeBlock(
-  path: string,
-  window: HeadWindow,
-  labels: (id: SeriesId) => Labels,
-): Promise<WrittenBlock> {
-  const handle = await open(path, 'w')
-  try {
-    const block = new BlockWriter(handle, window)
-    const ids = window.ids()
-    const { trailer, bytes } = await block.write(ids, labels)
-    await handle.sync()
-    return { trailer, bytes, ids }
-  } finally {
-    await handle.close()
-  }
+interface PlacedBlock {
+  readonly firstId: SeriesId
+  readonly offset: number
+  readonly crc: number
 }
 
-class BlockWriter {
-  private readonly handle: FileHandle
-  private readonly window: HeadWindow
+/** Writes one part file, slot after slot and in each slot series after series. Waits for the disk: for worker threads only. */
+export class PartWriter {
+  private readonly descriptor: number
+  private readonly order: number
+  private readonly level: Level
   private readonly out = new ByteWriter(flushBytes * 2)
-  private readonly times = new ByteWriter()
-  private readonly columns = new ByteWriter()
-  private readonly timeColumns = new Map<string, number>()
-  private readonly scratch = new ByteWriter()
+  private readonly slots: Slot[] = []
   private flushed = 0
-  private lastTimes: Float64Array = new Float64Array(0)
-  private lastTimeColumn = noTimes
-  private minTime = Infinity
-  private maxTime = -Infinity
-  private samples = 0
+  private slot: SlotWriter | undefined
 
-  constructor(handle: FileHandle, window: HeadWindow) {
-    this.handle = handle
-    this.window = window
+  /** Makes the file; throws when it exists. */
+  constructor(path: string, order: number, level: Level) {
+    this.descriptor = openSync(path, 'wx')
+    this.order = order
+    this.level = level
+    this.out.raw(partMagic)
   }
 
-  async write(
-    ids: readonly SeriesId[],
-    labels: (id: SeriesId) => Labels,
-  ): Promise<{ trailer: Trailer; bytes: number }> {
-    const pause = new Pause()
-    this.out.raw(blockMagic)
-    for (const id of ids) {
-      this.column(id)
-      if (this.out.length >= flushBytes) await this.flush()
-      if (pause.due) await pause.take()
-    }
-    const timeDirectory = await this.part(this.times.bytes())
-    const columnDirectory = await this.part(this.columns.bytes())
-    const table = await seriesTable(ids, labels, pause)
-    const tableExtent = await this.part(await deflate(table, { level: 1 }))
-    const trailer: Trailer = {
-      windowStart: this.window.start,
-      sealedBelow: this.window.sealedBelow,
-      minTime: this.minTime,
-      maxTime: this.maxTime,
-      samples: this.samples,
-      series: ids.length,
-      timeDirectory,
-      columnDirectory,
-      table: tableExtent,
-      tableHash: tableHash(table),
-    }
-    writeTrailer(this.out, trailer)
-    await this.flush()
-    return { trailer, bytes: this.flushed }
+  /** Slots must come with ascending starts. */
+  beginSlot(start: number): SlotWriter {
+    this.endSlot()
+    this.slot = new SlotWriter(start, this.flushed + this.out.length, this)
+    return this.slot
   }
 
-  private async flush(): Promise<void> {
+  private endSlot(): void {
+    const slot = this.slot?.end()
+    if (slot) this.slots.push(slot)
+    this.slot = undefined
+  }
+
+  /** Copies a slot of another file, given in pieces. */
+  copySlot(slot: Slot, pieces: Iterable<Uint8Array>): void {
+    this.endSlot()
+    this.slots.push({ ...slot, offset: this.flushed + this.out.length })
+    for (const piece of pieces) this.put(piece)
+  }
+
+  put(bytes: Uint8Array): void {
+    this.out.raw(bytes)
+    if (this.out.length >= flushBytes) this.flush()
+  }
+
+  private flush(): void {
     const bytes = this.out.bytes()
-    for (let at = 0; at < bytes.length; ) at += (await this.handle.write(bytes, at)).bytesWritten
+    for (let at = 0; at < bytes.length; ) at += writeSync(this.descriptor, bytes, at)
     this.flushed += bytes.length
     this.out.length = 0
     // In small portions, so that the journal's fdatasync never queues behind a large one.
-    await this.handle.datasync()
+    fdatasyncSync(this.descriptor)
   }
 
-  private async part(bytes: Uint8Array): Promise<Extent> {
-    await this.flush()
-    const extent = this.extent(bytes)
-    this.out.raw(bytes)
-    await this.flush()
-    return extent
+  /** Makes the file whole and durable; false when it holds no entry. */
+  finish(): boolean {
+    this.endSlot()
+    const { slots } = this
+    const indexOffset = this.flushed + this.out.length
+    const index = new ByteWriter()
+    writeIndex(index, slots)
+    this.out.raw(index.bytes())
+    writeTrailer(this.out, {
+      order: this.order,
+      level: this.level,
+      minTime: slots.reduce((least, slot) => Math.min(least, slot.minTime), Infinity),
+      maxTime: slots.reduce((most, slot) => Math.max(most, slot.maxTime), -Infinity),
+      samples: slots.reduce((sum, slot) => sum + slot.samples, 0),
+      indexOffset,
+      indexLength: index.length,
+      indexCrc: checksum(index.bytes()),
+    })
+    this.flush()
+    fsyncSync(this.descriptor)
+    return slots.length > 0
   }
 
-  private extent(bytes: Uint8Array): Extent {
-    return { offset: this.flushed + this.out.length, length: bytes.length, crc: checksum(bytes) }
+  close(): void {
+    closeSync(this.descriptor)
+  }
+}
+
+/** Writes one slot. Series come with ascending ids, each as `beginSeries` and its chunks in order of time. */
+export class SlotWriter {
+  private readonly start: number
+  private readonly offset: number
+  private readonly file: PartWriter
+  private length = 0
+  private readonly times = new ByteWriter()
+  private readonly columns = new ByteWriter(64 * 1024)
+  private readonly directories = new ByteWriter()
+  private readonly scratch = new ByteWriter()
+  private readonly distances = new Float64Array(chunkNumbers)
+  private readonly known = new Map<string, TimeChunk>()
+  private readonly blocks: PlacedBlock[] = []
+  private readonly runs: number[] = []
+  private region: PlacedSeries[] = []
+  private chunks: PlacedChunk[] = []
+  private series = 0
+  private samples = 0
+  private minTime = Infinity
+  private maxTime = -Infinity
+
+  constructor(start: number, offset: number, file: PartWriter) {
+    this.start = start
+    this.offset = offset
+    this.file = file
   }
 
-  private column(id: SeriesId): void {
-    const { times, values, staleTimes } = this.window.entries(id)!
-    const timeColumn = times.length === 0 ? noTimes : this.timeColumn(times)
-    this.scratch.length = 0
-    this.scratch.varint(staleTimes.length)
-    writeColumn(this.scratch, staleTimes)
-    writeColumn(this.scratch, values)
-    const minTime = Math.min(times[0] ?? Infinity, staleTimes[0] ?? Infinity)
-    const maxTime = Math.max(times.at(-1) ?? -Infinity, staleTimes.at(-1) ?? -Infinity)
-    const bytes = this.scratch.bytes()
-    const entry = { ...this.extent(bytes), timeColumn, minTime, maxTime, samples: times.length }
-    writeColumnEntry(this.columns, entry, this.window.start)
-    this.out.raw(bytes)
-    this.minTime = Math.min(this.minTime, minTime)
-    this.maxTime = Math.max(this.maxTime, maxTime)
-    this.samples += times.length
+  beginSeries(id: SeriesId): void {
+    if (this.region.length === blockSeries) this.endRegion()
+    this.chunks = []
+    this.region.push({ id, chunks: this.chunks })
+    this.series++
+    if (this.runs.at(-1) === id) this.runs[this.runs.length - 1] = id + 1
+    else this.runs.push(id, id + 1)
   }
 
-  /** Number of the time column with these times; most series share one with the series before. */
-  private timeColumn(times: Float64Array): number {
-    if (sameNumbers(times, this.lastTimes)) return this.lastTimeColumn
-    this.scratch.length = 0
-    writeColumn(this.scratch, times)
-    const bytes = this.scratch.bytes()
-    const key = `${times.length}:${bytes.toString('latin1')}`
-    let number = this.timeColumns.get(key)
-    if (number === undefined) {
-      number = this.timeColumns.size
-      this.timeColumns.set(key, number)
-      writeTimeEntry(this.times, this.extent(bytes))
-      this.out.raw(bytes)
+  /** Places `count` (at most chunkNumbers) times from `times[from]` on; equal ones are placed once. */
+  timeChunk(times: Float64Array, from: number, count: number): TimeChunk {
+    const { scratch, distances, start } = this
+    for (let i = 0; i < count; i++) distances[i] = times[from + i]! - start
+    scratch.length = 0
+    writeChunk(scratch, distances, 0, count)
+    return this.packedTimes(scratch.bytes(), count, times[from]!, times[from + count - 1]!)
+  }
+
+  /** As `timeChunk`, for times packed already. */
+  packedTimes(bytes: Buffer, count: number, minTime: number, maxTime: number): TimeChunk {
+    const key = `${count}:${bytes.toString('latin1')}`
+    let placed = this.known.get(key)
+    if (!placed) {
+      const offset = this.length + this.times.length
+      placed = { offset, length: bytes.length, crc: checksum(bytes), count, minTime, maxTime }
+      this.known.set(key, placed)
+      this.times.raw(bytes)
     }
-    this.lastTimes = times
-    this.lastTimeColumn = number
-    return number
+    return placed
   }
-}
 
-function sameNumbers(a: Float64Array, b: Float64Array): boolean {
-  if (a.length !== b.length) return false
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
-  return true
-}
-
-async function seriesTable(
-  ids: readonly SeriesId[],
-  labels: (id: SeriesId) => Labels,
-  pause: Pause,
-): Promise<Buffer> {
-  const writer = new ByteWriter(64 * 1024)
-  const table = new SeriesTableWriter()
-  for (const id of ids) {
-    table.write(writer, labels(id))
-    if (pause.due) await pause.take()
+  /** Adds a chunk: as many values from `values[from]` on as `time` has times, and marks. */
+  chunk(
+    time: TimeChunk | undefined,
+    values: Float64Array,
+    from: number,
+    marks: Float64Array | undefined,
+  ): void {
+    const { columns } = this
+    const at = columns.length
+    const span = marks && marks.length > 0 ? this.marks(marks) : undefined
+    if (time) writeChunk(columns, values, from, time.count)
+    this.place(time, columns.buffer.subarray(at, columns.length), span)
   }
-  return writer.bytes()
+
+  /** Adds a chunk packed already. */
+  packedChunk(time: TimeChunk | undefined, bytes: Buffer, marks: MarkSpan | undefined): void {
+    this.columns.raw(bytes)
+    this.place(time, bytes, marks)
+  }
+
+  private marks(marks: Float64Array): MarkSpan {
+    const { columns } = this
+    columns.varint(marks.length)
+    let last = this.start
+    for (const t of marks) {
+      columns.varint(t - last)
+      last = t
+    }
+    return { minTime: marks[0]!, maxTime: marks.at(-1)! }
+  }
+
+  private place(time: TimeChunk | undefined, bytes: Uint8Array, marks: MarkSpan | undefined): void {
+    this.chunks.push({ time, length: bytes.length, crc: checksum(bytes), marks })
+    for (const span of [time, marks]) {
+      if (!span) continue
+      if (span.minTime < this.minTime) this.minTime = span.minTime
+      if (span.maxTime > this.maxTime) this.maxTime = span.maxTime
+    }
+    this.samples += time?.count ?? 0
+  }
+
+  private endRegion(): void {
+    const { times, columns, directories } = this
+    const at = directories.length
+    writeDirectory(directories, this.start, this.length + times.length, this.region)
+    const crc = checksum(directories.buffer.subarray(at, directories.length))
+    this.blocks.push({ firstId: this.region[0]!.id, offset: at, crc })
+    this.length += times.length + columns.length
+    this.file.put(times.bytes())
+    this.file.put(columns.bytes())
+    times.length = 0
+    columns.length = 0
+    this.region = []
+  }
+
+  /** What the index tells of the slot; undefined when it is empty. */
+  end(): Slot | undefined {
+    if (this.region.length > 0) this.endRegion()
+    if (this.series === 0) return undefined
+    const { blocks, directories } = this
+    const offsets = blocks.map(({ offset }) => this.length + offset)
+    this.length += directories.length
+    this.file.put(directories.bytes())
+    return {
+      start: this.start,
+      offset: this.offset,
+      length: this.length,
+      minTime: this.minTime,
+      maxTime: this.maxTime,
+      samples: this.samples,
+      series: this.series,
+      runs: Uint32Array.from(this.runs),
+      firstIds: Uint32Array.from(blocks, ({ firstId }) => firstId),
+      blockOffsets: Float64Array.from([...offsets, this.length]),
+      blockCrcs: Uint32Array.from(blocks, ({ crc }) => crc),
+    }
+  }
 }

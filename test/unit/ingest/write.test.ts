@@ -2,17 +2,16 @@ import { deepStrictEqual } from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
 import { CallwardError } from '../../../server/errors.ts'
-import { parseLines, precisionOf } from '../../../server/ingest/influx-line.ts'
-import { decodeRemoteWrite, decodeWriteRequest } from '../../../server/ingest/remote-write.ts'
+import { parseLines, precisionOf, writtenLines } from '../../../server/ingest/influx-line.ts'
+import { LabelCache } from '../../../server/ingest/label-cache.ts'
+import { type RemoteWrite, RemoteWriteDecoder } from '../../../server/ingest/remote-write.ts'
+import { SampleColumns, type Written } from '../../../server/ingest/sample-columns.ts'
 import { decodeSnappy } from '../../../server/ingest/snappy.ts'
-import {
-  droppedSentence,
-  prepareWrite,
-  type WrittenSeries,
-  writeLimits,
-} from '../../../server/ingest/write-batch.ts'
+import { droppedSentence, prepareWrite, writeLimits } from '../../../server/ingest/write-batch.ts'
 import { WriteRefused } from '../../../server/ingest/write-refused.ts'
 import { createMemoryStore } from '../../../server/store/memory-store.ts'
+import type { Labels } from '../../../server/store/reader.ts'
+import type { StoreWriter } from '../../../server/store/writer.ts'
 import {
   block,
   double,
@@ -116,9 +115,44 @@ const sentSeries: fc.Arbitrary<SentSeries> = record({
   ),
 })
 
+interface WrittenSample {
+  readonly t: number
+  readonly value: number
+  readonly stale: boolean
+}
+
+/** Ids for label sets as they are, empty values included. */
+function naming() {
+  const known: Labels[] = []
+  const ids = new Map<string, number>()
+  const intern = (labels: Labels) => {
+    const key = JSON.stringify(labels)
+    const id = ids.get(key) ?? known.push(labels) - 1
+    ids.set(key, id)
+    return id
+  }
+  return { known, intern }
+}
+
+const names = naming()
+const decoder = new RemoteWriteDecoder(names.intern)
+const decodeRemoteWrite = (body: Buffer) => decoder.decode(body)
+const decodeWriteRequest = (bytes: Buffer) => decoder.decodeMessage(bytes)
+
+/** What was decoded as objects. */
+function seriesOf(written: Written): { labels: Labels; samples: WrittenSample[] }[] {
+  const { times, values, marks, ends } = written.samples
+  return Array.from({ length: written.series }, (_, series) => {
+    const samples: WrittenSample[] = []
+    for (let i = series === 0 ? 0 : ends[series - 1]!; i < ends[series]!; i++)
+      samples.push({ t: times[i]!, value: values[i]!, stale: marks[i] === 1 })
+    return { labels: names.known[written.id(series)]!, samples }
+  })
+}
+
 /** Decoded series in the shape they were sent in. */
-function asSent(series: readonly WrittenSeries[]): SentSeries[] {
-  return series.map(({ labels, samples }) => ({
+function asSent(written: Written): SentSeries[] {
+  return seriesOf(written).map(({ labels, samples }) => ({
     labels: Object.entries(labels).sort(([a], [b]) =>
       Buffer.compare(Buffer.from(a), Buffer.from(b)),
     ),
@@ -126,10 +160,28 @@ function asSent(series: readonly WrittenSeries[]): SentSeries[] {
   }))
 }
 
+/** Series as a decoder gives them. */
+function writtenOf(
+  series: readonly { labels: Labels; samples: readonly WrittenSample[] }[],
+  intern: StoreWriter['intern'],
+): Written {
+  const samples = new SampleColumns()
+  for (const one of series) {
+    for (const { t, value, stale } of one.samples) samples.push(t, value, stale)
+    samples.endSeries()
+  }
+  return {
+    samples,
+    series: series.length,
+    id: (index) => intern(series[index]!.labels),
+    instance: (index) => series[index]!.labels['instance'],
+  }
+}
+
 t.test('a write request comes out as it was sent', async (t) => {
   fc.assert(
     fc.property(fc.array(sentSeries, { maxLength: 6 }), (series) => {
-      deepStrictEqual(asSent(decodeRemoteWrite(remoteWriteBody(series)).series), series)
+      deepStrictEqual(asSent(decodeRemoteWrite(remoteWriteBody(series))), series)
     }),
     { numRuns: 300 },
   )
@@ -148,12 +200,12 @@ t.test('a write request comes out as it was sent', async (t) => {
       ]),
     ),
   )
-  t.strictSame(other.series[0]?.samples, [{ t: 5, value: Number.NaN, stale: false }])
+  t.strictSame(seriesOf(other)[0]?.samples, [{ t: 5, value: Number.NaN, stale: false }])
   t.same(other.ignored, { metadata: 0, exemplars: 1, histograms: 1 })
   const bits = (hex: string) => {
     const value = Buffer.concat([Buffer.from([9]), Buffer.from(hex, 'hex').reverse()])
     const name = block(1, Buffer.concat([block(1, '__name__'), block(2, 'm')]))
-    const [one] = decodeWriteRequest(block(1, Buffer.concat([name, block(2, value)]))).series
+    const [one] = seriesOf(decodeWriteRequest(block(1, Buffer.concat([name, block(2, value)]))))
     return one?.samples[0]
   }
   t.strictSame(bits('7ff0000000000002'), { t: 0, value: Number.NaN, stale: true })
@@ -165,10 +217,9 @@ t.test('a write request comes out as it was sent', async (t) => {
   ])
     t.strictSame(bits(nan), { t: 0, value: Number.NaN, stale: false }, nan)
   t.strictSame(bits('7ff0000000000000'), { t: 0, value: Number.POSITIVE_INFINITY, stale: false })
-  t.same(decodeWriteRequest(Buffer.concat([block(3, 'x'), block(3, 'y')])), {
-    series: [],
-    ignored: { metadata: 2, exemplars: 0, histograms: 0 },
-  })
+  const bare = decodeWriteRequest(Buffer.concat([block(3, 'x'), block(3, 'y')]))
+  t.same(seriesOf(bare), [])
+  t.same(bare.ignored, { metadata: 2, exemplars: 0, histograms: 0 })
 })
 
 t.test('write requests that are refused', async (t) => {
@@ -200,7 +251,7 @@ t.test('write requests that are refused', async (t) => {
   const bad = block(1, Buffer.concat([block(1, '__name__'), block(2, Buffer.from([0xff]))]))
   refused(block(1, bad), 'malformed', /not UTF-8/)
   t.equal(
-    decodeWriteRequest(labels(['__name__', '\ufffd'])).series[0]?.labels['__name__'],
+    seriesOf(decodeWriteRequest(labels(['__name__', '\ufffd'])))[0]?.labels['__name__'],
     '\ufffd',
     'the replacement character itself is text',
   )
@@ -229,6 +280,81 @@ t.test('write requests that are refused', async (t) => {
   refused(block(1, Buffer.concat([header, full])), 'too_large', /more than 100000 samples/)
 })
 
+t.test('a series is told by the bytes of its labels', async (t) => {
+  const { known, intern } = naming()
+  let interned = 0
+  const counted = (labels: Labels) => {
+    interned++
+    return intern(labels)
+  }
+  const cache = new LabelCache(20_000)
+  const caching = new RemoteWriteDecoder(counted, cache)
+  const hosts = Array.from({ length: 300 }, (_, host) => ({
+    labels: [
+      ['__name__', 'm'],
+      ['instance', `pbx-${host}`],
+      ['job', 'x'.repeat(host % 7)],
+    ] as [string, string][],
+    samples: [{ t: now, value: host }],
+  }))
+  const send = (series: readonly SentSeries[]) => {
+    const { batch, instances } = prepareWrite(
+      caching.decodeMessage(encodeWriteRequest(series)),
+      now,
+    )
+    return { rows: batch.rows, instances }
+  }
+  const check = (series: readonly SentSeries[], what: string) => {
+    const { rows, instances } = send(series)
+    for (const { t, ids, values } of rows)
+      for (const [index, id] of ids.entries()) {
+        const sent = series.find((one) =>
+          one.samples.some((sample) => sample.t === t && sample.value === values[index]),
+        )
+        t0.same(known[id], Object.fromEntries(sent?.labels ?? []), what)
+      }
+    t0.equal(instances.size, series.length)
+  }
+  const t0 = t
+  check(hosts, 'at first')
+  t.equal(interned, 300)
+  check(hosts, 'again, by hash')
+  check(hosts, 'again, in the order known')
+  check([...hosts].reverse(), 'in another order')
+  t.equal(interned, 300, 'known series are not interned again')
+  // One label more than what was expected next, and one less.
+  const longer = { ...hosts[1]!, labels: [...hosts[1]!.labels, ['z', '1'] as [string, string]] }
+  const shorter = { ...hosts[2]!, labels: hosts[2]!.labels.slice(0, 2) }
+  check([hosts[0]!, longer, shorter, hosts[3]!], 'near misses')
+  t.equal(interned, 302)
+  // Labels around the sample: the same series in other bytes.
+  const [name, instance, job] = hosts[5]!.labels.map(([label, value]) =>
+    block(1, Buffer.concat([block(1, label), block(2, value)])),
+  )
+  const sample = block(2, Buffer.concat([double(1, 5), whole(2, now)]))
+  for (const pieces of [
+    [name!, sample, instance!, job!],
+    [sample, name!, instance!, job!],
+    [name!, instance!, sample, job!],
+  ]) {
+    const written = caching.decodeMessage(block(1, Buffer.concat(pieces)))
+    t.same(known[written.id(0)], Object.fromEntries(hosts[5]!.labels))
+  }
+  const many = Array.from({ length: 2000 }, (_, host) => ({
+    labels: [
+      ['__name__', 'n'],
+      ['instance', `sbc-${host}`],
+    ] as [string, string][],
+    samples: [{ t: now, value: host }],
+  }))
+  for (let round = 0; round < 4; round++) {
+    for (let from = 0; from < many.length; from += 500)
+      check(many.slice(from, from + 500), 'more than fit')
+    t.ok(cache.bytes <= 20_000, `${cache.bytes} bytes are held`)
+  }
+  check(hosts.slice(0, 3), 'after it began anew')
+})
+
 /** Changes, cuts and repeats bytes. */
 function mutated(bytes: Buffer, changes: readonly (readonly [number, number, number])[]): Buffer {
   let result = Buffer.from(bytes)
@@ -247,13 +373,14 @@ const changes = fc.array(fc.tuple(fc.nat(3), fc.nat(), fc.nat(255)), { minLength
 
 t.test('any bytes give samples or a refusal', async (t) => {
   let refusals = 0
-  const check = (result: ReturnType<typeof decodeWriteRequest> | WriteRefused) => {
+  const check = (result: RemoteWrite | WriteRefused) => {
     if (result instanceof WriteRefused) {
       refusals++
       if (/[\n\r]/.test(result.message)) throw new Error('a refusal of several lines')
       return
     }
-    for (const { labels, samples } of result.series) {
+    const decoded = seriesOf(result)
+    for (const { labels, samples } of decoded) {
       if (!labels['__name__']) throw new Error('a series without a name')
       for (const sample of samples)
         if (!Number.isInteger(sample.t) || typeof sample.value !== 'number')
@@ -261,7 +388,7 @@ t.test('any bytes give samples or a refusal', async (t) => {
     }
     // What was decoded can be stored, whatever its times are.
     const store = createMemoryStore()
-    void store.append(prepareWrite(result.series, store.intern, now).batch)
+    void store.append(prepareWrite(writtenOf(decoded, store.intern), now).batch)
   }
   fc.assert(
     fc.property(fc.array(sentSeries, { minLength: 1, maxLength: 4 }), changes, (series, edits) => {
@@ -291,17 +418,19 @@ t.test('rows of a batch', async (t) => {
     })),
   })
   const write = prepareWrite(
-    [
-      series('a', 'one', [now, 1], [now - 1000, 2]),
-      series('b', 'two', [now, 'stale'], [now + 3_600_000, 3], [now + 3_600_001, 4]),
-      series('c', 'late', [now - 60_001, 5]),
-      series('d', 'future', [now + 7_200_000, 6], [-1, 7]),
-      {
-        labels: { __name__: 'e', x: 'y'.repeat(70_000) },
-        samples: [{ t: now, value: 1, stale: false }],
-      },
-    ],
-    store.intern,
+    writtenOf(
+      [
+        series('a', 'one', [now, 1], [now - 1000, 2]),
+        series('b', 'two', [now, 'stale'], [now + 3_600_000, 3], [now + 3_600_001, 4]),
+        series('c', 'late', [now - 60_001, 5]),
+        series('d', 'future', [now + 7_200_000, 6], [-1, 7]),
+        {
+          labels: { __name__: 'e', x: 'y'.repeat(70_000) },
+          samples: [{ t: now, value: 1, stale: false }],
+        },
+      ],
+      store.intern,
+    ),
     now,
   )
   const { batch, samples, dropped, instances } = write
@@ -332,23 +461,21 @@ t.test('rows of a batch', async (t) => {
   t.match(droppedSentence(dropped), /^2 samples not stored: more than 1 h ahead.*1 samples not/)
 
   const hosts = Array.from({ length: 1500 }, (_, i) => series('a', `host-${i}`, [now, 1]))
-  t.equal(prepareWrite(hosts, store.intern, now).instances.size, 1000)
+  t.equal(prepareWrite(writtenOf(hosts, store.intern), now).instances.size, 1000)
   t.throws(
     () =>
       prepareWrite(
-        hosts,
-        () => {
+        writtenOf(hosts, () => {
           throw new Error('BUG: not an error for the sender')
-        },
+        }),
         now,
       ),
     /BUG/,
   )
   const full = prepareWrite(
-    hosts,
-    () => {
+    writtenOf(hosts, () => {
       throw new CallwardError('unprocessable', 'The store is full.')
-    },
+    }),
     now,
   )
   t.equal(full.samples, 0)
@@ -358,11 +485,11 @@ t.test('rows of a batch', async (t) => {
 /** `name{labels} value @time` of every sample. */
 function written(text: string, precision = 'ms'): string[] {
   const lines = parseLines(text, precisionOf(precision), now)
-  return lines.series.map(({ labels: { __name__, ...rest }, samples }) => {
+  return lines.labels.map(({ __name__, ...rest }, index) => {
     const tags = Object.entries(rest).map(([name, value]) => `${name}=${value}`)
-    const [sample] = samples
-    const time = sample!.t === now ? 'now' : sample!.t
-    return `${__name__}{${tags.join(',')}} ${sample!.value} @${time}`
+    const t = lines.samples.times[index]!
+    const time = t === now ? 'now' : t
+    return `${__name__}{${tags.join(',')}} ${lines.samples.values[index]} @${time}`
   })
 }
 
@@ -397,7 +524,7 @@ t.test('lines and what they give', async (t) => {
 
   const at = (time: string, precision: string | undefined, t0: number) =>
     t.equal(
-      parseLines(`a value=1 ${time}`, precisionOf(precision), now).series[0]?.samples[0]?.t,
+      parseLines(`a value=1 ${time}`, precisionOf(precision), now).samples.times[0],
       t0,
       `${time} ${precision}`,
     )
@@ -420,10 +547,10 @@ t.test('lines and what they give', async (t) => {
 
 t.test('lines that are left out', async (t) => {
   const fault = (text: string, reason: RegExp, line = 1) => {
-    const { firstFault, faults, series } = parseLines(`${text}\ngood value=1`, 'ns', now)
+    const { firstFault, faults, labels } = parseLines(`${text}\ngood value=1`, 'ns', now)
     t.match(firstFault, { line, reason }, text)
     t.equal(faults, 1, text)
-    t.equal(series.at(-1)?.labels['__name__'], 'good', 'the next line is kept')
+    t.equal(labels.at(-1)?.['__name__'], 'good', 'the next line is kept')
   }
   fault('a', /no fields/)
   fault('a,b=c', /no fields/)
@@ -468,7 +595,7 @@ t.test('lines that are left out', async (t) => {
 
   const mixed = parseLines('a s="1",value=1\nb s="2",value=x\nc,d value=1\ne value=2', 'ns', now)
   t.match(mixed, { faults: 2, firstFault: { line: 2 }, textFields: 1 })
-  t.equal(mixed.series.length, 2)
+  t.equal(mixed.labels.length, 2)
   const other = refusal(() => parseLines('{"json":1}\n'.repeat(10_001), 'ns', now))
   t.match(other, { reason: 'malformed', message: /^line 1: .*10001 lines are faulty/ })
   const large = refusal(() => parseLines('a value=1\n'.repeat(writeLimits.samples + 1), 'ns', now))
@@ -503,10 +630,10 @@ t.test('any text gives samples, faulty lines or a refusal', async (t) => {
   const plain = (text: string) => text.replace(/[ ,=]/g, '_')
   fc.assert(
     fc.property(fc.array(point, { maxLength: 5 }), (points) => {
-      const { series, faults } = parseLines(points.map(lineOf).join('\n'), 'ms', now)
-      deepStrictEqual(faults, 0)
+      const lines = parseLines(points.map(lineOf).join('\n'), 'ms', now)
+      deepStrictEqual(lines.faults, 0)
       deepStrictEqual(
-        series,
+        seriesOf(writtenLines(lines, names.intern)),
         points.flatMap(({ measurement, tags, fields, t }) =>
           fields.map(([field, value]) => ({
             labels: {
@@ -525,12 +652,13 @@ t.test('any text gives samples, faulty lines or a refusal', async (t) => {
   const check = (text: string) => {
     const result = outcome(() => parseLines(text, 'ns', now))
     if (result instanceof WriteRefused) return
-    seen.kept += result.series.length
+    seen.kept += result.labels.length
     seen.faults += result.faults
     const ends = text.split('\n').length
     if (result.faults > ends) throw new Error('more faults than lines')
     if ((result.firstFault?.line ?? 0) > ends) throw new Error('a line that is not there')
-    for (const { labels, samples } of result.series) {
+    const decoded = seriesOf(writtenLines(result, names.intern))
+    for (const { labels, samples } of decoded) {
       const { __name__: name = '', ...tags } = labels
       if (!/^[a-zA-Z_:][a-zA-Z0-9_:]*$/.test(name)) throw new Error(`name ${name}`)
       for (const [tag, value] of Object.entries(tags))
@@ -539,7 +667,7 @@ t.test('any text gives samples, faulty lines or a refusal', async (t) => {
       if (!Number.isInteger(samples[0]?.t)) throw new Error('no time')
     }
     const store = createMemoryStore()
-    void store.append(prepareWrite(result.series, store.intern, now).batch)
+    void store.append(prepareWrite(writtenOf(decoded, store.intern), now).batch)
   }
   const piece = fc.constantFrom(
     ...[

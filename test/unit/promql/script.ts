@@ -16,6 +16,9 @@ export interface ScriptStore {
   readonly reader: StoreReader
   add(labels: Labels, time: number, value: number): void | Promise<void>
   addStale(labels: Labels, time: number): void | Promise<void>
+  /** Called after each `load`. */
+  loaded?(): Promise<void>
+  close?(): Promise<void>
 }
 
 export interface CaseResult {
@@ -240,19 +243,21 @@ async function fill(store: ScriptStore, { series, step }: LoadCommand): Promise<
       else if (point === 'stale') await store.addStale(labels, index * step)
     }
   }
+  await store.loaded?.()
 }
 
 /** Runs a script against the engine as Prometheus's own tests set it up; `clear` asks for a new store. */
 export async function runScript(
   script: string,
-  newStore: () => ScriptStore,
+  newStore: () => ScriptStore | Promise<ScriptStore>,
 ): Promise<readonly CaseResult[]> {
   const results: CaseResult[] = []
-  let store = newStore()
+  let store = await newStore()
   let native = false
   for (const command of parseScript(script)) {
     if (command.kind === 'clear') {
-      store = newStore()
+      await store.close?.()
+      store = await newStore()
       native = false
     } else if (command.kind === 'load') {
       native ||= command.native || hasNative(command.series)
@@ -270,5 +275,6 @@ export async function runScript(
       results.push({ line, query, fault, native: native || hasNative(command.series) })
     }
   }
+  await store.close?.()
   return results
 }

@@ -4,6 +4,7 @@ import { CallwardError } from '../../../server/errors.ts'
 import type { Labels, Matcher } from '../../../server/store/reader.ts'
 import { compileMatcher, labelKey } from '../../../server/store/series/labels.ts'
 import { compilePattern, literalAlternatives } from '../../../server/store/series/pattern.ts'
+import { intersect } from '../../../server/store/series/postings.ts'
 import { SeriesIndex } from '../../../server/store/series/series-index.ts'
 
 t.test(
@@ -229,28 +230,158 @@ t.test(
 )
 
 t.test('a series without data leaves the index and comes back under its id', async (t) => {
-  const index = new SeriesIndex(10)
-  const ids = sets.map((labels) => index.intern(labels))
+  const index = new SeriesIndex(4)
+  const heard: string[] = []
+  index.listen({ add: (id, isBack) => heard.push(`${id}${isBack ? ' is back' : ''}`) })
+  const ids = sets.map((labels) => index.intern(labels, true))
   const find = (name: string, value: string) => [
     ...index.select([compileMatcher({ name, op: '=', value })]),
   ]
+  const version = index.version
+  t.equal(
+    index.retireWithout(() => true),
+    0,
+  )
+  t.equal(index.version, version)
   t.equal(
     index.retireWithout((id) => id >= 3),
     3,
   )
+  t.not(index.version, version)
   t.same(find('__name__', 'up'), [])
   t.equal(index.live, 2)
   t.notOk([...index.valuesOf('instance')].some(({ value }) => value === 'c'))
   t.same(index.labels(ids[0]!), sets[0], 'its labels stay known to who holds the id')
   t.equal(index.current(0), 0)
   t.same(find('__name__', 'up'), [0])
-  const again = index.intern(sets[1]!)
-  t.equal(again, 5, 'the same labels meanwhile got a new id')
-  t.equal(index.current(1), again, 'which stands for the old one')
-  t.equal(index.current(1), again)
-  t.same(find('__name__', 'up'), [0, 5])
-  index.retireWithout((id) => id !== again)
-  t.equal(index.current(1), again)
-  t.same(find('__name__', 'up'), [0, 5], 'an alias brings its series back')
+  t.equal(index.intern(sets[1]!), 1, 'the same labels are the same series')
+  t.same(find('__name__', 'up'), [0, 1])
+  t.throws(() => index.intern(sets[2]!), { message: /limit of 4 series/ }, 'back over the limit')
+  t.equal(index.current(2), 2, 'who holds the id writes on')
+  t.same(find('__name__', 'up'), [0, 1, 2])
   t.equal(index.current(3), 3)
+  t.notOk(index.hasRetired)
+  t.same(heard, ['0', '1', '2', '3', '4', '0 is back', '1 is back', '2 is back'])
+  index.retireWithout(() => false)
+  t.equal(index.live, 0)
+  t.same(index.labelNames(), [])
+})
+
+t.test('ids may have gaps; one label set under two ids is one series', async (t) => {
+  const index = new SeriesIndex(10)
+  const pair = index.pairs.make('a', '1')
+  index.enter(7, Uint32Array.of(0, pair), 1, 1)
+  index.enter(7, Uint32Array.of(99), 0, 1)
+  index.enter(4, Uint32Array.of(pair), 0, 1)
+  index.enter(2, Uint32Array.of(index.pairs.make('a', '2')), 0, 1)
+  t.same([...index.select([])], [2, 7])
+  t.equal(index.current(4), 7)
+  t.same(index.labels(4), { a: '1' })
+  t.notOk(index.has(3))
+  t.throws(() => index.labels(3), /BUG: series 3/)
+  index.reserve(20)
+  t.equal(index.intern({ b: '1' }), 20)
+  t.same([...index.select([])], [2, 7, 20])
+})
+
+t.test('sorted pairs are the same way in as an object', async (t) => {
+  const index = new SeriesIndex(10)
+  const id = index.internPairs(['__name__', 'up', 'instance', 'a'])
+  t.same(index.labels(id), { __name__: 'up', instance: 'a' })
+  t.equal(index.intern({ instance: 'a', __name__: 'up' }), id)
+  t.equal(index.internPairs(['__name__', 'up', 'instance', 'a']), id)
+  t.equal(index.internPairs(['instance', 'a', '__name__', 'up']), id, 'in any order')
+  t.equal(index.internPairs(['__name__', 'up', 'empty', '', 'instance', 'a']), id)
+  t.not(index.internPairs(['__name__', 'up']), id)
+  t.throws(() => index.internPairs([]), { code: 'unprocessable' })
+  t.throws(() => index.internPairs(['__proto__', 'x', 'a', 'b']), { code: 'unprocessable' })
+})
+
+t.test('the index agrees with a list of label sets, whatever is asked and retired', async (t) => {
+  const name = fc.constantFrom('__name__', 'a', 'b', 'c')
+  const value = fc.constantFrom('', '0', '1', '2', 'x')
+  const set = fc.dictionary(name, value, { minKeys: 1 })
+  const matcher = fc.record({
+    name,
+    op: fc.constantFrom<Matcher['op']>('=', '=', '=', '!=', '=~', '!~'),
+    value: fc.constantFrom('', '0', '1', '0|1', '.*', '.+', '[01]', 'x|'),
+  })
+  const step = fc.oneof(
+    { weight: 6, arbitrary: fc.record({ kind: fc.constant('intern' as const), set }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('retire' as const), keep: fc.nat(3) }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('current' as const), at: fc.nat() }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        kind: fc.constant('select' as const),
+        matchers: fc.array(matcher, { maxLength: 3 }),
+      }),
+    },
+  )
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+      const index = new SeriesIndex(1000)
+      const model: { labels: Labels; live: boolean }[] = []
+      for (const one of steps) {
+        if (one.kind === 'intern') {
+          const labels = Object.fromEntries(Object.entries(one.set).filter(([, v]) => v !== ''))
+          if (Object.keys(labels).length === 0) continue
+          let id = model.findIndex((known) => labelKey(known.labels) === labelKey(labels))
+          if (id < 0) id = model.push({ labels, live: true }) - 1
+          model[id]!.live = true
+          const got = index.intern(one.set)
+          const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1))
+          if (got !== id || index.internPairs(sorted.flat()) !== id) return false
+        } else if (one.kind === 'retire') {
+          index.retireWithout((id) => id % 4 < one.keep)
+          for (const [id, known] of model.entries()) if (id % 4 >= one.keep) known.live = false
+        } else if (one.kind === 'current') {
+          if (model.length === 0) continue
+          const id = one.at % model.length
+          if (index.current(id) !== id) return false
+          model[id]!.live = true
+        } else {
+          const compiled = one.matchers.map(compileMatcher)
+          const expected = [...model.keys()].filter(
+            (id) =>
+              model[id]!.live &&
+              compiled.every(({ name, test }) => test(model[id]!.labels[name] ?? '')),
+          )
+          if (index.select(compiled).join() !== expected.join()) return false
+        }
+        const live = model.filter((known) => known.live)
+        if (index.live !== live.length) return false
+        const names = [...new Set(live.flatMap(({ labels }) => Object.keys(labels)))].sort()
+        if (index.labelNames().sort().join() !== names.join()) return false
+        for (const name of names) {
+          for (const { value, ids } of index.valuesOf(name)) {
+            const carrying = [...model.keys()].filter(
+              (id) => model[id]!.live && model[id]!.labels[name] === value,
+            )
+            if (ids.join() !== carrying.join()) return false
+          }
+        }
+      }
+      return model.every(({ labels }, id) => labelKey(index.labels(id)) === labelKey(labels))
+    }),
+    { numRuns: 400 },
+  )
+  t.pass('400 random histories')
+})
+
+t.test('lists of ids: what two share, by leaps', async (t) => {
+  const ids = fc
+    .uniqueArray(fc.oneof(fc.nat(60), fc.nat(5000)), { maxLength: 200 })
+    .map((list) => Uint32Array.from(list).sort())
+  fc.assert(
+    fc.property(ids, ids, (a, b) => {
+      const out = new Uint32Array(a.length)
+      const expected = a.filter((id) => b.includes(id)).join()
+      if (out.subarray(0, intersect(a, a.length, b, b.length, out)).join() !== expected)
+        return false
+      return a.subarray(0, intersect(a, a.length, b, b.length, a)).join() === expected
+    }),
+    { numRuns: 500 },
+  )
+  t.pass('500 random pairs of lists')
 })

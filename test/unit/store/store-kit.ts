@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { createRowDecoder, createRowEncoder } from '../../../collector/wire/row-codec.ts'
 import type { Clock } from '../../../server/clock.ts'
 import {
   type EmbeddedStore,
@@ -11,11 +12,19 @@ import {
 import type { StoreLogger } from '../../../server/store/log.ts'
 import type { Labels, Matcher, SeriesSamples, StoreReader } from '../../../server/store/reader.ts'
 import { labelKey } from '../../../server/store/series/labels.ts'
-import type { Batch, Row, SeriesId, StoreWriter } from '../../../server/store/writer.ts'
+import type {
+  Batch,
+  Row,
+  SeriesId,
+  StoreUnavailable,
+  StoreWriter,
+  StreamKey,
+  StreamWriter,
+} from '../../../server/store/writer.ts'
 
 export const hour = 3_600_000
 
-/** A start of a two-hour window. */
+/** A start of a two-hour interval. */
 export const base = Math.floor(1_800_000_000_000 / (2 * hour)) * 2 * hour
 
 export interface HandClock extends Clock {
@@ -104,6 +113,70 @@ function text(value: number): string {
   return Object.is(value, -0) ? '-0' : String(value)
 }
 
+/** What a column of a stream's row has. */
+export type Cell = number | 'absent' | 'stale'
+
+/** Bit c set where cell c is of that kind; undefined when none is. */
+export function bitmapOf(cells: readonly Cell[], kind: Cell): Uint8Array | undefined {
+  const bits = new Uint8Array((cells.length + 7) >> 3)
+  for (const [c, cell] of cells.entries()) if (cell === kind) bits[c >> 3]! |= 1 << (c & 7)
+  return bits.some((byte) => byte !== 0) ? bits : undefined
+}
+
+/** A session's end of a stream: sends rows as values or as encoded frames, and hears of commits. */
+export class Sender {
+  readonly key: StreamKey
+  committed = 0
+  failure: StoreUnavailable | undefined
+  readonly stream: StreamWriter
+  private readonly encoder = createRowEncoder()
+  private readonly decoder = createRowDecoder()
+  private listeners: (() => void)[] = []
+
+  constructor(store: StoreWriter, collector = 'c', lane = 'live') {
+    this.key = { collector, epoch: 'e', lane }
+    this.stream = store.stream(this.key, {
+      committed: (sequence) => {
+        this.committed = Math.max(this.committed, sequence)
+        this.tell()
+      },
+      failed: (error) => {
+        this.failure = error
+        this.tell()
+      },
+    })
+  }
+
+  private tell(): void {
+    const { listeners } = this
+    this.listeners = []
+    for (const listener of listeners) listener()
+  }
+
+  /** Sends a row; a cell a column. */
+  send(sequence: number, t: number, cells: readonly Cell[], isEncoded = true): void {
+    const values = Float64Array.from(cells, (cell) => (typeof cell === 'number' ? cell : 0))
+    const absent = bitmapOf(cells, 'absent')
+    const stale = bitmapOf(cells, 'stale')
+    if (!isEncoded) {
+      this.stream.append({ sequence, t, values, absent, stale })
+      return
+    }
+    const { encoder, decoder } = this
+    const bytes = encoder.encode(values, absent, stale)
+    const decoded = decoder.decode(bytes, cells.length)
+    this.stream.append({ sequence, t, ...decoded, encoded: { bytes, decoder } })
+  }
+
+  /** Resolves when `sequence` is durable; rejects when the stream fails. */
+  async durable(sequence: number): Promise<void> {
+    while (this.committed < sequence) {
+      if (this.failure) throw this.failure
+      await new Promise<void>((resolve) => this.listeners.push(resolve))
+    }
+  }
+}
+
 /** What a store should hold, kept the simplest way. */
 export class Model {
   private readonly entries = new Map<string, Map<number, string>>()
@@ -120,6 +193,23 @@ export class Model {
     for (const { t, ids, values, stale } of batch.rows) {
       for (const [i, id] of ids.entries()) this.set(labelsOf(id), t, text(values[i]!))
       for (const id of stale ?? []) this.set(labelsOf(id), t, 'stale')
+    }
+  }
+
+  /** A row of a stream whose columns are these series. */
+  appendRow(
+    { collector, epoch, lane }: StreamKey,
+    sequence: number,
+    t: number,
+    columns: readonly Labels[],
+    cells: readonly Cell[],
+  ): void {
+    const stream = `${collector}/${epoch}/${lane}`
+    if (sequence <= (this.positions.get(stream) ?? 0)) return
+    this.positions.set(stream, sequence)
+    for (const [i, cell] of cells.entries()) {
+      if (cell === 'absent') continue
+      this.set(columns[i]!, t, typeof cell === 'number' ? text(cell) : cell)
     }
   }
 

@@ -1,13 +1,15 @@
 import { writeSync } from 'node:fs'
 import { openEmbeddedStore } from '../../../server/store/embedded-store.ts'
-import { base, hour, row, sequenced } from './store-kit.ts'
+import { base, hour, row, Sender, sequenced } from './store-kit.ts'
 
 /**
- * Run as a child: writes numbered batches to the folder of argv[2], eight under way at a time, and prints each number once it is
- * acknowledged. Minutes of the store's clock pass with every batch, so that windows are sealed meanwhile.
+ * Run as a child: writes numbered batches and numbered rows of two streams to the folder of argv[2], eight of each under way at a
+ * time, and prints each name and number once it is acknowledged. Minutes of the store's clock pass with every batch, so that samples
+ * are sealed and merged meanwhile.
  */
 const folder = process.argv[2] ?? ''
-const under = 8
+const underWay = 8
+const columns = 20
 let sequence = 0
 const clock = { now: () => base + sequence * 60_000 + hour, monotonic: () => performance.now() }
 const store = await openEmbeddedStore({
@@ -16,22 +18,44 @@ const store = await openEmbeddedStore({
   retentionDays: 0,
   reserveBytes: 0,
   maintenanceMillis: 0,
-  sealGraceMillis: 1,
-  segmentBytes: 20_000,
+  segmentBytes: 60_000,
   lingerMillis: 1,
 })
 const ids = ['a', 'b', 'c'].map((instance) => store.intern({ __name__: 'written', instance }))
-const stream = { collector: 'c', epoch: 'e', lane: 'live' }
-sequence = store.position(stream)
-writeSync(1, `open ${sequence}\n`)
+sequence = store.position({ collector: 'batch', epoch: 'e', lane: 'live' })
+const senders = ['one', 'two'].map((name) => {
+  const sender = new Sender(store, name)
+  const layout = Array.from({ length: columns }, (_, c) =>
+    store.intern({ __name__: 'sent', instance: name, column: String(c) }),
+  )
+  sender.stream.extend(layout)
+  return { sender, name, next: store.position(sender.key) }
+})
+const known = [`batch ${sequence}`, ...senders.map(({ name, next }) => `${name} ${next}`)]
+writeSync(1, `open ${known.join(' ')}\n`)
 
-async function writeOn(): Promise<never> {
+async function writeBatches(): Promise<never> {
   for (;;) {
     const mine = ++sequence
-    await store.append(sequenced(mine, [row(base + mine * 60_000, ids, [mine, -mine, mine / 3])]))
-    writeSync(1, `${mine}\n`)
-    if (mine % 40 === 0) await store.maintain()
+    await store.append(
+      sequenced(mine, [row(base + mine * 60_000, ids, [mine, -mine, mine / 3])], 'batch'),
+    )
+    writeSync(1, `batch ${mine}\n`)
+    if (mine % 20 === 0) await store.maintain()
   }
 }
 
-for (let i = 0; i < under; i++) void writeOn()
+async function send(stream: (typeof senders)[number]): Promise<never> {
+  for (;;) {
+    const mine = ++stream.next
+    const cells = Array.from({ length: columns }, (_, c) => mine + c / 4)
+    stream.sender.send(mine, base + mine * 60_000, cells)
+    await stream.sender.durable(mine)
+    writeSync(1, `${stream.name} ${mine}\n`)
+  }
+}
+
+for (let i = 0; i < underWay; i++) {
+  void writeBatches()
+  for (const stream of senders) void send(stream)
+}

@@ -1,0 +1,137 @@
+import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import type { Records } from '../records/records.ts'
+import { countRows } from '../records/sqlite-copy.ts'
+import { readTrailer, trailerBytes } from '../store/parts/part-format.ts'
+import type { Store } from '../store/plugin.ts'
+import type { Manifest } from './manifest.ts'
+
+/** A file of a backup: where it lies, what it is called there, and how much of it belongs. */
+export interface Content {
+  readonly path: string
+  readonly from: string
+  readonly bytes: number
+}
+
+/** Everything that one backup holds, fixed until `release`. */
+export interface Contents {
+  readonly files: readonly Content[]
+  readonly store: Manifest['store']
+  readonly records: Manifest['records']
+  release(): Promise<void>
+}
+
+export interface ContentSources {
+  /** The hub's data folder. */
+  readonly data: string
+  readonly store: Store
+  readonly records: Records
+  readonly configFile?: string | undefined
+  readonly rulesFolder?: string | undefined
+}
+
+/** Folder of copies that are gone when the backup is done. */
+export function copiesFolder(data: string): string {
+  return join(data, 'hub', 'backup.tmp')
+}
+
+/** Fixes the state of a running hub: the records, then all samples acknowledged so far. */
+export async function fixContents(sources: ContentSources): Promise<Contents> {
+  const { data, store } = sources
+  const folder = copiesFolder(data)
+  await rm(folder, { recursive: true, force: true })
+  await mkdir(folder, { mode: 0o700 })
+  let letGo = () => {}
+  let released: Promise<void> | undefined
+  const release = () => {
+    letGo()
+    letGo = () => {}
+    released ??= rm(folder, { recursive: true, force: true })
+    return released
+  }
+  try {
+    const records = await copyRecords(sources.records, folder)
+    const copy = await store.beginCopy()
+    letGo = () => copy.release()
+    const { series, oldest, newest } = store.stats()
+    const storeFolder = join(data, 'hub', 'store')
+    const samples = copy.files.map(({ path }) => samplesOf(join(storeFolder, path)))
+    const files = [
+      ...(await settingsOf(sources)),
+      ...records.files,
+      ...copy.files.map(({ path, bytes }) => ({
+        path: `hub/store/${path}`,
+        from: join(storeFolder, path),
+        bytes,
+      })),
+    ]
+    const inParts = (await Promise.all(samples)).filter((count) => count !== undefined)
+    return {
+      files,
+      store: {
+        series,
+        partFiles: inParts.length,
+        samplesInParts: inParts.reduce((sum, count) => sum + count, 0),
+        oldest: oldest === undefined ? null : new Date(oldest).toISOString(),
+        newest: newest === undefined ? null : new Date(newest).toISOString(),
+      },
+      records: records.summary,
+      release,
+    }
+  } catch (error) {
+    await release()
+    throw error
+  }
+}
+
+async function copyRecords(
+  records: Records,
+  folder: string,
+): Promise<{ readonly files: readonly Content[]; readonly summary: Manifest['records'] }> {
+  if (records.copyTo === undefined) return { files: [], summary: { kind: 'postgres' } }
+  const from = join(folder, 'records.sqlite')
+  await records.copyTo(from)
+  const tables = await countRows(from)
+  const { size } = await stat(from)
+  return {
+    files: [{ path: 'hub/records.sqlite', from, bytes: size }],
+    summary: { kind: 'sqlite', tables },
+  }
+}
+
+async function settingsOf({ data, configFile, rulesFolder }: ContentSources): Promise<Content[]> {
+  const candidates = [
+    { path: 'demo', from: join(data, 'demo') },
+    { path: 'hub/terminal.token', from: join(data, 'hub', 'terminal.token') },
+  ]
+  if (configFile !== undefined)
+    candidates.push({ path: `config/${basename(configFile)}`, from: configFile })
+  if (rulesFolder !== undefined) {
+    for (const name of await readdir(rulesFolder).catch(() => []))
+      if (/\.ya?ml$/.test(name))
+        candidates.push({ path: `config/rules/${name}`, from: join(rulesFolder, name) })
+  }
+  const found: Content[] = []
+  for (const candidate of candidates) {
+    const size = await stat(candidate.from).then(
+      (one) => (one.isFile() ? one.size : undefined),
+      () => undefined,
+    )
+    if (size !== undefined) found.push({ ...candidate, bytes: size })
+  }
+  return found
+}
+
+/** Samples in a part file of a store; undefined for any other file. */
+export async function samplesOf(path: string): Promise<number | undefined> {
+  if (!path.endsWith('.part')) return undefined
+  const file = await open(path, 'r')
+  try {
+    const { size } = await file.stat()
+    const trailer = Buffer.alloc(trailerBytes)
+    await file.read(trailer, 0, trailerBytes, size - trailerBytes)
+    return readTrailer(trailer).samples
+  } finally {
+    await file.close()
+  }
+}

@@ -1,0 +1,123 @@
+import type { SeriesId } from '../writer.ts'
+
+const noIds = new Uint32Array(0)
+
+/** Ascending ids, one list a key; keys count from 0. A list of one id takes no object. */
+export class Postings {
+  private counts = new Uint32Array(256)
+  private single = new Uint32Array(256)
+  private readonly lists: (Uint32Array | undefined)[] = []
+
+  count(key: number): number {
+    return this.counts[key] ?? 0
+  }
+
+  /** A view of a key's ids as they stand. */
+  ids(key: number): Uint32Array {
+    const count = this.count(key)
+    if (count === 0) return noIds
+    return this.lists[key]?.subarray(0, count) ?? this.single.subarray(key, key + 1)
+  }
+
+  /** The array that starts with a key's ids; what lies behind `count(key)` of them is no id. */
+  backing(key: number): Uint32Array {
+    return this.lists[key] ?? this.ids(key)
+  }
+
+  /** Enters an id that the list does not hold; cheapest when ids come in ascending order. */
+  insert(key: number, id: SeriesId): void {
+    if (key >= this.counts.length) this.grow(key)
+    const count = this.counts[key]!
+    this.counts[key] = count + 1
+    if (count === 0) {
+      this.single[key] = id
+      return
+    }
+    let list = this.lists[key]
+    if (list === undefined) {
+      while (this.lists.length <= key) this.lists.push(undefined)
+      list = new Uint32Array(4)
+      list[0] = this.single[key]!
+      this.lists[key] = list
+    } else if (count === list.length) {
+      const grown = new Uint32Array(count + Math.max(4, count >>> 1))
+      grown.set(list)
+      list = grown
+      this.lists[key] = list
+    }
+    let at = count
+    if (list[count - 1]! > id) {
+      at = lowerBound(list, id, 0, count)
+      list.copyWithin(at + 1, at, count)
+    }
+    list[at] = id
+  }
+
+  /** Takes ids out of a list. */
+  remove(key: number, gone: (id: SeriesId) => boolean): void {
+    const ids = this.ids(key)
+    const kept = ids.filter((id) => !gone(id))
+    if (kept.length === ids.length) return
+    this.counts[key] = kept.length
+    this.lists[key] = kept.length > 1 ? kept : undefined
+    if (kept.length === 1) this.single[key] = kept[0]!
+  }
+
+  private grow(key: number): void {
+    const length = Math.max(key + 1, this.counts.length * 2)
+    const counts = new Uint32Array(length)
+    counts.set(this.counts)
+    this.counts = counts
+    const single = new Uint32Array(length)
+    single.set(this.single)
+    this.single = single
+  }
+}
+
+/** First index in [from, to) whose id is not below `id`; `ids` ascends there. */
+function lowerBound(ids: Uint32Array, id: number, from: number, to: number): number {
+  let low = from
+  let high = to
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (ids[middle]! < id) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** As `lowerBound`, in steps that double from `from`: the cost follows the logarithm of the distance. */
+function gallop(ids: Uint32Array, id: number, from: number, to: number): number {
+  if (from >= to || ids[from]! >= id) return from
+  let step = 1
+  while (from + step < to && ids[from + step]! < id) step *= 2
+  return lowerBound(ids, id, from + (step >>> 1) + 1, Math.min(to, from + step))
+}
+
+/**
+ * Ids that the first `aCount` of `a` and the first `bCount` of `b` share, written to `out`, which may be `a`; returns how many.
+ * Both leap over what the other lacks.
+ */
+export function intersect(
+  a: Uint32Array,
+  aCount: number,
+  b: Uint32Array,
+  bCount: number,
+  out: Uint32Array,
+): number {
+  let found = 0
+  let i = 0
+  let j = 0
+  while (i < aCount) {
+    const id = a[i]!
+    j = gallop(b, id, j, bCount)
+    if (j === bCount) break
+    const other = b[j]!
+    if (other === id) {
+      out[found++] = id
+      i++
+      j++
+    } else i = gallop(a, other, i + 1, aCount)
+  }
+  return found
+}

@@ -1,0 +1,247 @@
+import { randomUUID } from 'node:crypto'
+import { EventEmitter, once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import { Registry } from 'prom-client'
+import t, { type Test } from 'tap'
+import type WebSocket from 'ws'
+import { WebSocketServer } from 'ws'
+import { closeCodes, type HubFrame, type Lane } from '../../../collector/wire/frames.ts'
+import { HostNews, type ReportingHost } from '../../../server/ingest/host-news.ts'
+import { InFlight } from '../../../server/ingest/in-flight.ts'
+import { ingestMetrics } from '../../../server/ingest/metrics.ts'
+import { Session } from '../../../server/ingest/session.ts'
+import {
+  StoreUnavailable,
+  type StreamEvents,
+  type StreamRow,
+} from '../../../server/store/writer.ts'
+import { until } from '../../helpers/hub.ts'
+import { Reporter } from '../../helpers/reporter.ts'
+
+/** A store that holds everything back until it is told to commit, and the rest of a hub around a session. */
+class SlowHub {
+  readonly rows: { lane: Lane; sequence: number; values: number[]; encoded: boolean }[] = []
+  readonly events = new Map<Lane, StreamEvents>()
+  readonly heard: string[] = []
+  readonly news = new HostNews(
+    ({ instance }, fresh) => void this.heard.push(`${instance} ${fresh}`),
+  )
+  readonly metrics = ingestMetrics(new Registry(), () => 1)
+  readonly closed: string[] = []
+  /** Resolves what the records were asked. */
+  readonly records = new EventEmitter()
+  readonly server = new WebSocketServer({ host: '127.0.0.1', port: 0 })
+  sessions: Session[] = []
+  socket: WebSocket | undefined
+
+  static async start(t: Test): Promise<SlowHub> {
+    const hub = new SlowHub()
+    await once(hub.server, 'listening')
+    t.teardown(() => {
+      for (const client of hub.server.clients) client.terminate()
+      hub.server.close()
+    })
+    hub.server.on('connection', (socket) => {
+      hub.socket = socket
+      // Only what a session asks of its hub.
+      const app = hub.app() as unknown as FastifyInstance
+      const clock = { now: () => Date.now(), monotonic: () => performance.now() }
+      const { metrics, news } = hub
+      const onHello = () => undefined
+      hub.sessions.push(new Session({ app, clock, socket, metrics, news, onHello }))
+    })
+    return hub
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`
+  }
+
+  app() {
+    const log = { info: () => undefined, warn: () => undefined, error: () => undefined }
+    let series = 0
+    return {
+      log: { ...log, child: () => log },
+      inventory: {
+        connected: async () => undefined,
+        factHashes: async () => ({}),
+        sections: () => once(this.records, 'written').then(() => undefined),
+        facts: async () => undefined,
+      },
+      store: {
+        intern: () => series++,
+        position: () => 0,
+        stream: ({ lane }: { lane: Lane }, events: StreamEvents) => {
+          this.events.set(lane, events)
+          let columns = 0
+          return {
+            get columns() {
+              return columns
+            },
+            extend: (ids: readonly number[]) => {
+              columns += ids.length
+            },
+            append: (row: StreamRow) => {
+              const { sequence, encoded } = row
+              const values = [...row.values.subarray(0, 1)]
+              this.rows.push({ lane, sequence, values, encoded: encoded !== undefined })
+            },
+            close: () => void this.closed.push(lane),
+          }
+        },
+      },
+    }
+  }
+}
+
+const acks = (host: Reporter) => host.frames.filter(({ type }) => type === 'ack')
+
+t.test('what is not durable is bounded, by number and by bytes', async (t) => {
+  const check = async (columns: number, reports: number, most: number) => {
+    const hub = await SlowHub.start(t)
+    const host = new Reporter(`slow-${columns}`)
+    const series = Array.from({ length: columns }, (_, i) => `m${i}`)
+    await host.connect(hub.url, 'any', { series })
+    for (let n = 1; n <= reports; n++)
+      host.report(
+        n,
+        Array.from(series, () => Math.random()),
+      )
+    await until('the hub stops reading', () => hub.socket?.isPaused)
+    const taken = hub.rows.length
+    t.ok(taken < most, `${taken} of ${reports} reports taken before the first commit`)
+    t.equal(hub.rows.length, taken)
+    t.equal(acks(host).length, 0)
+    while (host.acknowledged < reports) {
+      const at = hub.rows.length
+      hub.events.get('live')!.committed(hub.rows.at(-1)!.sequence)
+      t.ok(hub.rows.length - at <= most)
+      await until('it reads on', () => hub.rows.length > at || host.acknowledged === reports)
+    }
+    t.same(
+      hub.rows.map(({ sequence }) => sequence),
+      Array.from({ length: reports }, (_, i) => i + 1),
+    )
+    host.close()
+  }
+  // A socket hands over up to 64 KiB at once, which the session takes whole.
+  await check(200, 1000, 256 + 64)
+  await check(5000, 100, 60)
+})
+
+t.test('one ack a commit and lane, with the receipt of the newest report', async (t) => {
+  const hub = await SlowHub.start(t)
+  const host = new Reporter('acks')
+  await host.connect(hub.url, 'any')
+  for (let n = 1; n <= 10; n++) host.report(n, [n])
+  for (let n = 1; n <= 3; n++) host.report(n, [n], { lane: 'backlog' })
+  await until('all taken', () => hub.rows.length === 13)
+  hub.events.get('live')!.committed(4)
+  hub.events.get('live')!.committed(7)
+  hub.events.get('backlog')!.committed(3)
+  await until('both lanes acknowledged', () => acks(host).length === 2)
+  t.match(acks(host), [
+    { lane: 'live', sequence: 7, receivedAt: Number },
+    { lane: 'backlog', sequence: 3 },
+  ])
+  host.report(5, [99])
+  host.report(9, [99])
+  await until('a repeat that is durable is acknowledged at once', () => acks(host).length === 3)
+  host.report(11, [11])
+  host.report(12, [12])
+  await until('two more', () => hub.rows.length === 15)
+  t.same(
+    hub.rows.slice(13).map(({ encoded }) => encoded),
+    [false, true],
+    'the journal does not build on rows it never had',
+  )
+  hub.events.get('live')!.committed(12)
+  await until('all durable', () => host.acknowledged === 12)
+  t.same(await hub.metrics.samples.get().then(({ values }) => values[0]?.value), 15)
+  host.close()
+  await hub.sessions[0]!.closed
+  t.same(hub.closed.sort(), ['backlog', 'live'])
+})
+
+t.test('reports do not wait for the records; a disk that refuses closes the session', async (t) => {
+  const hub = await SlowHub.start(t)
+  const host = new Reporter('refused')
+  await host.connect(hub.url, 'any')
+  host.sendJson({ type: 'sections', sections: [] })
+  host.report(1, [1])
+  await until('the report is taken', () => hub.rows.length === 1)
+  for (let i = 0; i < 20; i++) host.sendJson({ type: 'sections', sections: [] })
+  await until('too many documents wait', () => hub.socket?.isPaused)
+  hub.events.get('live')!.failed(new StoreUnavailable('no room'))
+  t.match(await host.untilClosed(), { code: closeCodes.storageUnavailable, reason: /no room/ })
+  t.equal(host.acknowledged, 0)
+  hub.records.emit('written')
+  await hub.sessions[0]!.closed
+})
+
+t.test('what follows the hello waits for the welcome, in its order', async (t) => {
+  const hub = await SlowHub.start(t)
+  const host = new Reporter('eager')
+  await host.connect(hub.url, 'any', { hello: false })
+  host.sendJson(host.hello())
+  host.sendJson({ type: 'series', from: 0, series: [{ name: 'a', labels: {} }] })
+  host.report(1, [5])
+  host.sendJson({ type: 'series', from: 1, series: [{ name: 'b', labels: {} }] })
+  host.report(2, [6, 7])
+  await until('both taken', () => hub.rows.length === 2)
+  t.match(hub.rows, [{ values: [5] }, { values: [6] }])
+  t.match(host.frames[0] as HubFrame, { type: 'welcome' })
+  host.close()
+})
+
+t.test('hosts that report are told once a turn, in a burst once per 100 ms', async (t) => {
+  const told: [string, number, boolean][] = []
+  const news = new HostNews(({ instance, heardAt }, fresh) => {
+    told.push([instance, heardAt, fresh])
+  })
+  t.teardown(() => news.stop())
+  const host = (instance: string): ReportingHost => ({
+    collector: randomUUID(),
+    instance,
+    heardAt: 0,
+    fresh: false,
+    toldAt: Number.NEGATIVE_INFINITY,
+    waiting: false,
+  })
+  const [a, b] = [host('a'), host('b')]
+  news.reported(a, 1000, true)
+  news.reported(a, 1001, false)
+  news.reported(b, 1002, false)
+  t.same(told, [], 'not in the middle of the socket’s turn')
+  await until('told', () => told.length === 2)
+  t.same(told, [
+    ['a', 1001, true],
+    ['b', 1002, false],
+  ])
+  for (let at = 1010; at < 1060; at++) news.reported(a, at, at === 1020)
+  news.reported(b, 1500, true)
+  await until('told again', () => told.length === 4)
+  t.same(told.slice(2), [
+    ['b', 1500, true],
+    ['a', 1059, true],
+  ])
+})
+
+t.test('reports in flight: settled by sequence, however many', async (t) => {
+  const flight = new InFlight()
+  let next = 1
+  let settled = 0
+  for (let round = 0; round < 200; round++) {
+    for (let i = 0; i < (round * 7) % 23; i++, next++) flight.push(next, 10, 3, next % 2, next)
+    const upTo = Math.min(next - 1, settled + ((round * 5) % 19))
+    const { reports, samples, receivedAt } = flight.settle(upTo)
+    t.equal(reports, upTo - settled)
+    t.equal(samples, reports * 3)
+    if (reports > 0) t.equal(receivedAt, upTo)
+    settled = upTo
+    t.equal(flight.reports, next - 1 - settled)
+    t.equal(flight.bytes, flight.reports * 10)
+  }
+  t.equal(flight.settle(Number.POSITIVE_INFINITY).reports, next - 1 - settled)
+})
