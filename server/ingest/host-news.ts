@@ -1,6 +1,6 @@
 import type { Millis } from '../clock.ts'
 
-const everyMillis = 100
+const everyMillis = 1000
 
 /** A host whose session tells that it reports; one a session. */
 export interface ReportingHost {
@@ -16,7 +16,7 @@ export interface ReportingHost {
 
 /**
  * Tells the rest of the hub that hosts report: at the end of the event loop's turn, and of a host that reports in a
- * burst once per 100 ms, the newest report last.
+ * burst once a second, the newest report last.
  */
 export class HostNews {
   readonly #tell: (host: ReportingHost, fresh: boolean) => void

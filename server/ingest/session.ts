@@ -34,6 +34,8 @@ const bytesInFlight = 1024 * 1024
 const documentsInFlight = 8
 /** Bytes of answers the collector has not read; beyond it the session is closed. A window's acks are under 10 kB. */
 const unreadBytes = 256 * 1024
+/** So many durable reports may wait for the ack of later ones that are on their way to the disk. */
+const reportsAnAck = 8
 /** A collector that does not read does not answer the closing handshake either. */
 const closeWithinMillis = 5000
 /** Up to here the ids of a dictionary are checked against each other anew when it grows, beyond they are kept. */
@@ -51,6 +53,8 @@ interface LaneState {
   skipped: boolean
   /** When the newest report that can be acknowledged was received. */
   receivedAt: Millis
+  /** Durable reports since the last ack. */
+  unanswered: number
   ackQueued: boolean
 }
 
@@ -302,6 +306,7 @@ export class Session {
       stream: undefined,
       skipped: false,
       receivedAt,
+      unanswered: 0,
       ackQueued: false,
     }
   }
@@ -425,7 +430,10 @@ export class Session {
       this.#metrics.samples.inc(samples)
       this.#metrics.reports[lane.name].inc(reports)
       if (late > 0) this.#metrics.late.inc(late)
-      this.#queueAck(lane, receivedAt)
+      lane.unanswered += reports
+      // While more is on its way to the disk, its commit will answer for these too.
+      if (lane.flight.reports === 0 || lane.unanswered >= reportsAnAck)
+        this.#queueAck(lane, receivedAt)
     }
     this.#throttle()
     if (this.#reportsInFlight === 0) this.#onDrained?.()
@@ -446,6 +454,7 @@ export class Session {
     lane.ackQueued = true
     queueMicrotask(() => {
       lane.ackQueued = false
+      lane.unanswered = 0
       const ack: Ack = {
         type: 'ack',
         lane: lane.name,

@@ -131,7 +131,7 @@ function observed(engine: Engine, observe: Observe): Engine {
 }
 
 /** A query within this takes some 5 to 10 ms of the hub's own thread, in slices. */
-const defaultAllowance: Allowance = { samples: 300_000, work: 500_000 }
+const defaultAllowance: Allowance = { samples: 300_000, work: 500_000, files: false }
 
 function startWorkers(
   app: FastifyInstance,

@@ -95,7 +95,7 @@ class Engine implements EmbeddedStore, StreamHost {
     this.disk = options.disk ?? realDisk
     this.lock = lock
     this.retentionDays = options.retentionDays ?? 15
-    this.index = new SeriesIndex(options.maxSeries ?? 1_000_000)
+    this.index = new SeriesIndex(options.maxSeries ?? 2_000_000)
     const { disk, logger } = this
     this.parts = new PartFolder({ folder: join(options.folder, partsName), disk, logger })
   }

@@ -13,7 +13,7 @@ export interface EmbeddedStoreOptions {
   /** Free bytes below which samples are refused. Default: the larger of 512 MB and 2 % of the file system. */
   readonly reserveBytes?: number
   readonly logger?: StoreLogger
-  /** Live series beyond which new ones are refused. Default 1,000,000. */
+  /** Live series beyond which new ones are refused. Default 2,000,000. */
   readonly maxSeries?: number
   /** Age at which the open generation of samples is frozen and then sealed. Default 5 minutes. */
   readonly freezeMillis?: number

@@ -27,7 +27,12 @@ export interface ReadLimits {
   readonly maxSeries?: number
   readonly maxSamples?: number
   readonly signal?: AbortSignal
+  /** Throws OutsideMemory instead of reading files. */
+  readonly memoryOnly?: boolean
 }
+
+/** What was asked lies in files, at least in part. */
+export class OutsideMemory extends Error {}
 
 /** What memory alone answers, at once. */
 export interface RecentReader {

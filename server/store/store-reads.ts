@@ -5,7 +5,14 @@ import { DirectoryCache } from './parts/directories.ts'
 import { type Part, slotHas } from './parts/part.ts'
 import { Pause } from './pause.ts'
 import type { PlanningReader, ReadPlan } from './read-plan.ts'
-import type { Labels, Matcher, ReadLimits, SeriesSamples, StoreReader } from './reader.ts'
+import {
+  type Labels,
+  type Matcher,
+  OutsideMemory,
+  type ReadLimits,
+  type SeriesSamples,
+  type StoreReader,
+} from './reader.ts'
 import { type Entries, merge } from './samples.ts'
 import { type CompiledMatcher, compileMatcher, labelValue } from './series/labels.ts'
 import type { SeriesIndex } from './series/series-index.ts'
@@ -91,8 +98,10 @@ export class StoreReads implements StoreReader, PlanningReader {
     const ids = this.matching([matchers])
     if (ids.length === 0 || !(start <= end)) return []
     // Fixed here, so that sealing and merging meanwhile neither hide nor double an entry.
-    const files = parts.overlapping(start, end)
-    const generations = head.overlapping(start, end)
+    const recent = limits.memoryOnly ? head.recent(start, end) : undefined
+    const files = recent ? [] : parts.overlapping(start, end)
+    if (limits.memoryOnly && files.length > 0) throw new OutsideMemory()
+    const generations = recent ?? head.overlapping(start, end)
     for (const file of files) file.retain()
     try {
       const breathing = new Breathing(limits.signal)

@@ -61,7 +61,7 @@ async function build(t: Test, reader: StoreReader, options: PromqlOptions): Prom
 }
 
 /** Everything that reads a series leaves the hub's own thread. */
-const nothingHere = { samples: 0, work: 0 }
+const nothingHere = { samples: 0, work: 0, files: false }
 
 async function get(app: FastifyInstance, path: string, parameters: Record<string, string>) {
   const url = `/prom/api/v1/${path}?${new URLSearchParams(parameters)}`
@@ -399,13 +399,13 @@ t.test('a worker that dies costs its own query only', { timeout: 100_000 }, asyn
     select: async (matchers: readonly { value: string }[]) =>
       matchers.some(({ value }) => value === 'many') ? many : many.slice(0, 1),
   })
-  const { workers, lost } = pool(t, reader, 24)
+  const { workers, lost } = pool(t, reader, 48)
   const at = { kind: 'instant', start: 0, end: 0, step: 0 } as const
   const hungry = failureOf(workers.run(request('label_join(many, "d", "-", "a", "b", "c")', at)))
   const next = failureOf(workers.run(request('one', at)))
   const { kind, message } = await hungry
   t.equal(kind, 'execution')
-  t.match(message, /more than the 24 MiB of memory/)
+  t.match(message, /more than the 48 MiB of memory/)
   t.equal((await next).kind, 'none', 'the next query has a new worker')
   t.same(lost, ['memory'])
 })

@@ -26,12 +26,17 @@ export interface Allowance {
   readonly samples: number
   /** Samples touched, about; a million take some 10 ms. */
   readonly work: number
+  /** Whether the store may read files for it. */
+  readonly files: boolean
 }
 
-/** Thrown by a query that costs more than its allowance: it is to be started again elsewhere. */
+/** Thrown by a query that needs more than its allowance: it is to be started again elsewhere. */
 export class Outgrown extends Error {
-  constructor() {
+  readonly over: 'cost' | 'files'
+
+  constructor(over: Outgrown['over']) {
     super('BUG: a query outgrew its allowance and nobody took it over')
+    this.over = over
   }
 }
 
@@ -80,6 +85,11 @@ export class Budget {
     return Math.max(0, limit - this.loaded - this.held)
   }
 
+  /** Whether the store must answer from memory alone. */
+  get memoryOnly(): boolean {
+    return this.terms.allowance?.files === false
+  }
+
   /** Counts samples read from the store, kept until the query ends. */
   load(samples: number): void {
     this.loaded += samples
@@ -88,7 +98,7 @@ export class Budget {
 
   /** A store refused to give more samples than `left`. Throws. */
   refuseLoad(): never {
-    if (this.terms.allowance !== undefined) throw new Outgrown()
+    if (this.terms.allowance !== undefined) throw new Outgrown('cost')
     throw executionFailure(tooManySamples)
   }
 
@@ -113,7 +123,7 @@ export class Budget {
     const samples = this.loaded + this.held
     if (samples > this.peakSamples) this.peakSamples = samples
     if (samples > this.limits.maxSamples) throw executionFailure(tooManySamples)
-    if (samples > (this.terms.allowance?.samples ?? Infinity)) throw new Outgrown()
+    if (samples > (this.terms.allowance?.samples ?? Infinity)) throw new Outgrown('cost')
   }
 
   /** Reports work done (about one per sample touched); true when it is time to pause. */
@@ -122,7 +132,7 @@ export class Budget {
     if (this.work < workBetweenLooks) return false
     this.workDone += this.work
     this.work = 0
-    if (this.workDone > (this.terms.allowance?.work ?? Infinity)) throw new Outgrown()
+    if (this.workDone > (this.terms.allowance?.work ?? Infinity)) throw new Outgrown('cost')
     const now = performance.now()
     this.checkAt(now)
     return now > this.sliceEnd

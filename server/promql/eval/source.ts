@@ -1,7 +1,8 @@
 import { CallwardError } from '../../errors.ts'
-import type { Matcher } from '../../store/reader.ts'
+import { type Matcher, OutsideMemory } from '../../store/reader.ts'
 import { executionFailure, QueryFailure } from '../failure.ts'
 import type { VectorSelector } from '../syntax/ast.ts'
+import { Outgrown } from './budget.ts'
 import { compareLabels, fromLabels, type LabelSet } from './label-set.ts'
 import type { Query } from './query.ts'
 import { type Frame, frameEnd, type Row, RowBlock } from './rows.ts'
@@ -24,7 +25,8 @@ function* read(
   const { budget } = query
   budget.check()
   const { signal } = budget
-  const bounds = { maxSamples: budget.left, maxSeries: query.maxSeries }
+  const { memoryOnly, left: maxSamples } = budget
+  const bounds = { maxSamples, maxSeries: query.maxSeries, memoryOnly }
   const limits = signal === undefined ? bounds : { ...bounds, signal }
   try {
     const began = performance.now()
@@ -43,6 +45,7 @@ function* read(
   } catch (cause) {
     // A store that was told to stop may say so in any way.
     budget.check()
+    if (cause instanceof OutsideMemory) throw new Outgrown('files')
     // What is wrong inside is for the log alone.
     if (!(cause instanceof CallwardError) || cause.code === 'internal') throw cause
     if (cause.code !== 'query_too_large') {

@@ -29,8 +29,9 @@ function extentOf({ start, end, step }: QueryRequest): number {
 
 /**
  * Takes the queries of the HTTP API in turn and finds a thread for each. What a query costs shows only when it
- * runs: each starts on the hub's own thread with a small allowance, some milliseconds' worth. One that
- * outgrows it starts again in a worker, and its text is remembered, so that it goes there at once the next time.
+ * runs: each starts on the hub's own thread with a small allowance, some milliseconds' worth and nothing from
+ * files. One that outgrows it starts again in a worker; one that cost too much is remembered by its text, so that it goes
+ * there at once the next time.
  * A query whose cost cannot be seen coming never starts on the hub's own thread.
  */
 export class QueryDesk {
@@ -56,8 +57,9 @@ export class QueryDesk {
         const queued = { ...request, queueSeconds }
         if (!this.isHeavy(queued)) {
           const answer = await this.tryHere(queued, signal)
-          if (answer !== undefined) return answer
-          this.remember(queued)
+          if (!(answer instanceof Outgrown)) return answer
+          // What needs files today may be in memory the next time; trying costs nothing.
+          if (answer.over === 'cost') this.remember(queued)
         }
         place = 'worker'
         return await this.options.workers!.run(queued, signal)
@@ -67,17 +69,17 @@ export class QueryDesk {
     })
   }
 
-  /** Undefined when the query outgrew its allowance. */
+  /** Gives back why when the query outgrew its allowance. */
   private async tryHere(
     request: QueryRequest,
     signal: AbortSignal,
-  ): Promise<AnswerBytes | undefined> {
+  ): Promise<AnswerBytes | Outgrown> {
     const { engine, workers, allowance } = this.options
     if (workers === undefined) return runRequest(engine, request, { signal })
     try {
       return await runRequest(engine, request, { signal, allowance })
     } catch (cause) {
-      if (cause instanceof Outgrown) return undefined
+      if (cause instanceof Outgrown) return cause
       throw cause
     }
   }
