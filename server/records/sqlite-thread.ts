@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { CallwardError } from '../errors.ts'
+import { workerArguments } from '../worker-arguments.ts'
 import { RecordsError } from './records-error.ts'
 import type {
   EndRequest,
@@ -35,7 +36,11 @@ export class SqliteThread {
   private constructor(data: SqliteWorkerData, onFault: (reason: string) => void, program: URL) {
     this.#name = data.mode
     this.#onFault = onFault
-    this.#worker = new Worker(program, { workerData: data, name: `records-${data.mode}` })
+    this.#worker = new Worker(program, {
+      ...workerArguments(),
+      workerData: data,
+      name: `records-${data.mode}`,
+    })
     this.#worker.on('message', (reply: SqliteReply) => this.#answer(reply))
     this.#worker.on('error', (error) => this.#stop(`failed: ${error.message}`))
     this.#exited = new Promise((resolve) => {

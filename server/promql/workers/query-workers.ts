@@ -1,6 +1,7 @@
 import { MessageChannel, Worker } from 'node:worker_threads'
 import type { StoreReader } from '../../store/reader.ts'
 import { serveReads } from '../../store/remote-reader.ts'
+import { workerArguments } from '../../worker-arguments.ts'
 import { executionFailure, QueryFailure } from '../failure.ts'
 import type { AnswerBytes, QueryRequest } from './query-request.ts'
 import type { EngineSettings, Job, JobEnd, JobStop, WorkerStart } from './worker-protocol.ts'
@@ -139,6 +140,7 @@ export class QueryWorkers {
     const cancelled = new SharedArrayBuffer(4)
     const data: WorkerStart = { settings, reads: port2, cancelled }
     const worker = new Worker(new URL('./query-worker.js', import.meta.url), {
+      ...workerArguments(),
       name: 'query-worker',
       workerData: data,
       transferList: [port2],

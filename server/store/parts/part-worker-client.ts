@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import { workerArguments } from '../../worker-arguments.ts'
 import { BytesError } from '../bytes.ts'
 import type { MergeTask } from './merge.ts'
 import type { PartSource } from './part-source.ts'
@@ -37,6 +38,7 @@ export class PartWorker {
 
   private start(): Worker {
     const worker = new Worker(new URL('./part-worker.js', import.meta.url), {
+      ...workerArguments(),
       resourceLimits: { maxYoungGenerationSizeMb: 16 },
     })
     this.worker = worker
