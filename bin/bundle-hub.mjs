@@ -42,7 +42,7 @@ export async function bundleHub(compiled) {
     target: 'node20',
     format: 'esm',
     metafile: true,
-    legalComments: 'none',
+    legalComments: 'linked',
     // Native or optional: looked up in node_modules when needed.
     external: ['libsql', 'pg-native', 'bufferutil', 'utf-8-validate'],
     banner: { js: banner.join('\n') },
