@@ -4,6 +4,7 @@ import { chmod, mkdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { requireBanner } from './require-banner.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const compiled = process.argv[3] ?? join(root, 'dist')
@@ -11,16 +12,6 @@ const outfile = resolve(process.argv[2] ?? join(root, 'dist/bundle/callward-coll
 
 // The collector sends data away from a bank's servers: nothing of the hub may come along with it.
 const forbidden = /node_modules\/(fastify|kysely|pg|libsql|@fastify)\//
-
-const banner = [
-  '#!/usr/bin/env node',
-  "import { createRequire as bundleCreateRequire } from 'node:module'",
-  "import { fileURLToPath as bundleFileURLToPath } from 'node:url'",
-  "import { dirname as bundleDirname } from 'node:path'",
-  'const require = bundleCreateRequire(import.meta.url)',
-  'const __filename = bundleFileURLToPath(import.meta.url)',
-  'const __dirname = bundleDirname(__filename)',
-]
 
 await mkdir(dirname(outfile), { recursive: true })
 const result = await build({
@@ -34,7 +25,7 @@ const result = await build({
   legalComments: 'eof',
   // Optional native speed-ups of ws, which does without.
   external: ['bufferutil', 'utf-8-validate'],
-  banner: { js: banner.join('\n') },
+  banner: { js: `#!/usr/bin/env node\n${requireBanner}` },
   logLevel: 'warning',
 })
 const unwanted = Object.keys(result.metafile.inputs).filter((path) => forbidden.test(path))

@@ -2,18 +2,10 @@
 // takes more time and memory than all the rest of it. What was compiled and tested is bundled as it is.
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { requireBanner } from './require-banner.mjs'
 
 /** Top-level programs that act when imported as the main module: never part of the hub. */
 const forbidden = /dist\/(server\/cli\/main|dashboards\/generate)\.js$/
-
-const banner = [
-  "import { createRequire as bundleCreateRequire } from 'node:module'",
-  "import { fileURLToPath as bundleFileURLToPath } from 'node:url'",
-  "import { dirname as bundleDirname } from 'node:path'",
-  'const require = bundleCreateRequire(import.meta.url)',
-  'const __filename = bundleFileURLToPath(import.meta.url)',
-  'const __dirname = bundleDirname(__filename)',
-]
 
 /** Workers are started as `new URL('./NAME-worker.js', import.meta.url)`: all lie flat in one folder. */
 function entries(compiled) {
@@ -45,7 +37,7 @@ export async function bundleHub(compiled) {
     legalComments: 'linked',
     // Native or optional: looked up in node_modules when needed.
     external: ['libsql', 'pg-native', 'bufferutil', 'utf-8-validate'],
-    banner: { js: banner.join('\n') },
+    banner: { js: requireBanner },
     logLevel: 'warning',
   })
   const unwanted = Object.keys(metafile.inputs).filter((path) => forbidden.test(path))

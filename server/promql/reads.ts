@@ -1,5 +1,5 @@
 import type { Matcher } from '../store/reader.ts'
-import type { Duration, Expr, VectorSelector } from './syntax/ast.ts'
+import { childrenOf, type Duration, type Expr, type VectorSelector } from './syntax/ast.ts'
 
 /** What an expression asks of a store, whatever the time. */
 export interface ExprReads {
@@ -28,34 +28,14 @@ function fixed(duration: Duration): number {
   return typeof duration === 'number' ? duration : Number.POSITIVE_INFINITY
 }
 
-/** The expressions an expression is directly made of. */
-function partsOf(expr: Expr): readonly Expr[] {
-  switch (expr.kind) {
-    case 'matrix':
-      return [expr.selector]
-    case 'subquery':
-    case 'unary':
-    case 'paren':
-      return [expr.expr]
-    case 'binary':
-      return [expr.left, expr.right]
-    case 'call':
-      return expr.args
-    case 'aggregate':
-      return expr.param === undefined ? [expr.expr] : [expr.param, expr.expr]
-    default:
-      return []
-  }
-}
-
 function selectorsOf(expr: Expr): readonly VectorSelector[] {
-  return expr.kind === 'selector' ? [expr] : partsOf(expr).flatMap(selectorsOf)
+  return expr.kind === 'selector' ? [expr] : childrenOf(expr).flatMap(selectorsOf)
 }
 
 function keepsLabels(expr: Expr): boolean {
   if (expr.kind === 'call' && relabelling.has(expr.signature.name)) return false
   if (expr.kind === 'aggregate' && relabelling.has(expr.op)) return false
-  return partsOf(expr).every(keepsLabels)
+  return childrenOf(expr).every(keepsLabels)
 }
 
 function reachOf(expr: Expr, lookback: number): number {
@@ -71,7 +51,7 @@ function reachOf(expr: Expr, lookback: number): number {
       return outer + reachOf(expr.expr, lookback)
     }
     default:
-      return partsOf(expr).reduce((most, part) => Math.max(most, reachOf(part, lookback)), 0)
+      return childrenOf(expr).reduce((most, part) => Math.max(most, reachOf(part, lookback)), 0)
   }
 }
 
@@ -92,7 +72,7 @@ export function readsOf(expr: Expr, lookback: number): ExprReads {
 function atInstant(expr: Expr): readonly VectorSelector[] {
   if (expr.kind === 'selector') return expr.extension === undefined ? [expr] : []
   if (expr.kind === 'matrix' || expr.kind === 'subquery') return []
-  return partsOf(expr).flatMap(atInstant)
+  return childrenOf(expr).flatMap(atInstant)
 }
 
 /** Matchers of the selectors that look at one instant only, save those that stand with a range elsewhere in the expression. */
@@ -122,6 +102,6 @@ export function variesWithTimes(expr: Expr): boolean {
     case 'call':
       return contextual.has(expr.signature.name) || expr.args.some(variesWithTimes)
     default:
-      return partsOf(expr).some(variesWithTimes)
+      return childrenOf(expr).some(variesWithTimes)
   }
 }

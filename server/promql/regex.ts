@@ -1,4 +1,5 @@
 import { setFlagsFromString } from 'node:v8'
+import { posixClasses } from '../posix-classes.ts'
 
 // A hostile pattern in label_replace must not hold up the hub: after many steps back V8 changes to its linear
 // engine. Our subset (RE2's) has nothing that engine lacks.
@@ -6,25 +7,6 @@ setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks'
 
 /** A regular expression in RE2's syntax that JavaScript cannot run, or that is wrong. */
 export class RegexFailure extends Error {}
-
-const posixClasses: ReadonlyMap<string, string> = new Map(
-  Object.entries({
-    alnum: '0-9A-Za-z',
-    alpha: 'A-Za-z',
-    ascii: '\\x00-\\x7F',
-    blank: '\\t ',
-    cntrl: '\\x00-\\x1F\\x7F',
-    digit: '0-9',
-    graph: '!-~',
-    lower: 'a-z',
-    print: ' -~',
-    punct: '!-\\/:-@\\[-`\\{-~',
-    space: '\\t\\n\\v\\f\\r ',
-    upper: 'A-Z',
-    word: '0-9A-Za-z_',
-    xdigit: '0-9A-Fa-f',
-  }),
-)
 
 interface Piece {
   readonly text: string

@@ -1,4 +1,5 @@
 import { CallwardError } from '../../errors.ts'
+import { posixClasses } from '../../posix-classes.ts'
 
 /** Tree of a regular expression. */
 export type Pattern =
@@ -13,23 +14,6 @@ export type Pattern =
     }
   | { readonly kind: 'begin' }
   | { readonly kind: 'end' }
-
-const posixClasses: Readonly<Record<string, string>> = {
-  alnum: '0-9A-Za-z',
-  alpha: 'A-Za-z',
-  ascii: '\\x00-\\x7f',
-  blank: '\\t ',
-  cntrl: '\\x00-\\x1f\\x7f',
-  digit: '0-9',
-  graph: '!-~',
-  lower: 'a-z',
-  print: ' -~',
-  punct: '!-\\/:-@\\[-`\\{-~',
-  space: '\\t\\n\\v\\f\\r ',
-  upper: 'A-Z',
-  word: '0-9A-Za-z_',
-  xdigit: '0-9A-Fa-f',
-}
 
 /** Sets of RE2's letter escapes, as the inside of an ECMAScript class; RE2's \s is ASCII without the vertical tab. */
 const letterClasses: Readonly<Record<string, string>> = {
@@ -229,7 +213,7 @@ class Parser {
       if (this.take(/^\]/)) return this.fromClass(set, flags)
       const posix = this.take(/^\[:(\^?)(\w+):\]/)
       if (posix) {
-        const known = Object.hasOwn(posixClasses, posix[2]!) ? posixClasses[posix[2]!] : undefined
+        const known = posixClasses.get(posix[2]!)
         if (known === undefined || posix[1] === '^') this.fail(`${posix[0]} is not supported`)
         set += known
       } else if (this.next === '\\') set += this.escapedSet()
