@@ -4,6 +4,8 @@ import type { SeriesId } from '../store/writer.ts'
 import { labelsOf } from './views.ts'
 
 const everyMillis = 30_000
+/** Changes that come closer together share one writing: in a storm all open incidents are read for each. */
+const restMillis = 1000
 
 /** Writes `callward_incident_open` = 1 for every open incident, and ends the series when it resolves. */
 export class OpenIncidentSeries {
@@ -11,7 +13,9 @@ export class OpenIncidentSeries {
   readonly #clock: Clock
   #open = new Set<SeriesId>()
   #timer: NodeJS.Timeout | undefined
-  #queued: NodeJS.Immediate | undefined
+  #queued: NodeJS.Timeout | undefined
+  #writing: Promise<void> | undefined
+  #writtenAt = Number.NEGATIVE_INFINITY
 
   constructor(app: FastifyInstance, clock: Clock) {
     this.#app = app
@@ -25,18 +29,25 @@ export class OpenIncidentSeries {
 
   stop(): void {
     clearInterval(this.#timer)
-    clearImmediate(this.#queued)
+    clearTimeout(this.#queued)
   }
 
   /** Soon, and once for many calls. */
   refresh(): void {
-    if (this.#queued !== undefined) return
-    this.#queued = setImmediate(() => {
-      this.#queued = undefined
-      this.#write().catch((err: unknown) =>
-        this.#app.log.warn({ err }, 'open incidents not written as series'),
-      )
-    })
+    const wait = this.#writtenAt + restMillis - this.#clock.monotonic()
+    this.#queued ??= setTimeout(
+      () => {
+        // What changes from here on is another writing's.
+        this.#queued = undefined
+        this.#writtenAt = this.#clock.monotonic()
+        this.#writing = (this.#writing ?? Promise.resolve())
+          .then(() => this.#write())
+          .catch((err: unknown) =>
+            this.#app.log.warn({ err }, 'open incidents not written as series'),
+          )
+      },
+      Math.max(0, wait),
+    )
   }
 
   async #write(): Promise<void> {
@@ -64,8 +75,9 @@ export class OpenIncidentSeries {
       )
     }
     const ids = Uint32Array.from(now.values())
-    const ended = [...this.#open].filter((id) => !ids.includes(id))
-    this.#open = new Set(ids)
+    const open = new Set(ids)
+    const ended = [...this.#open].filter((id) => !open.has(id))
+    this.#open = open
     if (ids.length + ended.length === 0) return
     const row = {
       t: this.#clock.now(),

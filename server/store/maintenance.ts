@@ -54,11 +54,14 @@ export class Maintenance {
   private stopped = false
   /** Series without data have been looked for since the start. */
   private retiredOnce = false
+  /** Series from here on are new since the last look: their first samples may still be on their way. */
+  private firstNew: number
 
   constructor(options: MaintenanceOptions) {
     this.options = options
     this.openedAt = { wall: options.clock.now(), monotonic: options.clock.monotonic() }
     this.newestAtOpen = timeBounds(options.parts, options.head).newest
+    this.firstNew = options.index.size
   }
 
   /**
@@ -161,7 +164,8 @@ export class Maintenance {
     }
     if (removed === 0 && this.retiredOnce) return
     this.retiredOnce = true
-    const retired = index.retireWithout(this.presenceOfData())
+    const retired = index.retireWithout(this.presenceOfData(), this.firstNew)
+    this.firstNew = index.size
     if (removed > 0) logger.info({ removed, retired }, 'samples past their retention removed')
     if (seriesLog.worthRewriting) await seriesLog.rewrite()
   }

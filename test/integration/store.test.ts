@@ -539,6 +539,20 @@ t.test(
   },
 )
 
+t.test(
+  'a series is not taken for one past its retention before its first sample came',
+  async (t) => {
+    const clock = handClock()
+    const store = await openSealed(temporaryFolder(t), clock)
+    const early = store.intern({ __name__: 'early' })
+    await store.maintain()
+    t.equal(store.stats().series, 3)
+    await store.append({ rows: [row(clock.at, [early], [1])] })
+    t.equal(Object.keys(await dump(store)).length, 3)
+    await store.close()
+  },
+)
+
 t.test('reads are bounded, and stop when asked', async (t) => {
   const folder = temporaryFolder(t)
   const clock = handClock()

@@ -7,6 +7,8 @@ export class Postings {
   private counts = new Uint32Array(256)
   private single = new Uint32Array(256)
   private readonly lists: (Uint32Array | undefined)[] = []
+  /** How many ids of a list ascend, where others were entered behind them; the next reader puts those in their places. */
+  private readonly unsorted = new Map<number, number>()
 
   count(key: number): number {
     return this.counts[key] ?? 0
@@ -16,15 +18,17 @@ export class Postings {
   ids(key: number): Uint32Array {
     const count = this.count(key)
     if (count === 0) return noIds
+    if (this.unsorted.size > 0) this.sort(key)
     return this.lists[key]?.subarray(0, count) ?? this.single.subarray(key, key + 1)
   }
 
   /** The array that starts with a key's ids; what lies behind `count(key)` of them is no id. */
   backing(key: number): Uint32Array {
+    if (this.unsorted.size > 0) this.sort(key)
     return this.lists[key] ?? this.ids(key)
   }
 
-  /** Enters an id that the list does not hold; cheapest when ids come in ascending order. */
+  /** Enters an id that the list does not hold; in any order at the same cost. */
   insert(key: number, id: SeriesId): void {
     if (key >= this.counts.length) this.grow(key)
     const count = this.counts[key]!
@@ -45,12 +49,27 @@ export class Postings {
       list = grown
       this.lists[key] = list
     }
-    let at = count
-    if (list[count - 1]! > id) {
-      at = lowerBound(list, id, 0, count)
-      list.copyWithin(at + 1, at, count)
+    if (list[count - 1]! > id && !this.unsorted.has(key)) this.unsorted.set(key, count)
+    list[count] = id
+  }
+
+  /** Merges what was entered out of order: once for all of it, however long the list is. */
+  private sort(key: number): void {
+    const sorted = this.unsorted.get(key)
+    if (sorted === undefined) return
+    this.unsorted.delete(key)
+    const list = this.lists[key]!
+    const late = list.slice(sorted, this.counts[key]!).sort()
+    let from = sorted - 1
+    let to = this.counts[key]! - 1
+    for (let i = late.length - 1; i >= 0; to--) {
+      const id = late[i]!
+      if (from >= 0 && list[from]! > id) list[to] = list[from--]!
+      else {
+        list[to] = id
+        i--
+      }
     }
-    list[at] = id
   }
 
   /** Takes ids out of a list. */

@@ -327,11 +327,12 @@ export class SeriesIndex {
     this.listener?.add(id, true)
   }
 
-  /** Takes every live series out of the way for which `hasData` is false; cost linear in the series. */
-  retireWithout(hasData: (id: SeriesId) => boolean): number {
+  /** Takes every live series below `end` out of the way for which `hasData` is false; cost linear in the series. */
+  retireWithout(hasData: (id: SeriesId) => boolean, end: SeriesId = this.idCount): number {
     const touched = new Set<number>()
     let gone = 0
     for (const id of this.all.ids(allKey)) {
+      if (id >= end) break
       if (hasData(id)) continue
       gone++
       this.retired[id] = 1
