@@ -1,16 +1,14 @@
 import type { IncomingMessage } from 'node:http'
 import fp from 'fastify-plugin'
-import { type WebSocket, WebSocketServer } from 'ws'
+import { WebSocketServer } from 'ws'
 import { closeCodes, limits } from '../../collector/wire/frames.ts'
 import type { Clock } from '../clock.ts'
 import type { HubConfig } from '../config.ts'
 import { CallwardError } from '../errors.ts'
 import { HostNews } from './host-news.ts'
+import { keepAlive } from './keep-alive.ts'
 import { ingestMetrics } from './metrics.ts'
 import { Session } from './session.ts'
-
-const pingEveryMillis = 15_000
-const unansweredPings = 2
 
 /** `/session`: where collectors report (docs/protocol.md). */
 export const ingestPlugin = fp(
@@ -48,27 +46,6 @@ export const ingestPlugin = fp(
       if (collector === undefined || byCollector.get(collector) !== session) return
       byCollector.delete(collector)
       app.inventory.disconnected(collector)
-    }
-
-    /** Drops a socket that answers nothing, and a session whose token was revoked. Returns how to stop. */
-    function watch(session: Session, socket: WebSocket, request: IncomingMessage): () => void {
-      let unanswered = 0
-      socket.on('pong', () => {
-        unanswered = 0
-      })
-      const timer = setInterval(() => {
-        // While the disk holds up a session its socket is not read: a pong may wait there.
-        if (socket.isPaused) return
-        if (unanswered >= unansweredPings) return socket.terminate()
-        unanswered += 1
-        socket.ping()
-        // While the records cannot be asked the session stays.
-        admitted(request).then(
-          (still) => still || session.close(closeCodes.unauthorized, 'the token was revoked'),
-          () => undefined,
-        )
-      }, pingEveryMillis)
-      return () => clearInterval(timer)
     }
 
     async function admitted(request: IncomingMessage): Promise<boolean> {
@@ -109,7 +86,10 @@ export const ingestPlugin = fp(
         const onHello = greeted
         const session = new Session({ app, clock, socket: webSocket, metrics, news, onHello })
         sessions.add(session)
-        const stopWatching = watch(session, webSocket, request)
+        const stopWatching = keepAlive(webSocket, {
+          admitted: () => admitted(request),
+          onRevoked: () => session.close(closeCodes.unauthorized, 'the token was revoked'),
+        })
         ended(session).finally(stopWatching)
       })
     })

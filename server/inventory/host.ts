@@ -18,14 +18,18 @@ export interface Host {
   readonly sections: readonly Section[]
 }
 
+/** When a host counts as silent if nothing more is heard of it, by the hub's monotonic clock, in milliseconds. */
+export function silentAt(host: Host, startedAt: number): number {
+  return (host.heardAt ?? startedAt) + silentAfterIntervals * host.intervalSeconds * 1000
+}
+
 /**
  * Whether a host reports: 1, 0 once silent, undefined while the hub has not listened long enough to know.
  * `startedAt` and `now` are monotonic milliseconds.
  */
 export function upState(host: Host, startedAt: number, now: number): 0 | 1 | undefined {
-  const limit = silentAfterIntervals * host.intervalSeconds * 1000
-  if (host.heardAt !== undefined) return now - host.heardAt < limit ? 1 : 0
-  return now - startedAt < limit ? undefined : 0
+  if (now >= silentAt(host, startedAt)) return 0
+  return host.heardAt === undefined ? undefined : 1
 }
 
 export type HostState = 'ok' | 'attention' | 'critical' | 'silent' | 'unknown'

@@ -2,10 +2,12 @@ import type { FastifyInstance } from 'fastify'
 import type { Hello, HostLabels } from '../../collector/wire/frames.ts'
 import type { Clock } from '../clock.ts'
 import type { SeriesId } from '../store/writer.ts'
-import { type Host, upState } from './host.ts'
+import { type Host, silentAt, upState } from './host.ts'
 import type { InventoryStore } from './inventory-store.ts'
 
 const checkEveryMillis = 200
+/** All hosts are looked at this often, whenever the next of them may fall silent. */
+const lookEveryMillis = 5_000
 /** A part of the hosts is written at each of so many ticks, so that many hosts hold up nobody. */
 const writeTicks = 10
 const writeTickMillis = 1_000
@@ -32,6 +34,8 @@ export class Liveness {
   #tick = 0
   readonly #series = new WeakMap<HostLabels, HostSeries>()
   #turn = 0
+  /** No host falls silent before, by the monotonic clock. */
+  #nextLook = Number.NEGATIVE_INFINITY
 
   constructor(options: {
     app: FastifyInstance
@@ -59,12 +63,16 @@ export class Liveness {
 
   /** Looks for hosts whose state flipped; the timer calls it. */
   check(): void {
+    const now = this.#clock.monotonic()
+    if (now < this.#nextLook) return
+    this.#nextLook = now + lookEveryMillis
     for (const host of this.#hosts.values()) this.#update(host)
   }
 
   /** Writes who reports for an instance; tried again until the records take it, never at the session's cost. */
   greeted(hello: Hello): void {
     this.#ungreeted.set(hello.collector, hello)
+    this.#nextLook = Number.NEGATIVE_INFINITY
     this.#greet(hello)
   }
 
@@ -98,6 +106,7 @@ export class Liveness {
 
   #update(host: Host): void {
     const up = upState(host, this.#startedAt, this.#clock.monotonic())
+    if (up !== 0) this.#nextLook = Math.min(this.#nextLook, silentAt(host, this.#startedAt))
     if (up === this.#states.get(host.collectorId)) return
     this.#states.set(host.collectorId, up)
     this.#append(this.#row([host]))

@@ -141,6 +141,8 @@ export class WriteQueue {
     await null // let the writes of this turn gather
     while (this.#waiting.length > 0) await this.#runGroup()
     this.#pumping = undefined
+    // While it is in use, Node 20 follows every promise of the process.
+    this.#inside.disable()
   }
 
   async #runGroup(): Promise<void> {

@@ -60,9 +60,11 @@ export class Group implements GroupSource {
     this.words = new Uint32Array(this.values.buffer)
   }
 
+  /** Memory of the rows; asked of every group each second, so without looking at the arrays. */
   get bytes(): number {
-    const columns = this.values.byteLength + this.times.byteLength + this.ids.byteLength
-    return columns + (this.stage?.byteLength ?? 0)
+    const columns = this.ids.length
+    const staged = this.stage ? stagedRows * columns : 0
+    return 8 * (this.capacity * (columns + 1) + staged) + 4 * columns
   }
 
   get lastTime(): Millis {
