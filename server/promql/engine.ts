@@ -1,4 +1,4 @@
-import type { Matcher, RecentReader, SeriesSamples, StoreReader } from '../store/reader.ts'
+import type { Matcher, StoreReader } from '../store/reader.ts'
 import type { Answer, Series, Value } from './answer.ts'
 import { type Allowance, Budget, defaultLimits, type QueryLimits } from './eval/budget.ts'
 import { evaluate, evaluateScalar } from './eval/evaluator.ts'
@@ -13,6 +13,9 @@ import { Usage } from './eval/usage.ts'
 import { QueryFailure } from './failure.ts'
 import { matches } from './matching.ts'
 import { type ExprReads, matchersAtInstant, readsOf, variesWithTimes } from './reads.ts'
+import { answerByPlan } from './repeated/plans.ts'
+import type { SeriesAtHand } from './repeated/series-at-hand.ts'
+import { makeSlots, type Slots } from './repeated/slots.ts'
 import { keepsInstance, withMatcher } from './rewrite.ts'
 import { type Expr, typeOf, withoutParens } from './syntax/ast.ts'
 import { documentedType } from './syntax/check.ts'
@@ -20,10 +23,10 @@ import { parse } from './syntax/parser.ts'
 import { printExpr } from './syntax/print.ts'
 
 export type { Answer, Sample, Series, Statistics, Value } from './answer.ts'
+export type { FixedSeries, PlacedSeries, SeriesAtHand } from './repeated/series-at-hand.ts'
 
 export interface EngineOptions {
-  /** With `recent`, what memory holds can be asked at once. */
-  readonly reader: StoreReader & Partial<RecentReader>
+  readonly reader: StoreReader
   readonly limits?: Partial<QueryLimits>
   /** How far back an instant lookup reaches; 5 minutes. */
   readonly lookbackMilliseconds?: number
@@ -49,29 +52,16 @@ export interface QueryOptions {
 }
 
 /**
- * What a query reads, as `RecentReader.recent` gives it; undefined when it cannot be given at once. With `newestOnly` the newest sample
- * or mark of each series is enough.
+ * The value at one instant without remarks, at once; undefined when the series do not give what it takes. The matchers they are asked for
+ * are the same objects at every call. Where one side of `and` or an operator between vectors decides alone that there is no result, the
+ * other side is not evaluated. Throws `QueryFailure`.
  */
-export type ReadNow = (
-  matchers: readonly Matcher[],
-  start: number,
-  end: number,
-  newestOnly: boolean,
-) => readonly SeriesSamples[] | undefined
-
-/**
- * The value at one instant without remarks, at once; undefined when `read` gives nothing. The matchers that `read` is asked for are the
- * same objects at every call. Where one side of `and` or an operator between vectors decides alone that there is no result, the other
- * side is not evaluated. Throws `QueryFailure`.
- */
-export type RepeatedQuery = (time: number, read: ReadNow) => Value | undefined
+export type RepeatedQuery = (time: number, series: SeriesAtHand) => Value | undefined
 
 /** Evaluates PromQL; a query is its text or an expression parsed before. */
 export interface Engine {
   /** Throws `QueryFailure`. */
   instant(query: string | Expr, time: number, options?: QueryOptions): Promise<Answer>
-  /** As `instant`, at once and from memory alone; undefined when memory does not hold all of it. */
-  instantNow(query: string | Expr, time: number, options?: QueryOptions): Answer | undefined
   /** Both ends are included; `step` is above 0. Throws `QueryFailure`. */
   range(
     query: string | Expr,
@@ -282,10 +272,34 @@ const defaultLookback = 300_000
 /** One step has nothing to repeat. */
 const noInvariants: ReadonlySet<Expr> = new Set()
 
+/** A plan where the series are known and the expression allows one, else the interpreter. */
+function repeatedQuery(options: EngineOptions, expr: Expr, slots: Slots): RepeatedQuery {
+  const fixed = variesWithTimes(expr) ? undefined : resolve(expr, { start: 0, end: 0, step: 0 })
+  const newestOnly = new Set(fixed === undefined ? [] : matchersAtInstant(fixed))
+  const lookback = options.lookbackMilliseconds ?? defaultLookback
+  const { maxSeries } = { ...defaultLimits, ...options.limits }
+  const settings = { slots, lookback, maxSeries }
+  const plannable = options.delayedNames === true ? undefined : fixed
+  return (time, series) => {
+    const planned =
+      plannable && series.fixed && answerByPlan(plannable, time, series.fixed, settings)
+    if (planned !== undefined) return planned
+    const times = { start: time, end: time, step: 0 }
+    const frame = { start: time, interval: 1, steps: 1 }
+    const query = startQuery(options, noInvariants, frame, {}, true)
+    const resolved = fixed ?? resolve(expr, times)
+    const prepared = { text: '', expr: resolved, query, frame, began: 0, sortMilliseconds: 0 }
+    return runNow(instantValue(prepared), ({ matchers, start, end }) =>
+      series.read(matchers, start, end, newestOnly.has(matchers)),
+    )
+  }
+}
+
 /** Makes an engine over a store. It keeps nothing between queries. */
 export function createEngine(options: EngineOptions): Engine {
   const { reader } = options
   const maxPoints = options.limits?.maxPoints ?? defaultLimits.maxPoints
+  const slots = makeSlots()
   return {
     parse: (text) => parse(text, { experimental: options.experimental ?? false }),
     withMatcher,
@@ -296,30 +310,9 @@ export function createEngine(options: EngineOptions): Engine {
       const value = await runWaiting(instantValue(prepared), reader, prepared.query.budget)
       return answerOf(prepared, value)
     },
-    instantNow(source, time, chosen = {}) {
-      if (reader.recent === undefined) return undefined
-      const prepared = prepare(options, source, { start: time, end: time, step: 0 }, chosen)
-      const value = runNow(instantValue(prepared), ({ matchers, start, end }) =>
-        reader.recent?.(matchers, start, end),
-      )
-      return value === undefined ? undefined : answerOf(prepared, value)
-    },
     matches,
     reads: (expr) => readsOf(expr, options.lookbackMilliseconds ?? defaultLookback),
-    repeated(expr) {
-      const fixed = variesWithTimes(expr) ? undefined : resolve(expr, { start: 0, end: 0, step: 0 })
-      const newestOnly = new Set(fixed === undefined ? [] : matchersAtInstant(fixed))
-      return (time, read) => {
-        const times = { start: time, end: time, step: 0 }
-        const frame = { start: time, interval: 1, steps: 1 }
-        const query = startQuery(options, noInvariants, frame, {}, true)
-        const resolved = fixed ?? resolve(expr, times)
-        const prepared = { text: '', expr: resolved, query, frame, began: 0, sortMilliseconds: 0 }
-        return runNow(instantValue(prepared), ({ matchers, start, end }) =>
-          read(matchers, start, end, newestOnly.has(matchers)),
-        )
-      }
-    },
+    repeated: (expr) => repeatedQuery(options, expr, slots),
     async range(source, start, end, step, chosen = {}) {
       checkRange(maxPoints, start, end, step)
       const prepared = prepare(options, source, { start, end, step }, chosen)

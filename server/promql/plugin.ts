@@ -21,7 +21,16 @@ import { QueryDesk, type QueryPlace } from './workers/query-desk.ts'
 import { QueryWorkers } from './workers/query-workers.ts'
 
 export type { ApiTarget, MetricMetadata } from './api/context.ts'
-export type { Answer, QueryOptions, ReadNow, Sample, Series, Value } from './engine.ts'
+export type {
+  Answer,
+  FixedSeries,
+  PlacedSeries,
+  QueryOptions,
+  Sample,
+  Series,
+  SeriesAtHand,
+  Value,
+} from './engine.ts'
 export type { ExprReads } from './reads.ts'
 export type { Expr } from './syntax/ast.ts'
 
@@ -113,7 +122,7 @@ function durations(registry: Registry | undefined): Observe {
   return (kind, place, seconds) => duration.labels(kind, place).observe(seconds)
 }
 
-/** The engine with the time of its queries observed, save those of `instantNow`, which are too many. */
+/** The engine with the time of its queries observed, save that of repeated ones, which are too many. */
 function observed(engine: Engine, observe: Observe): Engine {
   const timed = async <T>(kind: 'instant' | 'range', work: Promise<T>): Promise<T> => {
     const began = performance.now()
@@ -131,7 +140,7 @@ function observed(engine: Engine, observe: Observe): Engine {
 }
 
 /** A query within this takes some 5 to 10 ms of the hub's own thread, in slices. */
-const defaultAllowance: Allowance = { samples: 300_000, work: 500_000, files: false }
+const defaultAllowance: Allowance = { samples: 300_000, work: 500_000, fileSeries: 16 }
 
 function startWorkers(
   app: FastifyInstance,

@@ -30,9 +30,12 @@ function atOnce(promql: Promql, expr: Expr): RuleExpression['atOnce'] {
   return {
     reads,
     evaluate(at, host) {
-      const value = query(at, host.read)
+      const value = query(at, host)
       if (value === undefined) return undefined
-      return vectorOf(value).map((element) => ({
+      const vector = vectorOf(value)
+      // Mostly nothing is wrong.
+      if (vector.length === 0) return vector
+      return vector.map((element) => ({
         labels: host.labels(element.labels),
         value: element.value,
       }))

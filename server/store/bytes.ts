@@ -150,7 +150,7 @@ export class ByteReader {
   }
 }
 
-/** CRC-32 (ISO-HDLC) of `bytes`. */
-export function checksum(bytes: Uint8Array): number {
-  return crc32(bytes)
+/** CRC-32 (ISO-HDLC) of `bytes`, continued from that of what stood before them. */
+export function checksum(bytes: Uint8Array, before = 0): number {
+  return crc32(bytes, before)
 }

@@ -25,7 +25,7 @@ import { type StoreLogger, silentLogger } from './log.ts'
 import { Maintenance, oldestKept, timeBounds } from './maintenance.ts'
 import { PartFolder } from './parts/part-folder.ts'
 import type { PlanningReader } from './read-plan.ts'
-import type { Labels, RecentReader, SeriesColumns, StoreReader } from './reader.ts'
+import type { Labels, SeriesColumns, StoreReader } from './reader.ts'
 import { RecentColumns } from './recent-columns.ts'
 import { SeriesIndex } from './series/series-index.ts'
 import { openSeriesLog, type SeriesLog, seriesLogName } from './series/series-log.ts'
@@ -193,7 +193,6 @@ class Engine implements EmbeddedStore, StreamHost {
   readonly position = (stream: StreamKey): number => this.positions.durable(stream)
   readonly stream: StoreWriter['stream'] = (key, events) =>
     new EngineStream(this, this.nextStream++, this.positions.of(key, this.now()), events)
-  readonly recent: RecentReader['recent'] = (...query) => this.reads.recent(...query)
 
   get columns(): SeriesColumns {
     return this.recentColumns

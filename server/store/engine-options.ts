@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { Disk } from './disk.ts'
 import type { StoreLogger } from './log.ts'
-import type { RecentReader, SeriesColumns, StoreReader } from './reader.ts'
+import type { SeriesColumns, StoreReader } from './reader.ts'
 import type { StoreStats, StoreWriter } from './writer.ts'
 
 export interface EmbeddedStoreOptions {
@@ -65,7 +65,7 @@ export interface StoreCopy {
 }
 
 /** The store that the hub carries in itself. */
-export interface EmbeddedStore extends StoreReader, RecentReader, StoreWriter {
+export interface EmbeddedStore extends StoreReader, StoreWriter {
   readonly columns: SeriesColumns
   stats(): EmbeddedStoreStats
   /** Seals and merges what is due and removes what is past its retention. Runs by itself; tests call it. */

@@ -172,7 +172,9 @@ async function segmentFigures(
     bytes,
     modifiedAt,
     generation: generationOf(content),
-    wholeBytes: verify ? scanBlocks(content, () => undefined) : undefined,
+    wholeBytes: verify
+      ? scanBlocks(content, Number.parseInt(name, 10), () => undefined)
+      : undefined,
   }
 }
 
@@ -195,7 +197,7 @@ async function firstBlock(path: string): Promise<Buffer> {
 }
 
 function generationOf(bytes: Buffer): number | undefined {
-  const payload = blockAt(bytes, 0)
+  const payload = blockAt(bytes, 0)?.payload
   if (!payload) return undefined
   let generation: number | undefined
   const columns = new Map<number, number>()

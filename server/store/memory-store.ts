@@ -3,14 +3,14 @@ import { batchStream } from './batch-stream.ts'
 import { Generation } from './head/generation.ts'
 import { Head } from './head/head.ts'
 import { Positions } from './journal/positions.ts'
-import type { RecentReader, SeriesColumns, StoreReader } from './reader.ts'
+import type { SeriesColumns, StoreReader } from './reader.ts'
 import { RecentColumns } from './recent-columns.ts'
 import { SeriesIndex } from './series/series-index.ts'
 import { noParts, StoreReads } from './store-reads.ts'
 import type { Batch, StoreStats, StoreWriter } from './writer.ts'
 
 /** A store in memory only, for tests and dry runs; keeps everything until it is dropped. */
-export interface MemoryStore extends StoreReader, RecentReader, StoreWriter {
+export interface MemoryStore extends StoreReader, StoreWriter {
   readonly columns: SeriesColumns
   stats(): StoreStats
 }
@@ -37,7 +37,6 @@ export function createMemoryStore(): MemoryStore {
   return {
     append,
     stream: (key, events) => batchStream(key, events, append),
-    recent: (...query) => reads.recent(...query),
     columns: new RecentColumns(index, head),
     intern: (labels) => index.intern(labels),
     labels: (id) => index.labels(id),

@@ -1,13 +1,12 @@
 import fp from 'fastify-plugin'
 import type { Clock } from '../clock.ts'
 import { type EmbeddedStore, openEmbeddedStore } from './embedded-store.ts'
-import type { RecentReader, SeriesColumns, StoreReader } from './reader.ts'
+import type { SeriesColumns, StoreReader } from './reader.ts'
 import type { StoreStats, StoreWriter } from './writer.ts'
 
 /** Time series of the hub: read, write, figures, upkeep. */
 export interface Store
   extends StoreReader,
-    RecentReader,
     StoreWriter,
     Pick<EmbeddedStore, 'beginCopy' | 'compact'> {
   readonly columns: SeriesColumns

@@ -27,25 +27,12 @@ export interface ReadLimits {
   readonly maxSeries?: number
   readonly maxSamples?: number
   readonly signal?: AbortSignal
-  /** Throws OutsideMemory instead of reading files. */
-  readonly memoryOnly?: boolean
+  /** Throws OutsideMemory instead of reading files for more series than this. */
+  readonly fileSeries?: number
 }
 
 /** What was asked lies in files, at least in part. */
 export class OutsideMemory extends Error {}
-
-/** What memory alone answers, at once. */
-export interface RecentReader {
-  /**
-   * As `select`, without waiting; undefined when a part of [start, end] may lie outside memory. The arrays may be views of
-   * memory that is still written to: read them before the next turn of the event loop.
-   */
-  recent(
-    matchers: readonly Matcher[],
-    start: Millis,
-    end: Millis,
-  ): readonly SeriesSamples[] | undefined
-}
 
 /** Entries of one series; times ascend, no time stands in both lists. */
 export interface SeriesColumn {
@@ -54,16 +41,35 @@ export interface SeriesColumn {
   readonly staleTimes: Float64Array
 }
 
-/** Memory series by series, for those who ask for the same ones again and again; as with `recent`, read at once. */
+/** Samples of one series; times ascend. */
+export type SampleColumn = Pick<SeriesColumn, 'times' | 'values'>
+
+/** The newest entry of a series; who asks for it gives the object, which is filled anew. */
+export interface LatestEntry {
+  /** -Infinity: there is none. */
+  time: Millis
+  /** Of a sample. */
+  value: number
+  isMark: boolean
+}
+
+/**
+ * Memory series by series, for those who ask for the same ones again and again. Arrays may be views of memory that is still written to:
+ * read them before the next turn of the event loop.
+ */
 export interface SeriesColumns {
+  /** Changes when what `select` gives may change. */
+  readonly version: number
   /** Ascending ids of the series that match all; an id stays the series' for good. */
   select(matchers: readonly Matcher[]): Uint32Array
   /** Values of a label, and whether every series carries it. */
   values(name: string): { readonly values: readonly string[]; readonly everywhere: boolean }
   /** Entries in [start, end]; undefined when a part of it may lie outside memory. */
   column(id: number, start: Millis, end: Millis): SeriesColumn | undefined
-  /** Some entries in [start, end], the newest among them; undefined when it may lie outside memory. */
-  newest(id: number, start: Millis, end: Millis): SeriesColumn | undefined
+  /** Samples in [start, end], as `column` has them, in arrays that the next call writes over. */
+  samples(id: number, start: Millis, end: Millis): SampleColumn | undefined
+  /** Tells of the newest entry in [start, end]; false when it may lie outside memory. */
+  latest(id: number, start: Millis, end: Millis, found: LatestEntry): boolean
 }
 
 /** What a query engine may ask of a time-series store. Both ends of every interval are included. */

@@ -1,7 +1,7 @@
 import type { Millis } from '../clock.ts'
-import type { Generation } from './head/generation.ts'
 import type { Head } from './head/head.ts'
-import type { Matcher, SeriesColumns } from './reader.ts'
+import { SampleRoom } from './head/sample-room.ts'
+import type { LatestEntry, Matcher, SampleColumn, SeriesColumns } from './reader.ts'
 import { type Entries, isEmpty, merge, noEntries } from './samples.ts'
 import { compileMatcher } from './series/labels.ts'
 import type { SeriesIndex } from './series/series-index.ts'
@@ -11,10 +11,15 @@ import type { SeriesId } from './writer.ts'
 export class RecentColumns implements SeriesColumns {
   readonly #index: SeriesIndex
   readonly #head: Head
+  readonly #room = new SampleRoom()
 
   constructor(index: SeriesIndex, head: Head) {
     this.#index = index
     this.#head = head
+  }
+
+  get version(): number {
+    return this.#index.version
   }
 
   select(matchers: readonly Matcher[]): Uint32Array {
@@ -44,24 +49,13 @@ export class RecentColumns implements SeriesColumns {
     return found
   }
 
-  newest(id: SeriesId, start: Millis, end: Millis): Entries | undefined {
-    const newest = this.#head.open.entries(id, start, end)
-    // Only what is newer than everything in the older ones decides alone.
-    const t = newest === undefined ? Number.NEGATIVE_INFINITY : lastTime(newest)
-    const older = this.#head.recent(Math.max(start, t), end)
-    if (older === undefined) return undefined
-    if (older.every((generation) => generation === this.#head.open || !mayHold(generation, id, t)))
-      return newest ?? noEntries
-    return this.column(id, Math.max(start, t), end)
+  samples(id: SeriesId, start: Millis, end: Millis): SampleColumn | undefined {
+    this.#room.clear()
+    if (!this.#head.gather(id, start, end, this.#room)) return undefined
+    return this.#room.tangled ? this.column(id, start, end) : this.#room.column
   }
-}
 
-function mayHold(generation: Generation, id: SeriesId, from: Millis): boolean {
-  return generation.maxTime >= from && generation.has(id, from)
-}
-
-function lastTime({ times, staleTimes }: Entries): Millis {
-  const sample = times[times.length - 1] ?? Number.NEGATIVE_INFINITY
-  const mark = staleTimes[staleTimes.length - 1] ?? Number.NEGATIVE_INFINITY
-  return Math.max(sample, mark)
+  latest(id: SeriesId, start: Millis, end: Millis, found: LatestEntry): boolean {
+    return this.#head.latest(id, start, end, found)
+  }
 }

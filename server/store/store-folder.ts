@@ -11,7 +11,7 @@ export const formatName = 'format'
 export const journalName = 'journal'
 export const partsName = 'parts'
 
-const format = '2\n'
+const format = '3\n'
 
 /**
  * Locks a store folder and makes what is missing in it. Throws a StartError that says what to do when the folder cannot be written, is

@@ -98,9 +98,10 @@ export class StoreReads implements StoreReader, PlanningReader {
     const ids = this.matching([matchers])
     if (ids.length === 0 || !(start <= end)) return []
     // Fixed here, so that sealing and merging meanwhile neither hide nor double an entry.
-    const recent = limits.memoryOnly ? head.recent(start, end) : undefined
+    const { fileSeries = Infinity } = limits
+    const recent = fileSeries < Infinity ? head.recent(start, end) : undefined
     const files = recent ? [] : parts.overlapping(start, end)
-    if (limits.memoryOnly && files.length > 0) throw new OutsideMemory()
+    if (files.length > 0 && ids.length > fileSeries) throw new OutsideMemory()
     const generations = recent ?? head.overlapping(start, end)
     for (const file of files) file.retain()
     try {
@@ -116,22 +117,6 @@ export class StoreReads implements StoreReader, PlanningReader {
     } finally {
       for (const file of files) file.release()
     }
-  }
-
-  /** As `select`, from memory alone; undefined when parts may hold some of it. */
-  recent(
-    matchers: readonly Matcher[],
-    start: Millis,
-    end: Millis,
-  ): readonly SeriesSamples[] | undefined {
-    const generations = this.sources.head.recent(start, end)
-    if (!generations) return undefined
-    const ids = this.matching([matchers])
-    const entries = Array.from(ids, (id) => {
-      const found = memoryEntries(generations, id, start, end)
-      return found.length === 0 ? undefined : merge(found)
-    })
-    return results(ids, entries, (id) => this.sources.index.labels(id))
   }
 
   plan(matchers: readonly Matcher[], start: Millis, end: Millis): ReadPlan {

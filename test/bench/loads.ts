@@ -12,7 +12,15 @@ import {
 } from './kit.ts'
 import { type PeerKind, peerVersion } from './peers.ts'
 import { profiled } from './profile.ts'
-import { HubSubject, type Load, RequestSubject, type Subject, verify } from './subjects.ts'
+import type { HostLabelling } from './remote-write.ts'
+import {
+  HubSubject,
+  type Load,
+  type Protocol,
+  RequestSubject,
+  type Subject,
+  verify,
+} from './subjects.ts'
 
 export const hosts = sized(1000, 100)
 const rounds = sized(60, 20)
@@ -44,7 +52,29 @@ export interface LoadFigures {
   readonly waitShare: number
 }
 
-const byRequests = { hostsPerRequest } as const
+interface Requests {
+  readonly name: string
+  readonly server: 'hub' | 'prometheus' | 'victoria-metrics'
+  readonly protocol: Protocol
+  readonly labelling?: HostLabelling
+}
+
+/** A load by requests instead of sessions. */
+function byRequests({ name, server, protocol, labelling = 'instance' }: Requests): LoadCase {
+  const options = (fleet: Fleet) => ({ fleet, hostsPerRequest, protocol, labelling })
+  if (server === 'hub')
+    return {
+      name,
+      rounds,
+      start: (folder, fleet) => RequestSubject.startHub(folder, options(fleet)),
+    }
+  return {
+    name,
+    needs: server,
+    rounds: server === 'prometheus' ? fewerRounds : rounds,
+    start: (folder, fleet) => RequestSubject.startPeer(server, folder, options(fleet)),
+  }
+}
 
 export const loadCases = {
   hubSession: {
@@ -55,65 +85,32 @@ export const loadCases = {
       return Object.assign(subject, { inspector: subject.server.inspector })
     },
   },
-  hubRemoteWrite: {
+  hubRemoteWrite: byRequests({
     name: 'Callward, remote write',
-    rounds,
-    start: (folder, fleet) =>
-      RequestSubject.startHub(folder, {
-        ...byRequests,
-        fleet,
-        protocol: 'remote-write',
-        labelling: 'instance',
-      }),
-  },
-  victoriaLines: {
+    server: 'hub',
+    protocol: 'remote-write',
+  }),
+  victoriaLines: byRequests({
     name: 'VictoriaMetrics, lines',
-    needs: 'victoria-metrics',
-    rounds,
-    start: (folder, fleet) =>
-      RequestSubject.startPeer('victoria-metrics', folder, {
-        ...byRequests,
-        fleet,
-        protocol: 'lines',
-        labelling: 'instance',
-      }),
-  },
-  victoriaLinesAllLabels: {
+    server: 'victoria-metrics',
+    protocol: 'lines',
+  }),
+  victoriaLinesAllLabels: byRequests({
     name: 'VictoriaMetrics, lines with all labels',
-    needs: 'victoria-metrics',
-    rounds,
-    start: (folder, fleet) =>
-      RequestSubject.startPeer('victoria-metrics', folder, {
-        ...byRequests,
-        fleet,
-        protocol: 'lines',
-        labelling: 'all',
-      }),
-  },
-  victoriaRemoteWrite: {
+    server: 'victoria-metrics',
+    protocol: 'lines',
+    labelling: 'all',
+  }),
+  victoriaRemoteWrite: byRequests({
     name: 'VictoriaMetrics, remote write',
-    needs: 'victoria-metrics',
-    rounds,
-    start: (folder, fleet) =>
-      RequestSubject.startPeer('victoria-metrics', folder, {
-        ...byRequests,
-        fleet,
-        protocol: 'remote-write',
-        labelling: 'instance',
-      }),
-  },
-  prometheusRemoteWrite: {
+    server: 'victoria-metrics',
+    protocol: 'remote-write',
+  }),
+  prometheusRemoteWrite: byRequests({
     name: 'Prometheus, remote write',
-    needs: 'prometheus',
-    rounds: fewerRounds,
-    start: (folder, fleet) =>
-      RequestSubject.startPeer('prometheus', folder, {
-        ...byRequests,
-        fleet,
-        protocol: 'remote-write',
-        labelling: 'instance',
-      }),
-  },
+    server: 'prometheus',
+    protocol: 'remote-write',
+  }),
 } as const satisfies Record<string, LoadCase>
 
 let made: { fleet: Fleet; values: Float64Array[][] } | undefined

@@ -6,20 +6,18 @@ import type { Clock } from '../../collector/clock.ts'
 import type { OutgoingReport, PendingLimits, Series } from '../../collector/pending.ts'
 import { openSession, type Session, type SessionState } from '../../collector/session.ts'
 import { tokenReader } from '../../collector/token.ts'
-import { closeCodes, type HostLabels, type Lane, limits } from '../../collector/wire/frames.ts'
+import { closeCodes, type Lane, limits } from '../../collector/wire/frames.ts'
 import { type Cut, eventually, FakeHub, type FakeHubOptions } from '../helpers/fake-hub.ts'
+import { hostLabels as labels } from '../helpers/host-labels.ts'
 
-const labels: HostLabels = {
-  job: 'callward',
-  instance: 'pbx-01',
-  customer: 'bank-a',
-  site: 'hanoi',
-  server: 'pbx-01',
-  role: 'pbx',
-  env: 'production',
-}
 const wallStart = Date.UTC(2026, 0, 5, 8)
 const load: Series = { name: 'node_load1', labels: { ...labels } }
+
+/** The report of the `n`-th ten seconds. */
+function report(n: number, series: readonly Series[]): OutgoingReport {
+  const values = Float64Array.from(series, (_, i) => n * 1000 + i)
+  return { lane: 'live', wall: wallStart + n * 10_000, monotonic: n, series, values, stale: [] }
+}
 
 interface Opened {
   session: Session
@@ -51,17 +49,8 @@ function open(t: Tap, url: string, options: OpenOptions = {}): Opened {
     ...(options.pending === undefined ? {} : { pending: options.pending }),
   })
   t.teardown(() => session.close('test ended'))
-  const send = (n: number, series: readonly Series[] = [load], stale: readonly Series[] = []) => {
-    const values = Float64Array.from(series, (_, i) => n * 1000 + i)
-    session.send({
-      lane: 'live',
-      wall: wallStart + n * 10_000,
-      monotonic: n,
-      series,
-      values,
-      stale,
-    })
-  }
+  const send = (n: number, series: readonly Series[] = [load], stale: readonly Series[] = []) =>
+    session.send({ ...report(n, series), stale })
   return { session, states, log, send }
 }
 
@@ -261,7 +250,10 @@ t.test('more series than a dictionary holds: a new connection, nothing lost', as
   const { session, send } = open(t, hub.url)
   const series = (n: number, count: number): Series[] =>
     Array.from({ length: count }, (_, i) => ({ name: 'm', labels: { ...labels, n: `${n}-${i}` } }))
-  t.throws(() => session.send(report(series(0, limits.seriesPerSession + 1))), /BUG: 50001 series/)
+  t.throws(
+    () => session.send(report(0, series(0, limits.seriesPerSession + 1))),
+    /BUG: 50001 series/,
+  )
   const each = limits.seriesPerSession * 0.4
   for (let n = 1; n <= 6; n++) send(n, series(n, each))
   await eventually('all acknowledged', () => session.figures().pending === 0, 20_000)
@@ -270,11 +262,6 @@ t.test('more series than a dictionary holds: a new connection, nothing lost', as
   t.strictSame(numbers(hub), upTo(6))
   t.strictSame(hub.faults, [])
 })
-
-function report(series: readonly Series[]): OutgoingReport {
-  const values = new Float64Array(series.length)
-  return { lane: 'live', wall: wallStart, monotonic: 0, series, values, stale: [] }
-}
 
 t.test(
   'memory is bounded: the oldest are dropped and counted, the rest keep their sequence',
@@ -322,7 +309,7 @@ t.test('live overtakes the backlog', async (t) => {
   const port = hub.port
   await hub.stop()
   const { session, send } = open(t, `ws://127.0.0.1:${port}`)
-  for (let n = 1; n <= 5; n++) session.send({ ...report([load]), lane: 'backlog' })
+  for (let n = 1; n <= 5; n++) session.send({ ...report(0, [load]), lane: 'backlog' })
   send(9)
   const back = await startHub(t, { port })
   await eventually('all acknowledged', () => session.figures().pending === 0)

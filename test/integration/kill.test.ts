@@ -87,18 +87,17 @@ t.test(
           '/api/v1/alerts?state=firing',
         )
       ).alerts.filter(({ instance }) => instance === 'pbx-9')
-    while ((await open()).length === 0) await delay(50)
-    const [incident] = await open()
+    const incident = await until('an incident', async () => (await open())[0], 60_000)
     const [alert] = await firing()
     t.match(alert, { rule: 'HostSilent' })
-    await hub.api(`/api/v1/incidents/${incident!.id}/acknowledge`, {
+    await hub.api(`/api/v1/incidents/${incident.id}/acknowledge`, {
       method: 'POST',
       body: { note: 'on my way' },
     })
 
     await hub.program.kill('SIGKILL')
     await hub.restart()
-    t.match(await open(), [{ id: incident!.id, number: incident!.number, state: 'acknowledged' }])
+    t.match(await open(), [{ id: incident.id, number: incident.number, state: 'acknowledged' }])
     t.match(await firing(), [{ firedAt: alert!.firedAt }], 'the same life of the alert')
     // Two evaluations of every group later it is still so: a restart neither resolves nor re-opens.
     await delay(4000)
@@ -120,7 +119,7 @@ t.test(
     await until('the incident is resolved', async () => (await open()).length === 0)
     const { incident: closed } = await hub.api<{
       incident: Incident & { facts: { kind: string; sequence: number }[] }
-    }>(`/api/v1/incidents/${incident!.id}`)
+    }>(`/api/v1/incidents/${incident.id}`)
     t.equal(closed.state, 'resolved')
     const kinds = closed.facts.map(({ kind }) => kind)
     t.same(kinds, [

@@ -61,7 +61,7 @@ async function build(t: Test, reader: StoreReader, options: PromqlOptions): Prom
 }
 
 /** Everything that reads a series leaves the hub's own thread. */
-const nothingHere = { samples: 0, work: 0, files: false }
+const nothingHere = { samples: 0, work: 0, fileSeries: 0 }
 
 async function get(app: FastifyInstance, path: string, parameters: Record<string, string>) {
   const url = `/prom/api/v1/${path}?${new URLSearchParams(parameters)}`

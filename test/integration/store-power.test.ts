@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Clock } from '../../server/clock.ts'
 import type { EmbeddedStore } from '../../server/store/embedded-store.ts'
-import { scanBlocks } from '../../server/store/journal/segments.ts'
+import { blockHeaderBytes } from '../../server/store/journal/record.ts'
+import { blockAt, scanBlocks } from '../../server/store/journal/segments.ts'
 import { PowerDisk } from '../unit/store/power-disk.ts'
 import {
   base,
@@ -175,7 +176,9 @@ t.test('the journal is cut at every offset of its last 64 KiB', async (t) => {
   const whole = readFileSync(join(folder, 'journal', name))
   t.equal(whole.length, ends.at(-1)!.bytes)
   const blocks = [0]
-  scanBlocks(whole, (payload) => void blocks.push(blocks.at(-1)! + 12 + payload.length))
+  scanBlocks(whole, Number.parseInt(name, 10), (payload) => {
+    blocks.push(blocks.at(-1)! + blockHeaderBytes + payload.length)
+  })
   t.ok(blocks.length > 50 && blocks.at(-1) === whole.length, `${blocks.length} blocks`)
   const first = whole.length - 64 * 1024
   // At every offset the blocks before the cut are found and no other.
@@ -183,8 +186,10 @@ t.test('the journal is cut at every offset of its last 64 KiB', async (t) => {
   const edges = new Set<number>()
   for (let cut = first; cut <= whole.length; cut++) {
     if (blocks[next + 1]! <= cut) next++
-    const from = blocks[Math.max(0, next - 2)]!
-    const end = from + scanBlocks(whole.subarray(from, cut), () => undefined)
+    const left = whole.subarray(0, cut)
+    let end = blocks[Math.max(0, next - 2)]!
+    for (let block = blockAt(left, end); block; block = blockAt(left, end))
+      end += blockHeaderBytes + block.payload.length
     if (end !== blocks[next]) t.fail(`cut at ${cut}: ${end}, not ${blocks[next]}`)
     const atEnd = cut === blocks[next] || cut + 1 === blocks[next + 1]
     if ((atEnd && next % 4 === 0) || cut % 997 === 0) edges.add(cut)

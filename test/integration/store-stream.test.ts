@@ -9,7 +9,6 @@ import {
   handClock,
   hour,
   openStore,
-  plain,
   row,
   Sender,
   sequenced,
@@ -176,8 +175,11 @@ t.test('recent reads: from memory alone, for as long as memory has it all', asyn
     await sender.durable(n)
   }
   const recent = (from: number) => {
-    const found = store.recent([], clock.at - from, clock.at)
-    return found && (plain(found)[key('sent')]?.length ?? 0)
+    const found = store.columns.column(id, clock.at - from, clock.at)
+    const newest = { time: 0, value: 0, isMark: false }
+    t.ok(store.columns.latest(id, clock.at - 9_000, clock.at, newest), 'the newest is in memory')
+    t.same(newest, { time: clock.at, value: n, isMark: false })
+    return found?.times.length
   }
   await send(30)
   t.equal(recent(299_000), 30, 'nothing is sealed')
@@ -257,8 +259,8 @@ t.test('a folder of another format is refused with what to do', async (t) => {
   writeFileSync(join(older, 'journal', '00000001.wal'), 'x')
   await t.rejects(openStore(older, handClock()), /written by an earlier version/)
   const later = temporaryFolder(t)
-  writeFileSync(join(later, 'format'), '3\n')
-  await t.rejects(openStore(later, handClock()), /has format "3", this version knows 2/)
+  writeFileSync(join(later, 'format'), '4\n')
+  await t.rejects(openStore(later, handClock()), /has format "4", this version knows 3/)
   const begun = temporaryFolder(t)
   writeFileSync(join(begun, 'format'), '')
   const store = await openStore(begun, handClock())

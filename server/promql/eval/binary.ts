@@ -53,7 +53,12 @@ export function combineWithScalar(
 }
 
 /** The labels of a result: those of the "many" side, cut to the matching ones when it is one to one. */
-function resultLabels(expr: Binary, many: LabelSet, one: LabelSet, dropName: boolean): LabelSet {
+export function resultLabels(
+  expr: Binary,
+  many: LabelSet,
+  one: LabelSet,
+  dropName: boolean,
+): LabelSet {
   const { matching, op } = expr
   let labels = dropName || !isComparison(op) ? withoutName(many) : many
   if (matching.cardinality === 'one-to-one') {

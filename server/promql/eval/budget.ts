@@ -26,8 +26,8 @@ export interface Allowance {
   readonly samples: number
   /** Samples touched, about; a million take some 10 ms. */
   readonly work: number
-  /** Whether the store may read files for it. */
-  readonly files: boolean
+  /** Series for which the store may read files. */
+  readonly fileSeries: number
 }
 
 /** Thrown by a query that needs more than its allowance: it is to be started again elsewhere. */
@@ -85,9 +85,9 @@ export class Budget {
     return Math.max(0, limit - this.loaded - this.held)
   }
 
-  /** Whether the store must answer from memory alone. */
-  get memoryOnly(): boolean {
-    return this.terms.allowance?.files === false
+  /** Series for which the store may read files here. */
+  get fileSeries(): number {
+    return this.terms.allowance?.fileSeries ?? Infinity
   }
 
   /** Counts samples read from the store, kept until the query ends. */

@@ -110,9 +110,11 @@ function* rangeSource(query: Query, expr: Expr, frame: Frame): Evaluation<RangeS
 }
 
 const counterSuffix = /_(?:total|sum|count|bucket)$/
-const keepsName: ReadonlySet<string> = new Set(['last_over_time', 'first_over_time'])
+/** Functions of a range whose results keep the metric's name. */
+export const keepsName: ReadonlySet<string> = new Set(['last_over_time', 'first_over_time'])
 
-function implementation(name: string): RangeFunction {
+/** What computes a function of a range from its window; those of `extrapolations` on extended ranges only. */
+export function implementation(name: string): RangeFunction {
   const found = counterFunctions[name] ?? overTimeFunctions[name]
   if (found === undefined) throw new Error(`BUG: no range function ${name}`)
   return found

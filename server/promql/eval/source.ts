@@ -25,8 +25,8 @@ function* read(
   const { budget } = query
   budget.check()
   const { signal } = budget
-  const { memoryOnly, left: maxSamples } = budget
-  const bounds = { maxSamples, maxSeries: query.maxSeries, memoryOnly }
+  const { fileSeries, left: maxSamples } = budget
+  const bounds = { maxSamples, maxSeries: query.maxSeries, fileSeries }
   const limits = signal === undefined ? bounds : { ...bounds, signal }
   try {
     const began = performance.now()

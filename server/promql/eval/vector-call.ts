@@ -15,7 +15,7 @@ function sign(value: number): number {
 }
 
 /** Functions of one number. */
-const numberFunctions: Readonly<Record<string, NumberFunction>> = {
+export const numberFunctions: Readonly<Record<string, NumberFunction>> = {
   abs: Math.abs,
   ceil: Math.ceil,
   floor: Math.floor,
@@ -65,12 +65,18 @@ function mapValues(
   })
 }
 
+/** The value between two bounds; undefined where they leave no room. */
+export function clamped(value: number, low: number, high: number): number | undefined {
+  return high < low ? undefined : larger(low, smaller(high, value))
+}
+
 function clamp(context: VectorCall, low: Float64Array | number, high: Float64Array | number) {
   const { frame } = context
   const bound = (of: Float64Array | number, step: number): number =>
     typeof of === 'number' ? of : (of[step] ?? 0)
-  const rows = mapValues(context, (value, step) =>
-    larger(bound(low, step), smaller(bound(high, step), value)),
+  const rows = mapValues(
+    context,
+    (value, step) => clamped(value, bound(low, step), bound(high, step)) ?? 0,
   )
   return rows.map((row) => {
     const present = row.present.slice()
@@ -81,12 +87,15 @@ function clamp(context: VectorCall, low: Float64Array | number, high: Float64Arr
   })
 }
 
+/** The multiple of `nearest` that is closest; the upper one of two. */
+export function rounded(value: number, nearest: number): number {
+  const inverse = 1 / nearest
+  return Math.floor(value * inverse + 0.5) / inverse
+}
+
 function round(context: VectorCall): readonly Row[] {
   const nearest = context.scalars[0]
-  return mapValues(context, (value, step) => {
-    const inverse = 1 / (nearest?.[step] ?? 1)
-    return Math.floor(value * inverse + 0.5) / inverse
-  })
+  return mapValues(context, (value, step) => rounded(value, nearest?.[step] ?? 1))
 }
 
 function absent({ rows, call, frame }: VectorCall): readonly Row[] {

@@ -29,8 +29,8 @@ function extentOf({ start, end, step }: QueryRequest): number {
 
 /**
  * Takes the queries of the HTTP API in turn and finds a thread for each. What a query costs shows only when it
- * runs: each starts on the hub's own thread with a small allowance, some milliseconds' worth and nothing from
- * files. One that outgrows it starts again in a worker; one that cost too much is remembered by its text, so that it goes
+ * runs: each starts on the hub's own thread with a small allowance, some milliseconds' worth and a few
+ * series from files. One that outgrows it starts again in a worker; one that cost too much is remembered by its text, so that it goes
  * there at once the next time.
  * A query whose cost cannot be seen coming never starts on the hub's own thread.
  */

@@ -1,9 +1,11 @@
 import type { Millis } from '../../clock.ts'
 import type { PartSource } from '../parts/part-source.ts'
+import type { LatestEntry } from '../reader.ts'
 import { type Entries, isEmpty, merge } from '../samples.ts'
 import type { Row, SeriesId } from '../writer.ts'
 import { bit, Group } from './group.ts'
 import { LooseColumns } from './loose-columns.ts'
+import type { SampleRoom } from './sample-room.ts'
 
 /** What takes one row of loose entries out again. */
 export interface LooseUndo {
@@ -194,6 +196,28 @@ export class Generation {
       more = [...(more ?? [found]), loose]
     }
     return more ? merge(more) : found
+  }
+
+  /** Adds a series' samples within [start, end] to those of older generations. */
+  gather(id: SeriesId, start: Millis, end: Millis, room: SampleRoom): void {
+    const at = (this.firstPlace[id] ?? 0) * placeNumbers
+    const alone = at !== 0 && this.places[at + 2] === 0 && !this.loose.holds(id)
+    if (alone) this.groups[this.places[at]!]!.gather(this.places[at + 1]!, start, end, room)
+    else {
+      const entries = this.entries(id, start, end)
+      if (entries !== undefined) room.add(entries)
+    }
+  }
+
+  /** Tells of a series' newest entry within [start, end] when it is newer than `found`. */
+  latest(id: SeriesId, start: Millis, end: Millis, found: LatestEntry): void {
+    // Loose entries win at equal times.
+    if (this.loose.entryCount > 0) this.loose.latest(id, start, end, found)
+    let place = this.firstPlace[id] ?? 0
+    for (; place !== 0; place = this.places[place * placeNumbers + 2]!) {
+      const at = place * placeNumbers
+      this.groups[this.places[at]!]!.latest(this.places[at + 1]!, start, end, found)
+    }
   }
 
   /** True when a series has a sample or mark within [start, end]. */

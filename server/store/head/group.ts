@@ -1,6 +1,8 @@
 import type { Millis } from '../../clock.ts'
 import type { GroupSource } from '../parts/part-source.ts'
+import type { LatestEntry } from '../reader.ts'
 import { absentHigh, type Entries, noEntries, staleHigh } from '../samples.ts'
+import type { SampleRoom } from './sample-room.ts'
 
 const leastRows = 16
 
@@ -234,6 +236,62 @@ export class Group implements GroupSource {
       }
     }
     return { times, values, staleTimes }
+  }
+
+  /** Rows before it are not later than `end`. */
+  private behind(end: Millis): number {
+    const { times, rows } = this
+    // Who asks for the newest mostly asks for a time behind the last row.
+    if (rows === 0 || times[rows - 1]! <= end) return rows
+    const at = boundWithin(times, rows, end)
+    return times[at] === end ? at + 1 : at
+  }
+
+  /** Adds a column's samples within [start, end] to older ones. */
+  gather(column: number, start: Millis, end: Millis, room: SampleRoom): void {
+    const { times, settled } = this
+    const from = boundWithin(times, this.rows, start)
+    const to = this.behind(end)
+    if (from >= to) return
+    if (times[from]! <= room.last) room.tangled = true
+    room.last = times[to - 1]!
+    room.reserve(to - from)
+    if (this.sparse) {
+      this.gatherSparse(column, from, to, room)
+      return
+    }
+    const shift = room.count - from
+    for (let row = from; row < to; row++) room.times[row + shift] = times[row]!
+    const base = column * this.capacity
+    const until = Math.min(to, settled)
+    for (let row = from; row < until; row++) room.values[row + shift] = this.values[base + row]!
+    for (let row = Math.max(from, settled); row < to; row++)
+      room.values[row + shift] = this.stage![(row - settled) * this.ids.length + column]!
+    room.count += to - from
+  }
+
+  private gatherSparse(column: number, from: number, to: number, room: SampleRoom): void {
+    for (let row = from; row < to; row++) {
+      const high = this.highOf(column, row)
+      if (high === absentHigh || high === staleHigh) continue
+      room.times[room.count] = this.times[row]!
+      room.values[room.count++] = this.valueOf(column, row)
+    }
+  }
+
+  /** Tells of a column's newest entry within [start, end] when it is newer than `found`. */
+  latest(column: number, start: Millis, end: Millis, found: LatestEntry): void {
+    const { times } = this
+    for (let row = this.behind(end) - 1; row >= 0; row--) {
+      const time = times[row]!
+      if (time < start || time <= found.time) return
+      const high = this.sparse ? this.highOf(column, row) : 0
+      if (high === absentHigh) continue
+      found.time = time
+      found.isMark = high === staleHigh
+      found.value = this.valueOf(column, row)
+      return
+    }
   }
 
   /** True when a column has a sample or mark within [start, end]. */

@@ -1,5 +1,8 @@
 import type { Millis } from '../../clock.ts'
+import type { LatestEntry } from '../reader.ts'
+import type { SeriesId } from '../writer.ts'
 import { Generation } from './generation.ts'
+import type { SampleRoom } from './sample-room.ts'
 
 /** Generations whose samples are in no part yet, and the last sealed one. */
 export class Head {
@@ -8,12 +11,15 @@ export class Head {
   private openOne: Generation
   /** Newest time that only parts hold; memory alone knows everything later. */
   private partsUntil = -Infinity
+  /** The sealed one, then those in no part: oldest first. */
+  private inMemory: readonly Generation[]
 
   /** `generations`: oldest first, the last of them the open one. */
   constructor(generations: readonly [Generation, ...Generation[]]) {
     this.waiting = generations
     this.openOne = generations.at(-1)!
     for (const generation of generations) generation.frozen = generation !== this.openOne
+    this.inMemory = generations
   }
 
   /** The one that takes samples. */
@@ -47,6 +53,7 @@ export class Head {
     frozen.frozen = true
     this.openOne = new Generation(frozen.order + 1, now, frozen)
     this.waiting = [...this.waiting, this.openOne]
+    this.inMemory = [...this.inMemory, this.openOne]
     return frozen
   }
 
@@ -55,6 +62,7 @@ export class Head {
     this.waiting = this.waiting.filter((other) => other !== generation)
     if (this.sealed) this.partsHold(this.sealed.maxTime)
     this.sealed = generation
+    this.inMemory = [generation, ...this.waiting]
   }
 
   /** Parts hold samples up to `t` that memory does not. */
@@ -70,7 +78,30 @@ export class Head {
   /** As `overlapping`, with the sealed one that is still in memory; undefined when parts may hold more of [start, end]. */
   recent(start: Millis, end: Millis): readonly Generation[] | undefined {
     if (start <= this.partsUntil) return undefined
-    const generations = this.sealed ? [this.sealed, ...this.waiting] : this.waiting
-    return generations.filter(({ minTime, maxTime }) => minTime <= end && maxTime >= start)
+    return this.inMemory.filter(({ minTime, maxTime }) => minTime <= end && maxTime >= start)
+  }
+
+  /** Gathers a series' samples in [start, end]; false when parts may hold more of them. */
+  gather(id: SeriesId, start: Millis, end: Millis, room: SampleRoom): boolean {
+    if (start <= this.partsUntil) return false
+    for (const generation of this.inMemory)
+      if (generation.minTime <= end && generation.maxTime >= start)
+        generation.gather(id, start, end, room)
+    return true
+  }
+
+  /** Tells of a series' newest entry in [start, end]; false when only parts may hold it. */
+  latest(id: SeriesId, start: Millis, end: Millis, found: LatestEntry): boolean {
+    found.time = -Infinity
+    found.isMark = false
+    this.openOne.latest(id, start, end, found)
+    if (Math.max(start, found.time) <= this.partsUntil) return false
+    // From the newest on, for at equal times the later generation wins.
+    for (let i = this.inMemory.length - 2; i >= 0; i--) {
+      const generation = this.inMemory[i]!
+      if (generation.minTime > end || generation.maxTime <= found.time) continue
+      if (generation.maxTime >= start) generation.latest(id, start, end, found)
+    }
+    return true
   }
 }

@@ -1,5 +1,6 @@
 import type { Millis } from '../../clock.ts'
 import type { LooseSource } from '../parts/part-source.ts'
+import type { LatestEntry } from '../reader.ts'
 import { type Entries, noEntries, staleHigh } from '../samples.ts'
 import type { SeriesId } from '../writer.ts'
 import { boundWithin, sharedFloats } from './group.ts'
@@ -194,6 +195,35 @@ export class LooseColumns {
     if (marks === 0)
       return { times: times.slice(from, to), values, staleTimes: noEntries.staleTimes }
     return split(times.subarray(from, to), values, marks)
+  }
+
+  /** True when a series has an entry of whatever time. */
+  holds(id: SeriesId): boolean {
+    const column = this.columnOf[id] ?? 0
+    return column !== 0 && this.meta[(column - 1) * stride + 3]! > 0
+  }
+
+  /** Tells of a series' newest entry within [start, end] when it is newer than `found`. */
+  latest(id: SeriesId, start: Millis, end: Millis, found: LatestEntry): void {
+    const column = this.columnOf[id] ?? 0
+    if (column === 0) return
+    const meta = (column - 1) * stride
+    const slab = this.meta[meta]!
+    const offset = this.meta[meta + 1]!
+    const numbers = this.slabs[slab]!
+    let at = offset + this.meta[meta + 3]! - 1
+    if (at < offset || numbers[offset]! > end) return
+    if (numbers[at]! > end) {
+      const count = at - offset
+      at = offset + boundWithin(numbers.subarray(offset, at), count, end)
+      if (numbers[at]! > end) at--
+    }
+    const time = numbers[at]!
+    if (time < start || time <= found.time) return
+    const cell = at + this.meta[meta + 2]!
+    found.time = time
+    found.isMark = this.words[slab]![cell * 2 + 1] === staleHigh
+    found.value = numbers[cell]!
   }
 
   has(id: SeriesId, start: Millis, end: Millis): boolean {

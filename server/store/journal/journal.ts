@@ -67,6 +67,8 @@ export class Journal {
   private committing: Group | undefined
   private file: AppendFile | undefined
   private fileSegment = 0
+  /** Checksum of the last block of the file. */
+  private link = 0
   /** The segment that records go to; its generation, and that one's bytes written or waiting in all segments. */
   private current: number
   private generation: number
@@ -233,7 +235,11 @@ export class Journal {
     const group = this.waiting.shift()
     if (!group) return
     this.committing = group
-    endBlock(group.writer, 0)
+    this.link = endBlock(
+      group.writer,
+      0,
+      group.segment === this.fileSegment ? this.link : group.segment,
+    )
     try {
       if (this.options.series.pending > 0) await this.options.series.commit()
       await this.writeDurably(group)

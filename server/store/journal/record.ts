@@ -2,8 +2,9 @@ import { ByteReader, BytesError, type ByteWriter, checksum } from '../bytes.ts'
 import type { Batch, Row, StreamKey } from '../writer.ts'
 
 /**
- * A journal segment is a run of blocks `u32 magic | u32 length | u32 crc32 of the payload | payload`: what one write and one fdatasync
- * commit. A payload is a run of records, each `u8 type | body`; docs/storage.md has them byte by byte.
+ * A journal segment is a run of blocks `u32 magic | u32 length | u32 link | u32 crc32 | payload`: what one write and one fdatasync commit.
+ * The link is the checksum of the block before (of the first: the segment's number) and the checksum continues from it, so that a block stands for nothing
+ * anywhere else: rows are differences from the rows before. A payload is a run of records, each `u8 type | body`; docs/storage.md has them byte by byte.
  */
 export const recordType = {
   header: 1,
@@ -15,14 +16,14 @@ export const recordType = {
   batch: 7,
 } as const
 
-/** "CWJ2" */
-export const blockMagic = 0x324a5743
-export const blockHeaderBytes = 12
+/** "CWJ3" */
+export const blockMagic = 0x334a5743
+export const blockHeaderBytes = 16
 
 /** Largest batch, as `batchBytes` counts it; a block holds less than 2^31 bytes. */
 export const maxBatchBytes = 256 * 1024 * 1024
 
-const journalFormat = 2
+const journalFormat = 3
 /** Differences of times beyond it are written as the time itself. */
 const largestDifference = 2 ** 50
 
@@ -59,12 +60,15 @@ export function beginBlock(writer: ByteWriter): number {
   return start
 }
 
-/** Fills in the head of the block that began at `start` and ends here. */
-export function endBlock(writer: ByteWriter, start: number): void {
+/** Fills in the head of the block that began at `start` and ends here; returns the checksum, the link of the next. */
+export function endBlock(writer: ByteWriter, start: number, link: number): number {
   const payload = writer.buffer.subarray(start + blockHeaderBytes, writer.length)
   writer.buffer.writeUInt32LE(blockMagic, start)
   writer.buffer.writeUInt32LE(payload.length, start + 4)
-  writer.buffer.writeUInt32LE(checksum(payload), start + 8)
+  writer.buffer.writeUInt32LE(link, start + 8)
+  const crc = checksum(payload, link)
+  writer.buffer.writeUInt32LE(crc, start + 12)
+  return crc
 }
 
 function zigzag(value: number): number {

@@ -1,6 +1,8 @@
+import { FrameError } from '../../../collector/wire/frames.ts'
 import type { RowDecoder } from '../../../collector/wire/row-codec.ts'
 import { restoreDecoder } from '../../../collector/wire/row-codec.ts'
 import type { Millis } from '../../clock.ts'
+import { farthestTime } from '../batch-check.ts'
 import { BytesError } from '../bytes.ts'
 import type { Disk } from '../disk.ts'
 import { Generation, looseRow } from '../head/generation.ts'
@@ -74,6 +76,9 @@ interface ReplayedStream {
   group: Group | undefined | null
 }
 
+/** No store has given so many ids: memory is made for all below the highest. */
+const mostIds = 2 ** 26
+
 /** Rows that a generation's groups are made for at first: five minutes at ten seconds. */
 const expectedRows = 32
 
@@ -120,7 +125,12 @@ class Replay implements SegmentVisitor {
   }
 
   private meet(ids: Uint32Array): void {
-    for (let i = 0; i < ids.length; i++) if (ids[i]! >= this.idsBelow) this.idsBelow = ids[i]! + 1
+    for (let i = 0; i < ids.length; i++) {
+      const id = ids[i]!
+      if (id < this.idsBelow) continue
+      if (id >= mostIds) throw new BytesError(`series ${id} is beyond all that can be`)
+      this.idsBelow = id + 1
+    }
   }
 
   layout(number: number, ids: Uint32Array): void {
@@ -139,8 +149,11 @@ class Replay implements SegmentVisitor {
 
   keyRow(number: number, row: RowPlace & Bitmaps, snapshot: Uint8Array): void {
     const stream = this.stream(number)
-    stream.decoder = restoreDecoder(snapshot)
-    this.row(stream, row, stream.decoder.values, row)
+    stream.decoder = decoded(() => restoreDecoder(snapshot))
+    const { values } = stream.decoder
+    if (values.length < stream.ids.length)
+      throw new BytesError(`a key row of ${values.length} values for ${stream.ids.length} columns`)
+    this.row(stream, row, values, row)
   }
 
   fullRow(number: number, row: RowPlace & Bitmaps, values: Float64Array): void {
@@ -152,7 +165,8 @@ class Replay implements SegmentVisitor {
   frame(number: number, behind: number, time: (before: number) => number, bytes: Buffer): void {
     const stream = this.stream(number)
     if (!stream.decoder) throw new BytesError(`stream ${number} has a frame before its key row`)
-    const { values, absent, stale } = stream.decoder.decode(bytes, stream.ids.length)
+    const { decoder, ids } = stream
+    const { values, absent, stale } = decoded(() => decoder.decode(bytes, ids.length))
     const { sequence, t } = stream.place
     this.row(stream, { sequence: sequence + behind, t: time(t) }, values, { absent, stale })
   }
@@ -163,6 +177,7 @@ class Replay implements SegmentVisitor {
     values: Float64Array,
     { absent, stale }: Bitmaps,
   ): void {
+    checkTime(t)
     stream.place = { sequence, t }
     const { now, oldest } = this.target
     const { into } = this
@@ -181,7 +196,8 @@ class Replay implements SegmentVisitor {
 
   batch({ origin, rows }: Batch): void {
     const { positions, now, oldest } = this.target
-    for (const { ids, stale } of rows) {
+    for (const { t, ids, stale } of rows) {
+      checkTime(t)
       this.meet(ids)
       if (stale) this.meet(stale)
     }
@@ -191,5 +207,18 @@ class Replay implements SegmentVisitor {
     }
     if (!this.into) return
     for (const row of rows) if (row.t >= oldest) this.into.write(row)
+  }
+}
+
+function checkTime(t: Millis): void {
+  if (!(Math.abs(t) <= farthestTime)) throw new BytesError(`${t} is no time`)
+}
+
+/** What a checked block holds of the wire's making does not have to make sense either. */
+function decoded<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    throw error instanceof FrameError ? new BytesError(error.message, { cause: error }) : error
   }
 }

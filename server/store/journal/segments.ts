@@ -38,14 +38,22 @@ export async function readWhole(path: string): Promise<Buffer> {
   }
 }
 
-/** The payload of the block at `offset`, or undefined when none is whole there. */
-export function blockAt(bytes: Buffer, offset: number): Buffer | undefined {
+interface Block {
+  readonly payload: Buffer
+  readonly link: number
+  readonly crc: number
+}
+
+/** The block at `offset`, or undefined when none is whole there. */
+export function blockAt(bytes: Buffer, offset: number): Block | undefined {
   const start = offset + blockHeaderBytes
   if (start > bytes.length || bytes.readUInt32LE(offset) !== blockMagic) return undefined
   const length = bytes.readUInt32LE(offset + 4)
   if (length === 0 || start + length > bytes.length) return undefined
   const payload = bytes.subarray(start, start + length)
-  return checksum(payload) === bytes.readUInt32LE(offset + 8) ? payload : undefined
+  const link = bytes.readUInt32LE(offset + 8)
+  const crc = bytes.readUInt32LE(offset + 12)
+  return checksum(payload, link) === crc ? { payload, link, crc } : undefined
 }
 
 /** Bytes that the search for a later block may check, so that a damaged segment cannot hold up the start. */
@@ -54,10 +62,10 @@ const searchBudgetBytes = 2 * 1024 * 1024 * 1024
 const magicBytes = Buffer.alloc(4)
 magicBytes.writeUInt32LE(blockMagic)
 
-/** Offset of the first whole block behind `from`, or undefined: then what follows `from` is a torn tail. */
+/** Offset of the first whole block from `from` on, or undefined: then what follows is a torn tail. */
 export function nextBlock(bytes: Buffer, from: number): number | undefined {
   let budget = searchBudgetBytes
-  for (let offset = from; ; ) {
+  for (let offset = from - 1; ; ) {
     offset = bytes.indexOf(magicBytes, offset + 1)
     if (offset < 0 || offset + blockHeaderBytes > bytes.length) return undefined
     const length = bytes.readUInt32LE(offset + 4)
@@ -67,12 +75,18 @@ export function nextBlock(bytes: Buffer, from: number): number | undefined {
   }
 }
 
-/** Feeds the payloads of whole blocks, from the start on, to `found`; returns the offset behind the last of them. */
-export function scanBlocks(bytes: Buffer, found: (payload: Buffer) => void): number {
+/** Feeds the payloads of whole blocks, from the start on and one linked to the other, to `found`; returns the offset behind the last. */
+export function scanBlocks(
+  bytes: Buffer,
+  segment: number,
+  found: (payload: Buffer) => void,
+): number {
   let end = 0
-  for (let payload = blockAt(bytes, 0); payload; payload = blockAt(bytes, end)) {
-    found(payload)
-    end += blockHeaderBytes + payload.length
+  let link = segment
+  for (let block = blockAt(bytes, 0); block?.link === link; block = blockAt(bytes, end)) {
+    found(block.payload)
+    end += blockHeaderBytes + block.payload.length
+    link = block.crc
   }
   return end
 }
@@ -96,7 +110,7 @@ export async function replaySegment(
 ): Promise<ReplayedSegment> {
   const path = join(folder, segmentName(segment))
   const bytes = await readWhole(path)
-  const end = scanBlocks(bytes, (payload) => readBlock(payload, visitor))
+  const end = scanBlocks(bytes, segment, (payload) => readBlock(payload, visitor))
   if (end === bytes.length && end > 0) return { bytes: end }
   if (bytes.length === 0 || (isLast && nextBlock(bytes, end) === undefined)) {
     logger.info(

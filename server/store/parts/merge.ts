@@ -1,6 +1,6 @@
 import { BytesError, checksum } from '../bytes.ts'
 import { type Entries, merge } from '../samples.ts'
-import { chunkNumbers, readChunk } from './column-codec.ts'
+import { chunkNumbers, readChunk, usualNumbers } from './column-codec.ts'
 import { readMarks } from './marks.ts'
 import { type OpenFile, openPart, type Part, unpackDirectory } from './part.ts'
 import { SyncFiles } from './part-files.ts'
@@ -24,7 +24,7 @@ export interface MergeTask {
 }
 
 /** A chunk at least so long is copied as it is when nothing overlaps it. */
-const longChunk = chunkNumbers / 2
+const longChunk = usualNumbers / 2
 
 /** Bytes copied at once. */
 const copyBytes = 1024 * 1024

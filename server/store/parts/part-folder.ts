@@ -9,9 +9,9 @@ import { DirectoryCache } from './directories.ts'
 import type { MergeTask } from './merge.ts'
 import { type MergePlan, planMerge } from './merge-plan.ts'
 import { openPart, type Part } from './part.ts'
-import { AsyncFiles } from './part-files.ts'
 import type { PartSource } from './part-source.ts'
 import { PartWorker } from './part-worker-client.ts'
+import { QuickFiles } from './quick-files.ts'
 
 /** Unpacked directories kept in memory. */
 const directoryBytes = 24 * 1024 * 1024
@@ -26,7 +26,7 @@ export interface PartFolderOptions {
 export class PartFolder {
   private readonly options: PartFolderOptions
   private readonly worker = new PartWorker()
-  private readonly files = new AsyncFiles()
+  private readonly files = new QuickFiles()
   private parts: readonly Part[] = []
   private nextNumber = 1
   /** The last of the tasks that write, one at a time. */

@@ -1,11 +1,11 @@
 import type { Entries } from '../samples.ts'
-import { chunkNumbers } from './column-codec.ts'
+import { usualNumbers } from './column-codec.ts'
 import type { TimeChunk } from './part-format.ts'
 import type { SlotWriter } from './part-writer.ts'
 
 /** Length of each chunk when `count` numbers are cut evenly. */
 export function chunkLength(count: number): number {
-  return Math.ceil(count / Math.ceil(count / chunkNumbers))
+  return Math.ceil(count / Math.ceil(count / usualNumbers))
 }
 
 /** Places times as the chunks of one series. */

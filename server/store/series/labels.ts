@@ -2,8 +2,8 @@ import { CallwardError } from '../../errors.ts'
 import type { Labels, Matcher } from '../reader.ts'
 import { compilePattern, literalAlternatives } from './pattern.ts'
 
-/** Longest canonical key of a label set, in UTF-16 units. */
-const maxKeyLength = 65_536
+/** Names and values of a label set together, in UTF-16 units. */
+const maxCharacters = 65_536
 
 const loneSurrogate = /\p{Cs}/gu
 
@@ -14,16 +14,6 @@ function presentNames(labels: Labels): string[] {
   for (const name of names) if (labels[name] !== '') names[kept++] = name
   names.length = kept
   return names.sort()
-}
-
-/** Text that two label sets share only when they are equal; independent of the order of labels. */
-export function labelKey(labels: Labels): string {
-  let key = ''
-  for (const name of presentNames(labels)) {
-    const value = labels[name]!
-    key += `${name.length}:${name}${value.length}:${value}`
-  }
-  return key
 }
 
 /**
@@ -44,10 +34,10 @@ export function normalLabels(labels: Labels): Labels {
   }
   if (length === 0)
     throw new CallwardError('unprocessable', 'A series needs at least one label with a value.')
-  if (length > maxKeyLength)
+  if (length > maxCharacters)
     throw new CallwardError(
       'unprocessable',
-      `A label set of ${length} characters is over the limit of ${maxKeyLength}.`,
+      `A label set of ${length} characters is over the limit of ${maxCharacters}.`,
     )
   return normal
 }

@@ -93,21 +93,6 @@ export class SeriesIndex {
     return this.reuse(count, stored) ?? this.internNew(labels, stored)
   }
 
-  /**
-   * As `intern`, of names and values in turn, sorted by name: `[name, value, name, value, ...]`. The cheapest way for a label set that
-   * is known.
-   */
-  internPairs(texts: readonly string[]): SeriesId {
-    const count = texts.length >>> 1
-    if (count > this.scratch.length) this.scratch = new Uint32Array(count * 2)
-    for (let i = 0; i < count; i++) {
-      const pair = this.pairs.findAt(i, texts[2 * i]!, texts[2 * i + 1]!)
-      if (pair < 0) return this.internNew(labelsOf(texts), false)
-      this.scratch[i] = pair
-    }
-    return this.reuse(count, false) ?? this.intern(labelsOf(texts))
-  }
-
   /** Puts a pair at its place among the first `count` of the scratch; returns the new count. */
   private sortIn(pair: number, count: number): number {
     if (count === this.scratch.length) {
@@ -490,16 +475,6 @@ export class SeriesIndex {
       if (ids.length > 0) yield { value: this.pairs.value(pair), ids }
     }
   }
-}
-
-function labelsOf(texts: readonly string[]): Labels {
-  const labels: Record<string, string> = {}
-  for (let i = 0; i + 1 < texts.length; i += 2) {
-    if (texts[i] === '__proto__')
-      throw new CallwardError('unprocessable', '"__proto__" cannot be a label name.')
-    labels[texts[i]!] = texts[i + 1]!
-  }
-  return labels
 }
 
 function hashOf(pairs: Uint32Array, at: number, count: number): number {

@@ -13,18 +13,9 @@ import { ReportBuilder, seriesPerReportLimit } from '../../../collector/report-b
 import type { Session, SessionFigures } from '../../../collector/session.ts'
 import { metric, type Source, seen, unseen } from '../../../collector/source.ts'
 import { version } from '../../../collector/version.ts'
-import type { HostLabels, Section } from '../../../collector/wire/frames.ts'
+import type { Section } from '../../../collector/wire/frames.ts'
 import { packageRoot } from '../../../server/assets.ts'
-
-const labels: HostLabels = {
-  job: 'callward',
-  instance: 'pbx-01',
-  customer: 'bank-a',
-  site: 'hanoi',
-  server: 'pbx-01',
-  role: 'pbx',
-  env: 'production',
-}
+import { hostLabels as labels } from '../../helpers/host-labels.ts'
 
 t.test('the version is that of the package', async (t) => {
   const text = readFileSync(join(packageRoot, 'package.json'), 'utf8')

@@ -2,6 +2,7 @@ import { FrameError } from '../../../collector/wire/frames.ts'
 import { ReportDecoder, ReportEncoder } from '../../../collector/wire/report.ts'
 import { restoreDecoder } from '../../../collector/wire/row-codec.ts'
 import { readTextFrame } from '../../../server/ingest/schema.ts'
+import { hostLabels } from '../../helpers/host-labels.ts'
 
 /** Series of the dictionary that every binary input belongs to. */
 const dictionary = 21
@@ -72,16 +73,6 @@ function reportFrame(random: Random): Uint8Array {
   })
 }
 
-const labels = {
-  job: 'callward',
-  instance: 'pbx-01',
-  customer: 'bank-a',
-  site: 'hanoi',
-  server: 'pbx-01',
-  role: 'pbx',
-  env: 'production',
-}
-
 function textFrame(random: Random): Uint8Array {
   const frames: readonly object[] = [
     {
@@ -90,7 +81,7 @@ function textFrame(random: Random): Uint8Array {
       collector: '0d3f1f0e-9a43-4c9e-8f0a-3f1f0e9a434c',
       epoch: 'e1',
       version: '1.0.0',
-      labels,
+      labels: hostLabels,
       intervalSeconds: 1 + below(random, 3600),
       wall: random() * 2e12,
     },

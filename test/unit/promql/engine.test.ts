@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import t from 'tap'
 import { CallwardError } from '../../../server/errors.ts'
 import { createEngine, type Engine, type Value } from '../../../server/promql/engine.ts'
-import type { Labels, RecentReader, StoreReader } from '../../../server/store/reader.ts'
+import type { SeriesAtHand } from '../../../server/promql/repeated/series-at-hand.ts'
+import type { Labels, StoreReader } from '../../../server/store/reader.ts'
 import { MemoryReader } from '../../helpers/memory-reader.ts'
 import { almostEqual } from './script.ts'
 
@@ -220,45 +221,38 @@ t.test('a long query lets others run and can be stopped', async (t) => {
   t.same(await late, { kind: 'timeout', message: 'query timed out in expression evaluation' })
 })
 
-t.test('what memory holds is answered at once', async (t) => {
+t.test('what is asked again and again is answered at once', async (t) => {
   const whole = new MemoryReader()
   for (let at = 0; at <= 20 * minute; at += 10 * second) {
     whole.add({ __name__: 'a_total', x: '1' }, at, at)
     whole.add({ __name__: 'a_total', x: '2' }, at, 2 * at)
   }
-  const [first, other] = await whole.select(
-    [{ name: '__name__', op: '=', value: 'a_total' }],
-    0,
-    hour,
-  )
-  const recent: RecentReader['recent'] = (_, start, end) => {
+  const found = await whole.select([{ name: '__name__', op: '=', value: 'a_total' }], 0, hour)
+  const read: SeriesAtHand['read'] = (_, start, end) => {
     if (start < 10 * minute) return undefined
-    return [first, other].flatMap((series) => {
-      if (series === undefined) return []
+    return found.map((series) => {
       const inside = series.times.map((time) => Number(time >= start && time <= end))
       const from = inside.indexOf(1)
       const to = inside.lastIndexOf(1) + 1
       const times = series.times.subarray(from, to)
-      return [{ ...series, times, values: series.values.subarray(from, to) }]
+      return { ...series, times, values: series.values.subarray(from, to) }
     })
   }
-  const engine = createEngine({ reader: Object.assign(whole, { recent }) })
+  const engine = createEngine({ reader: whole })
   const at = 20 * minute
+  const now = (query: string) => engine.repeated(engine.parse(query))(at, { read })
   for (const query of [
     'a_total',
     'sum(rate(a_total[5m]))',
     'max_over_time(a_total[2m:10s])',
     '1',
   ]) {
-    const now = engine.instantNow(query, at)
-    t.ok(now, query)
-    t.same(now?.value, (await engine.instant(query, at)).value, query)
+    t.ok(now(query), query)
+    t.same(now(query), (await engine.instant(query, at)).value, query)
   }
-  t.equal(engine.instantNow('rate(a_total[15m])', at), undefined, 'a part lies outside memory')
-  t.equal(engine.instantNow('a_total + a_total offset 1h', at), undefined)
-  t.throws(() => engine.instantNow('sum(', at), /unclosed left parenthesis/)
-  t.throws(() => engine.instantNow('a_total * on () a_total', at), /many-to-many/)
-  t.equal(createEngine({ reader: readerOf([]) }).instantNow('1', at), undefined)
+  t.equal(now('rate(a_total[15m])'), undefined, 'a part lies outside memory')
+  t.equal(now('a_total + a_total offset 1h'), undefined)
+  t.throws(() => now('a_total * on () a_total'), /many-to-many/)
 })
 
 t.test('limits', async (t) => {

@@ -3,8 +3,11 @@ import t from 'tap'
 import { Generation, looseRow } from '../../../server/store/head/generation.ts'
 import type { Group } from '../../../server/store/head/group.ts'
 import { Head } from '../../../server/store/head/head.ts'
+import { SampleRoom } from '../../../server/store/head/sample-room.ts'
 import type { PartSource } from '../../../server/store/parts/part-source.ts'
+import { RecentColumns } from '../../../server/store/recent-columns.ts'
 import { absentHigh, type Entries, staleHigh } from '../../../server/store/samples.ts'
+import { SeriesIndex } from '../../../server/store/series/series-index.ts'
 import { row } from './store-kit.ts'
 
 const seriesCount = 7
@@ -92,10 +95,14 @@ function bitmap(cells: readonly Cell[], kind: Cell): Uint8Array | undefined {
 
 /** Runs steps against a generation and against plain maps side by side. */
 class Run {
-  readonly generation = new Generation(1, 0)
+  readonly generation: Generation
   held: Held = new Map()
   private readonly streams: Stream[] = []
   private readonly undos: (() => void)[] = []
+
+  constructor(generation = new Generation(1, 0)) {
+    this.generation = generation
+  }
 
   take(step: Step): void {
     if (step.kind === 'open' && this.streams.length < 4) {
@@ -240,6 +247,9 @@ t.test('rows, loose entries, marks, undone writes: a generation holds what a map
               throw new Error(`series ${id} [${from}, ${to}]: ${found}, not ${expected}`)
             if (run.generation.has(id, from, to) !== (expected !== ''))
               throw new Error(`series ${id} [${from}, ${to}]: has`)
+            const newest = expected.split(' ').at(-1)
+            if (latestOf(run.generation, id, from, to) !== newest)
+              throw new Error(`series ${id} [${from}, ${to}]: latest is not ${newest}`)
           }
           const sourced = [...(source.get(id) ?? [])]
             .sort((a, b) => a[0] - b[0])
@@ -257,6 +267,75 @@ t.test('rows, loose entries, marks, undone writes: a generation holds what a map
     { numRuns: 1500 },
   )
   t.pass('1500 histories')
+  t.end()
+})
+
+/** The newest entry, written as in `Run.expected`. */
+function latestOf(
+  source: Pick<Generation, 'latest'>,
+  id: number,
+  start: number,
+  end: number,
+): string {
+  const found = { time: -Infinity, value: 0, isMark: false }
+  source.latest(id, start, end, found)
+  if (found.time === -Infinity) return ''
+  return `${found.time}=${found.isMark ? 'stale' : text(found.value)}`
+}
+
+type HeadStep = Step | { readonly kind: 'freeze' } | { readonly kind: 'seal' }
+
+const headStep: fc.Arbitrary<HeadStep> = fc.oneof(
+  { weight: 10, arbitrary: step.filter(({ kind }) => kind !== 'undo') },
+  { weight: 1, arbitrary: fc.constant({ kind: 'freeze' as const }) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'seal' as const }) },
+)
+
+t.test('over generations the newest entry and gathered samples are those of the column', (t) => {
+  let gathered = 0
+  let unanswered = 0
+  fc.assert(
+    fc.property(
+      fc.array(headStep, { minLength: 1, maxLength: 60 }),
+      time,
+      fc.nat(12),
+      (steps, start, length) => {
+        let run = new Run()
+        const head = new Head([run.generation])
+        for (const next of steps) {
+          if (next.kind === 'freeze' || next.kind === 'seal') {
+            for (const group of head.freeze(0).groups) group.freeze()
+            run = new Run(head.open)
+            if (next.kind === 'seal') head.seal(head.frozen[0]!)
+          } else run.take(next)
+        }
+        const columns = new RecentColumns(new SeriesIndex(1), head)
+        for (let id = 0; id < seriesCount; id++) {
+          const end = start + length
+          const column = columns.column(id, start, end)
+          const samples = columns.samples(id, start, end)
+          if ((column === undefined) !== (samples === undefined)) throw new Error('samples: memory')
+          if (column === undefined || samples === undefined) {
+            unanswered++
+            continue
+          }
+          const room = new SampleRoom()
+          head.gather(id, start, end, room)
+          if (!room.tangled) gathered++
+          const plain = ({ times, values }: typeof samples) =>
+            JSON.stringify([[...times], [...values].map(text)])
+          if (plain(samples) !== plain(column))
+            throw new Error(`series ${id}: ${plain(samples)}, not ${plain(column)}`)
+          const newest = plainEntries(column).split(' ').at(-1)
+          if (latestOf(head, id, start, end) !== newest)
+            throw new Error(`series ${id}: ${latestOf(head, id, start, end)}, not ${newest}`)
+        }
+      },
+    ),
+    { numRuns: 1500 },
+  )
+  t.ok(gathered > 5000, `${gathered} columns gathered without a detour`)
+  t.ok(unanswered > 100, `${unanswered} columns not in memory alone`)
   t.end()
 })
 

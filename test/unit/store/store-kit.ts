@@ -11,7 +11,6 @@ import {
 } from '../../../server/store/embedded-store.ts'
 import type { StoreLogger } from '../../../server/store/log.ts'
 import type { Labels, Matcher, SeriesSamples, StoreReader } from '../../../server/store/reader.ts'
-import { labelKey } from '../../../server/store/series/labels.ts'
 import type {
   Batch,
   Row,
@@ -93,6 +92,15 @@ export function sequenced(sequence: number, rows: readonly Row[], collector = 'c
 }
 
 export const everything: readonly Matcher[] = []
+
+/** Text that two label sets share only when they are equal: whatever their order, and without empty values. */
+export function labelKey(labels: Labels): string {
+  return Object.keys(labels)
+    .filter((name) => labels[name] !== '')
+    .sort()
+    .map((name) => `${name.length}:${name}${labels[name]!.length}:${labels[name]}`)
+    .join('')
+}
 
 /** Plain form of results: label key -> `t=value` and `t=stale` in order of time; keeps -0 and NaN apart. */
 export function plain(results: readonly SeriesSamples[]): Record<string, string[]> {
