@@ -1,10 +1,12 @@
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { CallwardError } from '../errors.ts'
 import type { Records } from '../records/records.ts'
 import { countRows } from '../records/sqlite-copy.ts'
 import { readTrailer, trailerBytes } from '../store/parts/part-format.ts'
 import type { Store } from '../store/plugin.ts'
 import type { Manifest } from './manifest.ts'
+import { tarNameBytes } from './tar.ts'
 
 /** A file of a backup: where it lies, what it is called there, and how much of it belongs. */
 export interface Content {
@@ -51,6 +53,8 @@ export async function fixContents(sources: ContentSources): Promise<Contents> {
   }
   try {
     const records = await copyRecords(sources.records, folder)
+    // Series that are named from here on may be in the copy or not.
+    const seriesBefore = store.stats().series
     const copy = await store.beginCopy()
     letGo = () => copy.release()
     const { series, oldest, newest } = store.stats()
@@ -69,7 +73,7 @@ export async function fixContents(sources: ContentSources): Promise<Contents> {
     return {
       files,
       store: {
-        series,
+        series: Math.min(seriesBefore, series),
         partFiles: inParts.length,
         samplesInParts: inParts.reduce((sum, count) => sum + count, 0),
         oldest: oldest === undefined ? null : new Date(oldest).toISOString(),
@@ -113,6 +117,11 @@ async function settingsOf({ data, configFile, rulesFolder }: ContentSources): Pr
   }
   const found: Content[] = []
   for (const candidate of candidates) {
+    if (Buffer.byteLength(candidate.path) > tarNameBytes)
+      throw new CallwardError(
+        'unprocessable',
+        `The name of ${candidate.from} is too long for a backup; rename the file.`,
+      )
     const size = await stat(candidate.from).then(
       (one) => (one.isFile() ? one.size : undefined),
       () => undefined,

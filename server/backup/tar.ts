@@ -6,13 +6,17 @@ export const tarBlock = 512
 /** End of a tar file: two empty blocks. */
 export const tarEnd: Buffer = Buffer.alloc(2 * tarBlock)
 
+/** Longest name of an entry. */
+export const tarNameBytes = 100
+
 /** Largest size that eleven octal digits hold. */
 const largestOctal = 0o77777777777
 
-/** Header of a regular file (POSIX.1-1988 ustar; sizes from 8 GiB on in base 256, as GNU tar writes them). Names have 100 bytes at most. */
+/** Header of a regular file (POSIX.1-1988 ustar; sizes from 8 GiB on in base 256, as GNU tar writes them). Names have `tarNameBytes` at most. */
 export function tarHeader(name: string, bytes: number, modifiedAt: number): Buffer {
   const header = Buffer.alloc(tarBlock)
-  if (Buffer.byteLength(name) > 100) throw new Error(`BUG: "${name}" is too long for a tar entry`)
+  if (Buffer.byteLength(name) > tarNameBytes)
+    throw new Error(`BUG: "${name}" is too long for a tar entry`)
   header.write(name, 0, 'utf8')
   header.write('0000600\0', 100, 'latin1')
   header.write('0000000\0', 108, 'latin1')
@@ -69,7 +73,7 @@ export async function tarEntries(file: FileHandle): Promise<TarEntry[]> {
     if (header.every((byte) => byte === 0)) return entries
     if (Number.parseInt(header.toString('latin1', 148, 154), 8) !== sumOf(header))
       throw new TarError(`what follows ${where} is damaged`)
-    const name = header.toString('utf8', 0, 100).replace(/\0.*$/s, '')
+    const name = header.toString('utf8', 0, tarNameBytes).replace(/\0.*$/s, '')
     const bytes = sizeOf(header)
     const end = at + tarBlock + bytes + tarPadding(bytes).length
     if (!(bytes >= 0) || end > size) throw new TarError(`it ends early, within "${name}"`)

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Static } from 'typebox'
+import type { AlertView } from '../../alerts/alert.ts'
 import { type Clock, rfc3339 } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
 import { figuresReader } from './figures.ts'
@@ -9,6 +10,13 @@ import { HostDetail, HostList, type HostView, InstanceParams } from './schema.ts
 
 const access = { owner: 'inventory', roles: ['admin', 'operator', 'auditor'] } as const
 
+interface Present {
+  /** By instance. */
+  readonly firing: ReadonlyMap<string, readonly AlertView[]>
+  /** A store that takes no samples knows nothing new of any host. */
+  readonly blind: boolean
+}
+
 /** Hosts with their state, figures and facts. */
 export const inventoryRoutes: FastifyPluginAsyncTypebox<{
   store: InventoryStore
@@ -16,13 +24,21 @@ export const inventoryRoutes: FastifyPluginAsyncTypebox<{
 }> = async (app, { store, clock }) => {
   const figures = figuresReader(app, clock)
 
-  async function view(host: Host): Promise<Static<typeof HostView>> {
-    const firing = app.rules
-      .activeAlerts()
-      .filter(({ state, instance }) => state === 'firing' && instance === host.labels.instance)
-    // A store that takes no samples knows nothing new of any host.
-    const blind = app.store.stats().refusal !== undefined
-    const up = blind ? undefined : app.inventory.up(host)
+  /** What all hosts are seen with; once for all of them. */
+  function present(): Present {
+    const firing = new Map<string, AlertView[]>()
+    for (const alert of app.rules.activeAlerts()) {
+      if (alert.state !== 'firing' || alert.instance === undefined) continue
+      const others = firing.get(alert.instance)
+      if (others === undefined) firing.set(alert.instance, [alert])
+      else others.push(alert)
+    }
+    return { firing, blind: app.store.stats().refusal !== undefined }
+  }
+
+  async function view(host: Host, present: Present): Promise<Static<typeof HostView>> {
+    const firing = present.firing.get(host.labels.instance) ?? []
+    const up = present.blind ? undefined : app.inventory.up(host)
     const { instance, server, customer, site, role, env, simulated } = host.labels
     return {
       instance,
@@ -46,9 +62,10 @@ export const inventoryRoutes: FastifyPluginAsyncTypebox<{
   app.get(
     '/api/v1/hosts',
     { config: { access }, schema: { response: { 200: HostList } } },
-    async () => ({
-      hosts: await Promise.all(app.inventory.hosts().map(view)),
-    }),
+    async () => {
+      const now = present()
+      return { hosts: await Promise.all(app.inventory.hosts().map((host) => view(host, now))) }
+    },
   )
 
   app.get(
@@ -60,7 +77,7 @@ export const inventoryRoutes: FastifyPluginAsyncTypebox<{
         throw new CallwardError('not_found', `There is no host "${request.params.instance}".`)
       const facts = await store.facts(host.collectorId)
       return {
-        host: await view(host),
+        host: await view(host, present()),
         sections: [...host.sections],
         facts: Object.fromEntries(
           facts.map((row) => [
