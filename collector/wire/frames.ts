@@ -43,6 +43,8 @@ export const limits = {
   labelsPerSeries: 32,
   /** Characters of a label's name or value. */
   labelCharacters: 1024,
+  /** Characters of all names, label names and values of one session's dictionary; labels that the hello sets are not counted. */
+  dictionaryCharacters: 16 * 1024 * 1024,
   /** Bytes of one facts document. */
   factsBytes: 1024 * 1024,
   /** Unacknowledged reports a collector sends ahead, both lanes together. */

@@ -10,6 +10,7 @@ import {
   precisionOf,
   writtenLines,
 } from './influx-line.ts'
+import { KnownLines } from './line-series.ts'
 import { type Dropped, droppedSentence } from './write-batch.ts'
 import { commitWrite, retryAfterSeconds, type WriteContext, writeFault } from './write-context.ts'
 import { WriteRefused } from './write-refused.ts'
@@ -64,21 +65,22 @@ function encodingOf(request: FastifyRequest): string | undefined {
 
 /** What was left out, as InfluxDB words it: clients look for `partial write` and `unable to parse`. */
 function partialSentence(lines: ParsedLines, dropped: readonly Dropped[]): string | undefined {
-  const { firstFault, faults, labels } = lines
+  const { firstFault, faults, series } = lines
   if (firstFault === undefined && dropped.length === 0) return undefined
   const parts: string[] = []
   if (firstFault !== undefined) parts.push(`line ${firstFault.line}: ${firstFault.reason}.`)
   if (faults > 1) parts.push(`${faults} lines are faulty.`)
   if (dropped.length > 0) parts.push(droppedSentence(dropped))
-  const left = dropped.reduce((sum, { samples }) => sum - samples, labels.length)
+  const left = dropped.reduce((sum, { samples }) => sum - samples, series.length)
   if (left > 0) parts.push('The rest is stored.')
-  return `${labels.length > 0 ? 'partial write' : 'unable to parse'}: ${parts.join(' ')}`
+  return `${series.length > 0 ? 'partial write' : 'unable to parse'}: ${parts.join(' ')}`
 }
 
 /** InfluxDB line protocol under `/influx`: the write routes of InfluxDB 1 and 2, and `ping`. */
 export async function influxRoutes(app: FastifyInstance, context: WriteContext) {
   const { metrics, budget, clock } = context
   const turns = new Turns()
+  const known = new KnownLines()
   app.setErrorHandler((error: Error, request, reply) => {
     const fault = writeFault(error, request)
     metrics.rejected.labels(protocol, fault.reason).inc()
@@ -107,7 +109,12 @@ export async function influxRoutes(app: FastifyInstance, context: WriteContext) 
         const precision = precisionOf(request.query.precision)
         // One at a time: a small gzip body may become a large text.
         const lines = await turns.take(async () =>
-          parseLines(await textOf(request.body, encodingOf(request)), precision, clock.now()),
+          parseLines(
+            await textOf(request.body, encodingOf(request)),
+            precision,
+            clock.now(),
+            known,
+          ),
         )
         count(lines.textFields, 'text_field')
         count(lines.faults, 'faulty_line')

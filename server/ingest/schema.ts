@@ -9,6 +9,9 @@ const Label = Type.String({
   pattern: '^[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]+$',
 })
 
+/** What a clock can show: the times of a JavaScript Date from 1970 on. */
+const Wall = Type.Number({ minimum: 0, maximum: 8.64e15 })
+
 const Word = Type.String({ pattern: '^[\\x21-\\x7e]{1,64}$' })
 
 const Protocols = Type.Array(Type.Integer(), { minItems: 1, maxItems: limits.protocolsOffered })
@@ -33,7 +36,7 @@ const HelloSchema = Type.Object({
     { additionalProperties: false },
   ),
   intervalSeconds: Type.Number({ minimum: 1, maximum: 3600 }),
-  wall: Type.Number(),
+  wall: Wall,
 })
 
 const SeriesSchema = Type.Object({
@@ -46,7 +49,8 @@ const SeriesSchema = Type.Object({
         maxLength: limits.labelCharacters,
       }),
       labels: Type.Record(
-        Type.String({ pattern: '^[a-zA-Z_][a-zA-Z0-9_]*$' }),
+        // Of a key only the pattern is checked, so it has the length in it.
+        Type.String({ pattern: `^[a-zA-Z_][a-zA-Z0-9_]{0,${limits.labelCharacters - 1}}$` }),
         Type.String({ maxLength: limits.labelCharacters }),
         {
           maxProperties: limits.labelsPerSeries,
@@ -63,7 +67,7 @@ const FactsSchema = Type.Object({
   name: Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$' }),
   hash: Type.String({ pattern: '^[0-9a-f]{64}$' }),
   document: Type.Unknown(),
-  wall: Type.Number(),
+  wall: Wall,
 })
 
 const SectionsSchema = Type.Object({
@@ -101,7 +105,10 @@ export type TextFrame =
   | Static<typeof SectionsSchema>
   | Static<typeof ByeSchema>
 
-/** What is wrong with a text frame, in one line. */
+/** A fault may quote what was sent; nobody reads more of it. */
+const faultCharacters = 200
+
+/** What is wrong with a text frame, in one line of at most 200 characters. */
 export interface TextFault {
   readonly fault: string
   /** The versions offered by a hello that is otherwise not ours to read. */
@@ -109,6 +116,11 @@ export interface TextFault {
 }
 
 export function readTextFrame(text: string): TextFrame | TextFault {
+  const frame = checkedFrame(text)
+  return 'fault' in frame ? { ...frame, fault: frame.fault.slice(0, faultCharacters) } : frame
+}
+
+function checkedFrame(text: string): TextFrame | TextFault {
   let frame: unknown
   try {
     frame = JSON.parse(text)

@@ -14,7 +14,7 @@ import type { LaneState, Lanes } from './lane.ts'
 import type { IngestMetrics } from './metrics.ts'
 import { readTextFrame } from './schema.ts'
 
-/** Reports and their bytes handed to the store and not yet durable; beyond either the socket is paused. */
+/** Reports handed to the store and not yet durable, and the bytes the journal took for them; beyond either the socket is paused. */
 const reportsInFlight = 256
 const bytesInFlight = 1024 * 1024
 /** So many durable reports may wait for the ack of later ones that are on their way to the disk. */
@@ -224,7 +224,7 @@ export class Session {
       return
     }
     if (time.kind === 'corrected') this.#metrics.corrected.inc()
-    this.#store(this.#hello, lane, report, data.length, time.t, receivedAt)
+    this.#store(this.#hello, lane, report, time.t, receivedAt)
   }
 
   /** A report that will never be taken: it is answered, and the rest goes on. */
@@ -243,14 +243,14 @@ export class Session {
     hello: Hello,
     lane: LaneState,
     report: ReceivedReport,
-    bytes: number,
     t: Millis,
     receivedAt: Millis,
   ): void {
     const { sequence, values, absent, stale, row, decoder } = report
     const stream = this.#stream(hello, lane)
-    if (lane.skipped) stream.append({ sequence, t, values, absent, stale })
-    else stream.append({ sequence, t, values, absent, stale, encoded: { bytes: row, decoder } })
+    const bytes = lane.skipped
+      ? stream.append({ sequence, t, values, absent, stale })
+      : stream.append({ sequence, t, values, absent, stale, encoded: { bytes: row, decoder } })
     lane.skipped = false
     const samples = values.length - bitsOf(absent) - bitsOf(stale)
     const late = receivedAt - t > lateAfterIntervals * hello.intervalSeconds * 1000

@@ -27,8 +27,9 @@ export class BodyBudget {
 
   /** Takes a request's bytes until its answer is sent or its sender gone. Throws CallwardError `unavailable`. */
   admit(request: FastifyRequest, reply: FastifyReply): void {
-    const declared = Number(request.headers['content-length'] ?? bytesWithoutLength)
-    const bytes = Number.isFinite(declared) ? declared : bytesWithoutLength
+    const declared = Number(request.headers['content-length'] ?? Number.NaN)
+    // A body sent in chunks counts as what it may become.
+    const bytes = Number.isFinite(declared) ? declared : request.routeOptions.bodyLimit
     if (this.#taken > 0 && this.#taken + bytes > this.#most)
       throw new CallwardError(
         'unavailable',
@@ -40,9 +41,6 @@ export class BodyBudget {
     })
   }
 }
-
-/** What a body sent in chunks is counted as. */
-const bytesWithoutLength = 4 * 1024 * 1024
 
 /**
  * Stores what a request brought. Resolves when it is durable, with what was left out of it. Throws StoreUnavailable or

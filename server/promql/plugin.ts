@@ -243,9 +243,10 @@ export const promqlPlugin = fp(
     const engine = createEngine({ ...options, reader })
     const observe = durations(registry)
     app.decorate('promql', observed(engine, observe))
+    const gate = startGate(options, registry)
     const queries = new QueryDesk({
       engine,
-      gate: startGate(options, registry),
+      gate,
       workers: startWorkers(app, options, registry),
       allowance: options.allowance ?? defaultAllowance,
       onAnswered: observe,
@@ -254,9 +255,10 @@ export const promqlPlugin = fp(
       engine,
       reader,
       queries,
+      gate,
       bounds: {
-        timeoutMilliseconds:
-          options.limits?.timeoutMilliseconds ?? defaultLimits.timeoutMilliseconds,
+        ...defaultLimits,
+        ...options.limits,
         maxAnswerBytes: options.maxAnswerBytes ?? 256 * 1024 * 1024,
       },
       clock: options.clock ?? systemClock,

@@ -44,6 +44,7 @@ export function batchStream(
           )
         },
       )
+      return row.values.byteLength
     },
     close: () => {
       open = false

@@ -1,4 +1,3 @@
-import type { LooseUndo } from './head/generation.ts'
 import type { Ticket } from './journal/journal.ts'
 import type { Position } from './journal/positions.ts'
 import type { StoreUnavailable } from './writer.ts'
@@ -6,7 +5,6 @@ import type { StoreUnavailable } from './writer.ts'
 /** A batch that waits for its commit. */
 export class BatchTicket implements Ticket {
   readonly done: Promise<void>
-  readonly undo: LooseUndo[] = []
   private readonly position: Position | undefined
   private readonly sequence: number
   private readonly settled: (samples: number, refused: number) => void
@@ -39,7 +37,6 @@ export class BatchTicket implements Ticket {
   }
 
   discarded(error: StoreUnavailable): void {
-    for (const undo of this.undo.toReversed()) undo.generation.undo(undo)
     this.settled(0, 1)
     this.reject(error)
   }

@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises'
 import { endianness } from 'node:os'
 import { basename, join } from 'node:path'
-import type { Clock } from '../clock.ts'
+import type { Clock, Millis } from '../clock.ts'
 import { CallwardError, StartError } from '../errors.ts'
 import { checkBatch, prepareRows } from './batch-check.ts'
 import { BatchTicket } from './batch-ticket.ts'
+import { BelievedClock, oldestKept } from './believed-clock.ts'
 import { type Disk, realDisk } from './disk.ts'
 import type {
   EmbeddedStore,
@@ -22,7 +23,7 @@ import { batchBytes, maxBatchBytes, writeBatch } from './journal/record.ts'
 import { replayJournal } from './journal/replay.ts'
 import { segmentName } from './journal/segments.ts'
 import { type StoreLogger, silentLogger } from './log.ts'
-import { Maintenance, oldestKept, timeBounds } from './maintenance.ts'
+import { Maintenance, timeBounds } from './maintenance.ts'
 import { PartFolder } from './parts/part-folder.ts'
 import type { PlanningReader } from './read-plan.ts'
 import type { Labels, SeriesColumns, StoreReader } from './reader.ts'
@@ -77,6 +78,7 @@ class Engine implements EmbeddedStore, StreamHost {
   private reads!: StoreReads
   private recentColumns!: RecentColumns
   private maintenance!: Maintenance
+  private believed!: BelievedClock
   private timer: NodeJS.Timeout | undefined
   private closed: Promise<void> | undefined
   private nextStream = 1
@@ -112,7 +114,6 @@ class Engine implements EmbeddedStore, StreamHost {
       logger,
       positions,
       sealedOrder: parts.newestOrder,
-      oldest: this.oldest(clock.now()),
       now: clock.now(),
       monotonic: clock.monotonic(),
     })
@@ -123,7 +124,9 @@ class Engine implements EmbeddedStore, StreamHost {
       first ?? new Generation(parts.newestOrder + 1, clock.monotonic()),
       ...more,
     ])
-    this.head.partsHold(parts.maxTime)
+    for (const { slots } of parts.all)
+      for (const { minTime, maxTime } of slots) this.head.partsHold(maxTime, minTime)
+    this.believed = new BelievedClock(clock, timeBounds(parts, this.head).newest)
     this.journal = await this.openJournal(replayed)
     this.reads = new StoreReads({ index, head: this.head, parts })
     this.recentColumns = new RecentColumns(index, this.head)
@@ -165,10 +168,11 @@ class Engine implements EmbeddedStore, StreamHost {
   }
 
   private makeMaintenance(): Maintenance {
-    const { clock, logger, journal, head, parts, index, seriesLog, retentionDays } = this
+    const { clock, believed, logger, journal, head, parts, index, seriesLog, retentionDays } = this
     const freezeMillis = this.options.freezeMillis ?? 300_000
     return new Maintenance({
       clock,
+      believed,
       logger,
       journal,
       head,
@@ -180,12 +184,18 @@ class Engine implements EmbeddedStore, StreamHost {
     })
   }
 
-  now(): number {
+  now(): Millis {
     return this.clock.now()
   }
 
-  oldest(now: number): number {
-    return oldestKept(now, this.retentionDays)
+  /** Samples before it are dropped. */
+  private oldest(): Millis {
+    return oldestKept(this.believed.now(), this.retentionDays)
+  }
+
+  isTooOld(t: Millis, now: Millis): boolean {
+    // The believed time is never later than the clock's: mostly that one tells.
+    return t < oldestKept(now, this.retentionDays) && t < this.oldest()
   }
 
   readonly intern = (labels: Labels): SeriesId => this.index.intern(labels)
@@ -215,7 +225,7 @@ class Engine implements EmbeddedStore, StreamHost {
       if (origin.sequence > this.positions.durable(origin)) await this.journal.settled()
       return
     }
-    const prepared = prepareRows(batch.rows, this.oldest(this.now()), this.index)
+    const prepared = prepareRows(batch.rows, this.oldest(), this.index)
     if (prepared.rows.length === 0 && !origin) {
       this.counters.samplesTooOld += prepared.tooOld
       return
@@ -224,7 +234,7 @@ class Engine implements EmbeddedStore, StreamHost {
     await this.enter(origin ? { origin, rows } : { rows }, prepared.tooOld)
   }
 
-  /** Journal first, then memory, in one turn of the event loop. */
+  /** Into the journal and into memory in one turn of the event loop; the record counts when memory has it all. */
   private enter(batch: Batch, tooOld: number): Promise<void> {
     const bytes = batchBytes(batch)
     if (bytes > maxBatchBytes)
@@ -232,21 +242,20 @@ class Engine implements EmbeddedStore, StreamHost {
         'too_large',
         `A batch of ${bytes} bytes is over the limit of ${maxBatchBytes}.`,
       )
-    const writer = this.beginRecord()
-    writeBatch(writer, batch)
     const { origin, rows } = batch
+    writeBatch(this.beginRecord(), batch)
+    const written = rows.map((row) => this.head.open.write(row))
     const samples = rows.reduce((sum, row) => sum + row.ids.length, 0)
     const position = origin && this.positions.of(origin, this.now())
     const ticket = new BatchTicket(samples, position, origin?.sequence ?? 0, (taken, refused) => {
       this.counters.samplesAppended += taken
       this.counters.batchesRefused += refused
     })
-    this.journal.end(ticket)
     if (position && origin) {
       position.accepted = origin.sequence
       position.movedAt = this.now()
     }
-    for (const row of rows) ticket.undo.push(this.head.open.write(row))
+    this.journal.end(ticket, written)
     this.counters.samplesTooOld += tooOld
     return ticket.done
   }

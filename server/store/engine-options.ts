@@ -50,7 +50,7 @@ export interface EmbeddedStoreStats extends StoreStats {
   readonly damaged: number
   /** Why samples are refused now. */
   readonly refusal: string | undefined
-  /** Free on the disk of the store at the last look, seconds ago while samples come. */
+  /** Free on the disk of the store at the last look, seconds ago while samples come or are refused. */
   readonly freeBytes: number | undefined
   /** Free space below which samples are refused. */
   readonly reserveBytes: number

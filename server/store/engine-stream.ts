@@ -1,5 +1,6 @@
 import type { Millis } from '../clock.ts'
 import { farthestTime } from './batch-check.ts'
+import type { ByteWriter } from './bytes.ts'
 import { type Generation, type LooseUndo, looseRow } from './head/generation.ts'
 import type { Group } from './head/group.ts'
 import type { Head } from './head/head.ts'
@@ -7,6 +8,7 @@ import type { Journal, Ticket } from './journal/journal.ts'
 import type { Position } from './journal/positions.ts'
 import {
   type RowPlace,
+  writeBatch,
   writeFrame,
   writeFullRow,
   writeKeyRow,
@@ -28,8 +30,10 @@ export interface StreamHost {
   readonly head: Head
   readonly index: SeriesIndex
   now(): Millis
-  /** Samples before it are dropped. */
-  oldest(now: Millis): Millis
+  /** True when a sample at `t` is past its retention and dropped. */
+  isTooOld(t: Millis, now: Millis): boolean
+  /** As the journal's `begin`; counts refusals. */
+  beginRecord(): ByteWriter
   readonly counters: {
     samplesAppended: number
     samplesTooOld: number
@@ -43,8 +47,6 @@ class StreamTicket implements Ticket {
   private readonly stream: EngineStream
   private readonly group: Group | undefined
   private readonly rowsBefore: number
-  /** Rows that went loose. */
-  loose: LooseUndo[] | undefined
   sequence = 0
   samples = 0
   rows = 0
@@ -60,7 +62,6 @@ class StreamTicket implements Ticket {
   }
 
   discarded(error: StoreUnavailable): void {
-    for (const undo of this.loose?.toReversed() ?? []) undo.generation.undo(undo)
     this.group?.truncate(this.rowsBefore)
     this.stream.discarded(error, this.rows)
   }
@@ -106,23 +107,34 @@ export class EngineStream implements StreamWriter {
     this.layout = longer
   }
 
-  append(row: StreamRow): void {
+  append(row: StreamRow): number {
     this.check(row)
     const { host, position } = this
     if (row.sequence <= position.accepted) {
       this.repeated(row.sequence)
-      return
+      return 0
     }
     const now = host.now()
     const t = Math.round(row.t) + 0
-    this.journalRow(row, t)
+    const writer = this.beginRecord()
+    let loose: LooseUndo | undefined
+    try {
+      this.prepareGroup()
+      this.prepareTicket()
+      if (host.isTooOld(t, now)) this.drop(writer, row.sequence)
+      else {
+        this.journalRow(writer, row, t)
+        loose = this.enter(row, t)
+      }
+    } catch (error) {
+      // The journal leaves out what was begun, so it knows nothing of the stream for sure.
+      this.segment = -1
+      this.keyed = false
+      throw error
+    }
     position.accepted = row.sequence
     position.movedAt = now
-    const ticket = this.openTicket()
-    ticket.sequence = row.sequence
-    ticket.rows++
-    if (t < host.oldest(now)) host.counters.samplesTooOld += this.columns
-    else this.enter(row, t, ticket)
+    return this.endRecord(row.sequence, loose)
   }
 
   private check({ sequence, t, values }: StreamRow): void {
@@ -147,77 +159,96 @@ export class EngineStream implements StreamWriter {
     })
   }
 
-  private journalRow(row: StreamRow, t: Millis): void {
-    const { journal, counters } = this.host
-    const { encoded } = row
-    if (this.segment !== journal.segment) this.keyed = false
-    const snapshot = this.keyed ? undefined : encoded?.decoder.snapshot()
-    let writer: ReturnType<Journal['begin']>
+  private beginRecord(): ByteWriter {
     try {
-      writer = journal.begin()
+      return this.host.beginRecord()
     } catch (error) {
-      if (error instanceof StoreUnavailable) counters.batchesRefused++
       this.keyed = false
       throw error
     }
-    const place = { sequence: row.sequence, t }
+  }
+
+  private journalRow(writer: ByteWriter, row: StreamRow, t: Millis): void {
+    const { journal } = this.host
+    const { encoded } = row
     if (this.segment !== journal.segment) {
       writeOpen(writer, this.number, this.position.stream)
       this.segment = journal.segment
       this.journalled = 0
+      this.keyed = false
     }
     if (this.journalled < this.layout.length) {
       writeLayout(writer, this.number, this.layout.subarray(this.journalled))
       this.journalled = this.layout.length
     }
+    const place = { sequence: row.sequence, t }
     if (!encoded) writeFullRow(writer, this.number, { ...row, t })
-    else if (snapshot) {
+    else if (this.keyed) writeFrame(writer, this.number, place, this.before, encoded.bytes)
+    else {
       const { absent, stale } = row
+      const snapshot = encoded.decoder.snapshot()
       writeKeyRow(writer, this.number, { ...place, absent, stale }, this.layout.length, snapshot)
-    } else writeFrame(writer, this.number, place, this.before, encoded.bytes)
+    }
     this.keyed = encoded !== undefined
     this.before = place
   }
 
-  /** The ticket of the rows since the last commit; ends the record. */
-  private openTicket(): StreamTicket {
-    const { journal } = this.host
-    this.prepareGroup()
-    if (this.ticket && this.ticketCommit === journal.nextCommit) {
-      journal.end(undefined)
-      return this.ticket
-    }
-    this.ticket = new StreamTicket(this, this.group)
-    this.ticketCommit = journal.nextCommit
-    journal.end(this.ticket)
-    return this.ticket
+  /** Of a row past its retention only the sequence counts: a start must not bring the rest back. */
+  private drop(writer: ByteWriter, sequence: number): void {
+    writeBatch(writer, { origin: { ...this.position.stream, sequence }, rows: [] })
+    this.keyed = false
+    this.host.counters.samplesTooOld += this.columns
   }
 
   /** The stream's group in the open generation, with every column. */
   private prepareGroup(): void {
     const { open } = this.host.head
+    const { group, layout } = this
     if (this.generation !== open) {
-      const expectedRows = (this.group?.rows ?? 0) + 1
+      this.bringBack(layout)
+      this.group = open.openGroup(layout, (group?.rows ?? 0) + 1)
       this.generation = open
-      const { index } = this.host
-      if (index.hasRetired) for (const id of this.layout) index.current(id)
-      this.group = open.openGroup(this.layout, expectedRows)
-    } else if (this.group && this.group.ids.length < this.layout.length) {
-      const fresh = this.layout.subarray(this.group.ids.length)
-      if (!open.extendGroup(this.group, fresh)) this.group = undefined
+    } else if (!group) this.bringBack(layout)
+    else if (group.ids.length < layout.length) {
+      const fresh = layout.subarray(group.ids.length)
+      this.bringBack(fresh)
+      if (!open.extendGroup(group, fresh)) this.group = undefined
     }
   }
 
-  private enter({ values, absent, stale }: StreamRow, t: Millis, ticket: StreamTicket): void {
+  /** Series may have been retired before their first row; in a group of the open generation they are safe. */
+  private bringBack(ids: Uint32Array): void {
+    const { index } = this.host
+    if (index.hasRetired) for (const id of ids) index.current(id)
+  }
+
+  /** The ticket of the rows since the last commit. */
+  private prepareTicket(): void {
+    const { journal } = this.host
+    if (this.ticket && this.ticketCommit === journal.nextCommit) return
+    this.ticket = new StreamTicket(this, this.group)
+    this.ticketCommit = journal.nextCommit
+  }
+
+  /** Into memory; returns what undoes a row that went loose. */
+  private enter({ values, absent, stale }: StreamRow, t: Millis): LooseUndo | undefined {
     const { open } = this.host.head
     const { group } = this
+    const ticket = this.ticket!
+    let loose: LooseUndo | undefined
     if (group && open.takes(group, t)) open.appendRow(group, t, values, absent, stale)
-    else {
-      const undo = open.write(looseRow(t, this.layout, values, absent, stale))
-      if (ticket.loose) ticket.loose.push(undo)
-      else ticket.loose = [undo]
-    }
+    else loose = open.write(looseRow(t, this.layout, values, absent, stale))
     ticket.samples += absent || stale ? present(this.columns, absent, stale) : this.columns
+    return loose
+  }
+
+  /** Hands the record over; returns its bytes. */
+  private endRecord(sequence: number, loose: LooseUndo | undefined): number {
+    const { journal } = this.host
+    const ticket = this.ticket!
+    ticket.sequence = sequence
+    const isNew = ticket.rows++ === 0
+    return journal.end(isNew ? ticket : undefined, loose && [loose])
   }
 
   committed(sequence: number, samples: number): void {

@@ -1,4 +1,5 @@
 import type { Clock, Millis } from '../clock.ts'
+import { type BelievedClock, oldestKept } from './believed-clock.ts'
 import type { Generation } from './head/generation.ts'
 import type { Head } from './head/head.ts'
 import type { Journal } from './journal/journal.ts'
@@ -7,11 +8,10 @@ import type { PartFolder } from './parts/part-folder.ts'
 import type { SeriesIndex } from './series/series-index.ts'
 import type { SeriesLog } from './series/series-log.ts'
 
-const dayMillis = 86_400_000
-const hourMillis = 3_600_000
-
 export interface MaintenanceOptions {
   readonly clock: Clock
+  /** What retention goes by. */
+  readonly believed: BelievedClock
   readonly logger: StoreLogger
   readonly journal: Journal
   readonly head: Head
@@ -24,11 +24,6 @@ export interface MaintenanceOptions {
 
 /** Memory of an open generation beyond which it is frozen early. */
 const freezeBytes = 512 * 1024 * 1024
-
-/** Start of what retention keeps at `now`; 0 days keeps everything. */
-export function oldestKept(now: Millis, retentionDays: number): Millis {
-  return retentionDays === 0 ? -Infinity : now - retentionDays * dayMillis
-}
 
 /** First and last time that a store holds; undefined when it is empty. */
 export function timeBounds(
@@ -46,8 +41,6 @@ export function timeBounds(
 /** Freezes and seals generations, lets the journal go where nothing needs it, merges parts, removes what is past its retention. */
 export class Maintenance {
   private readonly options: MaintenanceOptions
-  private readonly openedAt: { readonly wall: Millis; readonly monotonic: number }
-  private readonly newestAtOpen: Millis | undefined
   private running: Promise<void> | undefined
   private merging: Promise<void> | undefined
   private full = false
@@ -59,21 +52,7 @@ export class Maintenance {
 
   constructor(options: MaintenanceOptions) {
     this.options = options
-    this.openedAt = { wall: options.clock.now(), monotonic: options.clock.monotonic() }
-    this.newestAtOpen = timeBounds(options.parts, options.head).newest
     this.firstNew = options.index.size
-  }
-
-  /**
-   * The time retention believes. A clock that jumps ahead would remove everything, and unlinking cannot be taken
-   * back: never later than the opening's time plus what has really passed, and in the first hour no more than a
-   * day after the newest sample that was found.
-   */
-  private believedNow(): Millis {
-    const passed = this.options.clock.monotonic() - this.openedAt.monotonic
-    const found = this.newestAtOpen === undefined ? Infinity : this.newestAtOpen + dayMillis
-    const opened = passed < hourMillis ? Math.min(this.openedAt.wall, found) : this.openedAt.wall
-    return Math.min(this.options.clock.now(), opened + passed)
   }
 
   /** The open generation is large enough; the next run freezes it. */
@@ -154,18 +133,19 @@ export class Maintenance {
   }
 
   private async removeOld(): Promise<void> {
-    const { retentionDays, head, parts, index, seriesLog, logger } = this.options
+    const { retentionDays, believed, head, parts, index, seriesLog, logger } = this.options
     let removed = 0
     if (retentionDays > 0) {
       // A clock that runs ahead must not remove what is fresh by the samples' own time.
       const { newest = -Infinity } = timeBounds(parts, head)
-      const before = oldestKept(Math.min(this.believedNow(), newest), retentionDays)
+      const before = oldestKept(Math.min(believed.now(), newest), retentionDays)
       removed = await parts.removeOlder(before)
     }
     if (removed === 0 && this.retiredOnce) return
     this.retiredOnce = true
-    const retired = index.retireWithout(this.presenceOfData(), this.firstNew)
+    const retiring = index.retireWithout(this.presenceOfData(), this.firstNew)
     this.firstNew = index.size
+    const retired = await retiring
     if (removed > 0) logger.info({ removed, retired }, 'samples past their retention removed')
     if (seriesLog.worthRewriting) await seriesLog.rewrite()
   }

@@ -1,4 +1,5 @@
 import type { Millis } from '../clock.ts'
+import { CallwardError } from '../errors.ts'
 
 /** A series' labels, `__name__` included. */
 export type Labels = Readonly<Record<string, string>>
@@ -24,11 +25,27 @@ export interface SeriesSamples {
 
 /** Bounds of one read; going over throws `query_too_large`. */
 export interface ReadLimits {
+  /** Of the series that match, with samples in the interval or without, where the store holds any samples in it. */
   readonly maxSeries?: number
   readonly maxSamples?: number
   readonly signal?: AbortSignal
   /** Throws OutsideMemory instead of reading files for more series than this. */
   readonly fileSeries?: number
+}
+
+/** Throws `query_too_large`. */
+export function tooLarge(what: 'series' | 'samples', limit: number): never {
+  throw new CallwardError(
+    'query_too_large',
+    `The query reads more than ${limit} ${what}; narrow the time range or the selector.`,
+  )
+}
+
+/** Bounds of a question about labels. */
+export interface CatalogueLimits {
+  /** The most series of the answer; the rest are left out. */
+  readonly limit?: number
+  readonly signal?: AbortSignal
 }
 
 /** What was asked lies in files, at least in part. */
@@ -86,13 +103,14 @@ export interface StoreReader {
     selectors: readonly (readonly Matcher[])[],
     start: Millis,
     end: Millis,
-    limit?: number,
+    limits?: CatalogueLimits,
   ): Promise<readonly Labels[]>
   /** Sorted label names; no selector means all series. */
   labelNames(
     selectors: readonly (readonly Matcher[])[],
     start: Millis,
     end: Millis,
+    limits?: Pick<CatalogueLimits, 'signal'>,
   ): Promise<readonly string[]>
   /** Sorted values of one label. */
   labelValues(
@@ -100,5 +118,6 @@ export interface StoreReader {
     selectors: readonly (readonly Matcher[])[],
     start: Millis,
     end: Millis,
+    limits?: Pick<CatalogueLimits, 'signal'>,
   ): Promise<readonly string[]>
 }

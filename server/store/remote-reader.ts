@@ -8,15 +8,26 @@ import { openPart, type Part } from './parts/part.ts'
 import { SyncFiles } from './parts/part-files.ts'
 import {
   KnownLabels,
-  type PackedPlan,
   type PlanningReader,
   PlanPacker,
+  type PlanPiece,
   unpackEntries,
 } from './read-plan.ts'
-import type { Matcher, ReadLimits, SeriesSamples, StoreReader } from './reader.ts'
+import type {
+  CatalogueLimits,
+  Labels,
+  Matcher,
+  ReadLimits,
+  SeriesSamples,
+  StoreReader,
+} from './reader.ts'
+import type { Entries } from './samples.ts'
 import { Breathing, readWithin, results } from './store-reads.ts'
 
 type Method = keyof StoreReader | 'plan'
+
+/** What bounds a call, save its signal, which cannot cross. */
+type Limits = Omit<ReadLimits & CatalogueLimits, 'signal'>
 
 type Question =
   | {
@@ -24,6 +35,7 @@ type Question =
       readonly id: number
       readonly method: Method
       readonly query: readonly unknown[]
+      readonly limits: Limits
     }
   /** The asker has lost interest in a call. */
   | { readonly kind: 'abort'; readonly id: number }
@@ -31,6 +43,8 @@ type Question =
 
 interface Answer {
   readonly id: number
+  /** Of a plan; the answer goes on until the last one. */
+  readonly piece?: PlanPiece
   readonly value?: unknown
   readonly error?: { readonly code: string; readonly message: string }
 }
@@ -42,22 +56,25 @@ interface Answer {
 export function serveReads(port: MessagePort, reader: StoreReader & Partial<PlanningReader>): void {
   const packer = new PlanPacker()
   const running = new Map<number, AbortController>()
-  const answer = async (
-    method: Method,
+  const plan = async (
+    id: number,
     query: readonly unknown[],
+    limits: Limits,
     signal: AbortSignal,
-  ): Promise<unknown> => {
-    if (method === 'plan') {
-      const [matchers, start, end] = query as Parameters<PlanningReader['plan']>
-      return reader.plan && packer.pack(reader.plan(matchers, start, end))
+  ): Promise<void> => {
+    if (!reader.plan) {
+      port.postMessage({ id } satisfies Answer)
+      return
     }
-    if (method === 'select') {
-      const [matchers, start, end, limits] = query as Parameters<StoreReader['select']>
-      return reader.select(matchers, start, end, { ...limits, signal })
-    }
-    const run = reader[method] as (...query: readonly unknown[]) => Promise<unknown>
-    return run.apply(reader, [...query])
+    const [matchers, start, end] = query as Parameters<PlanningReader['plan']>
+    const planned = reader.plan(matchers, start, end, limits)
+    await packer.send(planned, limits, new Breathing(signal), (piece) =>
+      port.postMessage({ id, piece } satisfies Answer, buffersOf(piece)),
+    )
   }
+  port.on('close', () => {
+    for (const controller of running.values()) controller.abort()
+  })
   port.on('message', async (question: Question) => {
     if (question.kind === 'damage') {
       reader.reportDamage?.(question.path, new BytesError(question.message))
@@ -69,11 +86,16 @@ export function serveReads(port: MessagePort, reader: StoreReader & Partial<Plan
       return
     }
     const controller = new AbortController()
+    const { signal } = controller
     running.set(id, controller)
+    const { method, query, limits } = question
     try {
-      const value = await answer(question.method, question.query, controller.signal)
-      const transfer = question.method === 'plan' ? buffersOf(value) : []
-      port.postMessage({ id, value } satisfies Answer, transfer)
+      if (method === 'plan') await plan(id, query, limits, signal)
+      else {
+        const run = reader[method] as (...query: readonly unknown[]) => Promise<unknown>
+        const value = await run.apply(reader, [...query, { ...limits, signal }])
+        port.postMessage({ id, value } satisfies Answer)
+      }
     } catch (error) {
       port.postMessage({
         id,
@@ -88,57 +110,106 @@ export function serveReads(port: MessagePort, reader: StoreReader & Partial<Plan
   })
 }
 
-/** Arrays of a plan, which nobody here needs any more. */
-function buffersOf(value: unknown): TransferListItem[] {
-  if (!value) return []
-  const { ids, fresh, labelCounts, labelTexts, counts, times, values, staleTimes } =
-    value as PackedPlan
+/** Arrays of a piece, which nobody here needs any more. */
+function buffersOf(piece: PlanPiece): TransferListItem[] {
+  const { ids, fresh, labelCounts, labelTexts, counts, times, values, staleTimes } = piece
   const arrays = [ids, fresh, labelCounts, labelTexts, counts, times, values, staleTimes]
   return [...new Set(arrays.map(({ buffer }) => buffer as ArrayBuffer))]
+}
+
+/** A plan as it came, put together. */
+interface ToldPlan {
+  readonly ids: Uint32Array
+  /** Labels, and entries of memory, by index of the ids. */
+  readonly labels: Labels[]
+  readonly inMemory: Entries[]
+  readonly files: readonly string[]
+}
+
+interface Asked {
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
+  readonly ids: Uint32Array[]
+  readonly labels: Labels[]
+  readonly inMemory: Entries[]
 }
 
 /** Asks the store's thread. */
 class Asker {
   private readonly port: MessagePort
-  private readonly waiting = new Map<
-    number,
-    { resolve(value: unknown): void; reject(error: unknown): void }
-  >()
+  private readonly onGone: (path: string) => void
+  private readonly waiting = new Map<number, Asked>()
+  private readonly labels = new KnownLabels()
   private next = 0
 
-  constructor(port: MessagePort) {
+  /** `onGone` is told of files of plans that the store has no more. */
+  constructor(port: MessagePort, onGone: (path: string) => void) {
     this.port = port
-    port.on('message', ({ id, value, error }: Answer) => {
+    this.onGone = onGone
+    port.on('message', ({ id, piece, value, error }: Answer) => {
       const asked = this.waiting.get(id)
+      if (piece) {
+        const plan = this.take(piece, asked)
+        if (!plan) return
+        asked?.resolve(plan)
+      } else if (error) {
+        asked?.reject(new CallwardError(error.code as ErrorCode, error.message))
+      } else asked?.resolve(value)
       this.waiting.delete(id)
-      if (error) asked?.reject(new CallwardError(error.code as ErrorCode, error.message))
-      else asked?.resolve(value)
     })
+  }
+
+  /** What a piece tells is told once: it counts although nobody waits for its plan any more. */
+  private take(piece: PlanPiece, asked: Asked | undefined): ToldPlan | undefined {
+    const labels = this.labels.learn(piece)
+    for (const path of piece.last?.gone ?? []) this.onGone(path)
+    if (!asked) return undefined
+    asked.ids.push(piece.ids)
+    for (const one of labels) asked.labels.push(one)
+    for (const one of unpackEntries(piece)) asked.inMemory.push(one)
+    if (!piece.last) return undefined
+    const { inMemory } = asked
+    return { ids: joined(asked.ids), labels: asked.labels, inMemory, files: piece.last.files }
   }
 
   post(question: Question): void {
     this.port.postMessage(question)
   }
 
-  async ask(method: Method, query: readonly unknown[], signal?: AbortSignal): Promise<unknown> {
+  async ask(
+    method: Method,
+    query: readonly unknown[],
+    { signal, ...limits }: ReadLimits & CatalogueLimits = {},
+  ): Promise<unknown> {
     signal?.throwIfAborted()
     const id = this.next++
     let onAbort: (() => void) | undefined
     try {
       return await new Promise((resolve, reject) => {
-        this.waiting.set(id, { resolve, reject })
+        this.waiting.set(id, { resolve, reject, ids: [], labels: [], inMemory: [] })
         onAbort = () => {
           this.waiting.delete(id)
           this.post({ kind: 'abort', id })
           reject(signal!.reason)
         }
         signal?.addEventListener('abort', onAbort)
-        this.post({ kind: 'call', id, method, query })
+        this.post({ kind: 'call', id, method, query, limits })
       })
     } finally {
       if (onAbort) signal?.removeEventListener('abort', onAbort)
     }
   }
+}
+
+function joined(lists: readonly Uint32Array[]): Uint32Array {
+  if (lists.length === 1) return lists[0]!
+  const all = new Uint32Array(lists.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const list of lists) {
+    all.set(list, at)
+    at += list.length
+  }
+  return all
 }
 
 /** Files vanish when they are merged or past their retention; a plan made now names the present ones. */
@@ -150,13 +221,13 @@ const directoryBytes = 16 * 1024 * 1024
 
 /** Reads plans on this thread. */
 class PlanReader {
-  private readonly asker: Asker
+  readonly asker: Asker
   private readonly files = new SyncFiles()
   private readonly parts = new Map<string, Part>()
-  private readonly labels = new KnownLabels()
   private readonly sources: ConstructorParameters<typeof ColumnRead>[0]
 
-  constructor(asker: Asker) {
+  constructor(port: MessagePort) {
+    const asker = new Asker(port, (path) => this.drop(path))
     this.asker = asker
     this.sources = {
       files: this.files,
@@ -173,44 +244,36 @@ class PlanReader {
     limits: ReadLimits,
   ): Promise<readonly SeriesSamples[]> {
     for (let plans = 1; ; plans++) {
-      const plan = await this.asker.ask('plan', [matchers, start, end], limits.signal)
-      if (plan === undefined) return this.selectThere(matchers, start, end, limits)
-      this.labels.learn(plan as PackedPlan)
+      const plan = await this.asker.ask('plan', [matchers, start, end], limits)
+      // A reader without plans reads by itself.
+      if (plan === undefined)
+        return this.asker.ask('select', [matchers, start, end], limits) as Promise<
+          readonly SeriesSamples[]
+        >
       try {
-        return await this.read(plan as PackedPlan, start, end, limits)
+        return await this.read(plan as ToldPlan, start, end, limits)
       } catch (error) {
         if (plans === mostPlans || systemCode(error) !== 'ENOENT') throw error
       }
     }
   }
 
-  private selectThere(
-    matchers: readonly Matcher[],
-    start: number,
-    end: number,
-    { signal, ...plain }: ReadLimits,
-  ): Promise<readonly SeriesSamples[]> {
-    const found = this.asker.ask('select', [matchers, start, end, plain], signal)
-    return found as Promise<readonly SeriesSamples[]>
-  }
-
   private async read(
-    plan: PackedPlan,
+    { ids, labels, inMemory, files }: ToldPlan,
     start: number,
     end: number,
     limits: ReadLimits,
   ): Promise<readonly SeriesSamples[]> {
-    const { ids } = plan
-    const read = new ColumnRead(this.sources, ids, start, end, new Breathing(limits.signal))
-    for (const [i, entries] of unpackEntries(plan).entries())
+    const breathing = new Breathing(limits.signal)
+    const read = new ColumnRead(this.sources, ids, start, end, breathing)
+    for (const [i, entries] of inMemory.entries())
       if (entries.times.length + entries.staleTimes.length > 0) read.addInMemory(i, [entries])
     const parts: Part[] = []
-    for (const path of plan.files) {
+    for (const path of files) {
       const part = await this.part(path)
       if (part) parts.push(part)
     }
-    const entries = await readWithin(read, parts, limits)
-    return results(ids, entries, (id) => this.labels.of(id))
+    return results(await readWithin(read, parts, limits), (i) => labels[i]!, breathing)
   }
 
   private async part(path: string): Promise<Part | undefined> {
@@ -241,14 +304,18 @@ class PlanReader {
 
 /** A reader for another thread. */
 export function remoteReader(port: MessagePort): StoreReader {
-  const asker = new Asker(port)
-  const plans = new PlanReader(asker)
+  const plans = new PlanReader(port)
+  const ask = <M extends Exclude<keyof StoreReader, 'select'>>(
+    method: M,
+    query: readonly unknown[],
+    limits: CatalogueLimits | undefined,
+  ) => plans.asker.ask(method, query, limits) as ReturnType<StoreReader[M]>
   return {
     select: (matchers, start, end, limits = {}) => plans.select(matchers, start, end, limits),
-    series: (...query) => asker.ask('series', query) as ReturnType<StoreReader['series']>,
-    labelNames: (...query) =>
-      asker.ask('labelNames', query) as ReturnType<StoreReader['labelNames']>,
-    labelValues: (...query) =>
-      asker.ask('labelValues', query) as ReturnType<StoreReader['labelValues']>,
+    series: (selectors, start, end, limits) => ask('series', [selectors, start, end], limits),
+    labelNames: (selectors, start, end, limits) =>
+      ask('labelNames', [selectors, start, end], limits),
+    labelValues: (name, selectors, start, end, limits) =>
+      ask('labelValues', [name, selectors, start, end], limits),
   }
 }

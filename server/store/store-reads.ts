@@ -1,20 +1,22 @@
 import type { Millis } from '../clock.ts'
-import { CallwardError } from '../errors.ts'
+import { sortInTurns } from '../sort-in-turns.ts'
 import { ColumnRead, type ColumnSources } from './parts/column-read.ts'
 import { DirectoryCache } from './parts/directories.ts'
 import { type Part, slotHas } from './parts/part.ts'
 import { Pause } from './pause.ts'
 import type { PlanningReader, ReadPlan } from './read-plan.ts'
 import {
+  type CatalogueLimits,
   type Labels,
   type Matcher,
   OutsideMemory,
   type ReadLimits,
   type SeriesSamples,
   type StoreReader,
+  tooLarge,
 } from './reader.ts'
 import { type Entries, merge } from './samples.ts'
-import { type CompiledMatcher, compileMatcher, labelValue } from './series/labels.ts'
+import { compileMatcher, labelValue } from './series/labels.ts'
 import type { SeriesIndex } from './series/series-index.ts'
 import type { SeriesId } from './writer.ts'
 
@@ -37,12 +39,14 @@ export interface MemorySource {
 export interface PartsSource {
   /** By ascending order. */
   overlapping(start: Millis, end: Millis): readonly Part[]
+  readonly all: readonly Part[]
   readonly sources: ColumnSources
   reportDamage(path: string, error: Error): void
 }
 
 /** A store without sealed files. */
 export const noParts: PartsSource = {
+  all: [],
   overlapping: () => [],
   sources: {
     files: {
@@ -95,45 +99,56 @@ export class StoreReads implements StoreReader, PlanningReader {
   ): Promise<readonly SeriesSamples[]> {
     limits.signal?.throwIfAborted()
     const { index, head, parts } = this.sources
-    const ids = this.matching([matchers])
+    const { fileSeries = Infinity, maxSeries = Infinity, maxSamples = Infinity } = limits
+    const ids = this.matching(matchers)
     if (ids.length === 0 || !(start <= end)) return []
     // Fixed here, so that sealing and merging meanwhile neither hide nor double an entry.
-    const { fileSeries = Infinity } = limits
     const recent = fileSeries < Infinity ? head.recent(start, end) : undefined
     const files = recent ? [] : parts.overlapping(start, end)
     if (files.length > 0 && ids.length > fileSeries) throw new OutsideMemory()
     const generations = recent ?? head.overlapping(start, end)
+    refuseOver(maxSeries, ids, generations, files)
     for (const file of files) file.retain()
     try {
       const breathing = new Breathing(limits.signal)
       const read = new ColumnRead(parts.sources, ids, start, end, breathing)
+      let samples = 0
       for (let i = 0; i < ids.length && generations.length > 0; i++) {
-        read.addInMemory(i, memoryEntries(generations, ids[i]!, start, end))
+        const found = memoryEntries(generations, ids[i]!, start, end)
+        read.addInMemory(i, found)
+        for (const { times } of found) samples += times.length
+        // As in `readWithin`: generations may overlap.
+        if (samples > 2 * maxSamples) tooLarge('samples', maxSamples)
         if (breathing.due) await breathing.take()
       }
       const entries = await readWithin(read, files, limits)
-      limits.signal?.throwIfAborted()
-      return results(ids, entries, (id) => index.labels(id))
+      return await results(entries, (i) => index.labels(ids[i]!), breathing)
     } finally {
       for (const file of files) file.release()
     }
   }
 
-  plan(matchers: readonly Matcher[], start: Millis, end: Millis): ReadPlan {
+  plan(
+    matchers: readonly Matcher[],
+    start: Millis,
+    end: Millis,
+    { maxSeries = Infinity }: ReadLimits = {},
+  ): ReadPlan {
     const { index, head, parts } = this.sources
-    const ids = start <= end ? this.matching([matchers]) : new Uint32Array(0)
+    const ids = start <= end ? this.matching(matchers) : new Uint32Array(0)
+    // Fixed here together, as in `select`.
     const generations = head.overlapping(start, end)
+    const files = ids.length === 0 ? [] : parts.overlapping(start, end)
+    refuseOver(maxSeries, ids, generations, files)
     return {
       ids,
       labels: (id) => index.labels(id),
-      inMemory:
-        generations.length === 0
-          ? []
-          : Array.from(ids, (id) => {
-              const found = memoryEntries(generations, id, start, end)
-              return found.length === 0 ? undefined : merge(found)
-            }),
-      files: ids.length === 0 ? [] : parts.overlapping(start, end).map(({ path }) => path),
+      inMemory: (id) => {
+        const found = memoryEntries(generations, id, start, end)
+        return found.length === 0 ? undefined : merge(found)
+      },
+      files: files.map(({ path }) => path),
+      allFiles: () => parts.all.map(({ path }) => path),
     }
   }
 
@@ -145,11 +160,11 @@ export class StoreReads implements StoreReader, PlanningReader {
     selectors: readonly (readonly Matcher[])[],
     start: Millis,
     end: Millis,
-    limit = Infinity,
+    { limit = Infinity, signal }: CatalogueLimits = {},
   ): Promise<readonly Labels[]> {
     const found: Labels[] = []
-    await this.withPresence(start, end, async (presence) => {
-      for await (const id of presence.of(this.matching(selectors))) {
+    await this.withPresence(start, end, signal, async (presence, breathing) => {
+      for await (const id of presence.of(await this.matchingAny(selectors, breathing))) {
         if (found.length >= limit) break
         found.push(this.sources.index.labels(id))
       }
@@ -161,19 +176,20 @@ export class StoreReads implements StoreReader, PlanningReader {
     selectors: readonly (readonly Matcher[])[],
     start: Millis,
     end: Millis,
+    { signal }: CatalogueLimits = {},
   ): Promise<readonly string[]> {
     const { index } = this.sources
     const names = new Set<string>()
-    await this.withPresence(start, end, async (presence) => {
+    await this.withPresence(start, end, signal, async (presence, breathing) => {
       if (selectors.length === 0) {
         for (const name of index.labelNames())
           if (await this.anyValue(name, presence)) names.add(name)
         return
       }
-      for await (const id of presence.of(this.matching(selectors)))
+      for await (const id of presence.of(await this.matchingAny(selectors, breathing)))
         for (const name of Object.keys(index.labels(id))) names.add(name)
     })
-    return [...names].sort()
+    return sortInTurns([...names], new Breathing(signal))
   }
 
   async labelValues(
@@ -181,25 +197,26 @@ export class StoreReads implements StoreReader, PlanningReader {
     selectors: readonly (readonly Matcher[])[],
     start: Millis,
     end: Millis,
+    { signal }: CatalogueLimits = {},
   ): Promise<readonly string[]> {
     const { index } = this.sources
     const values = new Set<string>()
-    await this.withPresence(start, end, async (presence) => {
+    await this.withPresence(start, end, signal, async (presence, breathing) => {
       if (selectors.length === 0) {
-        for (const { value, ids } of [...index.valuesOf(name)])
+        for (const { value, ids } of index.valuesOf(name))
           if (await presence.any(ids)) values.add(value)
         return
       }
-      for await (const id of presence.of(this.matching(selectors))) {
+      for await (const id of presence.of(await this.matchingAny(selectors, breathing))) {
         const value = labelValue(index.labels(id), name)
         if (value !== '') values.add(value)
       }
     })
-    return [...values].sort()
+    return sortInTurns([...values], new Breathing(signal))
   }
 
   private async anyValue(name: string, presence: Presence): Promise<boolean> {
-    for (const { ids } of [...this.sources.index.valuesOf(name)])
+    for (const { ids } of this.sources.index.valuesOf(name))
       if (await presence.any(ids)) return true
     return false
   }
@@ -207,27 +224,88 @@ export class StoreReads implements StoreReader, PlanningReader {
   private async withPresence(
     start: Millis,
     end: Millis,
-    use: (presence: Presence) => Promise<void>,
+    signal: AbortSignal | undefined,
+    use: (presence: Presence, breathing: Breathing) => Promise<void>,
   ): Promise<void> {
+    signal?.throwIfAborted()
     const { head, parts } = this.sources
     const files = parts.overlapping(start, end)
+    const generations = head.overlapping(start, end)
+    const breathing = new Breathing(signal)
     for (const file of files) file.retain()
     try {
-      await use(new Presence(head.overlapping(start, end), files, parts.sources, start, end))
+      await use(new Presence(generations, files, parts.sources, start, end, breathing), breathing)
     } finally {
       for (const file of files) file.release()
     }
   }
 
-  /** Ascending ids that match any of the selectors; all series when there is none. */
-  private matching(selectors: readonly (readonly Matcher[])[]): Uint32Array {
-    const { index } = this.sources
-    const compiled: CompiledMatcher[][] = selectors.map((matchers) => matchers.map(compileMatcher))
-    if (compiled.length <= 1) return index.select(compiled[0] ?? []).slice()
-    return Uint32Array.from(
-      new Set(compiled.flatMap((matchers) => [...index.select(matchers)])),
-    ).sort()
+  /** Ascending ids that match. */
+  private matching(matchers: readonly Matcher[]): Uint32Array {
+    return this.sources.index.select(matchers.map(compileMatcher))
   }
+
+  /** Ascending ids that match any of the selectors; all series when there is none. */
+  private async matchingAny(
+    selectors: readonly (readonly Matcher[])[],
+    breathing: Breathing,
+  ): Promise<Uint32Array> {
+    const { index } = this.sources
+    if (selectors.length <= 1) return this.matching(selectors[0] ?? [])
+    const compiled = selectors.map((matchers) => matchers.map(compileMatcher))
+    const found = new IdSet(index.size)
+    for (const matchers of compiled) {
+      found.add(index.select(matchers))
+      if (breathing.due) await breathing.take()
+    }
+    return found.ids()
+  }
+}
+
+/** A set of ids below `size`, a bit each. */
+class IdSet {
+  private readonly size: number
+  private readonly words: Uint32Array
+  private count = 0
+
+  constructor(size: number) {
+    this.size = size
+    this.words = new Uint32Array(Math.ceil(size / 32))
+  }
+
+  /** Ids that are not below `size`, younger than the set, stay out. */
+  add(ids: Uint32Array): void {
+    const { words, size } = this
+    for (let i = 0; i < ids.length; i++) {
+      const id = ids[i]!
+      const bit = 1 << (id & 31)
+      if (id >= size || (words[id >>> 5]! & bit) !== 0) continue
+      words[id >>> 5]! |= bit
+      this.count++
+    }
+  }
+
+  /** Ascending. */
+  ids(): Uint32Array {
+    const { words } = this
+    const ids = new Uint32Array(this.count)
+    let at = 0
+    for (let word = 0; word < words.length; word++)
+      for (let bits = words[word]!; bits !== 0; bits &= bits - 1)
+        ids[at++] = word * 32 + 31 - Math.clz32(bits & -bits)
+    return ids
+  }
+}
+
+/** Which of the series have samples shows only when they are read; more than the limit are not looked at. */
+function refuseOver(
+  maxSeries: number,
+  ids: Uint32Array,
+  generations: readonly MemoryEntries[],
+  files: readonly Part[],
+): void {
+  const isEmpty = generations.length === 0 && files.length === 0
+  if (ids.length > maxSeries && !isEmpty) tooLarge('series', maxSeries)
 }
 
 /** Entries of a series over generations given oldest first. */
@@ -270,27 +348,21 @@ export async function readWithin(
   return entries
 }
 
-/** Results of the series that have entries. */
-export function results(
-  ids: Uint32Array,
+/** Results of the series that have entries; `labels` by index of the entries. */
+export async function results(
   entries: readonly (Entries | undefined)[],
-  labels: (id: SeriesId) => Labels,
-): SeriesSamples[] {
+  labels: (i: number) => Labels,
+  breathing: Breathing,
+): Promise<SeriesSamples[]> {
   const found: SeriesSamples[] = []
-  for (let i = 0; i < ids.length; i++) {
+  for (let i = 0; i < entries.length; i++) {
     const one = entries[i]
     if (!one) continue
     const { times, values, staleTimes } = one
-    found.push({ labels: labels(ids[i]!), times, values, staleTimes })
+    found.push({ labels: labels(i), times, values, staleTimes })
+    if (breathing.due) await breathing.take()
   }
   return found
-}
-
-function tooLarge(what: 'series' | 'samples', limit: number): never {
-  throw new CallwardError(
-    'query_too_large',
-    `The query reads more than ${limit} ${what}; narrow the time range or the selector.`,
-  )
 }
 
 /** Series whose presence is looked up in files at once. */
@@ -303,7 +375,7 @@ class Presence {
   private readonly sources: ColumnSources
   private readonly start: Millis
   private readonly end: Millis
-  private readonly pause = new Pause()
+  private readonly breathing: Breathing
 
   constructor(
     generations: readonly MemoryEntries[],
@@ -311,12 +383,14 @@ class Presence {
     sources: ColumnSources,
     start: Millis,
     end: Millis,
+    breathing: Breathing,
   ) {
     this.generations = generations
     this.files = files
     this.sources = sources
     this.start = start
     this.end = end
+    this.breathing = breathing
   }
 
   /** True: there is an entry; false: there is none; undefined: only the columns can tell. */
@@ -337,10 +411,10 @@ class Presence {
   async any(ids: Uint32Array): Promise<boolean> {
     const unsure: SeriesId[] = []
     for (const id of ids) {
+      if (this.breathing.due) await this.breathing.take()
       const known = this.known(id)
       if (known) return true
       if (known === undefined) unsure.push(id)
-      if (this.pause.due) await this.pause.take()
     }
     for (let at = 0; at < unsure.length; at += batchSeries)
       if ((await this.read(unsure.slice(at, at + batchSeries))).some((found) => found)) return true
@@ -351,18 +425,21 @@ class Presence {
   async *of(ids: Uint32Array): AsyncGenerator<SeriesId> {
     for (let at = 0; at < ids.length; at += batchSeries) {
       const batch = ids.slice(at, at + batchSeries)
-      const known = Array.from(batch, (id) => this.known(id))
+      const known: (boolean | undefined)[] = []
+      for (const id of batch) {
+        if (this.breathing.due) await this.breathing.take()
+        known.push(this.known(id))
+      }
       const unsure = [...batch].filter((_, i) => known[i] === undefined)
       const found = unsure.length === 0 ? [] : await this.read(unsure)
       let next = 0
       for (const [i, id] of batch.entries()) if (known[i] ?? found[next++]) yield id
-      if (this.pause.due) await this.pause.take()
     }
   }
 
   private async read(ids: readonly SeriesId[]): Promise<boolean[]> {
-    const { sources, start, end, pause } = this
-    const read = new ColumnRead(sources, Uint32Array.from(ids), start, end, pause)
+    const { sources, start, end, breathing } = this
+    const read = new ColumnRead(sources, Uint32Array.from(ids), start, end, breathing)
     await read.locate(this.files)
     return (await read.read()).map((entries) => entries !== undefined)
   }

@@ -144,8 +144,8 @@ const lines: FuzzTarget = {
         const parsed = parseLines(Buffer.from(input).toString('utf8'), 'ns', now)
         const { samples, dropped } = prepareWrite(writtenLines(parsed, intern), now)
         const left = dropped.reduce((sum, one) => sum + one.samples, 0)
-        if (samples + left !== parsed.labels.length) throw new Error('BUG: samples went missing')
-        return parsed.labels.length > 0 ? 'accepted' : 'refused'
+        if (samples + left !== parsed.series.length) throw new Error('BUG: samples went missing')
+        return parsed.series.length > 0 ? 'accepted' : 'refused'
       } catch (error) {
         if (error instanceof WriteRefused) return 'refused'
         throw error

@@ -1,9 +1,11 @@
+import { once } from 'node:events'
 import Fastify, { type FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import t from 'tap'
 import { CallwardError } from '../../server/errors.ts'
 import { type PromqlOptions, promqlPlugin } from '../../server/promql/plugin.ts'
 import type { Store } from '../../server/store/plugin.ts'
+import type { ReadLimits, StoreReader } from '../../server/store/reader.ts'
 import { MemoryReader } from '../helpers/memory-reader.ts'
 
 const minute = 60_000
@@ -402,6 +404,118 @@ t.test('limits', async (t) => {
   t.match(refused.json.error, /too many queries: 1 run and 1 wait/)
   release()
   t.same([(await running).status, (await waiting).status], [200, 200], 'the others get their turn')
+})
+
+t.test('lists and federation: bounded, in their turn, ended when the asker goes', async (t) => {
+  const { app, reader } = await build(t, {
+    limits: { maxSeries: 2, maxSamples: 300 },
+    maxConcurrentQueries: 1,
+    maxWaitingQueries: 0,
+  })
+  const some = (from: number, count: number) =>
+    Array.from({ length: count }, (_, i) => `match[]=m${from + i}`).join('&')
+  const federated = (query: string) => app.inject({ url: `/prom/federate?${query}` })
+
+  for (const path of ['labels', 'series', 'label/job/values']) {
+    t.equal((await get(app, `${path}?${some(0, 100)}`)).status, 200)
+    const refused = await get(app, `${path}?${some(0, 101)}`)
+    t.equal(refused.status, 400)
+    t.match(refused.json, { errorType: 'bad_data', error: /"match\[\]": more than 100 selectors/ })
+  }
+  t.equal((await federated(some(0, 101))).statusCode, 400)
+  let asked: readonly unknown[] = []
+  const series = reader.series.bind(reader)
+  reader.series = async (...query) => {
+    asked = query
+    return series(...query)
+  }
+  await get(app, 'series?match[]=huge&match[]=tiny&match[]=huge')
+  t.equal((asked[0] as unknown[]).length, 2, 'the same selector twice is one')
+  t.match(asked[3], { limit: 3, signal: AbortSignal })
+
+  const all = 'match[]=%7B__name__!=%22%22%7D'
+  const tooMany = await get(app, `series?${all}`)
+  t.equal(tooMany.status, 422)
+  t.match(tooMany.json, { errorType: 'execution', error: /more than 2 series match/ })
+  t.same((await get(app, `series?${all}&limit=2`)).json.warnings, [
+    'results truncated due to limit',
+  ])
+  t.same((await get(app, `series?${all}&limit=5`)).status, 422)
+
+  let limits: ReadLimits | undefined
+  const select = reader.select.bind(reader)
+  const federating: StoreReader['select'] = async (matchers, start, end, given) => {
+    limits = given
+    if (matchers[0]?.value === 'large') throw new CallwardError('query_too_large')
+    return select(matchers, start, end)
+  }
+  reader.select = federating as typeof reader.select
+  t.equal(
+    (await federated('match[]=huge')).body,
+    `# TYPE huge untyped\nhuge{instance=""} 1e+21 ${now}\n`,
+  )
+  t.match(limits, { maxSeries: 2, maxSamples: 300, signal: AbortSignal })
+  t.equal((await federated('match[]=nothing')).body, '')
+  t.equal((await federated('match[]=large')).statusCode, 422)
+
+  let enter = (_: AbortSignal): void => undefined
+  const entered = new Promise<AbortSignal>((resolve) => {
+    enter = resolve
+  })
+  const held: StoreReader['labelNames'] = async (_, __, ___, given) => {
+    enter(given!.signal!)
+    await once(given!.signal!, 'abort')
+    given!.signal!.throwIfAborted()
+    return []
+  }
+  reader.labelNames = held as typeof reader.labelNames
+  const gone = new AbortController()
+  const leaving = app
+    .inject({ url: '/prom/api/v1/labels', signal: gone.signal })
+    .catch(() => 'gone')
+  const signal = await entered
+  for (const path of [`series?${all}`, 'label/job/values', 'labels', 'status/tsdb'])
+    t.match(await get(app, path), { status: 503, json: { error: /too many queries/ } }, path)
+  t.equal((await federated(all)).statusCode, 503)
+  gone.abort()
+  await leaving
+  t.ok(signal.aborted, 'the store is told')
+  await new Promise((resolve) => setImmediate(resolve))
+  t.equal((await get(app, 'label/job/values')).status, 200, 'the next has its turn')
+})
+
+t.test('a long list is written with turns for others, and whole', async (t) => {
+  const { app, reader } = await build(t)
+  const count = 12_000
+  for (let i = 0; i < count; i++)
+    reader.add({ __name__: 'many', zone: 'z', instance: `h${(i * 7919) % count}` }, now, i)
+  const turnsOf = async <T>(work: Promise<T>): Promise<[T, number]> => {
+    let turns = 0
+    let done = false
+    const end = work.finally(() => {
+      done = true
+    })
+    for (; !done; turns++) await new Promise((resolve) => setImmediate(resolve))
+    return [await end, turns]
+  }
+  const names = Array.from({ length: count }, (_, i) => `h${i}`).sort()
+  const [listed, listTurns] = await turnsOf(get(app, 'series?match[]=many'))
+  const expected = names.map((instance) => ({ __name__: 'many', instance, zone: 'z' }))
+  t.equal(listed.text, JSON.stringify({ status: 'success', data: expected }))
+  t.ok(listTurns > 1, `${listTurns} turns`)
+  const [values] = await turnsOf(get(app, 'label/instance/values?match[]=many'))
+  t.equal(values.text, JSON.stringify({ status: 'success', data: names }))
+  const [federated, turns] = await turnsOf(app.inject({ url: '/prom/federate?match[]=many' }))
+  t.equal(Number(federated.headers['content-length']), Buffer.byteLength(federated.body))
+  t.equal(federated.headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8')
+  const lines = federated.body.split('\n')
+  t.equal(lines[0], '# TYPE many untyped')
+  t.same(lines.slice(1, -1), [...lines.slice(1, -1)].sort())
+  t.equal(lines.length, count + 2)
+  t.ok(turns > 1, `${turns} turns`)
+  const short = await build(t, { maxAnswerBytes: 20 })
+  for (const path of ['api/v1/series?match[]=huge', 'api/v1/labels', 'federate?match[]=huge'])
+    t.equal((await short.app.inject({ url: `/prom/${path}` })).statusCode, 422, path)
 })
 
 t.test('faults outside the language keep the shape', async (t) => {

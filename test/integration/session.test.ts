@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import WebSocket from 'ws'
-import { TestHub } from '../helpers/hub.ts'
+import { TestHub, until } from '../helpers/hub.ts'
 import { Reporter } from '../helpers/reporter.ts'
 
 let hub: TestHub
@@ -185,6 +185,27 @@ t.test('clocks: far ahead is refused, a little off is corrected', async (t) => {
     { value: [Number, '1'] },
   ])
   host.close()
+})
+
+t.test('clocks: one that is set after the hello moves no sample away', async (t) => {
+  const greet = async (wall: number) => {
+    const host = new Reporter('early')
+    await host.connect(hub.url, token, { hello: false })
+    host.sendJson({ ...host.hello(), wall })
+    return host
+  }
+  const host = await greet(5000)
+  await until('welcome', () => host.frame('welcome'))
+  host.sendJson({ type: 'series', from: 0, series: [{ name: 'test_value', labels: {} }] })
+  host.report(1, [1])
+  await host.acknowledgedUpTo(1)
+  t.match(await hub.query('count_over_time(test_value{instance="early"}[5m])'), [
+    { value: [Number, '1'] },
+  ])
+  host.close()
+  await host.untilClosed()
+  const mad = await greet(-1e308)
+  t.match(await mad.untilClosed(), { code: 4400, reason: /hello\/wall/ })
 })
 
 t.test('wrong tokens, wrong roles, wrong paths', async (t) => {

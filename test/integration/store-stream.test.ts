@@ -2,6 +2,7 @@ import { cpSync, existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } fr
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { type Disk, realDisk } from '../../server/store/disk.ts'
+import type { StreamHost } from '../../server/store/engine-stream.ts'
 import { StoreUnavailable } from '../../server/store/writer.ts'
 import {
   base,
@@ -156,6 +157,138 @@ t.test('a disk that refuses ends the streams with rows on their way, and no othe
   t.same(await dump(store), after)
   t.equal(store.position(busy.key), 2)
   t.equal(store.stats().damaged, 0)
+  await store.close()
+})
+
+t.test('what a commit wrote is undone in order, whoever wrote it', async (t) => {
+  const state = { failing: false }
+  const disk: Disk = {
+    ...realDisk,
+    async create(path) {
+      const file = await realDisk.create(path)
+      return {
+        ...file,
+        async write(bytes) {
+          if (state.failing) throw new Error('EIO: i/o error')
+          await file.write(bytes)
+        },
+      }
+    },
+  }
+  const store = await openStore(temporaryFolder(t), handClock(), { disk, recoveryMillis: 1 })
+  const id = store.intern({ __name__: 'a' })
+  const sender = new Sender(store)
+  sender.stream.extend([id])
+  sender.send(1, base + 1, [1])
+  await sender.durable(1)
+  await store.append({ rows: [row(base + 3, [id], [3])] })
+  const before = await dump(store)
+  state.failing = true
+  sender.send(2, base + 2, [20])
+  const batch = store.append({ rows: [row(base + 3, [id], [30]), row(base + 4, [id], [40])] })
+  sender.send(3, base + 3, [31])
+  sender.send(4, base + 4, [41])
+  await t.rejects(batch, /The disk refused the samples/)
+  await t.rejects(sender.durable(2), /The disk refused the samples/)
+  t.same(
+    await dump(store),
+    before,
+    'neither the refused ones nor what they displaced of each other',
+  )
+  state.failing = false
+  await store.close().catch(() => undefined)
+})
+
+t.test(
+  'a row that memory could not take is in nothing, and taken when it comes again',
+  async (t) => {
+    const folder = temporaryFolder(t)
+    const clock = handClock()
+    let store = await openStore(folder, clock)
+    // The engine is a host of streams too: the way to the memory that has to fail.
+    const { head } = store as unknown as StreamHost
+    const id = store.intern({ __name__: 'a' })
+    const sender = new Sender(store)
+    sender.stream.extend([id])
+    const failOnce = (method: 'appendRow' | 'write' | 'extendGroup', act: () => unknown) => {
+      const { open } = head
+      open[method] = () => {
+        throw new RangeError('Array buffer allocation failed')
+      }
+      const outcome = Promise.resolve().then(act)
+      return t.rejects(outcome, RangeError).then(() => {
+        // The one of the class is back.
+        Reflect.deleteProperty(open, method)
+      })
+    }
+    sender.send(1, base + 1, [1])
+    await failOnce('appendRow', () => sender.send(2, base + 2, [2]))
+    sender.send(2, base + 2, [2])
+    await failOnce('write', () => sender.send(3, base, [3]))
+    sender.stream.extend([store.intern({ __name__: 'b' })])
+    await failOnce('extendGroup', () => sender.send(3, base + 3, [3, 3]))
+    sender.send(3, base + 3, [3, 3], false)
+    sender.send(4, base + 4, [4, 4])
+    await sender.durable(4)
+    await failOnce('write', () => store.append(sequenced(1, [row(base, [id], [0])], 'other')))
+    await store.append(sequenced(1, [row(base, [id], [0])], 'other'))
+    const expected = {
+      [key('a')]: [0, 1, 2, 3, 4].map((n) => `${base + n}=${n}`),
+      [key('b')]: [3, 4].map((n) => `${base + n}=${n}`),
+    }
+    t.same(await dump(store), expected)
+    t.equal(store.stats().batchesRepeated, 0)
+    await store.close()
+    store = await openStore(folder, clock)
+    t.same(await dump(store), expected, 'replayed')
+    t.equal(store.stats().damaged, 0)
+    await store.close()
+  },
+)
+
+t.test('a series retired between its dictionary entry and its first row comes back', async (t) => {
+  const folder = temporaryFolder(t)
+  const clock = handClock()
+  const day = 24 * hour
+  const open = () => openStore(folder, clock, { retentionDays: 1 })
+  let store = await open()
+  const old = ['late', 'twice'].map((name) => store.intern({ __name__: name }))
+  await store.append({ rows: [row(clock.at, old, [0, 0])] })
+  await store.compact()
+  await store.close()
+  clock.at += 3 * day
+  store = await open()
+  const ids = ['steady', 'late', 'twice'].map((name) => store.intern({ __name__: name }))
+  const [steady = 0, late = 0, twice = 0] = ids
+  const group = new Sender(store, 'group')
+  const loose = new Sender(store, 'loose')
+  group.stream.extend([steady])
+  loose.stream.extend([steady, steady])
+  group.send(1, clock.at, [1])
+  loose.send(1, clock.at + 1, [1, 1])
+  group.stream.extend([late])
+  loose.stream.extend([twice])
+  await Promise.all([group.durable(1), loose.durable(1)])
+  clock.at += 10_000
+  await store.maintain()
+  t.equal(store.stats().series, 1, 'retention has taken those without data')
+  group.send(2, clock.at + 2, [3, 7])
+  loose.send(2, clock.at + 3, [4, 4, 8])
+  await Promise.all([group.durable(2), loose.durable(2)])
+  const found = async () => {
+    const { [key('steady')]: _, ...others } = await dump(store)
+    return others
+  }
+  const expected = {
+    [key('late')]: [`${clock.at + 2}=7`],
+    [key('twice')]: [`${clock.at + 3}=8`],
+  }
+  t.same(await found(), expected)
+  await store.compact()
+  t.same(await found(), expected, 'sealed')
+  await store.close()
+  store = await open()
+  t.same(await found(), expected, 'after a restart')
   await store.close()
 })
 

@@ -539,6 +539,57 @@ t.test(
   },
 )
 
+t.test('a clock that is ahead costs nothing that was acknowledged', async (t) => {
+  const folder = temporaryFolder(t)
+  const day = 24 * hour
+  const clock = { at: base, passed: 0, now: () => clock.at, monotonic: () => clock.passed }
+  const open = () => openStore(folder, clock, { retentionDays: 15 })
+  const a = { __name__: 'a' }
+  let store = await open()
+  await store.append({ rows: [row(base, [store.intern(a)], [1])] })
+  await store.close()
+
+  clock.at += 20 * day
+  store = await open()
+  await store.append({ rows: [row(base + 1, [store.intern(a)], [2])] })
+  await store.append({ rows: [row(clock.at, [store.intern({ __name__: 'b' })], [1])] })
+  await store.compact()
+  await store.close()
+  clock.at -= 20 * day
+  store = await open()
+  t.same(
+    plain(await store.select([], -Infinity, base + day)),
+    { '8:__name__1:a': [`${base}=1`, `${base + 1}=2`] },
+    'a start with a wrong clock leaves nothing out',
+  )
+
+  const sender = new Sender(store)
+  sender.stream.extend([store.intern(a)])
+  clock.at += 20 * day
+  await store.append({ rows: [row(base + 2, [store.intern(a)], [3])] })
+  sender.send(1, base + 3, [4])
+  await sender.durable(1)
+  clock.at -= 20 * day
+  t.equal(store.stats().samplesTooOld, 0)
+
+  sender.send(2, base - 16 * day, [5])
+  sender.send(3, base + 4, [6])
+  await sender.durable(3)
+  await store.append({ rows: [row(base - 16 * day, [store.intern(a)], [5])] })
+  t.equal(store.stats().samplesTooOld, 2, 'by a right clock they are too old')
+  for (const when of ['as written', 'replayed']) {
+    t.same(
+      plain(await store.select([], -Infinity, base + day)),
+      { '8:__name__1:a': [1, 2, 3, 4, 6].map((n, i) => `${base + i}=${n}`) },
+      when,
+    )
+    t.equal(store.position(sender.key), 3, when)
+    await store.close()
+    store = await open()
+  }
+  await store.close()
+})
+
 t.test(
   'a series is not taken for one past its retention before its first sample came',
   async (t) => {
@@ -569,7 +620,7 @@ t.test('reads are bounded, and stop when asked', async (t) => {
   const reading = store.select([], base, base + hour, { signal: stop.signal })
   stop.abort()
   await t.rejects(reading, { name: 'AbortError' })
-  t.equal((await store.series([[]], base, base + hour, 1)).length, 1)
+  t.equal((await store.series([[]], base, base + hour, { limit: 1 })).length, 1)
   t.same(
     await store.select([], base + hour, base),
     [],

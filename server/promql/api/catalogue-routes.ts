@@ -1,11 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { version } from '../../assets.ts'
-import { CallwardError } from '../../errors.ts'
+import { sortInTurns, type Turns } from '../../sort-in-turns.ts'
 import type { Labels, Matcher } from '../../store/reader.ts'
-import { QueryFailure } from '../failure.ts'
+import { executionFailure, QueryFailure } from '../failure.ts'
 import { isLabelName } from '../syntax/quote.ts'
+import type { AnswerBytes } from '../workers/query-request.ts'
+import { ByteText } from './byte-text.ts'
 import type { ApiContext, MetricMetadata } from './context.ts'
-import { envelope, errorEnvelope } from './encode.ts'
+import { envelope, errorEnvelope, remarksText } from './encode.ts'
 import {
   earliest,
   first,
@@ -17,14 +19,29 @@ import {
   timeParameter,
 } from './parameters.ts'
 import { parametersOf, routeOptions } from './query-routes.ts'
+import { reading, sendPieces } from './reading.ts'
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>
 
-function sendList(reply: FastifyReply, entries: readonly unknown[], limit: number): FastifyReply {
+/** A list whose entries are JSON already, cut to `limit` (0: whole), with turns for others. */
+async function listText(
+  entries: readonly string[],
+  limit: number,
+  maxBytes: number,
+  turns: Turns,
+): Promise<AnswerBytes> {
   const cut = limit > 0 && entries.length > limit
-  const kept = cut ? entries.slice(0, limit) : entries
+  const count = cut ? limit : entries.length
+  const out = new ByteText(maxBytes)
+  out.text('{"status":"success","data":[')
+  for (let at = 0; at < count; at += 1) {
+    if (at > 0) out.text(',')
+    out.text(entries[at]!)
+    if (turns.due) await turns.take()
+  }
   const warnings = cut ? ['results truncated due to limit'] : []
-  return reply.type('application/json').send(envelope(JSON.stringify(kept), { warnings }))
+  out.text(`]${remarksText({ warnings })}}`)
+  return out.finish()
 }
 
 interface Selection {
@@ -43,32 +60,56 @@ function selectionOf(parameters: Parameters): Selection {
   }
 }
 
-/** A store's refusal in the API's words. */
-async function asked<T>(ask: Promise<T>): Promise<T> {
-  try {
-    return await ask
-  } catch (cause) {
-    if (!(cause instanceof CallwardError)) throw cause
-    const kind = cause.code === 'query_too_large' ? 'execution' : 'unavailable'
-    throw new QueryFailure(kind, cause.message, { cause })
-  }
+/** Asks the store for sorted texts and answers with the list. */
+function answerTexts(
+  context: ApiContext,
+  reply: FastifyReply,
+  limit: number,
+  ask: (signal: AbortSignal) => Promise<readonly string[]>,
+): Promise<FastifyReply> {
+  return answerList(context, reply, limit, async (signal, turns) => {
+    const written: string[] = []
+    for (const text of await ask(signal)) {
+      written.push(JSON.stringify(text))
+      if (turns.due) await turns.take()
+    }
+    return written
+  })
 }
 
-function answerLabels({ reader }: ApiContext): Handler {
+/** Answers with a list whose entries `ask` gives as JSON. */
+async function answerList(
+  context: ApiContext,
+  reply: FastifyReply,
+  limit: number,
+  ask: (signal: AbortSignal, turns: Turns) => Promise<readonly string[]>,
+): Promise<FastifyReply> {
+  const { maxAnswerBytes } = context.bounds
+  const pieces = await reading(context, reply, async (signal, turns) =>
+    listText(await ask(signal, turns), limit, maxAnswerBytes, turns),
+  )
+  return sendPieces(reply, pieces)
+}
+
+function answerLabels(context: ApiContext): Handler {
   return async (request, reply) => {
     const { limit, start, end, selectors } = selectionOf(parametersOf(request))
-    return sendList(reply, await asked(reader.labelNames(selectors, start, end)), limit)
+    return answerTexts(context, reply, limit, (signal) =>
+      context.reader.labelNames(selectors, start, end, { signal }),
+    )
   }
 }
 
-function answerValues({ reader }: ApiContext): Handler {
+function answerValues(context: ApiContext): Handler {
   return async (request, reply) => {
     const name = labelNameOf((request.params as { name: string }).name)
     if (!isLabelName(name)) {
       throw new QueryFailure('bad_data', `invalid label name: ${JSON.stringify(name)}`)
     }
     const { limit, start, end, selectors } = selectionOf(parametersOf(request))
-    return sendList(reply, await asked(reader.labelValues(name, selectors, start, end)), limit)
+    return answerTexts(context, reply, limit, (signal) =>
+      context.reader.labelValues(name, selectors, start, end, { signal }),
+    )
   }
 }
 
@@ -76,22 +117,27 @@ function sortedLabels(labels: Labels): Labels {
   return Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-function answerSeries({ reader }: ApiContext): Handler {
+function answerSeries(context: ApiContext): Handler {
+  const { maxSeries } = context.bounds
   return async (request, reply) => {
     const { limit, start, end, selectors } = selectionOf(parametersOf(request))
     if (selectors.length === 0) throw new QueryFailure('bad_data', 'no match[] parameter provided')
-    // One more than wanted shows that there are more.
-    const wanted = limit === 0 ? undefined : limit + 1
-    const found = await asked(reader.series(selectors, start, end, wanted))
-    const sorted = found
-      .map(sortedLabels)
-      .map((labels) => [JSON.stringify(labels), labels] as const)
-    sorted.sort(([a], [b]) => (a < b ? -1 : 1))
-    return sendList(
-      reply,
-      sorted.map(([, labels]) => labels),
-      limit,
-    )
+    const most = limit === 0 ? maxSeries : Math.min(limit, maxSeries)
+    return answerList(context, reply, limit, async (signal, turns) => {
+      // One more than wanted shows that there are more.
+      const found = await context.reader.series(selectors, start, end, { limit: most + 1, signal })
+      if (found.length > most && most !== limit) {
+        throw executionFailure(
+          `more than ${maxSeries.toLocaleString('en-US')} series match; narrow the selector, or set a limit below that`,
+        )
+      }
+      const written: string[] = []
+      for (const labels of found) {
+        written.push(JSON.stringify(sortedLabels(labels)))
+        if (turns.due) await turns.take()
+      }
+      return sortInTurns(written, turns)
+    })
   }
 }
 

@@ -2,6 +2,7 @@ import type { Clock } from '../../clock.ts'
 import type { Labels, StoreReader } from '../../store/reader.ts'
 import type { Engine } from '../engine.ts'
 import type { QueryDesk } from '../workers/query-desk.ts'
+import type { Gate } from './gate.ts'
 
 /** What Prometheus's `metadata` endpoint tells of a metric. */
 export interface MetricMetadata {
@@ -22,13 +23,23 @@ export interface ApiTarget {
   readonly intervalSeconds: number
 }
 
+/** Bounds of what this API answers. */
+export interface ApiBounds {
+  readonly timeoutMilliseconds: number
+  /** Series that one selector may give, and their samples; series of a list. */
+  readonly maxSeries: number
+  readonly maxSamples: number
+  readonly maxAnswerBytes: number
+}
+
 /** What the routes under /prom work with. */
 export interface ApiContext {
   readonly engine: Engine
   readonly reader: StoreReader
   readonly queries: QueryDesk
-  /** Bounds of the queries of this API. */
-  readonly bounds: { readonly timeoutMilliseconds: number; readonly maxAnswerBytes: number }
+  /** Where queries, and all else that reads the store, wait for their turn. */
+  readonly gate: Gate
+  readonly bounds: ApiBounds
   readonly clock: Clock
   readonly metadata: Readonly<Record<string, MetricMetadata>>
   /** The data of `rules` and `alerts`, in Prometheus's shapes; the parameters are the request's. */

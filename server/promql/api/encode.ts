@@ -25,7 +25,8 @@ export interface Remarks {
   readonly infos?: readonly string[]
 }
 
-function remarksText({ warnings = [], infos = [] }: Remarks): string {
+/** Remarks as the members of an envelope that follow its data. */
+export function remarksText({ warnings = [], infos = [] }: Remarks): string {
   const warned = warnings.length === 0 ? '' : `,"warnings":${JSON.stringify(warnings)}`
   const informed = infos.length === 0 ? '' : `,"infos":${JSON.stringify(infos)}`
   return warned + informed

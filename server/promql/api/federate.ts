@@ -1,5 +1,8 @@
-import type { Labels, Matcher, StoreReader } from '../../store/reader.ts'
+import { sortInTurns, type Turns } from '../../sort-in-turns.ts'
+import type { Labels, Matcher, ReadLimits, StoreReader } from '../../store/reader.ts'
 import { formatSample } from '../syntax/float.ts'
+import type { AnswerBytes } from '../workers/query-request.ts'
+import { ByteText } from './byte-text.ts'
 
 /** How far back a series' newest sample may lie. */
 const lookback = 300_000
@@ -15,21 +18,31 @@ function line(labels: Labels, value: number, time: number): string {
     .filter(([name]) => name !== '__name__')
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, text]) => `${name}="${escaped(text)}"`)
-  return `${labels['__name__']}{${shown.join(',')}} ${formatSample(value)} ${time}`
+  return `${labels['__name__']}{${shown.join(',')}} ${formatSample(value)} ${time}\n`
+}
+
+/** What bounds a federation. */
+export interface FederationBounds {
+  /** Of each selector. */
+  readonly limits: ReadLimits
+  readonly maxAnswerBytes: number
+  readonly turns: Turns
 }
 
 /**
  * The newest samples of the selected series as Prometheus's text format, for a Prometheus that scrapes the hub. Series that
- * have ended are left out.
+ * have ended are left out. Throws `query_too_large`, and `QueryFailure` for an answer that is too long.
  */
 export async function federate(
   reader: StoreReader,
   selectors: readonly (readonly Matcher[])[],
   now: number,
-): Promise<string> {
+  { limits, maxAnswerBytes, turns }: FederationBounds,
+): Promise<AnswerBytes> {
   const families = new Map<string, Set<string>>()
   for (const matchers of selectors) {
-    for (const series of await reader.select(matchers, now - lookback + 1, now)) {
+    for (const series of await reader.select(matchers, now - lookback + 1, now, limits)) {
+      if (turns.due) await turns.take()
       const last = series.times.length - 1
       const time = series.times[last]
       const name = series.labels['__name__']
@@ -39,8 +52,13 @@ export async function federate(
       families.set(name, lines.add(line(series.labels, series.values[last]!, time)))
     }
   }
-  return [...families.keys()]
-    .sort()
-    .map((name) => `# TYPE ${name} untyped\n${[...families.get(name)!].sort().join('\n')}\n`)
-    .join('')
+  const out = new ByteText(maxAnswerBytes)
+  for (const name of await sortInTurns([...families.keys()], turns)) {
+    out.text(`# TYPE ${name} untyped\n`)
+    for (const one of await sortInTurns([...families.get(name)!], turns)) {
+      out.text(one)
+      if (turns.due) await turns.take()
+    }
+  }
+  return out.finish()
 }

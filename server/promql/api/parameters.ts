@@ -95,12 +95,19 @@ export function limitParameter(parameters: Parameters, name = 'limit'): number {
   return limit
 }
 
-/** The selectors of `match[]`; each must have a matcher that an absent label fails. */
+/** Selectors that one request may name: each is looked for in all series. */
+const mostSelectors = 100
+
+/** The different selectors of `match[]`, 100 at most; each must have a matcher that an absent label fails. */
 export function matcherParameters(
   parameters: Parameters,
   name = 'match[]',
 ): readonly (readonly Matcher[])[] {
-  return (parameters.get(name) ?? []).map((text) => {
+  const texts = [...new Set(parameters.get(name))]
+  if (texts.length > mostSelectors) {
+    throw invalid(name, `more than ${mostSelectors} selectors; ask in several requests`)
+  }
+  return texts.map((text) => {
     let matchers: readonly Matcher[]
     try {
       matchers = parseMatchers(text)

@@ -1,8 +1,7 @@
-import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { QueryFailure } from '../failure.ts'
 import { printExpr } from '../syntax/print.ts'
-import type { AnswerBytes, QueryRequest } from '../workers/query-request.ts'
+import type { QueryRequest } from '../workers/query-request.ts'
 import type { ApiContext } from './context.ts'
 import { envelope, type StatisticsWanted } from './encode.ts'
 import {
@@ -14,9 +13,7 @@ import {
   readParameters,
   timeParameter,
 } from './parameters.ts'
-
-/** From this length on an answer is sent piece by piece, as fast as its asker reads. */
-const streamedBytes = 262_144
+import { abortOnClose, sendPieces } from './reading.ts'
 
 /** What every route of the API says of itself; `methods` sharing a URL share it. */
 export function routeOptions(summary: string) {
@@ -27,27 +24,6 @@ export function routeOptions(summary: string) {
 /** The parameters of a request, whether they came in the URL or as a form. */
 export function parametersOf(request: FastifyRequest): Parameters {
   return readParameters(request.body, request.query)
-}
-
-function send(reply: FastifyReply, pieces: AnswerBytes): FastifyReply {
-  const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
-  const buffers = pieces.map(({ buffer, byteOffset, byteLength }) =>
-    Buffer.from(buffer, byteOffset, byteLength),
-  )
-  reply.type('application/json; charset=utf-8').header('content-length', length)
-  const [only] = buffers
-  if (only !== undefined && buffers.length === 1) return reply.send(only)
-  if (length < streamedBytes) return reply.send(Buffer.concat(buffers, length))
-  return reply.send(Readable.from(buffers, { objectMode: false }))
-}
-
-/** A signal that aborts when the asker goes away before the answer is sent. */
-function abortOnClose(reply: FastifyReply): AbortSignal {
-  const controller = new AbortController()
-  reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) controller.abort()
-  })
-  return controller.signal
 }
 
 /** What instants and ranges have in common. */
@@ -77,7 +53,7 @@ async function answer(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   try {
-    return send(reply, await queries.answer(request, abortOnClose(reply)))
+    return sendPieces(reply, await queries.answer(request, abortOnClose(reply)))
   } catch (cause) {
     throw asParameterFault(cause)
   }

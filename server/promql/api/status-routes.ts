@@ -9,6 +9,7 @@ import { envelope, errorEnvelope } from './encode.ts'
 import { federate } from './federate.ts'
 import { first, limitParameter, matcherParameters, type Parameters } from './parameters.ts'
 import { parametersOf, routeOptions } from './query-routes.ts'
+import { reading, sendPieces } from './reading.ts'
 import { syntaxTree } from './syntax-tree.ts'
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>
@@ -126,13 +127,16 @@ function seriesCounts(series: readonly Labels[], now: number, limit: number) {
   }
 }
 
-function answerSeriesCounts({ reader, clock }: ApiContext): Handler {
+function answerSeriesCounts(context: ApiContext): Handler {
+  const { reader, clock } = context
   return async (request, reply) => {
     const limit = limitParameter(parametersOf(request)) || 10
     if (limit > 10_000) throw new QueryFailure('bad_data', 'limit must be at most 10000')
     const now = clock.now()
     const all = [[{ name: '__name__', op: '!=', value: '' } as const]]
-    const series = await reader.series(all, now - countedMillis, now, countedSeries)
+    const series = await reading(context, reply, (signal) =>
+      reader.series(all, now - countedMillis, now, { limit: countedSeries, signal }),
+    )
     const warnings =
       series.length < countedSeries ? [] : [`only ${countedSeries} series are counted`]
     const data = JSON.stringify(seriesCounts(series, now, limit))
@@ -237,7 +241,7 @@ export function statusRoutes(app: FastifyInstance, context: ApiContext): void {
 }
 
 /** What Prometheus serves outside of its API: health, and federation. */
-export function serverRoutes(app: FastifyInstance, { reader, clock }: ApiContext): void {
+export function serverRoutes(app: FastifyInstance, context: ApiContext): void {
   const text = 'text/plain; charset=utf-8'
   for (const [url, word] of [
     ['/-/healthy', 'Healthy'],
@@ -249,7 +253,12 @@ export function serverRoutes(app: FastifyInstance, { reader, clock }: ApiContext
   const options = routeOptions('The newest samples for a Prometheus that scrapes them.')
   app.get('/federate', options, async (request, reply) => {
     const selectors = matcherParameters(parametersOf(request))
-    const body = await federate(reader, selectors, clock.now())
-    return reply.type('text/plain; version=0.0.4; charset=utf-8').send(body)
+    const { reader, clock, bounds } = context
+    const { maxSeries, maxSamples, maxAnswerBytes } = bounds
+    const pieces = await reading(context, reply, (signal, turns) => {
+      const limits = { maxSeries, maxSamples, signal }
+      return federate(reader, selectors, clock.now(), { limits, maxAnswerBytes, turns })
+    })
+    return sendPieces(reply, pieces, 'text/plain; version=0.0.4; charset=utf-8')
   })
 }

@@ -6,6 +6,7 @@ import type { Row, SeriesId } from '../writer.ts'
 import { bit, Group } from './group.ts'
 import { LooseColumns } from './loose-columns.ts'
 import type { SampleRoom } from './sample-room.ts'
+import { Spans } from './spans.ts'
 
 /** What takes one row of loose entries out again. */
 export interface LooseUndo {
@@ -33,6 +34,8 @@ export class Generation {
   readonly openedAt: number
   minTime = Infinity
   maxTime = -Infinity
+  /** Where its times lie. */
+  readonly spans = new Spans()
   /** Takes no more samples. */
   frozen = false
   readonly groups: Group[] = []
@@ -61,6 +64,7 @@ export class Generation {
   private touch(t: Millis): void {
     if (t < this.minTime) this.minTime = t
     if (t > this.maxTime) this.maxTime = t
+    this.spans.add(t, t)
   }
 
   /** Makes room for a stream's rows. Undefined when a series stands twice in the layout: such rows go loose. */
@@ -74,14 +78,18 @@ export class Generation {
 
   /** Adds columns to a group; false, and nothing done, when a series would stand in it twice. */
   extendGroup(group: Group, ids: Uint32Array): boolean {
-    const all = new Uint32Array(group.ids.length + ids.length)
-    all.set(group.ids)
-    all.set(ids, group.ids.length)
-    if (hasTwice(all)) return false
+    if (hasTwice(ids) || ids.some((id) => this.standsIn(id, group))) return false
     const before = group.ids.length
     group.extend(ids)
     this.enter(group, ids, before)
     return true
+  }
+
+  private standsIn(id: SeriesId, group: Group): boolean {
+    let place = this.firstPlace[id] ?? 0
+    for (; place !== 0; place = this.places[place * placeNumbers + 2]!)
+      if (this.groups[this.places[place * placeNumbers]!] === group) return true
+    return false
   }
 
   /** Notes where the series of a group stand, and what the group has to mind. */

@@ -6,6 +6,9 @@ import type { SampleRoom } from './sample-room.ts'
 
 const leastRows = 16
 
+/** Columns to spare when a group gets its first new ones: some sessions name a series a report. */
+const leastSpareColumns = 8
+
 /** Rows kept by row before they go to their columns: a cache line's worth, so that each line is fetched once and not eight times. */
 const stagedRows = 8
 
@@ -33,7 +36,7 @@ export function bit(bits: Uint8Array | undefined, column: number): boolean {
 
 /**
  * The rows of one stream of reports in one generation: a column a series, the times shared, ascending. The newest rows wait in a
- * stage. Grows by doubling; what was read of it stays as it was.
+ * stage. Rows grow by doubling, columns by an eighth; what was read of it stays as it was.
  */
 export class Group implements GroupSource {
   ids: Uint32Array
@@ -48,7 +51,9 @@ export class Group implements GroupSource {
   /** Groups of the same generation that share series with this one. */
   readonly siblings: Group[] = []
   private words: Uint32Array
-  /** Rows from `settled` on, row by row. */
+  /** Columns there is space for. */
+  private room: number
+  /** Rows from `settled` on, row by row, each with `room` cells. */
   private stage: Float64Array | undefined
   private stageWords: Uint32Array | undefined
   private settled = 0
@@ -57,16 +62,17 @@ export class Group implements GroupSource {
     this.ids = ids
     this.capacity = leastRows
     while (this.capacity < expectedRows) this.capacity *= 2
+    this.room = ids.length
     this.times = sharedFloats(this.capacity)
-    this.values = sharedFloats(this.capacity * ids.length)
+    this.values = sharedFloats(this.capacity * this.room)
     this.words = new Uint32Array(this.values.buffer)
   }
 
   /** Memory of the rows; asked of every group each second, so without looking at the arrays. */
   get bytes(): number {
-    const columns = this.ids.length
-    const staged = this.stage ? stagedRows * columns : 0
-    return 8 * (this.capacity * (columns + 1) + staged) + 4 * columns
+    const { room } = this
+    const staged = this.stage ? stagedRows * room : 0
+    return 8 * (this.capacity * (room + 1) + staged) + 4 * this.ids.length
   }
 
   get lastTime(): Millis {
@@ -87,11 +93,11 @@ export class Group implements GroupSource {
     stale: Uint8Array | undefined,
   ): void {
     const columns = this.ids.length
-    if (this.rows === this.capacity) this.resize(this.capacity * 2, this.ids)
+    if (this.rows === this.capacity) this.resize(this.capacity * 2, this.room)
     if (this.rows - this.settled === stagedRows) this.settle()
-    this.stage ??= new Float64Array(stagedRows * columns)
+    this.stage ??= new Float64Array(stagedRows * this.room)
     const { stage } = this
-    const from = (this.rows - this.settled) * columns
+    const from = (this.rows - this.settled) * this.room
     for (let c = 0; c < columns; c++) {
       const value = values[c]!
       // A NaN is stored as the one canonical NaN, whatever its payload.
@@ -114,7 +120,7 @@ export class Group implements GroupSource {
 
   /** Brings the staged rows to their columns. */
   private settle(): void {
-    const { stage, settled, rows, capacity, values, words } = this
+    const { stage, settled, rows, capacity, room, values, words } = this
     if (settled === rows || !stage) return
     const columns = this.ids.length
     // Cells that are no sample keep their bits only as words.
@@ -122,7 +128,7 @@ export class Group implements GroupSource {
     for (let c = 0; c < columns; c++) {
       const column = c * capacity + settled
       for (let r = 0; r < rows - settled; r++) {
-        const cell = r * columns + c
+        const cell = r * room + c
         if (!from) values[column + r] = stage[cell]!
         else {
           words[(column + r) * 2] = from[cell * 2]!
@@ -148,23 +154,38 @@ export class Group implements GroupSource {
 
   /** New columns have nothing in the rows so far. */
   extend(ids: Uint32Array): void {
-    this.freeze()
     const before = this.ids.length
     const longer = new Uint32Array(before + ids.length)
     longer.set(this.ids)
     longer.set(ids, before)
-    this.resize(this.capacity, longer)
+    if (longer.length > this.room) {
+      this.freeze()
+      const spare = Math.max(leastSpareColumns, longer.length >> 3)
+      this.resize(this.capacity, longer.length + spare)
+    }
+    this.ids = longer
     if (this.rows > 0) this.sparse = true
-    for (let c = before; c < longer.length; c++) {
-      for (let r = 0; r < this.rows; r++) {
-        this.words[(c * this.capacity + r) * 2] = 0
-        this.words[(c * this.capacity + r) * 2 + 1] = absentHigh
-      }
+    for (let c = before; c < longer.length; c++) this.blank(c)
+  }
+
+  /** A column without entries in the rows so far. */
+  private blank(column: number): void {
+    const { words, rows, settled, capacity, room } = this
+    for (let cell = column * capacity; cell < column * capacity + settled; cell++) {
+      words[cell * 2] = 0
+      words[cell * 2 + 1] = absentHigh
+    }
+    if (settled === rows) return
+    this.stageWords ??= new Uint32Array(this.stage!.buffer)
+    for (let r = 0; r < rows - settled; r++) {
+      this.stageWords[(r * room + column) * 2] = 0
+      this.stageWords[(r * room + column) * 2 + 1] = absentHigh
     }
   }
 
-  private resize(capacity: number, ids: Uint32Array): void {
-    const values = sharedFloats(capacity * ids.length)
+  /** Space for so many rows and columns; other columns only while no row is staged. */
+  private resize(capacity: number, room: number): void {
+    const values = sharedFloats(capacity * room)
     for (let c = 0; c < this.ids.length; c++) {
       const from = c * this.capacity
       values.set(this.values.subarray(from, from + this.settled), c * capacity)
@@ -174,8 +195,8 @@ export class Group implements GroupSource {
       times.set(this.times.subarray(0, this.rows))
       this.times = times
     }
-    this.ids = ids
     this.capacity = capacity
+    this.room = room
     this.values = values
     this.words = new Uint32Array(values.buffer)
   }
@@ -195,7 +216,7 @@ export class Group implements GroupSource {
     const values = new Float64Array(to - from)
     if (from < this.settled) values.set(this.values.subarray(base + from, base + this.settled))
     for (let r = Math.max(from, this.settled); r < to; r++)
-      values[r - from] = this.stage![(r - this.settled) * this.ids.length + column]!
+      values[r - from] = this.stage![(r - this.settled) * this.room + column]!
     return { times, values, staleTimes }
   }
 
@@ -203,13 +224,13 @@ export class Group implements GroupSource {
   private highOf(column: number, row: number): number {
     if (row < this.settled) return this.words[(column * this.capacity + row) * 2 + 1]!
     this.stageWords ??= new Uint32Array(this.stage!.buffer)
-    return this.stageWords[((row - this.settled) * this.ids.length + column) * 2 + 1]!
+    return this.stageWords[((row - this.settled) * this.room + column) * 2 + 1]!
   }
 
   private valueOf(column: number, row: number): number {
     return row < this.settled
       ? this.values[column * this.capacity + row]!
-      : this.stage![(row - this.settled) * this.ids.length + column]!
+      : this.stage![(row - this.settled) * this.room + column]!
   }
 
   private sparseEntries(column: number, from: number, to: number): Entries {
@@ -266,7 +287,7 @@ export class Group implements GroupSource {
     const until = Math.min(to, settled)
     for (let row = from; row < until; row++) room.values[row + shift] = this.values[base + row]!
     for (let row = Math.max(from, settled); row < to; row++)
-      room.values[row + shift] = this.stage![(row - settled) * this.ids.length + column]!
+      room.values[row + shift] = this.stage![(row - settled) * this.room + column]!
     room.count += to - from
   }
 

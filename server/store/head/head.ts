@@ -3,14 +3,15 @@ import type { LatestEntry } from '../reader.ts'
 import type { SeriesId } from '../writer.ts'
 import { Generation } from './generation.ts'
 import type { SampleRoom } from './sample-room.ts'
+import { Spans } from './spans.ts'
 
 /** Generations whose samples are in no part yet, and the last sealed one. */
 export class Head {
   private waiting: readonly Generation[]
   private sealed: Generation | undefined
   private openOne: Generation
-  /** Newest time that only parts hold; memory alone knows everything later. */
-  private partsUntil = -Infinity
+  /** Where times lie that only parts hold; memory alone knows everything else. */
+  private readonly inParts = new Spans()
   /** The sealed one, then those in no part: oldest first. */
   private inMemory: readonly Generation[]
 
@@ -60,14 +61,14 @@ export class Head {
   /** A generation's part is durable and read from now on; the generation stays for `recent` alone until the next is sealed. */
   seal(generation: Generation): void {
     this.waiting = this.waiting.filter((other) => other !== generation)
-    if (this.sealed) this.partsHold(this.sealed.maxTime)
+    if (this.sealed) this.inParts.addAll(this.sealed.spans)
     this.sealed = generation
     this.inMemory = [generation, ...this.waiting]
   }
 
-  /** Parts hold samples up to `t` that memory does not. */
-  partsHold(t: Millis): void {
-    if (t > this.partsUntil) this.partsUntil = t
+  /** Parts hold samples in [from, until] that memory does not. */
+  partsHold(until: Millis, from: Millis): void {
+    if (from <= until) this.inParts.add(from, until)
   }
 
   /** Generations with times in [start, end] that no part holds, oldest first: the frozen ones before the open one. */
@@ -77,13 +78,13 @@ export class Head {
 
   /** As `overlapping`, with the sealed one that is still in memory; undefined when parts may hold more of [start, end]. */
   recent(start: Millis, end: Millis): readonly Generation[] | undefined {
-    if (start <= this.partsUntil) return undefined
+    if (this.inParts.overlap(start, end)) return undefined
     return this.inMemory.filter(({ minTime, maxTime }) => minTime <= end && maxTime >= start)
   }
 
   /** Gathers a series' samples in [start, end]; false when parts may hold more of them. */
   gather(id: SeriesId, start: Millis, end: Millis, room: SampleRoom): boolean {
-    if (start <= this.partsUntil) return false
+    if (this.inParts.overlap(start, end)) return false
     for (const generation of this.inMemory)
       if (generation.minTime <= end && generation.maxTime >= start)
         generation.gather(id, start, end, room)
@@ -95,7 +96,7 @@ export class Head {
     found.time = -Infinity
     found.isMark = false
     this.openOne.latest(id, start, end, found)
-    if (Math.max(start, found.time) <= this.partsUntil) return false
+    if (this.inParts.overlap(Math.max(start, found.time), end)) return false
     // From the newest on, for at equal times the later generation wins.
     for (let i = this.inMemory.length - 2; i >= 0; i--) {
       const generation = this.inMemory[i]!

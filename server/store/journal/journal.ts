@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { CallwardError } from '../../errors.ts'
 import { ByteWriter } from '../bytes.ts'
 import type { AppendFile } from '../disk.ts'
+import type { LooseUndo } from '../head/generation.ts'
 import { StoreUnavailable } from '../writer.ts'
 import { beginBlock, endBlock, type StreamPosition, writeHeader } from './record.ts'
 import { cutBack, probe } from './recovery.ts'
@@ -11,7 +12,7 @@ import { SpaceWatch, type SpaceWatchOptions } from './space-watch.ts'
 /** What waits for a commit; told once, after it. */
 export interface Ticket {
   committed(): void
-  /** Nothing of it counts. Of several the newest is told first. */
+  /** Nothing of it counts; loose writes are undone already. Of several the newest is told first. */
   discarded(error: StoreUnavailable): void
 }
 
@@ -49,7 +50,11 @@ interface Group {
   readonly segment: number
   readonly generation: number
   readonly writer: ByteWriter
+  /** Bytes of its whole records. */
+  length: number
   readonly tickets: Ticket[]
+  /** What its records wrote loose in memory, in that order: of one (series, time) each write knows only the one before it. */
+  readonly loose: LooseUndo[]
 }
 
 const sizeTriggerBytes = 1024 * 1024
@@ -75,7 +80,6 @@ export class Journal {
   private generationBytes = 0
   private started = false
   private waitingBytes = 0
-  private groupBytesBefore = 0
   private timer: NodeJS.Timeout | undefined
   private failure: Error | undefined
   private recovery: Promise<void> = Promise.resolve()
@@ -134,29 +138,32 @@ export class Journal {
   }
 
   /**
-   * Where the next records go; write them and call `end` in the same turn. Throws StoreUnavailable when the disk refuses, CallwardError
-   * `unavailable` when closing.
+   * Where the next records go; write them and call `end` in the same turn: without it they are left out. Throws StoreUnavailable when
+   * the disk refuses, CallwardError `unavailable` when closing.
    */
   begin(): ByteWriter {
     if (this.closing) throw new CallwardError('unavailable', 'The store is closing.')
     this.space.checkNowAndThen()
     const refusal = this.refusal
     if (refusal !== undefined) throw new StoreUnavailable(`Samples are refused: ${refusal}.`)
-    const { writer } = this.openGroup()
-    this.groupBytesBefore = writer.length
+    const { writer, length } = this.openGroup()
+    writer.length = length
     return writer
   }
 
-  /** The records since `begin` are whole. */
-  end(ticket: Ticket | undefined): void {
+  /** The records since `begin` are whole; `loose` is undone when they are refused. Returns their bytes. */
+  end(ticket: Ticket | undefined, loose: readonly LooseUndo[] = []): number {
     const group = this.waiting.at(-1)!
-    const added = group.writer.length - this.groupBytesBefore
+    const added = group.writer.length - group.length
+    group.length = group.writer.length
     this.waitingBytes += added
     if (ticket) group.tickets.push(ticket)
+    for (const undo of loose) group.loose.push(undo)
     const wasFull = this.isFull
     this.generationBytes += added
     if (!wasFull && this.isFull) this.options.onFull()
     this.schedule()
+    return added
   }
 
   /** What the next `begin` adds to: an object a commit, undefined before its first record. */
@@ -185,11 +192,18 @@ export class Journal {
     this.spare = undefined
     writer.length = 0
     beginBlock(writer)
-    const group = { segment: this.current, generation: this.generation, writer, tickets: [] }
     if (!this.started) {
       this.started = true
       const { generation } = this
       writeHeader(writer, { generation, positions: this.options.positions() })
+    }
+    const group = {
+      segment: this.current,
+      generation: this.generation,
+      writer,
+      length: writer.length,
+      tickets: [],
+      loose: [],
     }
     this.waiting.push(group)
     this.waitingBytes += writer.length
@@ -235,6 +249,7 @@ export class Journal {
     const group = this.waiting.shift()
     if (!group) return
     this.committing = group
+    group.writer.length = group.length
     this.link = endBlock(
       group.writer,
       0,
@@ -287,6 +302,7 @@ export class Journal {
     const refusal = new StoreUnavailable(`The disk refused the samples: ${error.message}.`, {
       cause: error,
     })
+    for (const undo of groups.flatMap(({ loose }) => loose).reverse()) undo.generation.undo(undo)
     for (const ticket of tickets.toReversed()) ticket.discarded(refusal)
     this.recoverSoon()
   }
@@ -369,6 +385,7 @@ export class Journal {
    */
   async close(): Promise<void> {
     this.closing = true
+    this.space.stop()
     clearTimeout(this.recoveryTimer)
     await this.recovery
     void this.commit()

@@ -9,6 +9,9 @@ import type { StreamPosition } from './record.ts'
 const forgottenAfterMillis = 90 * 86_400_000
 const manyStreams = 20_000
 
+/** Epochs of a collector and lane that count: each start of a collector begins one, and all stand at the head of each segment. */
+const keptEpochs = 4
+
 /** How far one stream of reports has come. */
 export interface Position {
   readonly stream: StreamKey
@@ -22,13 +25,15 @@ export interface Position {
 
 /** How far each stream of reports has come. */
 export class Positions {
+  /** The one asked for last comes last, in every process: no clock tells which epoch is the newest. */
   private readonly byKey = new Map<string, Position>()
 
   /** The position of a stream, made when missing. */
   of(stream: StreamKey, now: Millis): Position {
     const name = key(stream)
     let position = this.byKey.get(name)
-    if (!position) {
+    if (position) this.byKey.delete(name)
+    else {
       const { collector, epoch, lane } = stream
       position = {
         stream: { collector, epoch, lane },
@@ -37,8 +42,8 @@ export class Positions {
         movedAt: now,
         holders: 0,
       }
-      this.byKey.set(name, position)
     }
+    this.byKey.set(name, position)
     return position
   }
 
@@ -59,23 +64,33 @@ export class Positions {
 
   /** A position found in the journal. */
   restore({ sequence, movedAt, ...stream }: StreamPosition): void {
-    if (sequence <= this.durable(stream)) return
     const position = this.of(stream, movedAt)
+    if (sequence <= position.durable) return
     position.accepted = sequence
     position.durable = sequence
     position.movedAt = movedAt
   }
 
-  /** Accepted positions of the streams that still count at `now`; forgets the others. */
+  /**
+   * Accepted positions of the streams that still count at `now`, the newest last; forgets the others. Those of open streams
+   * always count.
+   */
   snapshot(now: Millis): StreamPosition[] {
-    const snapshot = []
+    const snapshot: StreamPosition[] = []
+    const laterEpochs = new Map<string, number>()
     const forget = this.byKey.size > manyStreams
-    for (const [name, { stream, accepted, movedAt, holders }] of this.byKey) {
-      const idle = accepted === 0 || (forget && movedAt < now - forgottenAfterMillis)
-      if (idle && holders === 0) this.byKey.delete(name)
-      else if (accepted > 0) snapshot.push({ ...stream, sequence: accepted, movedAt })
+    for (const [name, { stream, accepted, movedAt, holders }] of [...this.byKey].reverse()) {
+      const lane = key({ ...stream, epoch: '' })
+      const later = laterEpochs.get(lane) ?? 0
+      const counts =
+        accepted > 0 && later < keptEpochs && !(forget && movedAt < now - forgottenAfterMillis)
+      if (!counts && holders === 0) this.byKey.delete(name)
+      else if (accepted > 0) {
+        laterEpochs.set(lane, later + 1)
+        snapshot.push({ ...stream, sequence: accepted, movedAt })
+      }
     }
-    return snapshot
+    return snapshot.reverse()
   }
 }
 

@@ -21,8 +21,6 @@ export interface ReplayTarget {
   readonly positions: Positions
   /** Generations up to this one are in parts. */
   readonly sealedOrder: number
-  /** Older samples are left out. */
-  readonly oldest: Millis
   readonly now: Millis
   readonly monotonic: number
 }
@@ -39,7 +37,7 @@ export interface Replayed {
   readonly damaged: number
 }
 
-/** Brings the journal back into memory: positions, and the samples that no part holds. */
+/** Brings the journal back into memory: positions, and the samples that no part holds, of whatever time. */
 export async function replayJournal(target: ReplayTarget): Promise<Replayed> {
   const { folder, disk, logger } = target
   const numbers = await listSegments(folder, disk)
@@ -179,14 +177,14 @@ class Replay implements SegmentVisitor {
   ): void {
     checkTime(t)
     stream.place = { sequence, t }
-    const { now, oldest } = this.target
+    const { now } = this.target
     const { into } = this
     const { position } = stream
     if (sequence <= position.durable) return
     position.accepted = sequence
     position.durable = sequence
     position.movedAt = now
-    if (!into || t < oldest) return
+    if (!into) return
     stream.group ??=
       stream.group === null ? null : (into.openGroup(stream.ids, expectedRows) ?? null)
     if (stream.group && into.takes(stream.group, t))
@@ -195,7 +193,7 @@ class Replay implements SegmentVisitor {
   }
 
   batch({ origin, rows }: Batch): void {
-    const { positions, now, oldest } = this.target
+    const { positions, now } = this.target
     for (const { t, ids, stale } of rows) {
       checkTime(t)
       this.meet(ids)
@@ -205,8 +203,8 @@ class Replay implements SegmentVisitor {
       if (origin.sequence <= positions.durable(origin)) return
       positions.restore({ ...origin, movedAt: now })
     }
-    if (!this.into) return
-    for (const row of rows) if (row.t >= oldest) this.into.write(row)
+    // A row past its retention, too: the clock may be ahead, and what is left out here is gone for good.
+    if (this.into) for (const row of rows) this.into.write(row)
   }
 }
 

@@ -19,6 +19,8 @@ export class SpaceWatch {
   private readonly options: SpaceWatchOptions
   private checkedAt = -Infinity
   private short = false
+  private timer: NodeJS.Timeout | undefined
+  private stopped = false
   /** What is short, in words; undefined while there is space. */
   shortage: string | undefined
   /** Free on the disk at the last look. */
@@ -31,12 +33,27 @@ export class SpaceWatch {
   /** Looks again when the last look is a second old; the answer comes later. */
   checkNowAndThen(): void {
     const now = performance.now()
-    if (now - this.checkedAt < checkMillis) return
-    this.checkedAt = now
-    void this.check()
+    if (now - this.checkedAt >= checkMillis) void this.check()
   }
 
+  /** Looks now, and each second from then on while something is short, whether or not anybody appends. */
   async check(): Promise<void> {
+    this.checkedAt = performance.now()
+    await this.look()
+    if (this.shortage === undefined || this.stopped) return
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined
+      void this.check()
+    }, checkMillis).unref()
+  }
+
+  /** Looks no more by itself. */
+  stop(): void {
+    this.stopped = true
+    clearTimeout(this.timer)
+  }
+
+  private async look(): Promise<void> {
     const { disk, folder, reserveBytes, logger } = this.options
     try {
       const { freeBytes } = await disk.space(folder)

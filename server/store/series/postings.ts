@@ -72,14 +72,16 @@ export class Postings {
     }
   }
 
-  /** Takes ids out of a list. */
+  /** Takes ids out of a list, which becomes a new one: views of the old stay as they are. */
   remove(key: number, gone: (id: SeriesId) => boolean): void {
     const ids = this.ids(key)
-    const kept = ids.filter((id) => !gone(id))
-    if (kept.length === ids.length) return
-    this.counts[key] = kept.length
-    this.lists[key] = kept.length > 1 ? kept : undefined
-    if (kept.length === 1) this.single[key] = kept[0]!
+    const kept = new Uint32Array(ids.length)
+    let count = 0
+    for (let i = 0; i < ids.length; i++) if (!gone(ids[i]!)) kept[count++] = ids[i]!
+    if (count === ids.length) return
+    this.counts[key] = count
+    this.lists[key] = count > 1 ? kept.slice(0, count) : undefined
+    if (count === 1) this.single[key] = kept[0]!
   }
 
   private grow(key: number): void {

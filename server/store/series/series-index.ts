@@ -1,4 +1,5 @@
 import { CallwardError } from '../../errors.ts'
+import { Pause } from '../pause.ts'
 import type { Labels } from '../reader.ts'
 import type { SeriesId } from '../writer.ts'
 import { LabelPairs } from './label-pairs.ts'
@@ -18,6 +19,13 @@ const fewCandidates = 8
 
 const allKey = 0
 
+/** A series that can be found. */
+const isLive = 0
+/** One out of the way. */
+const isOut = 1
+/** One on its way out: it still stands in lists of ids that `retireWithout` has not come to. */
+const isLeaving = 2
+
 /**
  * Label sets, their ids and the way from label pairs to ids. A label set keeps one id for good: without data it is retired, leaves
  * the way, and comes back under the same id. Label sets are slices of one array of pair numbers.
@@ -35,7 +43,10 @@ export class SeriesIndex {
   private known = 0
   /** Open addressing from the hash of a slice: id + 1, 0 for an empty slot. */
   private table = new Uint32Array(512)
+  /** `isLive`, `isOut` or `isLeaving`. */
   private retired = new Uint8Array(256)
+  /** Pairs whose lists no leaving series stands in any more. */
+  private readonly left = new Set<number>()
   private retiredCount = 0
   private readonly byPair = new Postings()
   private readonly all = new Postings()
@@ -112,7 +123,7 @@ export class SeriesIndex {
   private reuse(count: number, stored: boolean): SeriesId | undefined {
     const id = this.table[this.slot(this.scratch, 0, count)]! - 1
     if (id < 0) return undefined
-    if (this.retired[id] === 1) {
+    if (this.isRetired(id)) {
       if (!stored) this.refuseOverLimit()
       this.revive(id)
     }
@@ -156,7 +167,7 @@ export class SeriesIndex {
     const slot = this.slot(pairs, at, count)
     this.keepSlice(id, pairs, at, count)
     if (this.table[slot] !== 0) {
-      this.retired[id] = 1
+      this.retired[id] = isOut
       this.retiredCount++
       return
     }
@@ -231,17 +242,18 @@ export class SeriesIndex {
     }
   }
 
-  /** Enters a series into the way. */
-  private publish(id: SeriesId): void {
-    const { words, byPair } = this
+  /** Enters a series into the way; one that was leaving, only where it has left. */
+  private publish(id: SeriesId, wasLeaving = false): void {
+    const { words, byPair, left } = this
     const slice = this.slices[id]!
     const end = slice + 1 + words[slice]!
     for (let at = slice + 1; at < end; at++) {
       const pair = words[at]!
+      if (wasLeaving && !left.has(pair)) continue
       if (byPair.count(pair) === 0) this.countPair(pair, 1)
       byPair.insert(pair, id)
     }
-    this.all.insert(allKey, id)
+    if (!wasLeaving) this.all.insert(allKey, id)
     this.changes++
   }
 
@@ -293,46 +305,72 @@ export class SeriesIndex {
   }
 
   isRetired(id: SeriesId): boolean {
-    return this.retired[id] === 1
+    return (this.retired[id] ?? isLive) !== isLive
   }
 
   /** The id under which a writer's id is kept now; brings a retired series back. */
   current(id: SeriesId): SeriesId {
-    if (this.retiredCount === 0 || this.retired[id] !== 1) return id
+    if (this.retiredCount === 0 || !this.isRetired(id)) return id
     const slice = this.sliceOf(id)
     const owner = this.table[this.slot(this.words, slice + 1, this.words[slice]!)]! - 1
-    if (this.retired[owner] === 1) this.revive(owner)
+    if (this.isRetired(owner)) this.revive(owner)
     return owner
   }
 
   private revive(id: SeriesId): void {
-    this.retired[id] = 0
+    const wasLeaving = this.retired[id] === isLeaving
+    this.retired[id] = isLive
     this.retiredCount--
-    this.publish(id)
+    this.publish(id, wasLeaving)
     this.listener?.add(id, true)
   }
 
-  /** Takes every live series below `end` out of the way for which `hasData` is false; cost linear in the series. */
-  retireWithout(hasData: (id: SeriesId) => boolean, end: SeriesId = this.idCount): number {
-    const touched = new Set<number>()
-    let gone = 0
-    for (const id of this.all.ids(allKey)) {
-      if (id >= end) break
+  /**
+   * Retires every live series below `end` for which `hasData` is false, in this turn; then takes them out of the way, with turns for
+   * others: meanwhile they may still be found, or come back. Cost linear in the series. Only one may run at a time.
+   */
+  async retireWithout(
+    hasData: (id: SeriesId) => boolean,
+    end: SeriesId = this.idCount,
+  ): Promise<number> {
+    const live = this.liveIds
+    const leaving = new Uint32Array(live.length)
+    let count = 0
+    for (let i = 0; i < live.length && live[i]! < end; i++) {
+      const id = live[i]!
       if (hasData(id)) continue
-      gone++
-      this.retired[id] = 1
-      for (const pair of this.pairsOf(id)) touched.add(pair)
+      leaving[count++] = id
+      this.retired[id] = isLeaving
     }
-    if (gone === 0) return 0
-    const isGone = (id: SeriesId) => this.retired[id] === 1
-    this.all.remove(allKey, isGone)
-    for (const pair of touched) {
-      this.byPair.remove(pair, isGone)
-      if (this.byPair.count(pair) === 0) this.countPair(pair, -1)
-    }
-    this.retiredCount += gone
+    if (count === 0) return 0
+    this.retiredCount += count
     this.changes++
-    return gone
+    await this.takeOut(leaving.subarray(0, count))
+    return count
+  }
+
+  private async takeOut(leaving: Uint32Array): Promise<void> {
+    const pause = new Pause()
+    const touched = new Set<number>()
+    for (let i = 0; i < leaving.length; i++) {
+      const slice = this.slices[leaving[i]!]!
+      const end = slice + 1 + this.words[slice]!
+      for (let at = slice + 1; at < end; at++) touched.add(this.words[at]!)
+      if (pause.due) await pause.take()
+    }
+    const leaves = (id: SeriesId) => this.retired[id] === isLeaving
+    for (const pair of touched) {
+      this.byPair.remove(pair, leaves)
+      if (this.byPair.count(pair) === 0) this.countPair(pair, -1)
+      this.left.add(pair)
+      if (pause.due) await pause.take()
+    }
+    // Last and in one turn, so that until then no count of live series is below what lists of ids hold.
+    this.all.remove(allKey, leaves)
+    for (let i = 0; i < leaving.length; i++)
+      if (leaves(leaving[i]!)) this.retired[leaving[i]!] = isOut
+    this.left.clear()
+    this.changes++
   }
 
   /** Ascending ids of all live series; a view. */

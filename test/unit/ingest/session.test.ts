@@ -6,10 +6,19 @@ import { Registry } from 'prom-client'
 import t, { type Test } from 'tap'
 import type WebSocket from 'ws'
 import { WebSocketServer } from 'ws'
-import { closeCodes, type HubFrame, type Lane } from '../../../collector/wire/frames.ts'
+import {
+  closeCodes,
+  FrameError,
+  type HubFrame,
+  type Lane,
+  limits,
+} from '../../../collector/wire/frames.ts'
+import { ClockOffset, storedTime } from '../../../server/ingest/clock-offset.ts'
+import { Dictionary } from '../../../server/ingest/dictionary.ts'
 import { HostNews, type ReportingHost } from '../../../server/ingest/host-news.ts'
 import { InFlight } from '../../../server/ingest/in-flight.ts'
 import { ingestMetrics } from '../../../server/ingest/metrics.ts'
+import { readTextFrame } from '../../../server/ingest/schema.ts'
 import { Session } from '../../../server/ingest/session.ts'
 import {
   StoreUnavailable,
@@ -86,6 +95,7 @@ class SlowHub {
               const { sequence, encoded } = row
               const values = [...row.values.subarray(0, 1)]
               this.rows.push({ lane, sequence, values, encoded: encoded !== undefined })
+              return encoded === undefined ? row.values.byteLength : encoded.bytes.length
             },
             close: () => void this.closed.push(lane),
           }
@@ -128,6 +138,23 @@ t.test('what is not durable is bounded, by number and by bytes', async (t) => {
   // A socket hands over up to 64 KiB at once, which the session takes whole.
   await check(200, 1000, 256 + 64)
   await check(5000, 100, 60)
+})
+
+t.test('a row the journal must write whole counts with all its bytes', async (t) => {
+  const hub = await SlowHub.start(t)
+  const host = new Reporter('repeats')
+  const series = Array.from({ length: 10_000 }, (_, i) => `m${i}`)
+  await host.connect(hub.url, 'any', { series })
+  const values = Array.from(series, () => 0)
+  // After a repeat the journal cannot build on the row before: frames of 1.3 kB, rows of 80 kB.
+  for (let n = 1; n <= 100; n++) {
+    host.report(n, values)
+    host.report(n, values)
+  }
+  await until('the hub stops reading', () => hub.socket?.isPaused)
+  // 14 rows make the limit; a socket hands over up to 64 KiB at once, about 25 more.
+  t.ok(hub.rows.length < 45, `${hub.rows.length} rows taken before the first commit`)
+  host.close()
 })
 
 t.test(
@@ -249,4 +276,85 @@ t.test('reports in flight: settled by sequence, however many', async (t) => {
     t.equal(flight.bytes, flight.reports * 10)
   }
   t.equal(flight.settle(Number.POSITIVE_INFINITY).reports, next - 1 - settled)
+})
+
+const now = Date.UTC(2026, 10, 21)
+
+t.test('a clock that is set after the hello moves no sample away', async (t) => {
+  const first = (helloWall: number, wall: number, waited = 0) => {
+    const offset = new ClockOffset(now - helloWall)
+    offset.observe({ wall, monotonic: 15_000, receivedAt: now + waited })
+    return storedTime(wall, offset.millis, now + waited)
+  }
+  t.same(first(5000, now), { kind: 'as sent', t: now }, 'hello in 1970, then the time came')
+  t.same(first(Date.UTC(2084, 0), now), { kind: 'as sent', t: now }, 'hello in 2084')
+  t.same(first(now, now - 60_000, 50), { kind: 'as sent', t: now - 60_000 }, 'one that waited')
+  t.same(
+    first(now - 600_000, now - 600_000 + 10, 10),
+    { kind: 'corrected', t: now + 10 },
+    'a clock that was not set is corrected as the hello says',
+  )
+
+  const offset = new ClockOffset(now - 5000)
+  const read = (wall: number, second: number, receivedSecond = second) =>
+    offset.observe({ wall, monotonic: second * 1000, receivedAt: now + receivedSecond * 1000 })
+  for (let i = 1; i < 9; i++) read(5000 + i * 10_000, i * 10)
+  t.equal(offset.millis, now - 5000, 'a host without a clock of its own')
+  // The first report after the step is late: it does not arrive as far apart as it was read.
+  read(now + 90_000, 90, 105)
+  t.equal(offset.millis, 15_000, 'it was read before it was received')
+  read(now + 100_000, 100, 115)
+  read(now + 110_000, 110, 110.02)
+  read(now + 120_000, 120, 120.02)
+  t.equal(offset.millis, 20)
+  read(now + 7_330_000, 130)
+  t.equal(offset.millis, 20, 'a report that is refused measures nothing')
+})
+
+t.test('corrected or not, no time is more than an hour ahead', async (t) => {
+  t.match(storedTime(now, now - 5000, now), { kind: 'refused', reason: /h ahead/ })
+  t.same(storedTime(now - 3_600_000, 7_200_000, now), { kind: 'corrected', t: now + 3_600_000 })
+  t.match(storedTime(now - 3_600_000, 7_200_001, now), { kind: 'refused' })
+  for (const wall of [-1e308, -1, 8.65e15, 1e308]) {
+    const frame = { ...new Reporter('clock').hello(), wall }
+    t.match(readTextFrame(JSON.stringify(frame)), { fault: /^hello\/wall/ })
+  }
+})
+
+t.test('labels have their limits: one name, one dictionary, one fault', async (t) => {
+  const series = (labels: object) => readTextFrame(JSON.stringify(seriesFrame(0, [labels])))
+  const seriesFrame = (from: number, all: readonly object[]) => ({
+    type: 'series' as const,
+    from,
+    series: all.map((labels) => ({ name: 'x', labels: labels as Record<string, string> })),
+  })
+  const longest = 'a'.repeat(limits.labelCharacters)
+  t.notHas(series({ [longest]: '1' }), { fault: String })
+  t.match(series({ [`${longest}a`]: '1' }), { fault: /^series/ })
+  for (const text of [
+    JSON.stringify(seriesFrame(0, [{ ['a-'.repeat(100_000)]: '1' }])),
+    JSON.stringify({ type: 'hello', ['x'.repeat(100_000)]: 1 }),
+    JSON.stringify({ type: 'x'.repeat(100_000) }),
+  ]) {
+    const frame = readTextFrame(text)
+    t.ok('fault' in frame && frame.fault.length <= 200, 'a fault quotes no more than a line')
+  }
+
+  const { labels: host } = new Reporter('labels')
+  const dictionary = new Dictionary()
+  let made = 0
+  const intern = () => made++
+  // What the session sets anyway is free.
+  const wide = { ...host, instance: 'y'.repeat(1024), value: 'v'.repeat(1018) }
+  const each = 'xvalue'.length + 1018
+  const fits = limits.dictionaryCharacters / each
+  dictionary.extend(seriesFrame(0, Array(fits).fill(wide)), host, intern)
+  t.equal(made, fits)
+  t.throws(
+    () => dictionary.extend(seriesFrame(fits, [{}, {}]), host, intern),
+    new FrameError(
+      `more than ${limits.dictionaryCharacters} characters of names and labels in one session`,
+    ),
+  )
+  t.equal(made, fits, 'none of it is made')
 })

@@ -1,17 +1,27 @@
 import { deepStrictEqual } from 'node:assert/strict'
+import { Readable } from 'node:stream'
 import fc from 'fast-check'
+import Fastify from 'fastify'
 import t from 'tap'
 import { CallwardError } from '../../../server/errors.ts'
-import { parseLines, precisionOf, writtenLines } from '../../../server/ingest/influx-line.ts'
+import {
+  type ParsedLines,
+  parseLines,
+  precisionOf,
+  writtenLines,
+} from '../../../server/ingest/influx-line.ts'
 import { LabelCache } from '../../../server/ingest/label-cache.ts'
+import { KnownLines } from '../../../server/ingest/line-series.ts'
 import { type RemoteWrite, RemoteWriteDecoder } from '../../../server/ingest/remote-write.ts'
 import { SampleColumns, type Written } from '../../../server/ingest/sample-columns.ts'
 import { decodeSnappy } from '../../../server/ingest/snappy.ts'
 import { droppedSentence, prepareWrite, writeLimits } from '../../../server/ingest/write-batch.ts'
+import { BodyBudget } from '../../../server/ingest/write-context.ts'
 import { WriteRefused } from '../../../server/ingest/write-refused.ts'
 import { createMemoryStore } from '../../../server/store/memory-store.ts'
 import type { Labels } from '../../../server/store/reader.ts'
 import type { StoreWriter } from '../../../server/store/writer.ts'
+import { until } from '../../helpers/hub.ts'
 import {
   block,
   double,
@@ -485,7 +495,7 @@ t.test('rows of a batch', async (t) => {
 /** `name{labels} value @time` of every sample. */
 function written(text: string, precision = 'ms'): string[] {
   const lines = parseLines(text, precisionOf(precision), now)
-  return lines.labels.map(({ __name__, ...rest }, index) => {
+  return lines.series.map(({ labels: { __name__, ...rest } }, index) => {
     const tags = Object.entries(rest).map(([name, value]) => `${name}=${value}`)
     const t = lines.samples.times[index]!
     const time = t === now ? 'now' : t
@@ -547,10 +557,10 @@ t.test('lines and what they give', async (t) => {
 
 t.test('lines that are left out', async (t) => {
   const fault = (text: string, reason: RegExp, line = 1) => {
-    const { firstFault, faults, labels } = parseLines(`${text}\ngood value=1`, 'ns', now)
+    const { firstFault, faults, series } = parseLines(`${text}\ngood value=1`, 'ns', now)
     t.match(firstFault, { line, reason }, text)
     t.equal(faults, 1, text)
-    t.equal(labels.at(-1)?.['__name__'], 'good', 'the next line is kept')
+    t.equal(series.at(-1)?.labels['__name__'], 'good', 'the next line is kept')
   }
   fault('a', /no fields/)
   fault('a,b=c', /no fields/)
@@ -595,12 +605,33 @@ t.test('lines that are left out', async (t) => {
 
   const mixed = parseLines('a s="1",value=1\nb s="2",value=x\nc,d value=1\ne value=2', 'ns', now)
   t.match(mixed, { faults: 2, firstFault: { line: 2 }, textFields: 1 })
-  t.equal(mixed.labels.length, 2)
+  t.equal(mixed.series.length, 2)
   const other = refusal(() => parseLines('{"json":1}\n'.repeat(10_001), 'ns', now))
   t.match(other, { reason: 'malformed', message: /^line 1: .*10001 lines are faulty/ })
   const large = refusal(() => parseLines('a value=1\n'.repeat(writeLimits.samples + 1), 'ns', now))
   t.match(large, { reason: 'too_large', message: /100000 values/ })
 })
+
+/** Knows nothing: every line is read by the whole grammar. */
+class NeverKnown extends KnownLines {
+  override head(): undefined {
+    return undefined
+  }
+}
+
+/** A sender's lines mean the same when they come again. */
+function sameWhenKnown(text: string, first: ParsedLines | WriteRefused): void {
+  const known = new KnownLines()
+  const meaning = (lines: ParsedLines | WriteRefused) => {
+    if (lines instanceof WriteRefused) return lines.message
+    const { series, samples, ...rest } = lines
+    const { times, values, count } = samples
+    const labels = series.map((one) => one.labels)
+    return { ...rest, labels, times: times.slice(0, count), values: values.slice(0, count) }
+  }
+  for (let round = 0; round < 2; round++)
+    deepStrictEqual(meaning(outcome(() => parseLines(text, 'ns', now, known))), meaning(first))
+}
 
 t.test('any text gives samples, faulty lines or a refusal', async (t) => {
   const escaped = (text: string) => text.replace(/[,= ]/g, '\\$&')
@@ -630,7 +661,9 @@ t.test('any text gives samples, faulty lines or a refusal', async (t) => {
   const plain = (text: string) => text.replace(/[ ,=]/g, '_')
   fc.assert(
     fc.property(fc.array(point, { maxLength: 5 }), (points) => {
-      const lines = parseLines(points.map(lineOf).join('\n'), 'ms', now)
+      const text = points.map(lineOf).join('\n')
+      const lines = parseLines(text, 'ms', now)
+      sameWhenKnown(text, parseLines(text, 'ns', now, new NeverKnown()))
       deepStrictEqual(lines.faults, 0)
       deepStrictEqual(
         seriesOf(writtenLines(lines, names.intern)),
@@ -650,9 +683,10 @@ t.test('any text gives samples, faulty lines or a refusal', async (t) => {
 
   const seen = { kept: 0, faults: 0 }
   const check = (text: string) => {
-    const result = outcome(() => parseLines(text, 'ns', now))
+    const result = outcome(() => parseLines(text, 'ns', now, new NeverKnown()))
+    sameWhenKnown(text, result)
     if (result instanceof WriteRefused) return
-    seen.kept += result.labels.length
+    seen.kept += result.series.length
     seen.faults += result.faults
     const ends = text.split('\n').length
     if (result.faults > ends) throw new Error('more faults than lines')
@@ -701,4 +735,28 @@ t.test('any text gives samples, faulty lines or a refusal', async (t) => {
     { numRuns: 1000 },
   )
   t.ok(seen.kept > 100 && seen.faults > 1000, `${seen.kept} kept, ${seen.faults} faulty`)
+})
+
+t.test('a body sent in chunks is counted as what it may become', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  const budget = new BodyBudget(1000)
+  const held: (() => void)[] = []
+  app.post(
+    '/',
+    { bodyLimit: 400, onRequest: async (request, reply) => budget.admit(request, reply) },
+    () => new Promise<object>((resolve) => held.push(() => resolve({}))),
+  )
+  const send = async () =>
+    await app.inject({
+      method: 'POST',
+      url: '/',
+      headers: { 'content-type': 'application/json' },
+      payload: Readable.from(['{}']),
+    })
+  const taken = [send(), send()]
+  await until('two are admitted', () => held.length === 2)
+  t.match((await send()).json(), { message: /as many bytes of unfinished writes/ })
+  for (const answer of held) answer()
+  for (const one of taken) t.equal((await one).statusCode, 200)
 })

@@ -4,7 +4,9 @@ import { Generation, looseRow } from '../../../server/store/head/generation.ts'
 import type { Group } from '../../../server/store/head/group.ts'
 import { Head } from '../../../server/store/head/head.ts'
 import { SampleRoom } from '../../../server/store/head/sample-room.ts'
+import { Spans } from '../../../server/store/head/spans.ts'
 import type { PartSource } from '../../../server/store/parts/part-source.ts'
+import type { LatestEntry } from '../../../server/store/reader.ts'
 import { RecentColumns } from '../../../server/store/recent-columns.ts'
 import { absentHigh, type Entries, staleHigh } from '../../../server/store/samples.ts'
 import { SeriesIndex } from '../../../server/store/series/series-index.ts'
@@ -354,6 +356,37 @@ t.test('a long column of one series moves to larger rooms and loses nothing', (t
   t.end()
 })
 
+t.test('a stream that grows by a column a report is not copied with each', (t) => {
+  const reports = 1000
+  const generation = new Generation(1, 0)
+  const group = generation.openGroup(Uint32Array.of(0), 1)!
+  t.equal(group.bytes, 8 * 16 * 2 + 4, 'no column to spare before a new one comes')
+  let [copies, values] = [0, group.values]
+  for (let at = 1; at <= reports; at++) {
+    generation.appendRow(group, at, new Float64Array(at).fill(at), undefined, undefined)
+    t.ok(generation.extendGroup(group, Uint32Array.of(at)))
+    if (group.values !== values) copies++
+    values = group.values
+  }
+  t.ok(copies < 60, `${copies} copies`)
+  t.ok(group.bytes < 1.2 * 8 * group.capacity * reports)
+  const before = group.ids
+  for (const twice of [[0], [reports], [reports + 1, reports + 1]])
+    t.notOk(generation.extendGroup(group, Uint32Array.from(twice)), `${twice} would stand twice`)
+  t.equal(group.ids, before)
+  for (let id = 0; id < reports; id++) {
+    const { times, values } = generation.entries(id)!
+    if (
+      times.length !== reports - id ||
+      times[0] !== id + 1 ||
+      values.some((v, i) => v !== times[i])
+    )
+      t.fail(`series ${id}: ${times.length} entries from ${times[0]} on`)
+  }
+  t.equal(generation.entries(reports), undefined)
+  t.end()
+})
+
 t.test('recent reads end where parts begin', (t) => {
   const head = new Head([new Generation(1, 0)])
   const write = (at: number) => head.open.write(row(at, [0], [at]))
@@ -383,7 +416,50 @@ t.test('recent reads end where parts begin', (t) => {
     head.recent(11, 40)?.map(({ order }) => order),
     [2, 3],
   )
-  head.partsHold(35)
+  head.partsHold(35, -Infinity)
   t.equal(head.recent(35, 40), undefined)
+  t.end()
+})
+
+t.test('a stray time far ahead does not keep reads from memory', (t) => {
+  const minute = 60_000
+  const head = new Head([new Generation(1, 0)])
+  const far = 10_000_000 * minute
+  const found: LatestEntry = { time: 0, value: 0, isMark: false }
+  head.partsHold(0, -3 * minute)
+  for (let at = 1; at <= 100; at++) {
+    head.open.write(row(at * minute, [0], [at]))
+    if (at === 7) head.open.write(row(far, [1], [1]))
+    if (at % 5 === 0) head.seal(head.freeze(at))
+  }
+  // What has left memory: up to minute 95, and the stray one.
+  t.ok(head.recent(95 * minute + 1, 100 * minute), 'the newest are in memory alone')
+  t.ok(head.latest(0, 95 * minute + 1, 100 * minute, found))
+  t.equal(found.value, 100)
+  t.ok(head.recent(101 * minute, far - 1))
+  t.equal(head.recent(101 * minute, far), undefined, 'a read that reaches it must look there too')
+  t.notOk(head.latest(1, 101 * minute, far, found))
+  t.equal(head.recent(95 * minute, 100 * minute), undefined)
+  t.equal(head.recent(-minute, 0), undefined)
+  t.ok(head.recent(far + 1, Infinity))
+  t.end()
+})
+
+t.test('spans hold every time they took, however few they are', (t) => {
+  const range = fc.tuple(fc.integer({ min: -500, max: 500 }), fc.nat(30))
+  fc.assert(
+    fc.property(fc.array(range, { maxLength: 60 }), range, (added, [start, length]) => {
+      const gap = 600_000
+      const spans = new Spans()
+      for (const [from, more] of added) spans.add(from * gap, (from + more) * gap)
+      const asked = spans.overlap(start * gap, (start + length) * gap)
+      const meets = (space: number) =>
+        added.some(([from, more]) => from - space <= start + length && from + more + space >= start)
+      if (meets(0)) return asked
+      // What is not there may only be said to be next to what is, while the spans are few.
+      return added.length > 16 || !asked || meets(1)
+    }),
+    { numRuns: 2000 },
+  )
   t.end()
 })

@@ -25,7 +25,6 @@ async function replay(folder: string) {
     logger: silentLogger,
     positions,
     sealedOrder: 0,
-    oldest: -Infinity,
     now: base,
     monotonic: 0,
   })

@@ -237,15 +237,9 @@ t.test('a series without data leaves the index and comes back under its id', asy
     ...index.select([compileMatcher({ name, op: '=', value })]),
   ]
   const version = index.version
-  t.equal(
-    index.retireWithout(() => true),
-    0,
-  )
+  t.equal(await index.retireWithout(() => true), 0)
   t.equal(index.version, version)
-  t.equal(
-    index.retireWithout((id) => id >= 3),
-    3,
-  )
+  t.equal(await index.retireWithout((id) => id >= 3), 3)
   t.not(index.version, version)
   t.same(find('__name__', 'up'), [])
   t.equal(index.live, 2)
@@ -261,7 +255,7 @@ t.test('a series without data leaves the index and comes back under its id', asy
   t.equal(index.current(3), 3)
   t.notOk(index.hasRetired)
   t.same(heard, ['0', '1', '2', '3', '4', '0 is back', '1 is back', '2 is back'])
-  index.retireWithout(() => false)
+  await index.retireWithout(() => false)
   t.equal(index.live, 0)
   t.same(index.labelNames(), [])
 })
@@ -304,8 +298,8 @@ t.test('the index agrees with a list of label sets, whatever is asked and retire
       }),
     },
   )
-  fc.assert(
-    fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 80 }), async (steps) => {
       const index = new SeriesIndex(1000)
       const model: { labels: Labels; live: boolean }[] = []
       for (const one of steps) {
@@ -317,7 +311,7 @@ t.test('the index agrees with a list of label sets, whatever is asked and retire
           model[id]!.live = true
           if (index.intern(one.set) !== id) return false
         } else if (one.kind === 'retire') {
-          index.retireWithout((id) => id % 4 < one.keep)
+          await index.retireWithout((id) => id % 4 < one.keep)
           for (const [id, known] of model.entries()) if (id % 4 >= one.keep) known.live = false
         } else if (one.kind === 'current') {
           if (model.length === 0) continue
@@ -352,6 +346,56 @@ t.test('the index agrees with a list of label sets, whatever is asked and retire
   )
   t.pass('400 random histories')
 })
+
+t.test(
+  'retiring many series gives others their turns, in which a series may come back',
+  async (t) => {
+    const index = new SeriesIndex(1_000_000)
+    const hosts = 400
+    const perHost = 100
+    for (let host = 0; host < hosts; host++)
+      for (let i = 0; i < perHost; i++)
+        index.intern({ __name__: `m${i}`, instance: `h${host}`, job: 'callward' })
+    const find = (name: string, value: string) => [
+      ...index.select([compileMatcher({ name, op: '=', value })]),
+    ]
+    const keeps = (id: number) => id % perHost === 7
+    const retiring = index.retireWithout(keeps)
+    t.ok(index.isRetired(0), 'retired in the first turn: nothing written later is overlooked')
+    let turns = 0
+    const back = new Set<number>()
+    let done = false
+    void retiring.then(() => {
+      done = true
+    })
+    for (; !done; turns++) {
+      // One that is leaving comes back, wherever the work has come to; then a new one of its host appears.
+      const id = (turns * 1009) % (hosts * perHost)
+      t.equal(index.current(id), id)
+      if (!keeps(id)) back.add(id)
+      index.intern({ __name__: 'late', instance: `h${Math.floor(id / perHost)}`, turn: `${turns}` })
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    t.equal(await retiring, hosts * (perHost - 1))
+    t.ok(turns > 3, `${turns} turns for others`)
+    const present = Array.from({ length: hosts * perHost }, (_, id) => id).filter(
+      (id) => keeps(id) || back.has(id),
+    )
+    t.same(find('job', 'callward'), present)
+    t.equal(index.live, present.length + turns)
+    for (const id of back) {
+      const { __name__, instance } = index.labels(id)
+      const matchers = [
+        { name: '__name__', op: '=', value: __name__! },
+        { name: 'instance', op: '=', value: instance! },
+      ] as const
+      t.same([...index.select(matchers.map(compileMatcher))], [id])
+    }
+    t.equal(find('__name__', 'm7').length, hosts)
+    await index.retireWithout(() => false)
+    t.same([index.live, index.labelNames(), find('job', 'callward')], [0, [], []])
+  },
+)
 
 t.test('lists of ids: what two share, by leaps', async (t) => {
   const ids = fc
