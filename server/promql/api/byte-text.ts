@@ -6,6 +6,12 @@ const largestChunk = 1_048_576
 
 const encoder = new TextEncoder()
 
+const comma = 44
+const quote = 34
+const bracketOpen = 91
+const bracketClose = 93
+const maxInstantBytes = 4 + maxNumberBytes
+
 /** Instants as JSON in bytes, each `,[seconds,"`; made once for all series of an answer. */
 export class Instants {
   readonly times: Float64Array
@@ -16,13 +22,20 @@ export class Instants {
   constructor(times: Float64Array) {
     this.times = times
     this.offsets = new Uint32Array(times.length + 1)
-    let text = ''
+    const seconds = times.map((time) => time / 1000)
+    const bytes = new Uint8Array(times.length * maxInstantBytes)
+    let at = 0
     for (let index = 0; index < times.length; index += 1) {
-      this.offsets[index] = text.length
-      text += `,[${times[index]! / 1000},"`
+      this.offsets[index] = at
+      bytes[at] = comma
+      bytes[at + 1] = bracketOpen
+      at = writeNumber(bytes, at + 2, seconds, index)
+      bytes[at] = comma
+      bytes[at + 1] = quote
+      at += 2
     }
-    this.offsets[times.length] = text.length
-    this.bytes = encoder.encode(text)
+    this.offsets[times.length] = at
+    this.bytes = bytes.subarray(0, at)
   }
 }
 
@@ -98,7 +111,7 @@ export class ByteText {
       }
       at = writeNumber(chunk, at, values, index)
       chunk[at] = quote
-      chunk[at + 1] = bracket
+      chunk[at + 1] = bracketClose
       this.at = at + 2
     }
   }
@@ -111,5 +124,3 @@ export class ByteText {
 }
 
 const maxPointBytes = 40 + maxNumberBytes
-const quote = 34
-const bracket = 93
