@@ -14,7 +14,7 @@ export class OpenIncidentSeries {
   #open = new Set<SeriesId>()
   #timer: NodeJS.Timeout | undefined
   #queued: NodeJS.Timeout | undefined
-  #writing: Promise<void> | undefined
+  #writing = Promise.resolve()
   #writtenAt = Number.NEGATIVE_INFINITY
 
   constructor(app: FastifyInstance, clock: Clock) {
@@ -40,7 +40,7 @@ export class OpenIncidentSeries {
         // What changes from here on is another writing's.
         this.#queued = undefined
         this.#writtenAt = this.#clock.monotonic()
-        this.#writing = (this.#writing ?? Promise.resolve())
+        this.#writing = this.#writing
           .then(() => this.#write())
           .catch((err: unknown) =>
             this.#app.log.warn({ err }, 'open incidents not written as series'),

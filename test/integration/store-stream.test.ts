@@ -1,7 +1,7 @@
 import { cpSync, existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
-import { type Disk, realDisk } from '../../server/store/disk.ts'
+import { type AppendFile, realDisk } from '../../server/store/disk.ts'
 import type { StreamHost } from '../../server/store/engine-stream.ts'
 import { StoreUnavailable } from '../../server/store/writer.ts'
 import {
@@ -15,6 +15,32 @@ import {
   sequenced,
   temporaryFolder,
 } from '../unit/store/store-kit.ts'
+
+/** The disk of this machine; while `failing` is set, this step of every file made here fails. */
+function failingDisk(step: 'write' | 'sync') {
+  const disk = {
+    ...realDisk,
+    failing: false,
+    async create(path: string): Promise<AppendFile> {
+      const file = await realDisk.create(path)
+      const tryStep = (present: typeof step) => {
+        if (disk.failing && present === step) throw new Error('EIO: i/o error')
+      }
+      return {
+        ...file,
+        async write(bytes) {
+          tryStep('write')
+          await file.write(bytes)
+        },
+        async sync() {
+          tryStep('sync')
+          await file.sync()
+        },
+      }
+    },
+  }
+  return disk
+}
 
 const key = (name: string) => `8:__name__${name.length}:${name}`
 
@@ -106,20 +132,7 @@ t.test(
 )
 
 t.test('a disk that refuses ends the streams with rows on their way, and no other', async (t) => {
-  const state = { failing: false }
-  const disk: Disk = {
-    ...realDisk,
-    async create(path) {
-      const file = await realDisk.create(path)
-      return {
-        ...file,
-        async sync() {
-          if (state.failing) throw new Error('EIO: i/o error')
-          await file.sync()
-        },
-      }
-    },
-  }
+  const disk = failingDisk('sync')
   const folder = temporaryFolder(t)
   let store = await openStore(folder, handClock(), { disk, recoveryMillis: 1 })
   const [a = 0, b = 0] = ['a', 'b'].map((name) => store.intern({ __name__: name }))
@@ -130,7 +143,7 @@ t.test('a disk that refuses ends the streams with rows on their way, and no othe
   idle.send(1, base + 1, [1])
   await Promise.all([busy.durable(1), idle.durable(1)])
   const before = await dump(store)
-  state.failing = true
+  disk.failing = true
   busy.send(2, base + 2, [2])
   busy.send(3, base, [3])
   t.notSame(await dump(store), before)
@@ -139,7 +152,7 @@ t.test('a disk that refuses ends the streams with rows on their way, and no othe
   t.same(await dump(store), before, 'nothing of them counts')
   t.throws(() => busy.send(2, base + 2, [2]), /The stream has failed; open a new one/)
   t.throws(() => idle.send(2, base + 2, [2]), /Samples are refused/)
-  state.failing = false
+  disk.failing = false
   while (store.stats().refusal !== undefined) await new Promise((go) => setTimeout(go, 5))
   idle.send(2, base + 2, [2])
   const again = new Sender(store, 'busy')
@@ -161,20 +174,7 @@ t.test('a disk that refuses ends the streams with rows on their way, and no othe
 })
 
 t.test('what a commit wrote is undone in order, whoever wrote it', async (t) => {
-  const state = { failing: false }
-  const disk: Disk = {
-    ...realDisk,
-    async create(path) {
-      const file = await realDisk.create(path)
-      return {
-        ...file,
-        async write(bytes) {
-          if (state.failing) throw new Error('EIO: i/o error')
-          await file.write(bytes)
-        },
-      }
-    },
-  }
+  const disk = failingDisk('write')
   const store = await openStore(temporaryFolder(t), handClock(), { disk, recoveryMillis: 1 })
   const id = store.intern({ __name__: 'a' })
   const sender = new Sender(store)
@@ -183,7 +183,7 @@ t.test('what a commit wrote is undone in order, whoever wrote it', async (t) => 
   await sender.durable(1)
   await store.append({ rows: [row(base + 3, [id], [3])] })
   const before = await dump(store)
-  state.failing = true
+  disk.failing = true
   sender.send(2, base + 2, [20])
   const batch = store.append({ rows: [row(base + 3, [id], [30]), row(base + 4, [id], [40])] })
   sender.send(3, base + 3, [31])
@@ -195,7 +195,7 @@ t.test('what a commit wrote is undone in order, whoever wrote it', async (t) => 
     before,
     'neither the refused ones nor what they displaced of each other',
   )
-  state.failing = false
+  disk.failing = false
   await store.close().catch(() => undefined)
 })
 
