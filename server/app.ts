@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import { prometheusMetadata } from '../dashboards/catalogue.ts'
@@ -49,7 +48,7 @@ export async function buildApp(
   before(app)
   const folder = join(config.data, 'hub')
 
-  await app.register(helmet, securityHeaders(config))
+  app.addHook('onRequest', securityHeaders(config))
   await app.register(swagger, openApi(config))
   await app.register(telemetryPlugin)
   await app.register(upgradesPlugin, { maxSockets: config.maxSessions + 2000 })

@@ -1,10 +1,14 @@
-import type { FastifyHelmetOptions } from '@fastify/helmet'
+import type { onRequestHookHandler } from 'fastify'
+import helmet from 'helmet'
 import type { HubConfig } from './config.ts'
 
-/** Headers for every answer: only the hub's own scripts run, nothing frames its pages. */
-export function securityHeaders(config: HubConfig): FastifyHelmetOptions {
+/**
+ * Headers for every answer: only the hub's own scripts run, nothing frames its pages. They are worded once; the Fastify
+ * plugin of the same library words them anew for each request.
+ */
+export function securityHeaders(config: HubConfig): onRequestHookHandler {
   const https = config.publicUrl?.startsWith('https:') ?? false
-  return {
+  const apply = helmet({
     contentSecurityPolicy: {
       directives: {
         defaultSrc: ["'self'"],
@@ -22,5 +26,10 @@ export function securityHeaders(config: HubConfig): FastifyHelmetOptions {
     strictTransportSecurity: https ? { maxAge: 31_536_000 } : false,
     crossOriginOpenerPolicy: https,
     originAgentCluster: https,
-  }
+  })
+  return (request, reply, done) => apply(request.raw, reply.raw, (cause) => done(asError(cause)))
+}
+
+function asError(cause: unknown): Error | undefined {
+  return cause === undefined || cause instanceof Error ? cause : new Error(String(cause))
 }

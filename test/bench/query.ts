@@ -24,8 +24,11 @@ import { profiled } from './profile.ts'
 import { BenchHub } from './subjects.ts'
 
 const calls = sized(60, 20)
-/** Calls before those that count, for every server alike: V8 compiles what runs often, and a hub behind boards runs all day. */
-const warmUpMillis = sized(3000, 300)
+/**
+ * Calls before those that count, for every server alike: V8 compiles what runs often, and a hub behind boards runs all day.
+ * In the first three seconds it takes nearly twice the time.
+ */
+const warmUpMillis = sized(10_000, 300)
 /** Two answers are equal within this share of a value. */
 const tolerance = 1e-9
 
