@@ -1,7 +1,7 @@
 import fastify from 'fastify'
 import tap from 'tap'
-import { readHubConfig } from '../../server/config.ts'
-import { securityHeaders } from '../../server/security-headers.ts'
+import { readHubConfig } from '../../../server/config.ts'
+import { securityHeaders } from '../../../server/security-headers.ts'
 
 async function headersOf(environment: Record<string, string> = {}) {
   const app = fastify()
