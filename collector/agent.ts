@@ -16,8 +16,8 @@ export interface AgentOptions {
   readonly logger: SessionLogger
   readonly version: string
   readonly os: { readonly name: string; readonly version: string }
-  /** Sections that no source of the tick reports, for instance the inventory. */
-  readonly furtherSections?: () => readonly Section[]
+  /** What is not read in the tick but belongs to every report. */
+  readonly surveyed?: { readonly sections: readonly Section[]; readonly metrics: readonly Metric[] }
 }
 
 /** Milliseconds of the interval at which this instance reports, so that hosts spread over it. */
@@ -66,15 +66,16 @@ export class Agent {
 
   /** One report now, by the agent's clock. Never throws. */
   async tick(lane: Lane = 'live'): Promise<void> {
-    const { clock, session, intervalSeconds, logger } = this.#options
+    const { clock, session, intervalSeconds, logger, surveyed } = this.#options
     try {
       const wall = clock.now()
       const monotonic = clock.monotonic()
       const limit = Math.min(5000, intervalSeconds * 800)
       const readings = await Promise.all(this.#sources.map((one) => readSource(one, wall, limit)))
-      const sections = [...readings.map(sectionOf), ...(this.#options.furtherSections?.() ?? [])]
+      const sections = [...readings.map(sectionOf), ...(surveyed?.sections ?? [])]
       const metrics = [
         ...readings.flatMap((reading) => reading.metrics),
+        ...(surveyed?.metrics ?? []),
         ...readings.map(durationMetric),
         ...sections.flatMap(sectionMetrics),
         ...this.#ownMetrics(),

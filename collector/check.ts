@@ -1,7 +1,8 @@
 import type { CollectorConfig } from './config.ts'
-import { readInventory } from './inventory.ts'
 import { readSource } from './source.ts'
 import { hostSources } from './sources/all.ts'
+import { surveys } from './surveys/all.ts'
+import { runSurvey } from './surveys/run.ts'
 
 const limitMilliseconds = 5000
 
@@ -20,9 +21,11 @@ export async function checkSections(
     `${metrics.length} figures`,
     detail,
   ])
-  if (config.sections.inventory !== false) {
-    const { state, detail, documents } = await readInventory(entry)
-    rows.push(['inventory', state, `${Object.keys(documents).length} documents`, detail])
+  for (const survey of surveys) {
+    if (config.sections[survey.name] === false) continue
+    const { sections, documents, metrics } = await runSurvey(entry, survey)
+    const found = `${Object.keys(documents).length} documents, ${metrics.length} figures`
+    for (const { name, state, detail } of sections) rows.push([name, state, found, detail])
   }
   const table = [['section', 'state', 'seen', 'detail'], ...rows]
   const widths = [0, 1, 2].map((column) => Math.max(...table.map((row) => row[column]!.length)))

@@ -4,7 +4,7 @@ import Type from 'typebox'
 import { Settings as TypeBoxSettings } from 'typebox/system'
 import Value from 'typebox/value'
 import { parse as parseYaml } from 'yaml'
-import { type SourceName, sourceNames } from './sources/all.ts'
+import { sourceNames } from './sources/all.ts'
 import type { HostLabels } from './wire/frames.ts'
 
 const labelSchema = (example: string) =>
@@ -16,12 +16,15 @@ const labelSchema = (example: string) =>
     }),
   )
 
+/** Kept here, since a survey reads this file. */
+export const surveyNames = ['inventory'] as const
+
 const rootSchema = (example: string) =>
   Type.String({ pattern: '^/', description: 'an absolute path', examples: [example] })
 
 const sectionsSchema = Type.Object(
   Object.fromEntries(
-    [...sourceNames, 'inventory'].map((name) => [
+    [...sourceNames, ...surveyNames].map((name) => [
       name,
       Type.Optional(Type.Boolean({ description: 'true or false', examples: [false] })),
     ]),
@@ -101,7 +104,8 @@ export interface CollectorConfig {
   readonly intervalSeconds: number
   readonly labels: HostLabels
   readonly roots: { readonly proc: string; readonly sys: string; readonly rootfs: string }
-  readonly sections: Readonly<Partial<Record<SourceName | 'inventory', boolean>>>
+  /** Sources and surveys that are switched off, by name. */
+  readonly sections: Readonly<Record<string, boolean | undefined>>
 }
 
 /** Every fault of the configuration at once, one line each with the key and an example. */

@@ -7,10 +7,11 @@ import { systemClock } from './clock.ts'
 import { type CollectorConfig, ConfigError, readConfig } from './config.ts'
 import { readHostOs } from './host-os.ts'
 import { beginEpoch, FolderError } from './identity.ts'
-import { InventoryWatch } from './inventory.ts'
-import { runInventoryChild } from './inventory-child.ts'
 import { openSession } from './session.ts'
 import { hostSources } from './sources/all.ts'
+import { surveys } from './surveys/all.ts'
+import { surveyHere } from './surveys/run.ts'
+import { SurveyWatch } from './surveys/watch.ts'
 import { tokenReader } from './token.ts'
 import { version } from './version.ts'
 
@@ -46,11 +47,12 @@ Examples:
 
 const entry = fileURLToPath(import.meta.url)
 
-async function main(argument: string | undefined): Promise<number> {
+async function main(argument: string | undefined, name: string | undefined): Promise<number> {
   if (argument === '--help' || argument === '-h') return print(help)
   if (argument === '--version') return print(`${version}\n`)
-  if (argument === '--inventory') {
-    await runInventoryChild()
+  const survey = surveys.find((one) => argument === '--survey' && one.name === name)
+  if (survey !== undefined) {
+    await surveyHere(survey, readConfig(process.env, hostname()))
     return 0
   }
   if (argument !== undefined && argument !== '--check') {
@@ -91,12 +93,13 @@ async function collect(config: CollectorConfig): Promise<number> {
     clock: systemClock,
     logger,
   })
-  const inventory = new InventoryWatch(
+  const surveyed = new SurveyWatch({
     entry,
-    (name, document) => session.facts(name, document),
+    surveys: surveys.filter(({ name }) => config.sections[name] !== false),
+    onDocument: (name, document) => session.facts(name, document),
     logger,
-  )
-  const withInventory = config.sections.inventory !== false
+    now: systemClock.now,
+  })
   const agent = new Agent({
     labels,
     intervalSeconds,
@@ -106,14 +109,14 @@ async function collect(config: CollectorConfig): Promise<number> {
     logger,
     version,
     os: readHostOs(config.roots.rootfs),
-    furtherSections: () => (withInventory ? [inventory.section] : []),
+    surveyed,
   })
   const { instance } = labels
   logger.info({ hub: config.hub, instance, intervalSeconds, version }, 'the collector has started')
   agent.start()
-  if (withInventory) inventory.start()
+  surveyed.start()
   const signal = await stopSignal()
-  inventory.stop()
+  surveyed.stop()
   await agent.stop()
   const left = await session.close(`stopped by ${signal}`)
   stop.abort()
@@ -129,6 +132,6 @@ function stopSignal(): Promise<NodeJS.Signals> {
   })
 }
 
-process.exitCode = await main(process.argv[2])
+process.exitCode = await main(process.argv[2], process.argv[3])
 // A hung mount holds a thread of the pool, which would keep the process for ever.
-if (process.argv[2] !== '--inventory') process.exit()
+if (process.argv[2] !== '--survey') process.exit()

@@ -56,6 +56,14 @@ const collectorMetrics: readonly Metric[] = [
     help: '1 for the present state of a section of the report (ok, absent, denied, error), 0 for the other three.',
   },
   {
+    name: 'callward_survey_timestamp_seconds',
+    type: 'gauge',
+    unit: 'dateTimeAsIso',
+    labels: ['survey'],
+    from: 'collector: surveys',
+    help: 'When a survey (facts taken at intervals in a process of its own) last succeeded.',
+  },
+  {
     name: 'callward_clock_offset_seconds',
     type: 'gauge',
     unit: 'seconds',

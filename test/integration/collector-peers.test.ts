@@ -259,28 +259,30 @@ t.test('as user nobody: everything the tick reads is seen, what is denied is sai
 })
 
 t.test('the inventory: documents from its own process, bounded in time', async (t) => {
-  const { readInventory } = await import('../../collector/inventory.ts')
-  const inventory = await readInventory(main)
+  const { runSurvey } = await import('../../collector/surveys/run.ts')
+  const { inventorySurvey } = await import('../../collector/surveys/inventory.ts')
+  const take = (entry: string, limits = {}) => runSurvey(entry, inventorySurvey, limits)
+  const inventory = await take(main)
   t.strictSame(Object.keys(inventory.documents).sort(), ['hardware', 'os', 'versions'])
-  t.not(inventory.state, 'error', inventory.detail)
+  t.not(inventory.sections[0]?.state, 'error', JSON.stringify(inventory.sections))
   t.match(inventory.documents['os'], {
     platform: 'linux',
     kernel: readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim(),
   })
   t.match(inventory.documents['versions'], { programs: { node: process.version.slice(1) } })
   t.notOk(JSON.stringify(inventory.documents).includes('""'), 'nothing is empty: unknown is said')
-  const again = await readInventory(main)
+  const again = await take(main)
   t.strictSame(
     again.documents,
     inventory.documents,
     'the same hour after hour, so that only a change is sent',
   )
-  const late = await readInventory(main, { limitMilliseconds: 5 })
-  t.match(late, { state: 'error', detail: /no answer within 0.005 s/ })
-  t.match(await readInventory('/no/such/file.js'), { state: 'error', detail: /ended with code 1/ })
+  const failure = (detail: RegExp) => ({ documents: {}, sections: [{ state: 'error', detail }] })
+  t.match(await take(main, { limitMilliseconds: 5 }), failure(/no answer within 0.005 s/))
+  t.match(await take('/no/such/file.js'), failure(/ended with code 1/))
   await eventually(
     'its process is gone',
-    () => spawnSync('pgrep', ['-f', `${main} --inventory`]).status === 1,
+    () => spawnSync('pgrep', ['-f', `${main} --survey inventory`]).status === 1,
     5000,
   )
 })

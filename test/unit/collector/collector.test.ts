@@ -239,7 +239,7 @@ t.test(
     const logger = { info: () => {}, warn: () => {}, error: () => t.fail('no error') }
     const clock = { now: () => 1_767_600_000_000, monotonic: () => 5 }
     const os = { name: 'Debian GNU/Linux', version: '12' }
-    const furtherSections = () => [{ name: 'inventory', state: 'ok', detail: '' } as const]
+    const sections = [{ name: 'inventory', state: 'ok', detail: '' } as const]
     const agent = new Agent({
       labels,
       intervalSeconds: 10,
@@ -249,7 +249,7 @@ t.test(
       logger,
       version,
       os,
-      furtherSections,
+      surveyed: { sections, metrics: [] },
     })
     await agent.tick()
     const values = (n: number) => {

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import * as si from 'systeminformation'
-import type { Inventory } from './inventory.ts'
+import type { Section, SectionState } from '../wire/frames.ts'
+import type { Findings, Survey } from './survey.ts'
 
 const run = promisify(execFile)
 const commandMilliseconds = 10_000
@@ -22,15 +23,15 @@ const packages = [
   ...['glibc', 'sudo', 'systemd', 'restic', 'rsync', 'nodejs', 'fail2ban', 'nftables'],
 ]
 
-/** Writes the inventory as JSON to standard output; the child process of `readInventory`. */
-export async function runInventoryChild(): Promise<void> {
-  const inventory = await takeInventory(process.getuid?.() === 0)
-  await new Promise<void>((resolve) =>
-    process.stdout.write(JSON.stringify(inventory), () => resolve()),
-  )
+/** Hardware, operating system and versions, hourly. */
+export const inventorySurvey: Survey = {
+  name: 'inventory',
+  everyMilliseconds: 3_600_000,
+  limitMilliseconds: 60_000,
+  take: () => takeInventory(process.getuid?.() === 0),
 }
 
-async function takeInventory(isRoot: boolean): Promise<Inventory> {
+async function takeInventory(isRoot: boolean): Promise<Findings> {
   const faults: string[] = []
   const part = async (name: string, read: () => Promise<unknown>) => {
     try {
@@ -45,10 +46,18 @@ async function takeInventory(isRoot: boolean): Promise<Inventory> {
     os: await part('os', operatingSystem),
     versions: await part('versions', versions),
   }
-  if (faults.length > 0) return { state: 'error', detail: faults.join('; '), documents }
-  if (isRoot) return { state: 'ok', detail: '', documents }
-  const detail = 'serial numbers, memory modules and disk health need root; the rest is seen'
-  return { state: 'denied', detail, documents }
+  return { sections: [sectionOf(faults, isRoot)], documents, metrics: [] }
+}
+
+function sectionOf(faults: readonly string[], isRoot: boolean): Section {
+  const of = (state: SectionState, detail: string): Section => ({
+    name: 'inventory',
+    state,
+    detail,
+  })
+  if (faults.length > 0) return of('error', faults.join('; '))
+  if (isRoot) return of('ok', '')
+  return of('denied', 'serial numbers, memory modules and disk health need root; the rest is seen')
 }
 
 /** An empty or missing value says so; `rootOnly` values say why. */

@@ -1,0 +1,5 @@
+import { inventorySurvey } from './inventory.ts'
+import type { Survey } from './survey.ts'
+
+/** Every survey, in the order the check prints them. */
+export const surveys: readonly Survey[] = [inventorySurvey]

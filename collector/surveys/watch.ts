@@ -1,0 +1,95 @@
+import type { SessionLogger } from '../session.ts'
+import { type Metric, metric } from '../source.ts'
+import type { Section } from '../wire/frames.ts'
+import { runSurvey } from './run.ts'
+import type { Findings, Survey } from './survey.ts'
+
+export interface SurveyWatchOptions {
+  /** The collector's main file. */
+  readonly entry: string
+  readonly surveys: readonly Survey[]
+  readonly onDocument: (name: string, document: unknown) => void
+  readonly logger: SessionLogger
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+interface Taken {
+  sections: readonly Section[]
+  metrics: readonly Metric[]
+  /** When it last succeeded, seconds since the epoch. */
+  takenAtSeconds: number | undefined
+}
+
+/** Takes each survey now and at its interval, hands on its documents, and keeps its sections and figures for the reports. */
+export class SurveyWatch {
+  readonly #options: SurveyWatchOptions
+  readonly #taken = new Map<string, Taken>()
+  readonly #stopping = new AbortController()
+  readonly #timers = new Map<string, NodeJS.Timeout>()
+  #last: Promise<void> = Promise.resolve()
+
+  constructor(options: SurveyWatchOptions) {
+    this.#options = options
+    for (const { name } of options.surveys) {
+      const detail = 'not read yet since the start'
+      const sections: Section[] = [{ name, state: 'absent', detail }]
+      this.#taken.set(name, { sections, metrics: [], takenAtSeconds: undefined })
+    }
+  }
+
+  get sections(): readonly Section[] {
+    return [...this.#taken.values()].flatMap(({ sections }) => sections)
+  }
+
+  /** Figures of the last survey that succeeded, and when that was: what cannot be read any more grows old, it does not vanish. */
+  get metrics(): readonly Metric[] {
+    return [...this.#taken].flatMap(([survey, { metrics, takenAtSeconds }]) =>
+      takenAtSeconds === undefined
+        ? metrics
+        : [...metrics, metric('callward_survey_timestamp_seconds', takenAtSeconds, { survey })],
+    )
+  }
+
+  start(): void {
+    for (const survey of this.#options.surveys) this.#queue(survey)
+  }
+
+  /** One after the other: a host has calls to carry. */
+  #queue(survey: Survey): void {
+    this.#last = this.#last.then(() => this.#take(survey))
+  }
+
+  async #take(survey: Survey): Promise<void> {
+    const stop = this.#stopping.signal
+    if (stop.aborted) return
+    const findings = await runSurvey(this.#options.entry, survey, { stop })
+    if (stop.aborted) return
+    this.#keep(survey, findings)
+    const timer = setTimeout(() => this.#queue(survey), survey.everyMilliseconds)
+    timer.unref()
+    this.#timers.set(survey.name, timer)
+  }
+
+  #keep({ name }: Survey, { sections, documents, metrics }: Findings): void {
+    const last = this.#taken.get(name)
+    const own = sections.find((section) => section.name === name)
+    // The survey as a whole failed; a part that failed is the section of that part.
+    const hasFailed = own?.state === 'error' && Object.keys(documents).length === 0
+    if (own?.state === 'error') {
+      this.#options.logger.warn({ survey: name, detail: own.detail }, 'a survey is not complete')
+    }
+    this.#taken.set(name, {
+      sections,
+      metrics: hasFailed ? (last?.metrics ?? []) : metrics,
+      takenAtSeconds: hasFailed ? last?.takenAtSeconds : this.#options.now() / 1000,
+    })
+    for (const [document, body] of Object.entries(documents))
+      this.#options.onDocument(document, body)
+  }
+
+  stop(): void {
+    this.#stopping.abort()
+    for (const timer of this.#timers.values()) clearTimeout(timer)
+  }
+}
