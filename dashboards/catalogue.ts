@@ -58,7 +58,7 @@ const collectorMetrics: readonly Metric[] = [
   {
     name: 'callward_survey_timestamp_seconds',
     type: 'gauge',
-    unit: 'dateTimeAsIso',
+    unit: 'seconds',
     labels: ['survey'],
     from: 'collector: surveys',
     help: 'When a survey (facts taken at intervals in a process of its own) last succeeded.',
