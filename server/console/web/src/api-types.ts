@@ -64,6 +64,48 @@ export interface HostDetail {
   readonly sections: readonly Section[]
 }
 
+export type FindingKind = 'drift' | 'missing' | 'forbidden' | 'unapproved change' | 'unknown'
+
+/** How a host differs from the approved baseline of its role. */
+export interface Drift {
+  readonly instance: string
+  readonly role: string
+  readonly state: 'ok' | 'drift' | 'unknown'
+  readonly baseline: {
+    readonly role: string
+    readonly version: string
+    readonly approvedBy: string
+    readonly approvedAt: string
+  } | null
+  readonly findings: readonly {
+    readonly kind: FindingKind
+    readonly subject: string
+    readonly expected: string
+    readonly found: string
+  }[]
+  readonly omitted: number
+}
+
+/** Something on a host that is another version than before. */
+export interface VersionChange {
+  readonly id: string
+  readonly number: number
+  readonly detectedAt: string
+  readonly state: 'matched' | 'open' | 'linked'
+  readonly items: readonly {
+    readonly kind: 'package' | 'service' | 'file' | 'kernel'
+    readonly subject: string
+    readonly from: string | null
+    readonly to: string | null
+  }[]
+  readonly omitted: number
+  readonly links: readonly {
+    readonly change: { readonly id: string; readonly number: number; readonly title: string }
+    readonly reason: string
+    readonly by: string
+  }[]
+}
+
 export interface Alert {
   readonly id: string
   readonly fingerprint: string

@@ -16,6 +16,8 @@ import { SectionStateIcon } from '../parts/icons.tsx'
 import { PageTitle } from '../parts/page-title.tsx'
 import { Age } from '../parts/times.tsx'
 import { alerts, changes, hostsByInstance } from '../state.ts'
+import { Backups } from './host-backups.tsx'
+import { SoftwareVersions } from './host-software.tsx'
 
 /** One host: figures, curves, alerts, facts, and what its collector cannot see. */
 export function Host({ instance }: { instance: string }) {
@@ -37,6 +39,8 @@ export function Host({ instance }: { instance: string }) {
       {error.value !== null && <Problem error={error.value} />}
       <HostAlerts instance={instance} />
       <Curves instance={instance} />
+      {detail.value && <Backups facts={detail.value.facts} />}
+      {detail.value && <SoftwareVersions instance={instance} facts={detail.value.facts} />}
       <div class="host-lower">
         <Sections sections={detail.value?.sections ?? host.sections} />
         <Facts facts={detail.value?.facts ?? null} />
@@ -212,8 +216,13 @@ function Sections({ sections }: { sections: readonly Section[] }) {
   )
 }
 
+/** Thousands of packages have their own list, with a search. */
+const shownElsewhere: ReadonlySet<string> = new Set(['packages'])
+
 function Facts({ facts }: { facts: HostDetail['facts'] | null }) {
-  const entries = Object.entries(facts ?? {}).sort(([a], [b]) => a.localeCompare(b))
+  const entries = Object.entries(facts ?? {})
+    .filter(([name]) => !shownElsewhere.has(name))
+    .sort(([a], [b]) => a.localeCompare(b))
   return (
     <section aria-labelledby="facts-heading" class="card">
       <h2 id="facts-heading">{t('host.facts')}</h2>

@@ -1,6 +1,7 @@
-import type { Alert, HostState, IncidentSeverity, IncidentState } from '../api-types.ts'
+import type { Alert, Drift, HostState, IncidentSeverity, IncidentState } from '../api-types.ts'
+import type { Posture } from '../host-documents.ts'
 import { t } from '../i18n/language.ts'
-import { HostStateIcon, SeverityIcon } from './icons.tsx'
+import { HostStateIcon, PostureIcon, SeverityIcon } from './icons.tsx'
 
 /** Severity of an alert: shape, colour and word. */
 export function SeverityBadge({ severity }: { severity: Alert['severity'] }) {
@@ -46,6 +47,29 @@ export function IncidentSeverityBadge({ severity }: { severity: IncidentSeverity
 export function IncidentStateBadge({ state }: { state: IncidentState }) {
   const tone = { open: 'critical', acknowledged: 'warning', resolved: 'ok' }[state]
   return <span class={`badge boxed outline tone-${tone}`}>{t(`incidentState.${state}`)}</span>
+}
+
+const postureTones: Readonly<Record<Posture, string>> = {
+  protected: 'ok',
+  attention: 'warning',
+  unprotected: 'critical',
+  unknown: 'silent',
+}
+
+/** How far a backup can be relied on: shape, colour and word. */
+export function PostureBadge({ posture }: { posture: Posture }) {
+  return (
+    <span class={`badge tone-${postureTones[posture]}`}>
+      <PostureIcon posture={posture} />
+      {t(`posture.${posture}`)}
+    </span>
+  )
+}
+
+/** Whether a host is as its baseline says. */
+export function DriftBadge({ state }: { state: Drift['state'] }) {
+  const tone = { ok: 'ok', drift: 'warning', unknown: 'silent' }[state]
+  return <span class={`badge boxed outline tone-${tone}`}>{t(`drift.${state}`)}</span>
 }
 
 /** Marks what does not come from a real server. */

@@ -1,4 +1,5 @@
 import type { AlertSeverity, HostState, SectionState } from '../api-types.ts'
+import type { Posture } from '../host-documents.ts'
 
 /** Shapes that tell states apart without colour: octagon, triangle, disc, ring, question. */
 type Shape = 'octagon' | 'triangle' | 'disc' | 'check' | 'silent' | 'question' | 'lock' | 'absent'
@@ -71,5 +72,17 @@ const sectionShapes: Readonly<Record<SectionState, readonly [Shape, string]>> = 
 
 export function SectionStateIcon({ state }: { state: SectionState }) {
   const [shape, tone] = sectionShapes[state] ?? sectionShapes.error
+  return <Icon shape={shape} tone={tone} />
+}
+
+const postureShapes: Readonly<Record<Posture, readonly [Shape, string]>> = {
+  protected: ['check', 'ok'],
+  attention: ['triangle', 'warning'],
+  unprotected: ['octagon', 'critical'],
+  unknown: ['question', 'silent'],
+}
+
+export function PostureIcon({ posture }: { posture: Posture }) {
+  const [shape, tone] = postureShapes[posture]
   return <Icon shape={shape} tone={tone} />
 }
