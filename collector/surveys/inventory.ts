@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import * as si from 'systeminformation'
 import type { Section, SectionState } from '../wire/frames.ts'
 import type { Findings, Survey } from './survey.ts'
 
 const run = promisify(execFile)
+
+/** Loaded by the child process alone: the collector itself stays small. */
+const library = () => import('systeminformation')
 const commandMilliseconds = 10_000
 
 /** Said in place of a value the machine does not tell. */
@@ -68,6 +70,7 @@ function told(value: unknown, deniedHere = false): unknown {
 }
 
 async function hardware(isRoot: boolean): Promise<unknown> {
+  const si = await library()
   const denied = !isRoot
   const system = await si.system()
   const board = await si.baseboard()
@@ -117,6 +120,7 @@ async function hardware(isRoot: boolean): Promise<unknown> {
 }
 
 async function operatingSystem(): Promise<unknown> {
+  const si = await library()
   const os = await si.osInfo()
   return {
     platform: told(os.platform),
@@ -131,6 +135,7 @@ async function operatingSystem(): Promise<unknown> {
 }
 
 async function versions(): Promise<unknown> {
+  const si = await library()
   const found = await si.versions(programs)
   const entries = Object.entries(found).filter(([, version]) => version !== '')
   return { programs: Object.fromEntries(entries), packages: await packageVersions() }

@@ -20,7 +20,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** The folder that this file was compiled to: programs are those of the same build. */
-const compiled = fileURLToPath(new URL('../../', import.meta.url))
+export const compiled = fileURLToPath(new URL('../../', import.meta.url))
 
 /** The hub as it is shipped: the bundle, where the whole build was made. */
 const hubProgram = existsSync(join(compiled, 'hub/main.js')) ? 'hub/main.js' : 'server/main.js'
