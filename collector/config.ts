@@ -4,7 +4,9 @@ import Type from 'typebox'
 import { Settings as TypeBoxSettings } from 'typebox/system'
 import Value from 'typebox/value'
 import { parse as parseYaml } from 'yaml'
+import type { Roots } from './source.ts'
 import { sourceNames } from './sources/all.ts'
+import { smartFolder } from './sources/smart.ts'
 import type { HostLabels } from './wire/frames.ts'
 
 const labelSchema = (example: string) =>
@@ -79,6 +81,7 @@ const settingsSchema = Type.Object(
     procRoot: rootSchema('/proc'),
     sysRoot: rootSchema('/sys'),
     rootfs: rootSchema('/'),
+    smartFolder: rootSchema('/run/callward/smart'),
     sections: sectionsSchema,
   },
   { additionalProperties: false },
@@ -103,7 +106,7 @@ export interface CollectorConfig {
   readonly folder: string
   readonly intervalSeconds: number
   readonly labels: HostLabels
-  readonly roots: { readonly proc: string; readonly sys: string; readonly rootfs: string }
+  readonly roots: Roots
   /** Sources and surveys that are switched off, by name. */
   readonly sections: Readonly<Record<string, boolean | undefined>>
 }
@@ -135,6 +138,7 @@ export function readConfig(
     procRoot: '/proc',
     sysRoot: '/sys',
     rootfs: '/',
+    smartFolder,
     sections: {},
     ...file,
   }
@@ -166,7 +170,12 @@ function configOf(settings: Settings, hostname: string): CollectorConfig {
       role: settings.labels.role ?? 'server',
       env: settings.labels.env ?? 'production',
     },
-    roots: { proc: settings.procRoot, sys: settings.sysRoot, rootfs: settings.rootfs },
+    roots: {
+      proc: settings.procRoot,
+      sys: settings.sysRoot,
+      rootfs: settings.rootfs,
+      smart: settings.smartFolder,
+    },
     sections: settings.sections,
   }
 }

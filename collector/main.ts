@@ -32,7 +32,7 @@ Environment:
 A hub with a certificate of an own authority: NODE_EXTRA_CA_CERTS=/path/ca.pem
 
 Keys of the section "collector" of the YAML file: labels.{instance,server,customer,site,role,env},
-interval, procRoot, sysRoot, rootfs, sections.<name>: false, hub, tokenFile, data.
+interval, procRoot, sysRoot, rootfs, smartFolder, sections.<name>: false, hub, tokenFile, data.
 
 Examples:
   CALLWARD_HUB=wss://hub.bank.example CALLWARD_TOKEN_FILE=/etc/callward/token \\

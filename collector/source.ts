@@ -29,6 +29,8 @@ export interface Roots {
   readonly proc: string
   readonly sys: string
   readonly rootfs: string
+  /** Spool folder of disk readings; `/run/callward/smart` unless said otherwise. */
+  readonly smart?: string
 }
 
 export interface TimedReading extends SourceReading {

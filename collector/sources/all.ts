@@ -1,16 +1,29 @@
 import type { Roots, Source } from '../source.ts'
+import { arpSource } from './arp.ts'
+import { bondingSource } from './bonding.ts'
 import { cpuSource } from './cpu.ts'
+import { cpuFrequencySource } from './cpu-frequency.ts'
 import { diskSource } from './disk.ts'
+import { edacSource } from './edac.ts'
 import { filesystemSource } from './filesystem.ts'
+import { hwmonSource } from './hwmon.ts'
 import { conntrackSource, entropySource, filefdSource } from './kernel-limits.ts'
 import { loadSource } from './load.ts'
+import { dmiSource, nvmeSource } from './machine-info.ts'
 import { memorySource } from './memory.ts'
 import { netstatSource } from './netstat.ts'
 import { networkSource } from './network.ts'
 import { osUtilsReader } from './os-utils.ts'
+import { pcieSource } from './pcie.ts'
+import { powerSupplySource } from './power-supply.ts'
 import { pressureSource } from './pressure.ts'
+import { raidSource } from './raid.ts'
+import { schedstatSource } from './schedstat.ts'
+import { smartSource } from './smart.ts'
 import { sockstatSource } from './sockstat.ts'
 import { softnetSource } from './softnet.ts'
+import { tcpStatesSource } from './tcp-states.ts'
+import { thermalSource } from './thermal.ts'
 import { timeSource } from './time.ts'
 import { udpQueuesSource } from './udp-queues.ts'
 import { unameSource } from './uname.ts'
@@ -35,6 +48,20 @@ export const sourceNames = [
   'entropy',
   'time',
   'uname',
+  'raid',
+  'smart',
+  'nvme',
+  'hwmon',
+  'thermal',
+  'edac',
+  'pcie',
+  'bonding',
+  'power_supply',
+  'dmi',
+  'cpu_frequency',
+  'schedstat',
+  'arp',
+  'tcp_states',
 ] as const
 
 export type SourceName = (typeof sourceNames)[number]
@@ -63,6 +90,20 @@ export function hostSources(
     entropy: () => entropySource(roots),
     time: () => timeSource(roots),
     uname: () => unameSource(roots),
+    raid: () => raidSource(roots),
+    smart: () => smartSource(roots),
+    nvme: () => nvmeSource(roots),
+    hwmon: () => hwmonSource(roots),
+    thermal: () => thermalSource(roots),
+    edac: () => edacSource(roots),
+    pcie: () => pcieSource(roots),
+    bonding: () => bondingSource(roots),
+    power_supply: () => powerSupplySource(roots),
+    dmi: () => dmiSource(roots),
+    cpu_frequency: () => cpuFrequencySource(roots),
+    schedstat: () => schedstatSource(roots),
+    arp: () => arpSource(roots),
+    tcp_states: () => tcpStatesSource(roots),
   }
   return sourceNames.filter((name) => enabled[name] !== false).map((name) => makers[name]())
 }

@@ -1,4 +1,3 @@
-import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type Metric,
@@ -11,18 +10,20 @@ import {
   seen,
   stateOfError,
 } from '../source.ts'
+import type { Millis } from '../wire/frames.ts'
+import { type InterfaceReader, interfaceReader } from './network-interfaces.ts'
 import type { InterfaceFigures, OsUtilsReader } from './os-utils.ts'
-
-const bytesPerMegabit = 1_000_000 / 8
 
 /**
  * /proc/net/dev and /sys/class/net. Names: node_exporter `netdev` and `netclass`. An interface that
  * does not know its speed (-1) has no speed, as with node_exporter's --collector.netclass.ignore-invalid-speed.
  */
 export function networkSource(roots: Roots, reader: OsUtilsReader): Source {
+  const folder = join(roots.sys, 'class/net')
+  const interfaces = interfaceReader(folder)
   return {
     name: 'network',
-    async read() {
+    async read(now) {
       const text = readKernelFile(join(roots.proc, 'net/dev'))
       const known = await reader.interfaces(text)
       const metrics: Metric[] = []
@@ -40,7 +41,7 @@ export function networkSource(roots: Roots, reader: OsUtilsReader): Source {
         else metrics.push(...trafficMetrics(device, figuresOfColumns(columns)))
         metrics.push(...furtherMetrics(device, columns))
       }
-      return withInterfaceStates(roots, metrics)
+      return withInterfaceStates(folder, interfaces, now, metrics)
     },
   }
 }
@@ -98,50 +99,17 @@ function furtherMetrics(device: string, columns: readonly number[]): Metric[] {
   })
 }
 
-function withInterfaceStates(roots: Roots, traffic: Metric[]): SourceReading {
-  const folder = join(roots.sys, 'class/net')
+function withInterfaceStates(
+  folder: string,
+  interfaces: InterfaceReader,
+  now: Millis,
+  traffic: Metric[],
+): SourceReading {
   try {
-    for (const device of readdirSync(folder)) {
-      traffic.push(...interfaceMetrics(join(folder, device), device))
-    }
+    traffic.push(...interfaces(now))
     return seen(traffic)
   } catch (error) {
     const state = stateOfError(error)
     return { state, detail: `${folder}: link state and speed are not seen`, metrics: traffic }
-  }
-}
-
-const interfaceFiles = [
-  ['mtu', 'mtu_bytes', 1],
-  ['carrier', 'carrier', 1],
-  ['carrier_changes', 'carrier_changes_total', 1],
-  ['carrier_up_count', 'carrier_up_changes_total', 1],
-  ['carrier_down_count', 'carrier_down_changes_total', 1],
-  ['tx_queue_len', 'transmit_queue_length', 1],
-  ['speed', 'speed_bytes', bytesPerMegabit],
-] as const
-
-function interfaceMetrics(folder: string, device: string): Metric[] {
-  const state = readAttribute(join(folder, 'operstate'))
-  if (state === undefined) return [] // bonding_masters and the like, or gone since the listing
-  const metrics = [metric('node_network_up', state === 'up' ? 1 : 0, { device })]
-  for (const [file, name, factor] of interfaceFiles) {
-    const text = readAttribute(join(folder, file))
-    if (text === undefined) continue
-    const value = number(text, `${device} ${file}`)
-    if (file === 'speed' && value < 0) continue
-    metrics.push(metric(`node_network_${name}`, value * factor, { device }))
-  }
-  return metrics
-}
-
-/** An attribute the driver does not offer reads as EINVAL, which is the normal case for `lo` and links that are down. */
-function readAttribute(path: string): string | undefined {
-  try {
-    return readKernelFile(path).trim()
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
-    if (code === 'EINVAL' || stateOfError(error) === 'absent') return undefined
-    throw error
   }
 }
