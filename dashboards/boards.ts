@@ -1,8 +1,9 @@
 import { fleetBoard } from './fleet.ts'
+import { hardwareBoard } from './hardware.ts'
 import type { Board } from './layer/board.ts'
 import { serverBoard } from './server.ts'
 
 /** Every board, in the order of their numbers. */
 export function boards(hubUrl: string): readonly Board[] {
-  return [fleetBoard(hubUrl), serverBoard(hubUrl)]
+  return [fleetBoard(hubUrl), serverBoard(hubUrl), hardwareBoard(hubUrl)]
 }

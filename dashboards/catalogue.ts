@@ -1,3 +1,4 @@
+import { hardwareMetrics } from './catalogue-hardware.ts'
 import { hostMetrics } from './catalogue-host.ts'
 
 /** What a metric is, as Prometheus names it. */
@@ -432,6 +433,7 @@ const ownMetrics: readonly Metric[] = [
 /** Every metric there is, in the order of the documentation: hosts, collectors, hub. */
 export const metricCatalogue: readonly Metric[] = [
   ...hostMetrics,
+  ...hardwareMetrics,
   ...collectorMetrics,
   ...hubMetrics,
   ...ruleMetrics,

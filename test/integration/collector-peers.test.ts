@@ -60,6 +60,12 @@ const newerNames = new Set([
   'node_pressure_irq_stalled_seconds_total',
   'node_netstat_TcpExt_TCPOFOQueue',
   'node_netstat_TcpExt_TCPRcvQDrop',
+  'node_softnet_received_rps_total',
+  'node_softnet_flow_limit_count_total',
+  // It has this one from netlink only, which is switched off below.
+  'node_network_receive_nohandler_total',
+  // It leaves out states without a connection.
+  'node_tcp_connection_states',
 ])
 
 const flags = [
@@ -69,6 +75,7 @@ const flags = [
   // Ours are the figures of /proc/net/dev; an unknown speed is left out.
   '--no-collector.netdev.netlink',
   '--collector.netclass.ignore-invalid-speed',
+  '--collector.tcpstat',
 ]
 
 const nameOf = (key: string) => key.slice(0, key.indexOf('{'))

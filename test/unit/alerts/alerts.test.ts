@@ -391,7 +391,7 @@ t.test('every alert that ships has what a person needs', async (t) => {
     t.equal(annotations['runbook_url'], `/runbooks/${name}`, `${name}: runbook_url`)
     t.match(
       annotations['dashboard_url'],
-      /^\/d\/callward-(server\?var-server=\{\{ \$labels\.server \}\}|fleet)$/,
+      /^\/d\/callward-((server|hardware)\?var-server=\{\{ \$labels\.server \}\}|fleet)$/,
       `${name}: dashboard_url`,
     )
   }

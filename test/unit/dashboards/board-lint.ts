@@ -14,6 +14,9 @@ import {
 export const fixedRanges: Readonly<Record<string, string>> = {
   'callward-server/214':
     'deriv over 6 h: shorter, a nightly clean-up looks like a disk that fills in an hour',
+  'callward-hardware/1203': 'decay of a disk shows over days',
+  'callward-hardware/1205': 'a few memory errors a day are what matters',
+  'callward-hardware/1208': 'decay of a disk shows over days',
 }
 
 /** Panels whose figure is bad when low; every other judged figure is bad when high. */
@@ -21,6 +24,7 @@ export const badWhenLow: ReadonlySet<string> = new Set([
   'callward-server/201',
   'callward-server/203',
   'callward-server/214',
+  'callward-hardware/1210',
 ])
 
 const units = new Set([
@@ -39,6 +43,9 @@ const units = new Set([
   'reqps',
   'cps',
   'bool_yes_no',
+  'celsius',
+  'rotrpm',
+  'watt',
 ])
 const maximumOpen = 12
 const maximumPanels = 25
