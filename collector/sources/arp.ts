@@ -11,7 +11,9 @@ export function arpSource(roots: Roots): Source {
         const device = line.trim().split(/\s+/)[5]
         if (device !== undefined) entries.set(device, (entries.get(device) ?? 0) + 1)
       }
-      return seen([...entries].map(([device, count]) => metric('node_arp_entries', count, { device })))
+      return seen(
+        [...entries].map(([device, count]) => metric('node_arp_entries', count, { device })),
+      )
     },
   }
 }

@@ -17,7 +17,10 @@ export function edacSource(roots: Roots): Source {
     async read(now) {
       const found = controllers(now)
       if (found.length === 0)
-        return unseen('absent', 'no memory controller reports errors: no ECC memory, or its EDAC driver is not loaded')
+        return unseen(
+          'absent',
+          'no memory controller reports errors: no ECC memory, or its EDAC driver is not loaded',
+        )
       const metrics: Metric[] = []
       for (const name of found) {
         const labels = { controller: name.slice(2) }

@@ -36,8 +36,7 @@ function withUnit(type: string, element: string, name: string): SensorFigure {
       return { name: `${name}_joule_total`, factor: micro }
     case 'power':
       if (element === 'accuracy') return { name, factor: micro }
-      if (element.startsWith('average_interval'))
-        return { name: `${name}_seconds`, factor: milli }
+      if (element.startsWith('average_interval')) return { name: `${name}_seconds`, factor: milli }
       return { name: `${name}_watt`, factor: micro }
     case 'humidity':
       return { name, factor: micro }

@@ -1,14 +1,7 @@
 import { readdirSync, realpathSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import {
-  type Metric,
-  metric,
-  type Roots,
-  type Source,
-  seen,
-  unseen,
-} from '../source.ts'
+import { type Metric, metric, type Roots, type Source, seen, unseen } from '../source.ts'
 import type { Labels, Millis } from '../wire/frames.ts'
 import { sensorFigure } from './hwmon-names.ts'
 import { atMostEvery, listFolder, minute, readAttribute } from './sysfs.ts'
@@ -48,14 +41,22 @@ export function hwmonSource(roots: Roots): Source {
     async read(now) {
       const found = chips(now)
       if (found.length === 0)
-        return unseen('absent', `${folder} has no sensors; sensors-detect (lm-sensors) names the driver to load`)
+        return unseen(
+          'absent',
+          `${folder} has no sensors; sensors-detect (lm-sensors) names the driver to load`,
+        )
       const metrics: Metric[] = []
       const faults: string[] = []
       for (const chip of found) {
         metrics.push(...chip.fixed)
         if (!chip.slow) for (const file of chip.live) addReading(file, metrics, faults)
       }
-      slow(found.filter((chip) => chip.slow).flatMap((chip) => chip.live), now, metrics, faults)
+      slow(
+        found.filter((chip) => chip.slow).flatMap((chip) => chip.live),
+        now,
+        metrics,
+        faults,
+      )
       if (faults.length === 0) return seen(metrics)
       return { state: 'error', detail: faults.join('; ').slice(0, 300), metrics }
     },
@@ -126,7 +127,7 @@ function findChip(folder: string, most: number): Chip | undefined {
     for (const [element, path] of elements) {
       if (fixed.length + live.length >= most) break
       if (element === 'label') {
-        const label = cleanName(readAttribute(path) ?? '')
+        const label = (readAttribute(path) ?? '').slice(0, 128)
         if (label !== '') fixed.push(metric('node_hwmon_sensor_label', 1, { chip, label, sensor }))
         continue
       }

@@ -55,7 +55,11 @@ function parseArray(line: string, further: readonly string[]): MdArray {
 }
 
 /** `[2/1] [U_]`; arrays without redundancy have no such part: all their disks are needed and there. */
-function members(device: string, line: string, status: string): { required: number; active: number } {
+function members(
+  device: string,
+  line: string,
+  status: string,
+): { required: number; active: number } {
   const match = /\[(\d+)\/(\d+)\] \[[U_]+\]/.exec(status)
   if (match !== null) return { required: Number(match[1]), active: Number(match[2]) }
   if (/ (raid0|linear) /.test(line)) {

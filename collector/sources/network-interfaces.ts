@@ -5,8 +5,6 @@ import type { Labels, Millis } from '../wire/frames.ts'
 import { atMostEvery, minute, readAttribute } from './sysfs.ts'
 
 const bytesPerMegabit = 1_000_000 / 8
-/** Bit of an interface's flags that an administrator sets (kernel's if.h, IFF_UP). */
-const administrativelyUp = 1
 
 /** What /sys/class/net says about every interface; throws where that folder cannot be read. */
 export type InterfaceReader = (now: Millis) => Metric[]
@@ -62,8 +60,6 @@ function oneInterface(folder: string, device: string): InterfaceReader {
 
 function description(folder: string, device: string, operstate: string): Labels {
   const of = (file: string) => (readAttribute(join(folder, file)) ?? '').slice(0, 128)
-  const flags = Number(of('flags') || Number.NaN)
-  const adminstate = (flags & administrativelyUp) === administrativelyUp ? 'up' : 'down'
   return {
     device,
     operstate,
@@ -71,6 +67,5 @@ function description(folder: string, device: string, operstate: string): Labels 
     address: of('address'),
     broadcast: of('broadcast'),
     ifalias: of('ifalias'),
-    adminstate: Number.isNaN(flags) ? 'unknown' : adminstate,
   }
 }

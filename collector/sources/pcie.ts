@@ -26,7 +26,10 @@ export function pcieSource(roots: Roots): Source {
     async read(now) {
       const metrics = figures(now)
       if (metrics.length > 0) return seen(metrics)
-      return unseen('absent', 'no PCI Express device reports errors; virtual machines and older firmware do not')
+      return unseen(
+        'absent',
+        'no PCI Express device reports errors; virtual machines and older firmware do not',
+      )
     },
   }
 }

@@ -13,7 +13,10 @@ export function powerSupplySource(roots: Roots): Source {
     async read(now) {
       const metrics = figures(now)
       if (metrics.length > 0) return seen(metrics)
-      return unseen('absent', 'no power supply the kernel knows; those of a server belong to its BMC')
+      return unseen(
+        'absent',
+        'no power supply the kernel knows; those of a server belong to its BMC',
+      )
     },
   }
 }

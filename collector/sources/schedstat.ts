@@ -1,5 +1,13 @@
 import { join } from 'node:path'
-import { type Metric, metric, number, type Roots, readKernelFile, type Source, seen } from '../source.ts'
+import {
+  type Metric,
+  metric,
+  number,
+  type Roots,
+  readKernelFile,
+  type Source,
+  seen,
+} from '../source.ts'
 
 const nanosecondsPerSecond = 1e9
 

@@ -25,7 +25,10 @@ export function diskMetrics(disk: string, content: unknown, readAt: Millis): Met
   const report = object(content)
   const read = metric('callward_disk_reading_timestamp_seconds', readAt / 1000, { device: disk })
   if (report['smartctl'] !== undefined) return [read, ...smartctlMetrics(disk, report)]
-  if (count(report['critical_warning']) !== undefined || count(report['percent_used']) !== undefined)
+  if (
+    count(report['critical_warning']) !== undefined ||
+    count(report['percent_used']) !== undefined
+  )
     return [read, ...nvmeMetrics({ device: disk }, nvmeCliLog(report))]
   throw new Error('neither of smartctl nor of nvme smart-log')
 }
@@ -57,9 +60,17 @@ function smartctlMetrics(device: string, report: Json): Metric[] {
   const isNvme = Object.keys(log).length > 0
   if (isNvme) metrics.push(...nvmeMetrics(labels, log))
   else {
-    add('callward_disk_power_on_seconds_total', count(object(report['power_on_time'])['hours']), secondsPerHour)
+    add(
+      'callward_disk_power_on_seconds_total',
+      count(object(report['power_on_time'])['hours']),
+      secondsPerHour,
+    )
     add('callward_disk_temperature_celsius', count(object(report['temperature'])['current']))
-    add('callward_disk_used_ratio', count(object(report['endurance_used'])['current_percent']), 0.01)
+    add(
+      'callward_disk_used_ratio',
+      count(object(report['endurance_used'])['current_percent']),
+      0.01,
+    )
   }
   metrics.push(...ataMetrics(labels, report), ...scsiMetrics(labels, report))
   return metrics
@@ -81,10 +92,12 @@ function ataMetrics(labels: Labels, report: Json): Metric[] {
     const { id, raw } = object(row)
     const name = ataCounts[count(id) ?? -1]
     const value = count(object(raw)['value'])
-    if (name !== undefined && value !== undefined) metrics.push(metric(name, value % countBits, labels))
+    if (name !== undefined && value !== undefined)
+      metrics.push(metric(name, value % countBits, labels))
   }
   const errors = count(object(object(report['ata_smart_error_log'])['summary'])['count'])
-  if (errors !== undefined) metrics.push(metric('callward_disk_logged_errors_total', errors, labels))
+  if (errors !== undefined)
+    metrics.push(metric('callward_disk_logged_errors_total', errors, labels))
   const tests = object(object(report['ata_smart_self_test_log'])['standard'])
   const failed = count(tests['error_count_total'])
   if (failed !== undefined) metrics.push(metric('callward_disk_self_tests_failed', failed, labels))

@@ -80,15 +80,24 @@ function readDisk(folder: string, name: string, before: DiskFile | undefined): D
   }
 }
 
-function readingOf(folder: string, files: ReadonlyMap<string, DiskFile>, now: Millis): SourceReading {
+function readingOf(
+  folder: string,
+  files: ReadonlyMap<string, DiskFile>,
+  now: Millis,
+): SourceReading {
   if (files.size === 0)
-    return unseen('absent', `${folder} holds no readings; install the timer callward-smart (docs/collector.md)`)
+    return unseen(
+      'absent',
+      `${folder} holds no readings; install the timer callward-smart (docs/collector.md)`,
+    )
   const metrics: Metric[] = []
   const faults: string[] = []
   for (const [name, file] of files) {
     if (file.fault !== '') faults.push(file.fault)
     else if (now - file.modified > staleAge)
-      faults.push(`${name} is ${Math.round((now - file.modified) / hour)} h old: does the timer callward-smart run?`)
+      faults.push(
+        `${name} is ${Math.round((now - file.modified) / hour)} h old: does the timer callward-smart run?`,
+      )
     else metrics.push(...file.metrics)
   }
   if (faults.length === 0) return seen(metrics)

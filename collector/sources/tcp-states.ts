@@ -48,7 +48,8 @@ export function tcpStatesSource(roots: Roots): Source {
 }
 
 function tcpMetrics(sum: Sum): Metric[] {
-  const of = (state: string, value: number) => metric('node_tcp_connection_states', value, { state })
+  const of = (state: string, value: number) =>
+    metric('node_tcp_connection_states', value, { state })
   const counted = states.slice(1).map((state, i) => of(state, sum.counts[i + 1]!))
   return [...counted, of('rx_queued_bytes', sum.receiving), of('tx_queued_bytes', sum.sending)]
 }
@@ -67,7 +68,7 @@ function readTable(path: string, buffer: Buffer, sum: Sum): void {
       const end = kept + got
       const lastBreak = buffer.lastIndexOf(10, end - 1)
       if (lastBreak < 0) throw new Error(`${path}: a line of ${end} bytes`)
-      addLines(buffer.latin1Slice(0, lastBreak), path, sum)
+      addLines(buffer.toString('latin1', 0, lastBreak), path, sum)
       buffer.copy(buffer, 0, lastBreak + 1, end)
       kept = end - lastBreak - 1
     }

@@ -30,7 +30,10 @@ export function thermalSource(roots: Roots): Source {
         ...coreThrottles(now),
       ]
       if (metrics.length > 0) return seen(metrics)
-      return unseen('absent', 'no thermal zone, cooling device or throttle counter; virtual machines have none')
+      return unseen(
+        'absent',
+        'no thermal zone, cooling device or throttle counter; virtual machines have none',
+      )
     },
   }
 }
@@ -52,7 +55,12 @@ function thermalFigures(folder: string): { live: Figure[]; fixed: Metric[] } {
     const type = readAttribute(join(place, 'type')) ?? ''
     if (entry.startsWith('thermal_zone')) {
       const labels = { zone: entry.slice('thermal_zone'.length), type }
-      live.push({ path: join(place, 'temp'), name: 'node_thermal_zone_temp', factor: 0.001, labels })
+      live.push({
+        path: join(place, 'temp'),
+        name: 'node_thermal_zone_temp',
+        factor: 0.001,
+        labels,
+      })
       continue
     }
     const labels = { name: entry.slice('cooling_device'.length), type }
@@ -70,7 +78,8 @@ function throttleFigures(folder: string): { packages: Figure[]; cores: Figure[] 
   const cores = new Map<string, Figure>()
   for (const cpu of listFolder(folder, /^cpu\d+$/)) {
     const place = join(folder, cpu)
-    if (readAttribute(join(place, 'thermal_throttle/package_throttle_count')) === undefined) continue
+    if (readAttribute(join(place, 'thermal_throttle/package_throttle_count')) === undefined)
+      continue
     const of = readAttribute(join(place, 'topology/physical_package_id'))
     const core = readAttribute(join(place, 'topology/core_id'))
     if (of === undefined || core === undefined) continue

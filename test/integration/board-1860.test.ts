@@ -14,7 +14,8 @@ import { adminToken, freePort, Program, TestHub, until } from '../helpers/hub.ts
  * ranges of values meet, give or take the slack: the two programs do not read at the same instant. The slack is 1 % of a gauge and, for a
  * rate over 15 s, the one scrape of fifteen by which the windows may differ. Queries are asked again until they have agreed once.
  */
-const boards = process.env['CALLWARD_BOARD_SCHEMAS'] ?? join(dirname(packageRoot), 'shared', 'boards')
+const boards =
+  process.env['CALLWARD_BOARD_SCHEMAS'] ?? join(dirname(packageRoot), 'shared', 'boards')
 const boardFile = join(boards, 'node-exporter-full-1860.json')
 const job = 'callward'
 const instance = 'board-host'
@@ -26,8 +27,14 @@ const lowestCoverage = 0.95
 
 /** Queries that are not compared, and why; their number is printed. */
 const skipped: readonly (readonly [RegExp, string])[] = [
-  [/\b(process_|node_scrape_collector_|node_textfile_)/, 'the exporter about its own process, not about the host'],
-  [/\bnode_timex_/, 'adjtimex(2), which no file below /proc or /sys tells; the clock is callward_clock_offset_seconds'],
+  [
+    /\b(process_|node_scrape_collector_|node_textfile_)/,
+    'the exporter about its own process, not about the host',
+  ],
+  [
+    /\bnode_timex_/,
+    'adjtimex(2), which no file below /proc or /sys tells; the clock is callward_clock_offset_seconds',
+  ],
 ]
 
 interface Panel {
@@ -41,13 +48,15 @@ function queriesOf(board: { readonly panels: readonly Panel[] }): string[] {
     ...(panel.targets ?? []).map(({ expr = '' }) => expr),
     ...(panel.panels ?? []).flatMap(targets),
   ]
-  const filled = board.panels.flatMap(targets).map((expr) =>
-    expr
-      .replaceAll('$__rate_interval', `${rateSeconds}s`)
-      .replaceAll('$node', instance)
-      .replaceAll('$job', job)
-      .trim(),
-  )
+  const filled = board.panels
+    .flatMap(targets)
+    .map((expr) =>
+      expr
+        .replaceAll('$__rate_interval', `${rateSeconds}s`)
+        .replaceAll('$node', instance)
+        .replaceAll('$job', job)
+        .trim(),
+    )
   for (const expr of filled) if (expr.includes('$')) throw new Error(`a variable is left: ${expr}`)
   return [...new Set(filled)].filter((expr) => expr !== '')
 }
@@ -72,7 +81,17 @@ function asker(url: string, token?: string): Ask {
     if (body.status !== 'success') throw new Error(`${expr}: ${body.error}`)
     return new Map(
       body.data.result.map(({ metric, values }) => {
-        const { __name__, job: _j, instance: _i, customer, site, server, role, env, ...labels } = metric
+        const {
+          __name__,
+          job: _j,
+          instance: _i,
+          customer,
+          site,
+          server,
+          role,
+          env,
+          ...labels
+        } = metric
         const numbers = values.map(([, value]) => Number(value))
         return [seriesKey('', labels), [Math.min(...numbers), Math.max(...numbers)]] as const
       }),
@@ -129,7 +148,10 @@ async function startOurs(t: Test, folder: string): Promise<Ask> {
   t.teardown(() => hub.stop())
   mkdirSync(join(folder, 'collector'))
   const config = join(folder, 'collector.yaml')
-  writeFileSync(config, `collector: {interval: 1, sections: {inventory: false}, labels: {instance: ${instance}}}\n`)
+  writeFileSync(
+    config,
+    `collector: {interval: 1, sections: {inventory: false}, labels: {instance: ${instance}}}\n`,
+  )
   const collector = new Program('collector/main.js', {
     CALLWARD_CONFIG: config,
     CALLWARD_DATA: folder,
@@ -141,7 +163,8 @@ async function startOurs(t: Test, folder: string): Promise<Ask> {
 }
 
 function missing(): string | undefined {
-  if (!existsSync(boardFile)) return 'board 1860 is not here: set CALLWARD_BOARD_SCHEMAS to its folder'
+  if (!existsSync(boardFile))
+    return 'board 1860 is not here: set CALLWARD_BOARD_SCHEMAS to its folder'
   for (const program of ['prometheus', 'prometheus-node-exporter'])
     if (spawnSync(program, ['--version']).error !== undefined) return `${program} is not installed`
   return undefined
@@ -158,7 +181,11 @@ t.test('what board 1860 asks of node_exporter, the collector answers as well', a
   const [theirs, ours] = await Promise.all([startPeers(t, folder), startOurs(t, folder)])
   const samples = `count_over_time(node_time_seconds[${rateSeconds + intervalSeconds}s]) >= ${rateSeconds + intervalSeconds - 2}`
   for (const ask of [theirs, ours])
-    await until('windows are full', async () => (await ask(samples, Date.now() / 1000)).size > 0, 60_000)
+    await until(
+      'windows are full',
+      async () => (await ask(samples, Date.now() / 1000)).size > 0,
+      60_000,
+    )
 
   const queries = queriesOf(JSON.parse(readFileSync(boardFile, 'utf8')) as { panels: Panel[] })
   const answered = new Map<string, string | undefined>()
@@ -182,9 +209,13 @@ t.test('what board 1860 asks of node_exporter, the collector answers as well', a
 
   const asked = answered.size + silent.length
   const coverage = answered.size / asked
-  t.comment(`board 1860 has ${queries.length} queries; node_exporter answers ${asked + [...unlike.values()].reduce((a, b) => a + b, 0)} here`)
+  t.comment(
+    `board 1860 has ${queries.length} queries; node_exporter answers ${asked + [...unlike.values()].reduce((a, b) => a + b, 0)} here`,
+  )
   for (const [why, count] of unlike) t.comment(`${count} are left out: ${why}`)
-  t.comment(`of the other ${asked} the collector answers ${answered.size} (${(100 * coverage).toFixed(1)} %), ${answered.size - unequal().length} with equal values`)
+  t.comment(
+    `of the other ${asked} the collector answers ${answered.size} (${(100 * coverage).toFixed(1)} %), ${answered.size - unequal().length} with equal values`,
+  )
   for (const expr of silent) t.comment(`not answered: ${expr}`)
   t.ok(asked > 180, `${asked} queries are compared`)
   t.ok(coverage >= lowestCoverage, `${(100 * coverage).toFixed(1)} % are answered`)

@@ -10,7 +10,7 @@ import { freePort, until } from '../helpers/hub.ts'
 const program = 'prometheus-node-exporter'
 const collectors = [
   ...['arp', 'bonding', 'cpu', 'cpufreq', 'dmi', 'edac', 'hwmon', 'mdadm', 'netclass', 'netdev'],
-  ...['nvme', 'powersupplyclass', 'schedstat', 'softnet', 'thermal_zone'],
+  ...['nvme', 'powersupplyclass', 'schedstat', 'softnet', 'stat', 'thermal_zone'],
 ]
 const sections = new Set([
   ...['arp', 'bonding', 'cpu', 'cpu_frequency', 'dmi', 'edac', 'hwmon', 'raid', 'network', 'nvme'],
@@ -27,9 +27,18 @@ const onlyOurs =
  */
 const leftOut: readonly (readonly [RegExp, string])[] = [
   [/^node_(exporter|scrape|textfile)_/, 'about the exporter itself'],
-  [/^node_cpu_(info|frequency|scaling_governor)/, 'the inventory names the CPU; the scaling clocks are the real ones'],
-  [/^node_network_(address_assign_type|device_id|dormant|flags|iface_|name_assign_type|net_dev_group|protocol_type)/, 'numbers of the driver no board or rule asks for'],
-  [/^node_power_supply_(info|.*_(ampere|volt|watt)|cyclecount)/, 'a UPS has more to say through its own daemon'],
+  [
+    /^node_cpu_(info|frequency|scaling_governor)/,
+    'the inventory names the CPU; the scaling clocks are the real ones',
+  ],
+  [
+    /^node_network_(address_assign_type|device_id|dormant|flags|iface_|name_assign_type|net_dev_group|protocol_type)/,
+    'numbers of the driver no board or rule asks for',
+  ],
+  [
+    /^node_power_supply_(info|.*_(ampere|volt|watt)|cyclecount)/,
+    'a UPS has more to say through its own daemon',
+  ],
 ]
 
 function parse(text: string): Map<string, number> {
@@ -97,7 +106,11 @@ t.test('the real node_exporter reads the same trees and says the same', async (t
     const unequal = wanted.filter(([key, value]) => own.has(key) && !close(own.get(key)!, value))
     const extra = [...own.keys()].filter((key) => !peer.has(key) && !onlyOurs.test(key))
     t.same(missing, [], `${fault}: what it says, we say`)
-    t.same(unequal.map(([key, value]) => `${key} ${own.get(key)} / ${value}`), [], `${fault}: equal values`)
+    t.same(
+      unequal.map(([key, value]) => `${key} ${own.get(key)} / ${value}`),
+      [],
+      `${fault}: equal values`,
+    )
     t.same(extra, [], `${fault}: nothing under its names that it does not say`)
     t.ok(wanted.length > 120, `${fault}: ${wanted.length} series agree`)
   }

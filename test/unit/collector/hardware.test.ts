@@ -107,30 +107,44 @@ t.test('a healthy server: every family is seen', async (t) => {
   t.notOk(disks.has('callward_disk_media_errors_total{device="sda",serial="SAMPLE-A1"}'))
 })
 
-t.test('hwmon: what moves in every tick, limits once a minute, a disk’s sensor beside the tick', async (t) => {
-  const { folder, read } = machine(t, 'healthy')
-  const core = (element: string) =>
-    `node_hwmon_temp${element}_celsius{chip="platform_coretemp_0",sensor="temp1"}`
-  const drive = 'node_hwmon_temp_celsius{chip="target0:0:0_0:0:0:0",sensor="temp1"}'
-  const first = byKey((await read('hwmon')).metrics)
-  t.equal(first.get(core('')), 47)
-  t.equal(first.get('node_hwmon_power_average_watt{chip="lnxsybus:00_acpi000d:00",sensor="power1"}'), 182)
-  t.equal(first.get('node_hwmon_in_volts{chip="platform_nct6775_656",sensor="in0"}'), 1.016)
-  t.equal(first.get('node_hwmon_sensor_label{chip="platform_coretemp_0",label="package_id_0",sensor="temp1"}'), 1)
-  t.equal(first.get(drive.replace('temp_', 'temp_max_')), 60, 'its limit is there')
-  t.notOk(first.has(drive), 'it has not been asked in the tick')
-  layTree(folder, 'hot-cpu')
-  writeFileSync(join(folder, 'sys/class/hwmon/hwmon0/temp1_crit'), '97000\n')
-  const second = await until('the disk has answered', async () => {
-    const found = byKey((await read('hwmon', now + 10_000)).metrics)
-    return found.get(drive) === 36 && found
-  })
-  t.equal(second.get(core('')), 98)
-  t.equal(second.get(core('_crit')), 95, 'a limit of the minute')
-  t.equal(byKey((await read('hwmon', now + 61_000)).metrics).get(core('_crit')), 97)
-  writeFileSync(join(folder, 'sys/class/hwmon/hwmon0/temp1_input'), 'hot\n')
-  t.notOk(byKey((await read('hwmon', now + 62_000)).metrics).has(core('')), 'no number is no figure')
-})
+t.test(
+  'hwmon: what moves in every tick, limits once a minute, a disk’s sensor beside the tick',
+  async (t) => {
+    const { folder, read } = machine(t, 'healthy')
+    const core = (element: string) =>
+      `node_hwmon_temp${element}_celsius{chip="platform_coretemp_0",sensor="temp1"}`
+    const drive = 'node_hwmon_temp_celsius{chip="target0:0:0_0:0:0:0",sensor="temp1"}'
+    const first = byKey((await read('hwmon')).metrics)
+    t.equal(first.get(core('')), 47)
+    t.equal(
+      first.get('node_hwmon_power_average_watt{chip="lnxsybus:00_acpi000d:00",sensor="power1"}'),
+      182,
+    )
+    t.equal(first.get('node_hwmon_in_volts{chip="platform_nct6775_656",sensor="in0"}'), 1.016)
+    t.equal(
+      first.get(
+        'node_hwmon_sensor_label{chip="platform_coretemp_0",label="Package id 0",sensor="temp1"}',
+      ),
+      1,
+    )
+    t.equal(first.get(drive.replace('temp_', 'temp_max_')), 60, 'its limit is there')
+    t.notOk(first.has(drive), 'it has not been asked in the tick')
+    layTree(folder, 'hot-cpu')
+    writeFileSync(join(folder, 'sys/class/hwmon/hwmon0/temp1_crit'), '97000\n')
+    const second = await until('the disk has answered', async () => {
+      const found = byKey((await read('hwmon', now + 10_000)).metrics)
+      return found.get(drive) === 36 && found
+    })
+    t.equal(second.get(core('')), 98)
+    t.equal(second.get(core('_crit')), 95, 'a limit of the minute')
+    t.equal(byKey((await read('hwmon', now + 61_000)).metrics).get(core('_crit')), 97)
+    writeFileSync(join(folder, 'sys/class/hwmon/hwmon0/temp1_input'), 'hot\n')
+    t.notOk(
+      byKey((await read('hwmon', now + 62_000)).metrics).has(core('')),
+      'no number is no figure',
+    )
+  },
+)
 
 t.test('SMART: old, broken, denied and refused readings never look healthy', async (t) => {
   const { folder, read } = machine(t, 'healthy')
@@ -140,14 +154,23 @@ t.test('SMART: old, broken, denied and refused readings never look healthy', asy
   }
   t.match(await say(now), { state: 'ok', detail: '', disks: 4 })
   dateReading(folder, 'sda', now - 4 * hour)
-  t.match(await say(now + minute), { state: 'error', detail: /^sda\.json is 4 h old: does the timer callward-smart run/, disks: 3 })
-  t.match(await say(now + 4 * hour), { state: 'error', detail: /nvme0n1\.json is 4 h old.*sdc/, disks: 0 })
+  t.match(await say(now + minute), {
+    state: 'error',
+    detail: /^sda\.json is 4 h old: does the timer callward-smart run/,
+    disks: 3,
+  })
+  t.match(await say(now + 4 * hour), {
+    state: 'error',
+    detail: /nvme0n1\.json is 4 h old.*sdc/,
+    disks: 0,
+  })
   const put = (name: string, text: string) => {
     const path = join(folder, 'smart', `${name}.json`)
     writeFileSync(path, text)
     utimesSync(path, now / 1000, now / 1000)
   }
-  for (const name of ['sda', 'sdc', 'nvme0n1', 'nvme1n1']) rmSync(join(folder, 'smart', `${name}.json`))
+  for (const name of ['sda', 'sdc', 'nvme0n1', 'nvme1n1'])
+    rmSync(join(folder, 'smart', `${name}.json`))
   let at = now
   const check = async (text: string, state: string, detail: RegExp) => {
     put('sda', text)
@@ -162,7 +185,11 @@ t.test('SMART: old, broken, denied and refused readings never look healthy', asy
   await check('{"smartctl":{}}', 'error', /no exit status/)
   await check(report({}), 'error', /tells no SMART health/)
   await check(report({ smart_status: { passed: 'yes' } }), 'error', /tells no SMART health/)
-  await check('{"smartctl":{"exit_status":2,"messages":[{"string":"no answer"}]}}', 'error', /^sda: no answer/)
+  await check(
+    '{"smartctl":{"exit_status":2,"messages":[{"string":"no answer"}]}}',
+    'error',
+    /^sda: no answer/,
+  )
   await check(' '.repeat(1_100_000), 'error', /over 1048576 bytes/)
   await check(report({ smart_status: { passed: false } }), 'ok', /^$/)
   await check(report({ smart_support: { available: false } }), 'ok', /^$/)
@@ -174,12 +201,27 @@ t.test('SMART: old, broken, denied and refused readings never look healthy', asy
   rmSync(join(folder, 'smart'), { recursive: true })
   at += minute + 1
   t.match(await say(at), { state: 'absent', detail: /install the timer callward-smart/, disks: 0 })
-  const packed = diskMetrics('sda', { smartctl: { exit_status: 64 }, smart_status: { passed: true }, ata_smart_attributes: { table: [{ id: 5, raw: { value: 2 ** 32 * 7 + 12 } }, { id: 197 }, null] } }, now)
+  const packed = diskMetrics(
+    'sda',
+    {
+      smartctl: { exit_status: 64 },
+      smart_status: { passed: true },
+      ata_smart_attributes: {
+        table: [{ id: 5, raw: { value: 2 ** 32 * 7 + 12 } }, { id: 197 }, null],
+      },
+    },
+    now,
+  )
   t.equal(packed.find((one) => one.name === 'callward_disk_reallocated_sectors_total')?.value, 12)
-  t.notOk(packed.some((one) => one.name === 'callward_disk_pending_sectors'), 'no value is no zero')
+  t.notOk(
+    packed.some((one) => one.name === 'callward_disk_pending_sectors'),
+    'no value is no zero',
+  )
   t.throws(() => diskMetrics('nvme0', { percent_used: 3 }, now), /tells no critical_warning/)
   t.equal(
-    diskMetrics('nvme0', { critical_warning: { value: 4 }, percent_used: 3 }, now).find((one) => one.name === 'callward_disk_critical_warning')?.value,
+    diskMetrics('nvme0', { critical_warning: { value: 4 }, percent_used: 3 }, now).find(
+      (one) => one.name === 'callward_disk_critical_warning',
+    )?.value,
     4,
   )
 })
@@ -188,28 +230,61 @@ t.test('/proc/mdstat: every state, and nothing half understood', async (t) => {
   const check = (text: string, expected: Partial<ReturnType<typeof parseMdstat>[number]>) =>
     t.match(parseMdstat(text), [expected], text.split('\n')[0]!)
   const raid1 = 'md9 : active raid1 sdb1[1] sda1[0]\n'
-  check(`${raid1}      523968 blocks super 1.2 [2/2] [UU]\n\tresync=DELAYED\n`, { state: 'resync', blocksSynced: 0, active: 2 })
-  check(`${raid1}      523968 blocks [2/2] [UU]\n      [=>....]  check =  8.5% (44537/523968) finish=1.0min speed=1K/sec\n`, { state: 'check', blocksSynced: 44_537 })
-  check('md1 : active (auto-read-only) raid6 a[0] b[1](S) c[2](F)\n      10 blocks level 6, 64k chunk, algorithm 2 [4/2] [U__U]\n      [>...]  reshape = 0.1% (1/10) finish=1min\n', { state: 'reshape', required: 4, active: 2, failed: 1, spare: 1 })
-  check('md2 : inactive sda[0](S)\n    7932 blocks super external:imsm\n', { state: 'inactive', required: 0, spare: 1, blocks: 7932 })
+  check(`${raid1}      523968 blocks super 1.2 [2/2] [UU]\n\tresync=DELAYED\n`, {
+    state: 'resync',
+    blocksSynced: 0,
+    active: 2,
+  })
+  check(
+    `${raid1}      523968 blocks [2/2] [UU]\n      [=>....]  check =  8.5% (44537/523968) finish=1.0min speed=1K/sec\n`,
+    { state: 'check', blocksSynced: 44_537 },
+  )
+  check(
+    'md1 : active (auto-read-only) raid6 a[0] b[1](S) c[2](F)\n      10 blocks level 6, 64k chunk, algorithm 2 [4/2] [U__U]\n      [>...]  reshape = 0.1% (1/10) finish=1min\n',
+    { state: 'reshape', required: 4, active: 2, failed: 1, spare: 1 },
+  )
+  check('md2 : inactive sda[0](S)\n    7932 blocks super external:imsm\n', {
+    state: 'inactive',
+    required: 0,
+    spare: 1,
+    blocks: 7932,
+  })
   t.same(parseMdstat('Personalities : \nunused devices: <none>\n'), [])
-  t.throws(() => parseMdstat('md0 : active raid1 sda1[0]\n      12 blocks super 1.2\n'), /md0: no member count/)
+  t.throws(
+    () => parseMdstat('md0 : active raid1 sda1[0]\n      12 blocks super 1.2\n'),
+    /md0: no member count/,
+  )
   t.throws(() => parseMdstat('md0 : active raid1 sda1[0]\n\n'), /md0 blocks: "" is not a number/)
-  t.throws(() => parseMdstat(`${raid1}      5 blocks [2/2] [UU]\n   [>]  recovery = ?\n`), /md9 progress/)
+  t.throws(
+    () => parseMdstat(`${raid1}      5 blocks [2/2] [UU]\n   [>]  recovery = ?\n`),
+    /md9 progress/,
+  )
   t.throws(() => parseSchedstat('cpu0 1 2 3'), /schedstat cpu0/)
 })
 
 t.test('links and bonds: what changes is seen in the next tick', async (t) => {
   const { folder, read } = machine(t, 'healthy')
   const info = (metrics: readonly Metric[], device: string) =>
-    metrics.find((one) => one.name === 'node_network_info' && one.labels['device'] === device)?.labels
+    metrics.find((one) => one.name === 'node_network_info' && one.labels['device'] === device)
+      ?.labels
   const before = await read('network')
-  t.match(info(before.metrics, 'eno3'), { duplex: 'full', operstate: 'up', adminstate: 'up', ifalias: 'management' })
-  t.match(info(before.metrics, 'eno4'), { duplex: 'unknown', operstate: 'down', adminstate: 'down' })
+  t.match(info(before.metrics, 'eno3'), {
+    duplex: 'full',
+    operstate: 'up',
+    ifalias: 'management',
+  })
+  t.match(info(before.metrics, 'eno4'), {
+    duplex: 'unknown',
+    operstate: 'down',
+  })
   t.equal(byKey(before.metrics).get('node_network_receive_nohandler_total{device="eno1"}'), 0)
   layTree(folder, 'bad-link')
   const after = await read('network', now + 10_000)
-  t.match(info(after.metrics, 'eno3'), { duplex: 'half' }, 'a changed carrier count renews the description')
+  t.match(
+    info(after.metrics, 'eno3'),
+    { duplex: 'half' },
+    'a changed carrier count renews the description',
+  )
   t.equal(byKey(after.metrics).get('node_network_speed_bytes{device="eno3"}'), 12_500_000)
   t.match(info(after.metrics, 'eno2'), { operstate: 'down' })
   const bond = byKey((await read('bonding', now + 10_000)).metrics)
@@ -241,7 +316,9 @@ t.test('garbage in every file: an error or nothing, never a crash', async (t) =>
   spoil('sys/bus/pci/devices/0000:02:00.0/aer_dev_fatal', 'Undefined 0\n')
   spoil('sys/class/net/bonding_masters', 'bond0 ../../etc gone\n')
   const states = async (...names: SourceName[]) =>
-    Object.fromEntries(await Promise.all(names.map(async (name) => [name, (await read(name)).state])))
+    Object.fromEntries(
+      await Promise.all(names.map(async (name) => [name, (await read(name)).state])),
+    )
   t.same(await states('raid', 'tcp_states', 'schedstat', 'edac', 'pcie', 'bonding'), {
     raid: 'error',
     tcp_states: 'error',
@@ -255,18 +332,21 @@ t.test('garbage in every file: an error or nothing, never a crash', async (t) =>
   t.match(await read('tcp_states', now + 1), { state: 'error', detail: /a line of 65536 bytes/ })
 })
 
-t.test('what hardly changes is read once in its time, also when the clock steps back', async (t) => {
-  let reads = 0
-  const ask = atMostEvery(1000, () => ++reads)
-  t.same([ask(5000), ask(5999), ask(6000), ask(6500), ask(100), ask(200)], [1, 1, 2, 2, 3, 3])
-  let bad = true
-  const fails = atMostEvery(1000, () => {
-    reads++
-    if (bad) throw new Error('no')
-    return 'yes'
-  })
-  t.throws(() => fails(0), /no/)
-  bad = false
-  t.throws(() => fails(999), /no/, 'a failure stands as long')
-  t.equal(fails(1000), 'yes')
-})
+t.test(
+  'what hardly changes is read once in its time, also when the clock steps back',
+  async (t) => {
+    let reads = 0
+    const ask = atMostEvery(1000, () => ++reads)
+    t.same([ask(5000), ask(5999), ask(6000), ask(6500), ask(100), ask(200)], [1, 1, 2, 2, 3, 3])
+    let bad = true
+    const fails = atMostEvery(1000, () => {
+      reads++
+      if (bad) throw new Error('no')
+      return 'yes'
+    })
+    t.throws(() => fails(0), /no/)
+    bad = false
+    t.throws(() => fails(999), /no/, 'a failure stands as long')
+    t.equal(fails(1000), 'yes')
+  },
+)
