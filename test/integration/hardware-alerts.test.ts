@@ -111,14 +111,22 @@ class Machine {
   }
 }
 
+interface StorySpec {
+  /** How long the fault lasts, and how long is looked at afterwards. */
+  readonly minutes: number
+  readonly after?: number
+  /** Trees laid before the story begins. */
+  readonly start?: readonly string[]
+  /** Changes the tree ahead of each tick of the fault. */
+  readonly change?: (machine: Machine) => void
+}
+
 /** Healthy, then the fault, then healthy again: what fires, with its runbook, and that all of it resolves. */
 async function story(
   t: Test,
   fault: string,
-  minutes: number,
+  { minutes, after = 12, start = [], change = () => {} }: StorySpec,
   expected: readonly string[],
-  change: (machine: Machine) => void = () => {},
-  start: readonly string[] = [],
 ): Promise<void> {
   const machine = await Machine.start(t, fault)
   for (const tree of start) machine.lay(tree)
@@ -132,42 +140,41 @@ async function story(
     t.ok(existsSync(join(packageRoot, 'runbooks', `${rule}.md`)), `${rule}: the runbook is there`)
   }
   machine.lay('healthy')
-  await machine.live(12)
+  await machine.live(after)
   t.same(machine.firing(), [], `${fault}: nothing after`)
   t.same([...machine.told('resolved').keys()].sort(), [...expected].sort(), `${fault}: resolved`)
 }
 
 t.test('a RAID that lost a disk and rebuilds', async (t) => {
-  await story(t, 'degraded-raid', 3, ['RaidDegraded', 'RaidMismatch', 'RaidRebuilding'])
+  await story(t, 'degraded-raid', { minutes: 3 }, ['RaidDegraded', 'RaidMismatch', 'RaidRebuilding'])
 })
 
 t.test('a disk that says PASSED while its sectors go; an old scar is no alarm', async (t) => {
-  await story(t, 'failing-disk', 12, ['DiskDecaying'], () => {}, ['worn-disk'])
+  await story(t, 'failing-disk', { minutes: 12, start: ['worn-disk'] }, ['DiskDecaying'])
 })
 
 t.test('a disk that says FAILED and a worn NVMe disk', async (t) => {
-  await story(t, 'dying-disk', 12, ['DiskDecaying', 'DiskFailing', 'DiskSpareLow', 'DiskWornOut'])
+  const rules = ['DiskDecaying', 'DiskFailing', 'DiskSpareLow', 'DiskWornOut']
+  await story(t, 'dying-disk', { minutes: 12 }, rules)
 })
 
 t.test('memory errors, corrected and not', async (t) => {
-  await story(t, 'memory-errors', 3, ['MemoryErrorUncorrected', 'MemoryErrorsGrow'])
+  const rules = ['MemoryErrorUncorrected', 'MemoryErrorsGrow']
+  await story(t, 'memory-errors', { minutes: 3 }, rules)
 })
 
 t.test('a hot CPU that throttles, and the fan that caused it', async (t) => {
   let throttles = 933
-  await story(
-    t,
-    'hot-cpu',
-    12,
-    ['CpuThrottled', 'FanStopped', 'TemperatureCritical'],
-    (machine) => {
-      throttles += 7
-      const file = 'sys/devices/system/cpu/cpu0/thermal_throttle/package_throttle_count'
-      writeFileSync(join(machine.folder, file), `${throttles}\n`)
-    },
-  )
+  const change = (machine: Machine) => {
+    throttles += 7
+    const file = 'sys/devices/system/cpu/cpu0/thermal_throttle/package_throttle_count'
+    writeFileSync(join(machine.folder, file), `${throttles}\n`)
+  }
+  const rules = ['CpuThrottled', 'FanStopped', 'TemperatureCritical']
+  await story(t, 'hot-cpu', { minutes: 12, change }, rules)
 })
 
 t.test('a network card in half duplex, and a bond that lost a member', async (t) => {
-  await story(t, 'bad-link', 3, ['BondMemberDown', 'LinkFlapping', 'LinkHalfDuplex'])
+  const rules = ['BondMemberDown', 'LinkFlapping', 'LinkHalfDuplex']
+  await story(t, 'bad-link', { minutes: 3, after: 22 }, rules)
 })
