@@ -19,7 +19,7 @@ const labelSchema = (example: string) =>
   )
 
 /** Kept here, since a survey reads this file. */
-export const surveyNames = ['inventory'] as const
+export const surveyNames = ['inventory', 'kernel_clock'] as const
 
 const rootSchema = (example: string) =>
   Type.String({ pattern: '^/', description: 'an absolute path', examples: [example] })

@@ -321,5 +321,30 @@ const board: readonly Metric[] = [
   ),
 ]
 
-/** Figures of the machine's parts. */
-export const hardwareMetrics: readonly Metric[] = [...storage, ...sensors, ...board]
+/** node_exporter: timex, every 15 minutes. */
+const clock: readonly Metric[] = rows(
+  'kernel_clock',
+  [],
+  [
+    ['node_timex_sync_status', '1 while something keeps the kernel’s clock right.'],
+    ['node_timex_status', 'Status bits of the kernel’s clock.'],
+    ['node_timex_offset_seconds', 'Offset the kernel is working off.', 'seconds'],
+    ['node_timex_frequency_adjustment_ratio', 'How the kernel corrects the clock’s pace.', 'ratio'],
+    ['node_timex_maxerror_seconds', 'The most the clock may be off.', 'seconds'],
+    ['node_timex_estimated_error_seconds', 'What the clock is off, as estimated.', 'seconds'],
+    ['node_timex_loop_time_constant', 'Time constant of the control loop.'],
+    ['node_timex_tick_seconds', 'Length of a clock tick.', 'seconds'],
+    ['node_timex_tai_offset_seconds', 'International atomic time minus UTC.', 'seconds'],
+    ['node_timex_pps_frequency_hertz', 'Frequency of the pulse per second.', 'hertz'],
+    ['node_timex_pps_jitter_seconds', 'Jitter of the pulse per second.', 'seconds'],
+    ['node_timex_pps_shift_seconds', 'Length of the pulse’s calibration interval.', 'seconds'],
+    ['node_timex_pps_stability_hertz', 'Stability of the pulse per second.', 'hertz'],
+    ['node_timex_pps_jitter_total', 'Times the pulse’s jitter was over its limit.'],
+    ['node_timex_pps_calibration_total', 'Calibration intervals of the pulse.'],
+    ['node_timex_pps_error_total', 'Calibration errors of the pulse.'],
+    ['node_timex_pps_stability_exceeded_total', 'Times the pulse’s stability was over its limit.'],
+  ],
+)
+
+/** Figures of the machine's parts, and of its clock. */
+export const hardwareMetrics: readonly Metric[] = [...storage, ...sensors, ...board, ...clock]

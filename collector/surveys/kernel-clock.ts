@@ -1,0 +1,107 @@
+import { execFile } from 'node:child_process'
+import { arch } from 'node:os'
+import { promisify } from 'node:util'
+import { type Metric, metric, number } from '../source.ts'
+import type { Findings, Survey } from './survey.ts'
+
+const run = promisify(execFile)
+const commandMilliseconds = 5000
+
+/** System call number of adjtimex by Node's name of the architecture (kernel's syscall tables). */
+const callNumbers: Readonly<Record<string, number>> = { x64: 159, arm64: 171 }
+
+/** The fields of struct timex on 64-bit machines (man 2 adjtimex), without the time itself. */
+const fields = [
+  ...['state', 'offset', 'freq', 'maxerror', 'esterror', 'status', 'constant', 'precision'],
+  ...['tolerance', 'seconds', 'microseconds', 'tick', 'ppsfreq', 'jitter', 'shift', 'stabil'],
+  ...['jitcnt', 'calcnt', 'errcnt', 'stbcnt', 'tai'],
+] as const
+type Field = (typeof fields)[number]
+
+/** Both ask with no mode set, which changes nothing and needs no right. */
+const commands = (call: number): readonly (readonly [string, readonly string[]])[] => [
+  [
+    'perl',
+    [
+      '-e',
+      `my $b = "\\0" x 208; my $r = syscall(${call}, $b); exit 1 if $r < 0; print join(" ", $r, unpack("x8 q4 l x4 q8 l x4 q5 l", $b))`,
+    ],
+  ],
+  [
+    'python3',
+    [
+      '-c',
+      'import ctypes, struct\nb = ctypes.create_string_buffer(208)\nr = ctypes.CDLL(None).adjtimex(b)\nprint(r, *struct.unpack_from("=8x4qi4x8qi4x5qi", b))',
+    ],
+  ],
+]
+
+/**
+ * What the kernel's clock says of itself: synchronised or not, and how far it may be off. adjtimex(2) stands in no file and Node cannot
+ * call it, so a one-line script does, every 15 minutes. Names: node_exporter `timex`.
+ */
+export const kernelClockSurvey: Survey = {
+  name: 'kernel_clock',
+  everyMilliseconds: 900_000,
+  limitMilliseconds: 15_000,
+  take: takeKernelClock,
+}
+
+async function takeKernelClock(): Promise<Findings> {
+  const call = callNumbers[arch()]
+  if (call === undefined) return absent(`adjtimex is not known on ${arch()}`)
+  for (const [command, argv] of commands(call)) {
+    const answer = await run(command, argv, { timeout: commandMilliseconds }).catch(
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT' || error.code === 'EACCES') return undefined
+        throw new Error(`${command} could not ask the kernel's clock`)
+      },
+    )
+    if (answer === undefined) continue
+    const sections = [{ name: 'kernel_clock', state: 'ok', detail: '' }] as const
+    return { sections, documents: {}, metrics: clockMetrics(answer.stdout) }
+  }
+  return absent('neither perl nor python3 is installed, with which the kernel’s clock is asked')
+}
+
+function absent(detail: string): Findings {
+  const sections = [{ name: 'kernel_clock', state: 'absent', detail }] as const
+  return { sections, documents: {}, metrics: [] }
+}
+
+/** Bit of the status: offset and jitter are in nanoseconds. */
+const inNanoseconds = 0x2000
+/** adjtimex answers this while nothing keeps the clock right. */
+const notSynchronised = 5
+const micro = 1e-6
+/** Frequencies are parts per million with 16 bits behind the point. */
+const scaledPpm = 1 / (1_000_000 * 65_536)
+
+/** Figures of adjtimex's answer, the numbers of `fields` in their order. Throws when there are others. */
+export function clockMetrics(text: string): Metric[] {
+  const numbers = text.trim().split(/\s+/)
+  if (numbers.length !== fields.length)
+    throw new Error(`adjtimex: ${numbers.length} numbers, ${fields.length} expected`)
+  const of = (field: Field) => number(numbers[fields.indexOf(field)], `adjtimex ${field}`)
+  const fine = (of('status') & inNanoseconds) === 0 ? micro : 1e-9
+  const rows: readonly (readonly [string, number])[] = [
+    ['sync_status', of('state') === notSynchronised ? 0 : 1],
+    ['status', of('status')],
+    ['offset_seconds', of('offset') * fine],
+    ['frequency_adjustment_ratio', 1 + of('freq') * scaledPpm],
+    ['maxerror_seconds', of('maxerror') * micro],
+    ['estimated_error_seconds', of('esterror') * micro],
+    ['loop_time_constant', of('constant')],
+    ['tick_seconds', of('tick') * micro],
+    ['tai_offset_seconds', of('tai')],
+    ['pps_frequency_hertz', of('ppsfreq') * scaledPpm],
+    ['pps_jitter_seconds', of('jitter') * fine],
+    ['pps_shift_seconds', of('shift')],
+    ['pps_stability_hertz', of('stabil') * scaledPpm],
+    ['pps_jitter_total', of('jitcnt')],
+    ['pps_calibration_total', of('calcnt')],
+    ['pps_error_total', of('errcnt')],
+    ['pps_stability_exceeded_total', of('stbcnt')],
+  ]
+  return rows.map(([name, value]) => metric(`node_timex_${name}`, value))
+}

@@ -1,0 +1,37 @@
+import t from 'tap'
+import { clockMetrics } from '../../../collector/surveys/kernel-clock.ts'
+
+// State, then struct timex (man 2 adjtimex): offset, freq, maxerror, esterror, status, constant, precision, tolerance, time, tick, …
+const answer = (state: number, status: number) =>
+  `${state} 1500000 -655360 16500 250 ${status} 7 1 32768000 1767600000 5 10000 65536 42 8 131072 1 2 3 4 37`
+
+t.test('the kernel’s clock: units of its fields, synchronised or not', async (t) => {
+  const of = (text: string) => new Map(clockMetrics(text).map((one) => [one.name, one.value]))
+  const check = (text: string, expected: Record<string, number>) => {
+    const found = of(text)
+    for (const [name, value] of Object.entries(expected)) {
+      const own = found.get(`node_timex_${name}`) ?? Number.NaN
+      t.ok(Math.abs(own - value) < 1e-12, `${name} ${own} is ${value}`)
+    }
+  }
+  check(answer(0, 0x2001), {
+    sync_status: 1,
+    offset_seconds: 0.0015,
+    maxerror_seconds: 0.0165,
+    estimated_error_seconds: 0.00025,
+    frequency_adjustment_ratio: 0.99999,
+    tick_seconds: 0.01,
+    tai_offset_seconds: 37,
+    loop_time_constant: 7,
+    pps_jitter_seconds: 42e-9,
+    pps_stability_hertz: 2e-6,
+    pps_calibration_total: 2,
+    pps_stability_exceeded_total: 4,
+  })
+  check(answer(5, 0x40), { sync_status: 0, offset_seconds: 1.5, pps_jitter_seconds: 42e-6 })
+  t.throws(() => clockMetrics('0 1 2'), /3 numbers, 21 expected/)
+  t.throws(
+    () => clockMetrics(answer(0, 0).replace('16500', 'x')),
+    /adjtimex maxerror: "x" is not a number/,
+  )
+})
