@@ -10,7 +10,7 @@ const bytesPerMegabit = 1_000_000 / 8
 export type InterfaceReader = (now: Millis) => Metric[]
 
 /**
- * Link state, speed and duplex. The list of interfaces and what only an administrator or a new link changes are
+ * Link state, speed and duplex. The list of interfaces, and what only an administrator or a new link changes, are
  * read once a minute, and again when the carrier has changed. Names: node_exporter `netclass`.
  */
 export function interfaceReader(folder: string): InterfaceReader {
@@ -20,42 +20,58 @@ export function interfaceReader(folder: string): InterfaceReader {
   return (now) => devices(now).flatMap((one) => one(now))
 }
 
+/** Read in every tick. */
 const movingFiles = [
-  ['mtu', 'mtu_bytes', 1],
-  ['carrier', 'carrier', 1],
+  ['carrier', 'carrier'],
+  ['statistics/rx_nohandler', 'receive_nohandler_total'],
+] as const
+
+/** Read when the link has changed, and once a minute. */
+const settledFiles = [
   ['carrier_changes', 'carrier_changes_total', 1],
   ['carrier_up_count', 'carrier_up_changes_total', 1],
   ['carrier_down_count', 'carrier_down_changes_total', 1],
+  ['mtu', 'mtu_bytes', 1],
   ['tx_queue_len', 'transmit_queue_length', 1],
   ['speed', 'speed_bytes', bytesPerMegabit],
-  ['statistics/rx_nohandler', 'receive_nohandler_total', 1],
 ] as const
 
 function oneInterface(folder: string, device: string): InterfaceReader {
+  const operstateFile = join(folder, 'operstate')
+  const changesFile = join(folder, 'carrier_changes')
   const files = movingFiles.map(
-    ([file, name, factor]) => [join(folder, file), file, `node_network_${name}`, factor] as const,
+    ([file, name]) => [join(folder, file), file, `node_network_${name}`] as const,
   )
-  let carrierChanges: number | undefined
-  let described: Labels | undefined
+  const labels = { device }
+  let link: string | undefined
+  let settled: readonly Metric[] = []
   return () => {
-    const operstate = readAttribute(join(folder, 'operstate'))
+    const operstate = readAttribute(operstateFile)
     if (operstate === undefined) return [] // bonding_masters and the like, or gone since the listing
-    const metrics = [metric('node_network_up', operstate === 'up' ? 1 : 0, { device })]
-    for (const [path, file, name, factor] of files) {
-      const text = readAttribute(path)
-      if (text === undefined) continue
-      const value = number(text, `${device} ${file}`)
-      if (file === 'speed' && value < 0) continue
-      metrics.push(metric(name, value * factor, { device }))
-      if (file === 'carrier_changes' && value !== carrierChanges) {
-        carrierChanges = value
-        described = undefined
-      }
+    const now = `${operstate} ${readAttribute(changesFile)}`
+    if (now !== link) {
+      settled = settledMetrics(folder, device, operstate)
+      link = now
     }
-    if (described?.['operstate'] !== operstate) described = description(folder, device, operstate)
-    metrics.push(metric('node_network_info', 1, described ?? { device }))
+    const metrics = [metric('node_network_up', operstate === 'up' ? 1 : 0, labels), ...settled]
+    for (const [path, file, name] of files) {
+      const text = readAttribute(path)
+      if (text !== undefined) metrics.push(metric(name, number(text, `${device} ${file}`), labels))
+    }
     return metrics
   }
+}
+
+function settledMetrics(folder: string, device: string, operstate: string): Metric[] {
+  const metrics = [metric('node_network_info', 1, description(folder, device, operstate))]
+  for (const [file, name, factor] of settledFiles) {
+    const text = readAttribute(join(folder, file))
+    if (text === undefined) continue
+    const value = number(text, `${device} ${file}`)
+    if (file === 'speed' && value < 0) continue
+    metrics.push(metric(`node_network_${name}`, value * factor, { device }))
+  }
+  return metrics
 }
 
 function description(folder: string, device: string, operstate: string): Labels {
