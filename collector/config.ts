@@ -4,7 +4,8 @@ import Type from 'typebox'
 import { Settings as TypeBoxSettings } from 'typebox/system'
 import Value from 'typebox/value'
 import { parse as parseYaml } from 'yaml'
-import { sourceNames } from './sources/all.ts'
+import { sourceNames, type Watched } from './sources/all.ts'
+import { watchedFaults, watchedOf, watchedSchemas } from './watched.ts'
 import type { HostLabels } from './wire/frames.ts'
 
 const labelSchema = (example: string) =>
@@ -80,6 +81,7 @@ const settingsSchema = Type.Object(
     sysRoot: rootSchema('/sys'),
     rootfs: rootSchema('/'),
     sections: sectionsSchema,
+    ...watchedSchemas,
   },
   { additionalProperties: false },
 )
@@ -106,6 +108,7 @@ export interface CollectorConfig {
   readonly roots: { readonly proc: string; readonly sys: string; readonly rootfs: string }
   /** Sources and surveys that are switched off, by name. */
   readonly sections: Readonly<Record<string, boolean | undefined>>
+  readonly watched: Watched
 }
 
 /** Every fault of the configuration at once, one line each with the key and an example. */
@@ -144,6 +147,7 @@ export function readConfig(
     settings[key] = key === 'interval' ? numberOrText(value) : value
   }
   faults.push(...settingsFaults(settings))
+  if (faults.length === 0) faults.push(...watchedFaults(settings as Settings))
   if (faults.length > 0) throw new ConfigError(faults)
   return configOf(settings as Settings, hostname) // checked by the schema just above
 }
@@ -168,6 +172,7 @@ function configOf(settings: Settings, hostname: string): CollectorConfig {
     },
     roots: { proc: settings.procRoot, sys: settings.sysRoot, rootfs: settings.rootfs },
     sections: settings.sections,
+    watched: watchedOf(settings),
   }
 }
 
@@ -215,6 +220,7 @@ interface SchemaNode {
   readonly description?: string
   readonly examples?: readonly unknown[]
   readonly properties?: Readonly<Record<string, SchemaNode>>
+  readonly items?: SchemaNode
 }
 
 function settingsFaults(settings: unknown): string[] {
@@ -237,7 +243,7 @@ function settingsFaults(settings: unknown): string[] {
 function schemaAt(path: readonly string[]): SchemaNode {
   // The library's type names each property; here they are walked by name.
   let node = settingsSchema as unknown as SchemaNode
-  for (const key of path) node = node.properties?.[key] ?? {}
+  for (const key of path) node = node.properties?.[key] ?? node.items ?? {}
   return node
 }
 
