@@ -1,6 +1,6 @@
 import Type from 'typebox'
-import type { ChronyAddress } from './sources/chrony.ts'
 import type { Watched } from './sources/all.ts'
+import type { ChronyAddress } from './sources/chrony.ts'
 import { type ServiceSetting, serviceFaults, servicesLimit } from './sources/service-spec.ts'
 import { portGroup } from './sources/udp-sockets.ts'
 

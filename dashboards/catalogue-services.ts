@@ -22,7 +22,10 @@ const clockReference = metricOf('clock_sync', 'gauge', ['reference'])
 
 /** Named services, their sockets, and the host's time service. */
 export const serviceMetrics: readonly Metric[] = [
-  service('service_up', '1 for a service of which a process runs, 0 for one that should and does not.'),
+  service(
+    'service_up',
+    '1 for a service of which a process runs, 0 for one that should and does not.',
+  ),
   service('service_processes', 'Processes of a service.'),
   service('service_threads', 'Threads of all its processes; absent while it is down.'),
   service(
@@ -36,13 +39,19 @@ export const serviceMetrics: readonly Metric[] = [
     'Times another main process took over, since the collector watches.',
   ),
   serviceCounter('service_cpu_seconds_total', 'CPU time its processes took.', 'seconds'),
-  files('service_open_files', 'Open files of the process of a service that is nearest to its limit.'),
+  files(
+    'service_open_files',
+    'Open files of the process of a service that is nearest to its limit.',
+  ),
   files('service_open_files_limit', 'Files that process may open; absent without a limit.'),
   socketCounter(
     'udp_socket_drops_total',
     'Datagrams sockets at a port or range dropped because nobody read them in time.',
   ),
-  socket('udp_sockets', 'UDP sockets at a port or range; `other` is what has no series of its own.'),
+  socket(
+    'udp_sockets',
+    'UDP sockets at a port or range; `other` is what has no series of its own.',
+  ),
   socket('udp_socket_receive_queue_bytes', 'Bytes waiting in these sockets.', 'bytes'),
   clockOf('ntp_up', '1 while the time service answers, 0 when it did or should and does not.'),
   clockOf('ntp_synchronised', '1 while the clock follows a source other than itself.'),

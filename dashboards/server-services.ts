@@ -36,7 +36,8 @@ export const servicesAndTime = [
     ],
   }),
   new TimeSeries(62, 'Services: CPU', {
-    description: 'CPUs each service keeps busy; 1 is one whole core. A single-threaded SIP process stops at 1.',
+    description:
+      'CPUs each service keeps busy; 1 is one whole core. A single-threaded SIP process stops at 1.',
     width: 8,
     unit: 'none',
     decimals: 2,
@@ -104,7 +105,10 @@ export const servicesAndTime = [
     links: [seriesHost],
     mappings: [words({ '0': ['none', colours.bad], '1': ['followed', colours.good] })],
     queries: [
-      query(`max by (${hostNames}, daemon) (callward_ntp_synchronised{${S}})`, '{{server}} {{daemon}}'),
+      query(
+        `max by (${hostNames}, daemon) (callward_ntp_synchronised{${S}})`,
+        '{{server}} {{daemon}}',
+      ),
     ],
   }),
   new TimeSeries(67, 'Offset from the time source', {

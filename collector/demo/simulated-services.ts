@@ -48,14 +48,13 @@ export const serviceFamilies: Readonly<
   udp_sockets: (host) => {
     const [service = ''] = servicesOf(host)
     const lost = Math.round(host.counter('lost'))
-    return [
-      ['5060', 2, 0] as const,
-      ['10000-29999', host.calls * 4, lost] as const,
-    ].flatMap(([port, sockets, drops]) => [
-      metric('callward_udp_sockets', sockets, { port, service }),
-      metric('callward_udp_socket_drops_total', drops, { port, service }),
-      metric('callward_udp_socket_receive_queue_bytes', 0, { port, service }),
-    ])
+    return [['5060', 2, 0] as const, ['10000-29999', host.calls * 4, lost] as const].flatMap(
+      ([port, sockets, drops]) => [
+        metric('callward_udp_sockets', sockets, { port, service }),
+        metric('callward_udp_socket_drops_total', drops, { port, service }),
+        metric('callward_udp_socket_receive_queue_bytes', 0, { port, service }),
+      ],
+    )
   },
   clock_sync: (host) => [
     metric('callward_ntp_up', 1, { daemon: 'chronyd' }),

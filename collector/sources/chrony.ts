@@ -48,7 +48,9 @@ export function replySequence(bytes: Buffer): number | undefined {
 /** Throws with chronyd's status when it refused, and on bytes it would not send. */
 export function decodeTracking(bytes: Buffer): Tracking {
   if (replySequence(bytes) === undefined)
-    throw new Error(`chronyd answered ${bytes.length} bytes that are not protocol ${protocolVersion}`)
+    throw new Error(
+      `chronyd answered ${bytes.length} bytes that are not protocol ${protocolVersion}`,
+    )
   const status = bytes.readUInt16BE(8)
   if (status !== 0) throw new Error(`chronyd refused the question with status ${status}`)
   if (bytes.readUInt16BE(4) !== trackingRequest || bytes.readUInt16BE(6) !== trackingReply)

@@ -20,6 +20,8 @@ export interface ServiceSpec {
   fits(processName: string, commandLine: () => string): boolean
   /** Whether the process of this name is the service itself, not a helper of it. */
   isMain(processName: string): boolean
+  /** Without a process of that name it is down, whatever else its unit runs. */
+  readonly strict: boolean
   /** Named in the file: missing is down. Others are watched once they were seen here or are started at boot. */
   readonly configured: boolean
   /** Names of units that mean, when they are started at boot, that it belongs to this host. */
@@ -80,14 +82,14 @@ function configuredSpec({ name, match, command, unit }: ServiceSetting): Service
   const pattern = match === undefined ? undefined : new RegExp(`^(?:${match})$`)
   const line = command === undefined ? undefined : new RegExp(command)
   const isMain = (process: string) =>
-    pattern?.test(process) ??
-    (line !== undefined || process === name.slice(0, processNameLimit))
+    pattern?.test(process) ?? (line !== undefined || process === name.slice(0, processNameLimit))
   return {
     name,
     unit: unit ?? `${name}.service`,
     fits: (process, commandLine) =>
       isMain(process) && (line === undefined || line.test(commandLine())),
     isMain,
+    strict: match !== undefined,
     configured: true,
     bootUnits: [],
   }
@@ -98,9 +100,9 @@ function knownSpec({ name, processes = [name], units, notCommand }: KnownService
   return {
     name,
     unit: `${name}.service`,
-    fits: (process, commandLine) =>
-      isMain(process) && notCommand?.test(commandLine()) !== true,
+    fits: (process, commandLine) => isMain(process) && notCommand?.test(commandLine()) !== true,
     isMain,
+    strict: true,
     configured: false,
     bootUnits: units ?? [`${name}.service`],
   }

@@ -47,6 +47,7 @@ class Watched {
   seen = false
   restarts = 0
   cpuSeconds = 0
+  #named = false
   #main: Process | undefined
   #startedAtSeconds: number | undefined
   #userId: number | undefined
@@ -69,10 +70,11 @@ class Watched {
     facts: (main: Process) => { startedAtSeconds: number; userId: number | undefined },
   ): ServiceState {
     const living = [...members.values()].filter(({ state }) => state !== 'Z' && state !== 'X')
-    this.#followMain(living, facts)
+    const bearing = this.#bearing(living)
+    this.#followMain(bearing, facts)
     this.#followCpu(members, unitSeconds)
     this.#members = members
-    const up = living.length > 0 || hidden
+    const up = bearing.length > 0 || hidden
     const sum = (of: (process: Process) => number) =>
       living.reduce((total, process) => total + of(process), 0)
     return {
@@ -90,15 +92,24 @@ class Watched {
   }
 
   /**
-   * The main process is the oldest that bears the service's name. Another one is a restart, unless it ran
-   * beside the old one already. While the service is down the old one is remembered.
+   * The processes that are the service, not its helpers. A unit in which only `safe_asterisk` is left waits to start
+   * Asterisk: that is down. Where no name is known, every process of the unit is the service.
+   */
+  #bearing(living: readonly Process[]): readonly Process[] {
+    const named = living.filter(({ name }) => this.spec.isMain(name))
+    this.#named ||= this.spec.strict || named.length > 0
+    return this.#named ? named : living
+  }
+
+  /**
+   * The main process is the oldest that is the service. Another one is a restart, unless it ran beside the old one
+   * already. While the service is down the old one is remembered.
    */
   #followMain(
-    living: readonly Process[],
+    bearing: readonly Process[],
     facts: (main: Process) => { startedAtSeconds: number; userId: number | undefined },
   ): void {
-    const named = living.filter(({ name }) => this.spec.isMain(name))
-    const main = (named.length > 0 ? named : living).reduce<Process | undefined>(
+    const main = bearing.reduce<Process | undefined>(
       (oldest, one) =>
         oldest === undefined ||
         one.startTicks < oldest.startTicks ||

@@ -1,11 +1,4 @@
-import {
-  type Metric,
-  metric,
-  type Source,
-  type SourceReading,
-  seen,
-  unseen,
-} from '../source.ts'
+import { type Metric, metric, type Source, type SourceReading, seen, unseen } from '../source.ts'
 import type { ServiceState, ServiceWatch } from './service-watch.ts'
 
 /**

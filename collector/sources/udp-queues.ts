@@ -8,10 +8,7 @@ export function udpQueuesSource(tables: (now: Millis) => UdpTables): Source {
     name: 'udp_queues',
     async read(now) {
       const { v4, v6 } = tables(now)
-      return seen([
-        ...queueMetrics('v4', v4),
-        ...(v6 === undefined ? [] : queueMetrics('v6', v6)),
-      ])
+      return seen([...queueMetrics('v4', v4), ...(v6 === undefined ? [] : queueMetrics('v6', v6))])
     },
   }
 }

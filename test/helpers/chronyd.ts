@@ -2,17 +2,19 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 
 /** Why chronyd cannot be run, or false. With CALLWARD_REQUIRE_PEERS=1 its absence is an error. */
 export function chronydMissing(): string | false {
-  const { error } = spawnSync(program, ['--version'])
+  const { error } = spawnSync('chronyd', ['--version'], { env })
   if (error === undefined) return false
   if (process.env['CALLWARD_REQUIRE_PEERS'] === '1') throw new Error('chronyd is not installed')
   return 'chronyd is not installed'
 }
 
-const program = '/usr/sbin/chronyd'
+/** Debian has it where only root looks. */
+const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` }
 
 async function freeUdpPort(): Promise<number> {
   const socket = createSocket('udp4').bind(0, '127.0.0.1')
@@ -43,7 +45,11 @@ export class Chronyd {
 
   static async start(
     folder: string,
-    options: { readonly serve?: true; readonly from?: number; readonly offsetSeconds?: number } = {},
+    options: {
+      readonly serve?: true
+      readonly from?: number
+      readonly offsetSeconds?: number
+    } = {},
   ): Promise<Chronyd> {
     mkdirSync(folder, { recursive: true })
     const [commandPort, servedPort] = [await freeUdpPort(), await freeUdpPort()]
@@ -54,7 +60,9 @@ export class Chronyd {
       'bindcmdaddress 127.0.0.1',
       'bindcmdaddress /',
       `pidfile ${join(folder, 'chronyd.pid')}`,
-      ...(serve ? ['local stratum 8', `port ${servedPort}`, 'bindaddress 127.0.0.1', 'allow 127.0.0.1'] : ['port 0']),
+      ...(serve
+        ? ['local stratum 8', `port ${servedPort}`, 'bindaddress 127.0.0.1', 'allow 127.0.0.1']
+        : ['port 0']),
       ...(from === undefined
         ? []
         : [`server 127.0.0.1 port ${from} iburst minpoll -2 maxpoll -2 offset ${offsetSeconds}`]),
@@ -67,9 +75,8 @@ export class Chronyd {
 
   /** Starts it, also again after `stop`. */
   run(): void {
-    this.#child = spawn(program, ['-x', '-d', '-U', '-u', 'root', '-f', this.#configuration], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+    const argv = ['-x', '-d', '-U', '-u', userInfo().username, '-f', this.#configuration]
+    this.#child = spawn('chronyd', argv, { env, stdio: ['ignore', 'pipe', 'pipe'] })
     for (const stream of [this.#child.stdout, this.#child.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => {
         this.#output += text
@@ -83,14 +90,14 @@ export class Chronyd {
   /** What `chronyc -c tracking` prints, or undefined without an answer. */
   tracking(): string[] | undefined {
     const argv = ['-n', '-c', '-h', '127.0.0.1', '-p', String(this.commandPort), 'tracking']
-    const { status, stdout } = spawnSync('chronyc', argv, { encoding: 'utf8' })
+    const { status, stdout } = spawnSync('chronyc', argv, { env, encoding: 'utf8' })
     return status === 0 ? stdout.trim().split(',') : undefined
   }
 
   /** What `chronyc tracking` prints for people. */
   trackingText(): string {
     const argv = ['-n', '-h', '127.0.0.1', '-p', String(this.commandPort), 'tracking']
-    return spawnSync('chronyc', argv, { encoding: 'utf8' }).stdout
+    return spawnSync('chronyc', argv, { env, encoding: 'utf8' }).stdout
   }
 
   async stop(): Promise<void> {

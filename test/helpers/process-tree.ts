@@ -18,7 +18,11 @@ export class ProcessTree {
   readonly roots: { readonly proc: string; readonly sys: string; readonly rootfs: string }
 
   constructor(folder: string) {
-    this.roots = { proc: join(folder, 'proc'), sys: join(folder, 'sys'), rootfs: join(folder, 'root') }
+    this.roots = {
+      proc: join(folder, 'proc'),
+      sys: join(folder, 'sys'),
+      rootfs: join(folder, 'root'),
+    }
     for (const path of Object.values(this.roots)) mkdirSync(path, { recursive: true })
     writeFileSync(join(this.roots.proc, 'stat'), 'cpu  1 2 3 4\nbtime 1767600000\n')
     this.run(1, { name: 'systemd', start: 1 })

@@ -13,9 +13,12 @@ const compiled = fileURLToPath(new URL('../../', import.meta.url))
 /** Why this machine cannot give a process its own view of /sys, or false. */
 function unable(): string | false {
   if (process.getuid?.() !== 0) return 'only root can become nobody in a namespace of its own'
-  const probe = spawnSync('unshare', ['--mount', 'sh', '-c', 'mount -t tmpfs none /sys'], { encoding: 'utf8' })
+  const probe = spawnSync('unshare', ['--mount', 'sh', '-c', 'mount -t tmpfs none /sys'], {
+    encoding: 'utf8',
+  })
   if (probe.status === 0) return false
-  if (process.env['CALLWARD_REQUIRE_PEERS'] === '1') throw new Error(`no mount namespaces here: ${probe.stderr}`)
+  if (process.env['CALLWARD_REQUIRE_PEERS'] === '1')
+    throw new Error(`no mount namespaces here: ${probe.stderr}`)
   return `no mount namespaces here: ${probe.stderr}`
 }
 
@@ -58,9 +61,14 @@ async function runAsNobody(t: Test, settings: string, hide: string): Promise<See
   })
   t.teardown(() => child.kill('SIGKILL'))
   let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (output += text))
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (text: Buffer) => (output += text))
   const ended = new Promise<number | null>((resolve) => child.on('exit', resolve))
-  await eventually('two reports and the sections', () => hub.committed.size >= 2 && hub.sections.length > 0, 30_000)
+  await eventually(
+    'two reports and the sections',
+    () => hub.committed.size >= 2 && hub.sections.length > 0,
+    30_000,
+  )
   child.kill('SIGTERM')
   t.equal(await ended, 0, output)
   t.strictSame(hub.faults, [])
@@ -71,7 +79,11 @@ async function runAsNobody(t: Test, settings: string, hide: string): Promise<See
     t.match(state, /^(absent|denied)$/, `${name}: ${detail}`)
     t.ok(detail.length > 10 && !detail.includes('\n'), `${name} says why: ${detail}`)
   }
-  t.strictSame(sourceNames.filter((name) => !sections.has(name)), [], 'every section is told')
+  t.strictSame(
+    sourceNames.filter((name) => !sections.has(name)),
+    [],
+    'every section is told',
+  )
   return { report: hub.lane('live').at(-1)!, sections }
 }
 
@@ -82,33 +94,62 @@ function healthyLooking({ report }: Seen, pattern: RegExp): string[] {
 
 const skip = unable()
 
-t.test('as nobody without /sys: what needs it says so, the rest goes on', { skip, timeout: 120_000 }, async (t) => {
-  const settings = 'services: [{name: asterisk-blind}]\nsections: {inventory: false}\n'
-  const seen = await runAsNobody(t, settings, 'mount -t tmpfs -o mode=755 none /sys')
-  const state = (name: string) => seen.sections.get(name)?.state
-  for (const name of ['cpu', 'memory', 'filesystem', 'netstat', 'services', 'udp_sockets']) t.equal(state(name), 'ok', name)
-  t.equal(state('network'), 'absent')
-  t.match(seen.sections.get('network')?.detail, /link state and speed are not seen/)
-  t.strictSame(healthyLooking(seen, /^node_network_(up|carrier|speed)/), [], 'no link looks up')
-  t.equal([...seen.report.values].find(([key]) => /^callward_service_up\{.*service="asterisk-blind"/.test(key))?.[1], 0)
-})
+t.test(
+  'as nobody without /sys: what needs it says so, the rest goes on',
+  { skip, timeout: 120_000 },
+  async (t) => {
+    const settings = 'services: [{name: asterisk-blind}]\nsections: {inventory: false}\n'
+    const seen = await runAsNobody(t, settings, 'mount -t tmpfs -o mode=755 none /sys')
+    const state = (name: string) => seen.sections.get(name)?.state
+    for (const name of ['cpu', 'memory', 'filesystem', 'netstat', 'services', 'udp_sockets'])
+      t.equal(state(name), 'ok', name)
+    t.equal(state('network'), 'absent')
+    t.match(seen.sections.get('network')?.detail, /link state and speed are not seen/)
+    t.strictSame(healthyLooking(seen, /^node_network_(up|carrier|speed)/), [], 'no link looks up')
+    t.equal(
+      [...seen.report.values].find(([key]) =>
+        /^callward_service_up\{.*service="asterisk-blind"/.test(key),
+      )?.[1],
+      0,
+    )
+  },
+)
 
-t.test('as nobody with nothing in /proc and /sys: every section is absent, no figure looks healthy', { skip, timeout: 120_000 }, async (t) => {
-  const settings = "procRoot: EMPTY\nsysRoot: EMPTY\nrootfs: EMPTY\nchrony: '127.0.0.1:1'\nservices: [{name: asterisk}]\nsections: {inventory: false}\n"
-  const seen = await runAsNobody(t, settings, 'mount -t tmpfs -o mode=755 none /sys')
-  for (const [name, { state, detail }] of seen.sections) t.match(state, /^(absent|denied)$/, `${name}: ${detail}`)
-  t.strictSame(healthyLooking(seen, /^node_/), [], 'no figure of the host')
-  t.strictSame(healthyLooking(seen, /^callward_(service|udp|ntp|uptime)_/), [], 'a service nobody could look for is neither up nor down')
-  const ok = [...seen.report.values].filter(([key, value]) => /^callward_section_state\{.*state="ok"/.test(key) && value === 1)
-  t.strictSame(ok, [], 'no section is ok')
-})
+t.test(
+  'as nobody with nothing in /proc and /sys: every section is absent, no figure looks healthy',
+  { skip, timeout: 120_000 },
+  async (t) => {
+    const settings =
+      "procRoot: EMPTY\nsysRoot: EMPTY\nrootfs: EMPTY\nchrony: '127.0.0.1:1'\nservices: [{name: asterisk}]\nsections: {inventory: false}\n"
+    const seen = await runAsNobody(t, settings, 'mount -t tmpfs -o mode=755 none /sys')
+    for (const [name, { state, detail }] of seen.sections)
+      t.match(state, /^(absent|denied)$/, `${name}: ${detail}`)
+    t.strictSame(healthyLooking(seen, /^node_/), [], 'no figure of the host')
+    t.strictSame(
+      healthyLooking(seen, /^callward_(service|udp|ntp|uptime)_/),
+      [],
+      'a service nobody could look for is neither up nor down',
+    )
+    const ok = [...seen.report.values].filter(
+      ([key, value]) => /^callward_section_state\{.*state="ok"/.test(key) && value === 1,
+    )
+    t.strictSame(ok, [], 'no section is ok')
+  },
+)
 
-t.test('as nobody where /proc hides the processes of others: denied, and nothing is called down', { skip, timeout: 120_000 }, async (t) => {
-  const hide = 'mount -t proc -o hidepid=2 proc /proc'
-  if (spawnSync('unshare', ['--mount', 'sh', '-c', hide]).status !== 0) return t.pass('hidepid', { skip: 'no mount of /proc here' })
-  const settings = 'services: [{name: asterisk}]\nsections: {inventory: false}\n'
-  const seen = await runAsNobody(t, settings, hide)
-  t.match(seen.sections.get('services'), { state: 'denied', detail: /hidepid.*asterisk/ })
-  t.strictSame(healthyLooking(seen, /^callward_service_up/), [])
-  t.equal(seen.sections.get('cpu')?.state, 'ok')
-})
+t.test(
+  'as nobody where /proc hides the processes of others: denied, and nothing is called down',
+  { skip, timeout: 120_000 },
+  async (t) => {
+    const hide = 'mount -t proc -o hidepid=2 proc /proc'
+    if (spawnSync('unshare', ['--mount', 'sh', '-c', hide]).status !== 0) {
+      t.pass('hidepid', { skip: 'no mount of /proc here' })
+      return
+    }
+    const settings = 'services: [{name: asterisk}]\nsections: {inventory: false}\n'
+    const seen = await runAsNobody(t, settings, hide)
+    t.match(seen.sections.get('services'), { state: 'denied', detail: /hidepid.*asterisk/ })
+    t.strictSame(healthyLooking(seen, /^callward_service_up/), [])
+    t.equal(seen.sections.get('cpu')?.state, 'ok')
+  },
+)
