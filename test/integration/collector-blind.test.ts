@@ -1,5 +1,5 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -22,6 +22,18 @@ function unable(): string | false {
   return `no mount namespaces here: ${probe.stderr}`
 }
 
+let built: string | undefined
+
+/** The collector in one file, made once for all tests here. */
+function bundled(): string {
+  if (built !== undefined) return built
+  const folder = mkdtempSync(join(tmpdir(), 'callward-bundled-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  built = join(folder, 'collector.mjs')
+  execFileSync(process.execPath, [join(packageRoot, 'bin/bundle-collector.mjs'), built, compiled])
+  return built
+}
+
 interface Seen {
   readonly report: HeardReport
   /** State and detail by section. */
@@ -37,7 +49,7 @@ async function runAsNobody(t: Test, settings: string, hide: string): Promise<See
   const folder = mkdtempSync(join(tmpdir(), 'callward-blind-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const bundle = join(folder, 'collector.mjs')
-  execFileSync(process.execPath, [join(packageRoot, 'bin/bundle-collector.mjs'), bundle, compiled])
+  copyFileSync(bundled(), bundle)
   const data = join(folder, 'data')
   mkdirSync(data, { mode: 0o777 })
   mkdirSync(join(folder, 'empty'), { mode: 0o755 })
