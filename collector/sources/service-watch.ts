@@ -38,12 +38,15 @@ export interface ServicesSeen {
   readonly hidden: boolean
 }
 
+/** A known service that has run this long belongs to the host; `kamailio -c`, or a server somebody tries, does not. */
+const belongsAfterSeconds = 300
+
 const identityOf = (process: Process) => `${process.pid}/${process.startTicks}`
 
 /** One service over time: what must not be forgotten between two readings. */
 class Watched {
   readonly spec: ServiceSpec
-  /** The same main process was there at two readings: no `kamailio -c` that happened to run. */
+  /** It ran long enough here to be missed. */
   seen = false
   restarts = 0
   cpuSeconds = 0
@@ -64,6 +67,7 @@ class Watched {
 
   /** Takes in the processes found now. `unitSeconds`: its unit's own figure of CPU time; `hidden`: it runs unseen. */
   update(
+    nowSeconds: number,
     members: ReadonlyMap<number, Process>,
     hidden: boolean,
     unitSeconds: number | undefined,
@@ -75,6 +79,8 @@ class Watched {
     this.#followCpu(members, unitSeconds)
     this.#members = members
     const up = bearing.length > 0 || hidden
+    const age = nowSeconds - (this.#startedAtSeconds ?? nowSeconds)
+    this.seen ||= up && age >= belongsAfterSeconds
     const sum = (of: (process: Process) => number) =>
       living.reduce((total, process) => total + of(process), 0)
     return {
@@ -119,10 +125,7 @@ class Watched {
       undefined,
     )
     if (main === undefined) return
-    if (this.#main !== undefined && identityOf(this.#main) === identityOf(main)) {
-      this.seen = true
-      return
-    }
+    if (this.#main !== undefined && identityOf(this.#main) === identityOf(main)) return
     const before = this.#members.get(main.pid)
     const ranBeside = before !== undefined && before.startTicks === main.startTicks
     if (this.#main !== undefined && !ranBeside) this.restarts++
@@ -183,7 +186,7 @@ export class ServiceWatch {
       }
       const unitSeconds = byUnit ? this.#units.cpuSecondsOf(spec.unit) : undefined
       services.push(
-        one.update(members, !visible && members.size === 0, unitSeconds, (main) => ({
+        one.update(now / 1000, members, !visible && members.size === 0, unitSeconds, (main) => ({
           startedAtSeconds: bootSeconds + main.startTicks / ticksPerSecond,
           userId: this.#userOf(main.pid),
         })),
