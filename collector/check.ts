@@ -11,7 +11,7 @@ export async function checkSections(
   config: CollectorConfig,
   entry: string,
 ): Promise<{ text: string; good: boolean }> {
-  const sources = hostSources(config.roots, config.sections)
+  const sources = hostSources(config.roots, config.sections, config.watched)
   const readings = await Promise.all(
     sources.map((source) => readSource(source, Date.now(), limitMilliseconds)),
   )

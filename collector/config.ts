@@ -5,8 +5,9 @@ import { Settings as TypeBoxSettings } from 'typebox/system'
 import Value from 'typebox/value'
 import { parse as parseYaml } from 'yaml'
 import type { Roots } from './source.ts'
-import { sourceNames } from './sources/all.ts'
+import { sourceNames, type Watched } from './sources/all.ts'
 import { smartFolder } from './sources/smart.ts'
+import { watchedFaults, watchedOf, watchedSchemas } from './watched.ts'
 import type { HostLabels } from './wire/frames.ts'
 
 const labelSchema = (example: string) =>
@@ -83,6 +84,7 @@ const settingsSchema = Type.Object(
     rootfs: rootSchema('/'),
     smartFolder: rootSchema('/run/callward/smart'),
     sections: sectionsSchema,
+    ...watchedSchemas,
   },
   { additionalProperties: false },
 )
@@ -109,6 +111,7 @@ export interface CollectorConfig {
   readonly roots: Roots
   /** Sources and surveys that are switched off, by name. */
   readonly sections: Readonly<Record<string, boolean | undefined>>
+  readonly watched: Watched
 }
 
 /** Every fault of the configuration at once, one line each with the key and an example. */
@@ -148,6 +151,7 @@ export function readConfig(
     settings[key] = key === 'interval' ? numberOrText(value) : value
   }
   faults.push(...settingsFaults(settings))
+  if (faults.length === 0) faults.push(...watchedFaults(settings as Settings))
   if (faults.length > 0) throw new ConfigError(faults)
   return configOf(settings as Settings, hostname) // checked by the schema just above
 }
@@ -177,6 +181,7 @@ function configOf(settings: Settings, hostname: string): CollectorConfig {
       smart: settings.smartFolder,
     },
     sections: settings.sections,
+    watched: watchedOf(settings),
   }
 }
 
@@ -224,6 +229,7 @@ interface SchemaNode {
   readonly description?: string
   readonly examples?: readonly unknown[]
   readonly properties?: Readonly<Record<string, SchemaNode>>
+  readonly items?: SchemaNode
 }
 
 function settingsFaults(settings: unknown): string[] {
@@ -246,7 +252,7 @@ function settingsFaults(settings: unknown): string[] {
 function schemaAt(path: readonly string[]): SchemaNode {
   // The library's type names each property; here they are walked by name.
   let node = settingsSchema as unknown as SchemaNode
-  for (const key of path) node = node.properties?.[key] ?? {}
+  for (const key of path) node = node.properties?.[key] ?? node.items ?? {}
   return node
 }
 

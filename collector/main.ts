@@ -32,7 +32,8 @@ Environment:
 A hub with a certificate of an own authority: NODE_EXTRA_CA_CERTS=/path/ca.pem
 
 Keys of the section "collector" of the YAML file: labels.{instance,server,customer,site,role,env},
-interval, procRoot, sysRoot, rootfs, smartFolder, sections.<name>: false, hub, tokenFile, data.
+interval, procRoot, sysRoot, rootfs, smartFolder, sections.<name>: false, hub, tokenFile, data,
+services, udpPorts, chrony.
 
 Examples:
   CALLWARD_HUB=wss://hub.bank.example CALLWARD_TOKEN_FILE=/etc/callward/token \\
@@ -43,6 +44,7 @@ Examples:
   collector:
     labels: {customer: bank-a, site: hanoi, role: pbx}
     sections: {entropy: false}
+    services: [{name: asterisk}, {name: dialler, command: 'node .*dialler.js'}]
 `
 
 const entry = fileURLToPath(import.meta.url)
@@ -103,7 +105,7 @@ async function collect(config: CollectorConfig): Promise<number> {
   const agent = new Agent({
     labels,
     intervalSeconds,
-    sources: hostSources(config.roots, config.sections),
+    sources: hostSources(config.roots, config.sections, config.watched),
     session,
     clock: systemClock,
     logger,

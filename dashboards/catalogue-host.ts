@@ -1,4 +1,5 @@
 import type { Metric, MetricType } from './catalogue.ts'
+import { serviceMetrics } from './catalogue-services.ts'
 
 /** Rows of the tables below: name after the family's prefix, meaning, and the unit where the family has none in common. */
 type Row = readonly [name: string, help: string, unit?: string]
@@ -323,4 +324,5 @@ export const hostMetrics: readonly Metric[] = [
   ...network,
   ...protocols,
   ...identity,
+  ...serviceMetrics,
 ]

@@ -10,6 +10,7 @@ import {
   realFilesystems,
   whileHeard,
 } from './selectors.ts'
+import { servicesAndTime } from './server-services.ts'
 import {
   consolePages,
   fleetLink,
@@ -414,6 +415,7 @@ export function serverBoard(hubUrl: string): Board {
       { number: 85, title: 'Memory in detail', folded: true, panels: memoryDetail },
       { number: 86, title: 'Network in detail', folded: true, panels: networkDetail },
       { number: 87, title: 'Clock and collector', folded: true, panels: system },
+      { number: 95, title: 'Services and time', folded: true, panels: servicesAndTime },
     ],
   })
 }

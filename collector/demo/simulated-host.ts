@@ -2,6 +2,7 @@ import { type Metric, metric, type Source, seen } from '../source.ts'
 import type { SourceName } from '../sources/all.ts'
 import type { Labels, Millis } from '../wire/frames.ts'
 import type { SimulatedFilesystem, SimulatedHostPlan } from './hosts.ts'
+import { serviceFamilies } from './simulated-services.ts'
 import type { HostFaults } from './story.ts'
 
 const hourMilliseconds = 3_600_000
@@ -160,6 +161,7 @@ const busyShares = {
 } as const
 
 const families: Readonly<Partial<Record<SourceName, Family>>> = {
+  ...serviceFamilies,
   cpu: (host) => {
     const busy = host.counter('busy')
     const idle = host.counter('time') - busy

@@ -48,7 +48,7 @@ const auxiliaryPageSize = 6n
 const commonPageBytes = 4096
 
 /** AT_PAGESZ of this process's auxiliary vector (man 3 getauxval), 64-bit pairs; 4096 where it cannot be read. */
-function kernelPageBytes(): number {
+export function kernelPageBytes(): number {
   try {
     const vector = readFileSync('/proc/self/auxv')
     for (let at = 0; at + 16 <= vector.length; at += 16) {

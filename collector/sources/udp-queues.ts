@@ -1,24 +1,14 @@
-import { join } from 'node:path'
-import {
-  type Metric,
-  metric,
-  type Roots,
-  readKernelFile,
-  readOptionalKernelFile,
-  type Source,
-  seen,
-} from '../source.ts'
+import { type Metric, metric, type Source, seen } from '../source.ts'
+import type { Millis } from '../wire/frames.ts'
+import type { UdpTables } from './udp-table.ts'
 
 /** Bytes waiting in all UDP sockets, where SIP and RTP pile up. Names: node_exporter `udp_queues`. */
-export function udpQueuesSource(roots: Roots): Source {
+export function udpQueuesSource(tables: (now: Millis) => UdpTables): Source {
   return {
     name: 'udp_queues',
-    async read() {
-      const v6 = readOptionalKernelFile(join(roots.proc, 'net/udp6'))
-      return seen([
-        ...queueMetrics('v4', readKernelFile(join(roots.proc, 'net/udp'))),
-        ...(v6 === undefined ? [] : queueMetrics('v6', v6)),
-      ])
+    async read(now) {
+      const { v4, v6 } = tables(now)
+      return seen([...queueMetrics('v4', v4), ...(v6 === undefined ? [] : queueMetrics('v6', v6))])
     },
   }
 }

@@ -48,7 +48,8 @@ const units = new Set([
   'watt',
 ])
 const maximumOpen = 12
-const maximumPanels = 25
+/** On one board; those of folded rows are asked for nothing until somebody opens them. */
+const maximumPanels = 50
 const badness = ['green', 'orange', 'red']
 const unknownColour = '#888888'
 
