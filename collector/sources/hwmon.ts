@@ -10,6 +10,9 @@ import { atMostEvery, listFolder, minute, readAttribute } from './sysfs.ts'
 const filesLimit = 2000
 /** Chips whose figures the kernel asks of the device itself, which may sleep or hang. */
 const slowChips = new Set(['drivetemp', 'nvme'])
+/** A chip that took longer than this in so many ticks one after the other is read as a slow one from then on. */
+const lateMilliseconds = 5
+const lateLimit = 3
 /** A slow chip's last figures stand for so long; after that they are missing. */
 const slowAge: Millis = 3 * minute
 
@@ -21,6 +24,7 @@ interface SensorFile {
 }
 
 interface Chip {
+  readonly label: string
   readonly slow: boolean
   /** Names, labels and limits: read once a minute. */
   readonly fixed: readonly Metric[]
@@ -36,6 +40,8 @@ export function hwmonSource(roots: Roots): Source {
   const folder = join(roots.sys, 'class/hwmon')
   const chips = atMostEvery(minute, () => findChips(folder))
   const slow = slowReader()
+  const lateTicks = new Map<string, number>()
+  const lateOf = (chip: Chip) => lateTicks.get(chip.label) ?? 0
   return {
     name: 'hwmon',
     async read(now) {
@@ -47,20 +53,24 @@ export function hwmonSource(roots: Roots): Source {
         )
       const metrics: Metric[] = []
       const faults: string[] = []
+      const waiting: SensorFile[] = []
       for (const chip of found) {
         metrics.push(...chip.fixed)
-        if (!chip.slow) for (const file of chip.live) addReading(file, metrics, faults)
+        if (chip.slow || lateOf(chip) >= lateLimit) waiting.push(...chip.live)
+        else lateTicks.set(chip.label, readChip(chip, metrics, faults) ? lateOf(chip) + 1 : 0)
       }
-      slow(
-        found.filter((chip) => chip.slow).flatMap((chip) => chip.live),
-        now,
-        metrics,
-        faults,
-      )
+      slow(waiting, now, metrics, faults)
       if (faults.length === 0) return seen(metrics)
       return { state: 'error', detail: faults.join('; ').slice(0, 300), metrics }
     },
   }
+}
+
+/** Whether the chip held up the tick. */
+function readChip(chip: Chip, metrics: Metric[], faults: string[]): boolean {
+  const started = performance.now()
+  for (const file of chip.live) addReading(file, metrics, faults)
+  return performance.now() - started > lateMilliseconds
 }
 
 function addReading(file: SensorFile, metrics: Metric[], faults: string[]): void {
@@ -137,7 +147,7 @@ function findChip(folder: string, most: number): Chip | undefined {
       else addReading(file, fixed, [])
     }
   }
-  return { slow: slowChips.has(human), fixed, live }
+  return { label: chip, slow: slowChips.has(human), fixed, live }
 }
 
 const sensorPattern =

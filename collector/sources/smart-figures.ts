@@ -163,7 +163,7 @@ function messageOf(report: Json, status: number): string {
 }
 
 function text(value: unknown): string {
-  return typeof value === 'string' ? value.slice(0, 128) : ''
+  return typeof value === 'string' ? value.replaceAll(/\p{Cc}/gu, ' ').slice(0, 128) : ''
 }
 
 function object(value: unknown): Json {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { lstatSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type Metric,
@@ -67,16 +67,28 @@ function readDisk(folder: string, name: string, before: DiskFile | undefined): D
   const path = join(folder, name)
   const disk = name.slice(0, -'.json'.length)
   try {
-    const { mtimeMs: modified, size } = statSync(path)
+    const stats = lstatSync(path)
+    const { mtimeMs: modified, size } = stats
+    // A pipe would hold up the tick, a link might lead to what is not ours to read.
+    if (!stats.isFile()) throw new Error('not a plain file')
     if (before?.modified === modified && before.size === size) return before
     if (size > bytesLimit) throw new Error(`over ${bytesLimit} bytes`)
-    const content: unknown = JSON.parse(readFileSync(path, 'utf8'))
-    return { modified, size, metrics: diskMetrics(disk, content, modified), fault: '' }
+    const metrics = diskMetrics(disk, parseJson(readFileSync(path, 'utf8')), modified)
+    return { modified, size, metrics, fault: '' }
   } catch (error) {
     const denied = stateOfError(error) === 'denied'
     const reason = error instanceof Error ? error.message.split('\n', 1)[0]! : String(error)
     const fault = denied ? `${disk}: no permission to read ${path}` : `${disk}: ${reason}`
     return { modified: Number.NaN, size: -1, metrics: [], fault: fault.slice(0, 200) }
+  }
+}
+
+/** Without the text in the message, which JSON.parse puts there. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new Error('not JSON')
   }
 }
 

@@ -23,12 +23,12 @@ export function thermalSource(roots: Roots): Source {
     name: 'thermal',
     async read(now: Millis) {
       const { live, fixed } = zones(now)
-      const metrics = [
-        ...readFigures(live),
-        ...fixed,
-        ...readFigures(throttles(now).packages),
-        ...coreThrottles(now),
-      ]
+      const { packages } = throttles(now)
+      const parts = [readFigures(live), readFigures(packages), coreThrottles(now)]
+      const metrics = [...parts.flatMap((part) => part.metrics), ...fixed]
+      const faults = parts.flatMap((part) => part.faults)
+      if (faults.length > 0)
+        return { state: 'error', detail: faults.join('; ').slice(0, 300), metrics }
       if (metrics.length > 0) return seen(metrics)
       return unseen(
         'absent',
@@ -38,13 +38,19 @@ export function thermalSource(roots: Roots): Source {
   }
 }
 
-function readFigures(figures: readonly Figure[]): Metric[] {
+/** One sensor that fails does not take the others with it. */
+function readFigures(figures: readonly Figure[]): { metrics: Metric[]; faults: string[] } {
   const metrics: Metric[] = []
+  const faults: string[] = []
   for (const { path, name, factor, labels } of figures) {
-    const value = readNumber(path)
-    if (value !== undefined) metrics.push(metric(name, value * factor, labels))
+    try {
+      const value = readNumber(path)
+      if (value !== undefined) metrics.push(metric(name, value * factor, labels))
+    } catch (error) {
+      faults.push(error instanceof Error ? error.message : String(error))
+    }
   }
-  return metrics
+  return { metrics, faults }
 }
 
 function thermalFigures(folder: string): { live: Figure[]; fixed: Metric[] } {

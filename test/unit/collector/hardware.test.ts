@@ -1,4 +1,4 @@
-import { chmodSync, cpSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type Metric, readSource, type Source } from '../../../collector/source.ts'
@@ -180,7 +180,8 @@ t.test('SMART: old, broken, denied and refused readings never look healthy', asy
     t.match(await say(at), { state, detail, disks: state === 'ok' ? 1 : 0 }, text.slice(0, 60))
   }
   const report = (fields: object) => JSON.stringify({ smartctl: { exit_status: 0 }, ...fields })
-  await check('', 'error', /^sda: Unexpected end of JSON/)
+  await check('', 'error', /^sda: not JSON$/)
+  await check('root:x:0:0:secret', 'error', /^sda: not JSON$/)
   await check('[]', 'error', /neither of smartctl nor of nvme/)
   await check('{"smartctl":{}}', 'error', /no exit status/)
   await check(report({}), 'error', /tells no SMART health/)
@@ -198,6 +199,10 @@ t.test('SMART: old, broken, denied and refused readings never look healthy', asy
     at += minute + 1
     t.match(await say(at), { state: 'denied', detail: /no permission to read/ })
   }
+  rmSync(join(folder, 'smart/sda.json'))
+  symlinkSync('/etc/hostname', join(folder, 'smart/sda.json'))
+  at += minute + 1
+  t.match(await say(at), { state: 'error', detail: 'sda: not a plain file', disks: 0 })
   rmSync(join(folder, 'smart'), { recursive: true })
   at += minute + 1
   t.match(await say(at), { state: 'absent', detail: /install the timer callward-smart/, disks: 0 })
