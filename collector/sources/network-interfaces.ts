@@ -20,14 +20,9 @@ export function interfaceReader(folder: string): InterfaceReader {
   return (now) => devices(now).flatMap((one) => one(now))
 }
 
-/** Read in every tick. */
-const movingFiles = [
-  ['carrier', 'carrier'],
-  ['statistics/rx_nohandler', 'receive_nohandler_total'],
-] as const
-
 /** Read when the link has changed, and once a minute. */
 const settledFiles = [
+  ['carrier', 'carrier', 1],
   ['carrier_changes', 'carrier_changes_total', 1],
   ['carrier_up_count', 'carrier_up_changes_total', 1],
   ['carrier_down_count', 'carrier_down_changes_total', 1],
@@ -39,9 +34,7 @@ const settledFiles = [
 function oneInterface(folder: string, device: string): InterfaceReader {
   const operstateFile = join(folder, 'operstate')
   const changesFile = join(folder, 'carrier_changes')
-  const files = movingFiles.map(
-    ([file, name]) => [join(folder, file), file, `node_network_${name}`] as const,
-  )
+  const noHandlerFile = join(folder, 'statistics/rx_nohandler')
   const labels = { device }
   let link: string | undefined
   let settled: readonly Metric[] = []
@@ -54,9 +47,10 @@ function oneInterface(folder: string, device: string): InterfaceReader {
       link = now
     }
     const metrics = [metric('node_network_up', operstate === 'up' ? 1 : 0, labels), ...settled]
-    for (const [path, file, name] of files) {
-      const text = readAttribute(path)
-      if (text !== undefined) metrics.push(metric(name, number(text, `${device} ${file}`), labels))
+    const noHandler = readAttribute(noHandlerFile)
+    if (noHandler !== undefined) {
+      const packets = number(noHandler, `${device} rx_nohandler`)
+      metrics.push(metric('node_network_receive_nohandler_total', packets, labels))
     }
     return metrics
   }

@@ -3,13 +3,13 @@ import {
   type Metric,
   metric,
   type Roots,
-  readOptionalKernelFile,
+  readKernelFile,
   type Source,
   seen,
   unseen,
 } from '../source.ts'
 import { type ArrayState, type MdArray, parseMdstat } from './mdstat.ts'
-import { readNumber } from './sysfs.ts'
+import { isOffered, readNumber } from './sysfs.ts'
 
 const states: readonly ArrayState[] = ['active', 'inactive', 'recovering', 'resync', 'check']
 
@@ -22,10 +22,9 @@ export function raidSource(roots: Roots): Source {
   return {
     name: 'raid',
     async read() {
-      const text = readOptionalKernelFile(file)
-      if (text === undefined)
+      if (!isOffered(file))
         return unseen('absent', 'no Linux software RAID: the md driver is not loaded')
-      const arrays = parseMdstat(text)
+      const arrays = parseMdstat(readKernelFile(file))
       if (arrays.length === 0) return unseen('absent', `${file} names no array`)
       return seen(arrays.flatMap((array) => arrayMetrics(roots, array)))
     },

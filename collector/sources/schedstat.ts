@@ -7,16 +7,20 @@ import {
   readKernelFile,
   type Source,
   seen,
+  unseen,
 } from '../source.ts'
+import { isOffered } from './sysfs.ts'
 
 const nanosecondsPerSecond = 1e9
 
 /** Time tasks ran and waited, by CPU (kernel's scheduler/sched-stats.rst). Names: node_exporter `schedstat`. */
 export function schedstatSource(roots: Roots): Source {
+  const file = join(roots.proc, 'schedstat')
   return {
     name: 'schedstat',
     async read() {
-      return seen(parseSchedstat(readKernelFile(join(roots.proc, 'schedstat'))))
+      if (!isOffered(file)) return unseen('absent', 'the kernel keeps no scheduler statistics')
+      return seen(parseSchedstat(readKernelFile(file)))
     },
   }
 }
