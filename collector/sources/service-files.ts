@@ -50,6 +50,7 @@ export function serviceFilesSource(
       const turns = Math.ceil(total / looksLimit)
       const kept = new Map<number, OpenFiles>()
       const metrics: Metric[] = []
+      const refused = new Set<string>()
       const denied: string[] = []
       for (const service of running) {
         for (const process of service.processes) {
@@ -57,11 +58,12 @@ export function serviceFilesSource(
           const same = before?.startTicks === process.startTicks ? before : undefined
           const due = same === undefined || (process.pid + tick) % turns === 0
           const files = due ? look(roots, process, same, count) : same
-          if (files !== undefined) kept.set(process.pid, files)
+          if (files === 'denied') refused.add(service.name)
+          else if (files !== undefined) kept.set(process.pid, files)
         }
         const worst = nearestToLimit(service, kept)
-        if (worst === undefined) denied.push(service.name)
-        else metrics.push(...fileMetrics(service.name, worst))
+        if (worst !== undefined) metrics.push(...fileMetrics(service.name, worst))
+        else if (refused.has(service.name)) denied.push(service.name)
       }
       known = kept
       if (denied.length === 0) return seen(metrics)
@@ -96,13 +98,13 @@ function nearestToLimit(
   )
 }
 
-/** Undefined when it may not be counted, or the process has ended. */
+/** Undefined when the process has ended meanwhile. */
 function look(
   roots: Roots,
   { pid, startTicks }: Process,
   before: OpenFiles | undefined,
   count: (folder: string) => number,
-): OpenFiles | undefined {
+): OpenFiles | 'denied' | undefined {
   const folder = join(roots.proc, String(pid))
   try {
     const open = count(join(folder, 'fd'))
@@ -112,7 +114,9 @@ function look(
     return { startTicks, open, limit, looks }
   } catch (error) {
     const ended = error instanceof Error && 'code' in error && error.code === 'ESRCH'
-    if (ended || stateOfError(error) !== 'error') return undefined
+    const state = stateOfError(error)
+    if (ended || state === 'absent') return undefined
+    if (state === 'denied') return state
     throw error
   }
 }

@@ -170,6 +170,10 @@ t.test('a program that is started by a script: the script is not the service', a
   tree.end(40)
   const console = await tick()
   t.equal(console.of('up', 'asterisk'), 0, 'an open console is no server')
+  const late = watching(t, [{ name: 'asterisk' }])
+  late.tree.run(40, { name: 'safe_asterisk', start: 100 })
+  late.tree.unit('asterisk.service', [40])
+  t.equal((await late.tick()).of('up', 'asterisk'), 0, 'nor is the script for who comes late')
 })
 
 t.test(
