@@ -7,6 +7,7 @@ import { parse as parseYaml } from 'yaml'
 import type { Roots } from './source.ts'
 import { sourceNames, type Watched } from './sources/all.ts'
 import { smartFolder } from './sources/smart.ts'
+import { type SoftwareSettings, softwareSchema } from './surveys/software/settings.ts'
 import { watchedFaults, watchedOf, watchedSchemas } from './watched.ts'
 import type { HostLabels } from './wire/frames.ts'
 
@@ -20,7 +21,7 @@ const labelSchema = (example: string) =>
   )
 
 /** Kept here, since a survey reads this file. */
-export const surveyNames = ['inventory', 'kernel_clock'] as const
+export const surveyNames = ['inventory', 'kernel_clock', 'software'] as const
 
 const rootSchema = (example: string) =>
   Type.String({ pattern: '^/', description: 'an absolute path', examples: [example] })
@@ -85,6 +86,7 @@ const settingsSchema = Type.Object(
     smartFolder: rootSchema('/run/callward/smart'),
     sections: sectionsSchema,
     ...watchedSchemas,
+    software: softwareSchema,
   },
   { additionalProperties: false },
 )
@@ -112,6 +114,7 @@ export interface CollectorConfig {
   /** Sources and surveys that are switched off, by name. */
   readonly sections: Readonly<Record<string, boolean | undefined>>
   readonly watched: Watched
+  readonly software: SoftwareSettings
 }
 
 /** Every fault of the configuration at once, one line each with the key and an example. */
@@ -143,6 +146,7 @@ export function readConfig(
     rootfs: '/',
     smartFolder,
     sections: {},
+    software: {},
     ...file,
   }
   for (const [key, variable] of Object.entries(environmentKeys)) {
@@ -182,6 +186,7 @@ function configOf(settings: Settings, hostname: string): CollectorConfig {
     },
     sections: settings.sections,
     watched: watchedOf(settings),
+    software: settings.software,
   }
 }
 
@@ -229,6 +234,7 @@ interface SchemaNode {
   readonly description?: string
   readonly examples?: readonly unknown[]
   readonly properties?: Readonly<Record<string, SchemaNode>>
+  /** Of every item of a list. */
   readonly items?: SchemaNode
 }
 

@@ -9,7 +9,7 @@ import { readHostOs } from './host-os.ts'
 import { beginEpoch, FolderError } from './identity.ts'
 import { openSession } from './session.ts'
 import { hostSources } from './sources/all.ts'
-import { surveys } from './surveys/all.ts'
+import { chosenSurveys, surveys } from './surveys/all.ts'
 import { surveyHere } from './surveys/run.ts'
 import { SurveyWatch } from './surveys/watch.ts'
 import { tokenReader } from './token.ts'
@@ -33,7 +33,7 @@ A hub with a certificate of an own authority: NODE_EXTRA_CA_CERTS=/path/ca.pem
 
 Keys of the section "collector" of the YAML file: labels.{instance,server,customer,site,role,env},
 interval, procRoot, sysRoot, rootfs, smartFolder, sections.<name>: false, hub, tokenFile, data,
-services, udpPorts, chrony.
+services, udpPorts, chrony, software.{files,certificates,licences,tlsEndpoints,everyMinutes,...}.
 
 Examples:
   CALLWARD_HUB=wss://hub.bank.example CALLWARD_TOKEN_FILE=/etc/callward/token \\
@@ -97,7 +97,7 @@ async function collect(config: CollectorConfig): Promise<number> {
   })
   const surveyed = new SurveyWatch({
     entry,
-    surveys: surveys.filter(({ name }) => config.sections[name] !== false),
+    surveys: chosenSurveys(config),
     onDocument: (name, document) => session.facts(name, document),
     logger,
     now: systemClock.now,

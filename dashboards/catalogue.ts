@@ -1,5 +1,6 @@
 import { hardwareMetrics } from './catalogue-hardware.ts'
 import { hostMetrics } from './catalogue-host.ts'
+import { softwareMetrics } from './catalogue-software.ts'
 
 /** What a metric is, as Prometheus names it. */
 export type MetricType = 'counter' | 'gauge' | 'histogram'
@@ -63,6 +64,14 @@ const collectorMetrics: readonly Metric[] = [
     labels: ['survey'],
     from: 'collector: surveys',
     help: 'When a survey (facts taken at intervals in a process of its own) last succeeded.',
+  },
+  {
+    name: 'callward_survey_interval_seconds',
+    type: 'gauge',
+    unit: 'seconds',
+    labels: ['survey'],
+    from: 'collector: surveys',
+    help: 'How often a survey is taken.',
   },
   {
     name: 'callward_clock_offset_seconds',
@@ -434,6 +443,7 @@ const ownMetrics: readonly Metric[] = [
 export const metricCatalogue: readonly Metric[] = [
   ...hostMetrics,
   ...hardwareMetrics,
+  ...softwareMetrics,
   ...collectorMetrics,
   ...hubMetrics,
   ...ruleMetrics,

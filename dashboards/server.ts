@@ -11,6 +11,7 @@ import {
   whileHeard,
 } from './selectors.ts'
 import { servicesAndTime } from './server-services.ts'
+import { softwarePanels } from './server-software.ts'
 import {
   consolePages,
   fleetLink,
@@ -416,6 +417,7 @@ export function serverBoard(hubUrl: string): Board {
       { number: 86, title: 'Network in detail', folded: true, panels: networkDetail },
       { number: 87, title: 'Clock and collector', folded: true, panels: system },
       { number: 95, title: 'Services and time', folded: true, panels: servicesAndTime },
+      { number: 92, title: 'Software', folded: true, panels: softwarePanels },
     ],
   })
 }

@@ -173,10 +173,24 @@ export function simulatedFacts(plan: SimulatedHostPlan): Readonly<Record<string,
       architecture: 'x64',
       hostname: labels.instance,
     },
-    versions: {
+    packages: {
       simulated: true,
-      programs: { openssl: '3.0.15' },
-      packages: { chrony: '4.3-2+deb12u1', ...byRole[labels.role] },
+      manager: 'dpkg',
+      packages: { chrony: '4.3-2+deb12u1', openssl: '3.0.15-1~deb12u1', ...byRole[labels.role] },
+    },
+    software: {
+      simulated: true,
+      services: Object.entries(byRole[labels.role] ?? {}).map(([name, version]) => ({
+        name,
+        version,
+        source: 'simulated',
+      })),
+      files: [],
+      certificates: [],
+      licences: [],
+      updates: { state: 'absent' },
+      reboot: { state: 'ok', needed: false },
+      kernel: { running: '6.1.0-28-amd64', newest: '6.1.0-28-amd64' },
     },
   }
 }

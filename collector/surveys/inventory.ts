@@ -1,31 +1,15 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
 import type { Section, SectionState } from '../wire/frames.ts'
 import type { Findings, Survey } from './survey.ts'
 
-const run = promisify(execFile)
-
 /** Loaded by the child process alone: the collector itself stays small. */
 const library = () => import('systeminformation')
-const commandMilliseconds = 10_000
 
 /** Said in place of a value the machine does not tell. */
 export const unknownValue = 'unknown'
 /** Said in place of a value only root may read. */
 export const deniedValue = 'denied: needs root'
 
-/** Programs and libraries a call system stands on, as systeminformation names them. */
-const programs = 'kernel,openssl,node,nginx,mysql,redis,docker,python3'
-
-/** Packages of call systems and what they stand on, by the names of Debian and RPM distributions. */
-const packages = [
-  ...['asterisk', 'freeswitch', 'kamailio', 'opensips', 'rtpengine', 'rtpproxy', 'dahdi', 'yate'],
-  ...['postgresql', 'postgresql-server', 'mariadb-server', 'mysql-server', 'redis', 'redis-server'],
-  ...['nginx', 'haproxy', 'keepalived', 'chrony', 'ntp', 'openssl', 'openssh-server', 'libc6'],
-  ...['glibc', 'sudo', 'systemd', 'restic', 'rsync', 'nodejs', 'fail2ban', 'nftables'],
-]
-
-/** Hardware, operating system and versions, hourly. */
+/** Hardware and operating system, hourly. */
 export const inventorySurvey: Survey = {
   name: 'inventory',
   everyMilliseconds: 3_600_000,
@@ -46,7 +30,6 @@ async function takeInventory(isRoot: boolean): Promise<Findings> {
   const documents = {
     hardware: await part('hardware', () => hardware(isRoot)),
     os: await part('os', operatingSystem),
-    versions: await part('versions', versions),
   }
   return { sections: [sectionOf(faults, isRoot)], documents, metrics: [] }
 }
@@ -131,41 +114,5 @@ async function operatingSystem(): Promise<unknown> {
     architecture: told(os.arch),
     hostname: told(os.hostname),
     firmware: os.uefi === true ? 'uefi' : os.uefi === false ? 'bios' : unknownValue,
-  }
-}
-
-async function versions(): Promise<unknown> {
-  const si = await library()
-  const found = await si.versions(programs)
-  const entries = Object.entries(found).filter(([, version]) => version !== '')
-  return { programs: Object.fromEntries(entries), packages: await packageVersions() }
-}
-
-/** Versions of the named packages that are installed; says so when the host has no package manager we know. */
-async function packageVersions(): Promise<unknown> {
-  const fields = ['Package', 'Version', 'db:Status-Status'].map((field) => `\${${field}}`)
-  const format = `${fields.join('\t')}\n`
-  const debian = await output('dpkg-query', ['-W', '-f', format, ...packages])
-  const lines =
-    debian ??
-    (await output('rpm', [
-      '-q',
-      '--qf',
-      '%{NAME}\t%{VERSION}-%{RELEASE}\tinstalled\n',
-      ...packages,
-    ]))
-  if (lines === undefined) return unknownValue
-  const rows = lines.split('\n').map((line) => line.split('\t'))
-  const installed = rows.filter(([, version, status]) => version !== '' && status === 'installed')
-  return Object.fromEntries(installed.map(([name, version]) => [name, version]))
-}
-
-/** What the command printed, even when it ends with an error because some names are not installed. */
-async function output(command: string, argv: readonly string[]): Promise<string | undefined> {
-  try {
-    return (await run(command, argv, { timeout: commandMilliseconds })).stdout
-  } catch (error) {
-    const { stdout, code } = error as { stdout?: unknown; code?: unknown } // as execFile rejects
-    return code !== 'ENOENT' && typeof stdout === 'string' ? stdout : undefined
   }
 }

@@ -44,11 +44,15 @@ export class SurveyWatch {
 
   /** Figures of the last survey that succeeded, and when that was: what cannot be read any more grows old, it does not vanish. */
   get metrics(): readonly Metric[] {
-    return [...this.#taken].flatMap(([survey, { metrics, takenAtSeconds }]) =>
+    const intervals = this.#options.surveys.map(({ name, everyMilliseconds }) =>
+      metric('callward_survey_interval_seconds', everyMilliseconds / 1000, { survey: name }),
+    )
+    const taken = [...this.#taken].flatMap(([survey, { metrics, takenAtSeconds }]) =>
       takenAtSeconds === undefined
         ? metrics
         : [...metrics, metric('callward_survey_timestamp_seconds', takenAtSeconds, { survey })],
     )
+    return [...intervals, ...taken]
   }
 
   start(): void {

@@ -261,10 +261,14 @@ t.test('as user nobody: everything the tick reads is seen, what is denied is sai
     )
   }
   const real = check({})
-  for (const [name, line] of real) if (name !== '') t.match(line, /\b(ok|absent|denied)\b/)
+  for (const [name, line] of real) {
+    // Whether this machine's package lists are fresh is not what is tested here.
+    if (name !== '' && name !== 'updates') t.match(line, /\b(ok|absent|denied)\b/)
+  }
   for (const name of ['cpu', 'memory', 'filesystem', 'disk', 'network', 'netstat'])
     t.match(real.get(name), /\bok\b/)
   t.match(real.get('inventory'), /denied .*need root/)
+  t.match(real.get('packages'), /\b(ok|absent)\b/)
   const shut = check({ CALLWARD_CONFIG: config })
   t.match(shut.get('memory'), /denied .*no permission to read .*meminfo; grant/)
   t.match(shut.get('netstat'), /denied .*net\/snmp/)
@@ -276,13 +280,12 @@ t.test('the inventory: documents from its own process, bounded in time', async (
   const { inventorySurvey } = await import('../../collector/surveys/inventory.ts')
   const take = (entry: string, limits = {}) => runSurvey(entry, inventorySurvey, limits)
   const inventory = await take(main)
-  t.strictSame(Object.keys(inventory.documents).sort(), ['hardware', 'os', 'versions'])
+  t.strictSame(Object.keys(inventory.documents).sort(), ['hardware', 'os'])
   t.not(inventory.sections[0]?.state, 'error', JSON.stringify(inventory.sections))
   t.match(inventory.documents['os'], {
     platform: 'linux',
     kernel: readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim(),
   })
-  t.match(inventory.documents['versions'], { programs: { node: process.version.slice(1) } })
   t.notOk(JSON.stringify(inventory.documents).includes('""'), 'nothing is empty: unknown is said')
   const again = await take(main)
   t.strictSame(

@@ -73,7 +73,7 @@ t.test(
     writeFileSync(join(data, 'x/collector/token'), 'secret-token-1\n')
     await eventually(
       'three reports and all facts',
-      () => hub.committed.size >= 3 && hub.facts.length === 3,
+      () => hub.committed.size >= 3 && hub.facts.length === 4,
       30_000,
     )
     await eventually('the inventory is a section', () => {
@@ -98,7 +98,12 @@ t.test(
     t.ok(of(/^node_memory_MemTotal_bytes/)! > 0)
     t.ok(Math.abs(of(/^callward_clock_offset_seconds/)!) < 0.5)
     t.equal(of(/^callward_collector_reports_dropped_total/), 0)
-    t.strictSame(hub.facts.map((frame) => frame.name).sort(), ['hardware', 'os', 'versions'])
+    t.strictSame(hub.facts.map((frame) => frame.name).sort(), [
+      'hardware',
+      'os',
+      'packages',
+      'software',
+    ])
     const walls = hub.lane('live').map((one) => one.wall)
     t.ok(
       walls.slice(1).every((wall, i) => wall > walls[i]!),
@@ -181,14 +186,16 @@ t.test('the bundle runs alone in an empty folder and has nothing of the hub', as
   const text = readFileSync(bundle, 'utf8')
   for (const name of ['fastify', 'kysely', 'libsql', 'node:sqlite'])
     t.notOk(text.includes(`node_modules/${name}/`) || text.includes(`from '${name}'`), name)
+  // Whether this machine's package lists are fresh is not what is tested here.
+  const config = join(t.testdir({ 'c.yaml': 'sections: {software: false}\n' }), 'c.yaml')
   const checked = spawnSync(bundle, ['--check'], {
     encoding: 'utf8',
     cwd: folder,
-    env: plainEnvironment,
+    env: { ...plainEnvironment, CALLWARD_CONFIG: config },
   })
   t.equal(checked.status, 0, checked.stderr)
   t.match(checked.stdout, /cpu +ok +\d+ figures/)
-  t.match(checked.stdout, /inventory +(ok|denied) +3 documents/)
+  t.match(checked.stdout, /inventory +(ok|denied) +2 documents/)
   t.notOk(existsSync(join(folder, 'data')), 'a check writes nothing')
   const hub = await FakeHub.start()
   t.teardown(() => hub.stop())
@@ -200,7 +207,7 @@ t.test('the bundle runs alone in an empty folder and has nothing of the hub', as
   const { child, ended } = start(t, bundle, environment, folder)
   await eventually(
     'reports and facts',
-    () => hub.committed.size >= 2 && hub.facts.length === 3,
+    () => hub.committed.size >= 2 && hub.facts.length === 4,
     30_000,
   )
   child.kill('SIGTERM')

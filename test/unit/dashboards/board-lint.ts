@@ -25,6 +25,7 @@ export const badWhenLow: ReadonlySet<string> = new Set([
   'callward-server/203',
   'callward-server/214',
   'callward-hardware/1210',
+  'callward-server/270',
 ])
 
 const units = new Set([

@@ -229,7 +229,7 @@ function Facts({ facts }: { facts: HostDetail['facts'] | null }) {
       {facts !== null && entries.length === 0 && <p class="muted">{t('host.noFacts')}</p>}
       {facts === null && <p class="muted">{t('loading')}</p>}
       {entries.map(([name, fact], index) => (
-        <details key={name} open={index < 3}>
+        <details key={name} open={index < 2}>
           <summary>
             {name}{' '}
             <span class="muted">

@@ -3,6 +3,7 @@ import { language } from '../i18n/language.ts'
 
 const rowsShown = 200
 const columnsShown = 8
+const termsShown = 500
 const depthShown = 4
 
 /** Any inventory document of a collector: objects as lists of terms, arrays of objects as tables. */
@@ -12,7 +13,7 @@ export function FactDocument({ document, depth = 0 }: { document: unknown; depth
   const entries = Object.entries(document).filter(([, value]) => value !== null && value !== '')
   return (
     <dl class="terms">
-      {entries.map(([name, value]) => (
+      {entries.slice(0, termsShown).map(([name, value]) => (
         <div key={name} class={isNested(value) ? 'wide' : undefined}>
           <dt>{words(name)}</dt>
           <dd>
@@ -24,6 +25,7 @@ export function FactDocument({ document, depth = 0 }: { document: unknown; depth
           </dd>
         </div>
       ))}
+      {entries.length > termsShown && <div>… {entries.length - termsShown}</div>}
     </dl>
   )
 }
