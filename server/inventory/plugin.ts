@@ -1,8 +1,13 @@
+import { createHash } from 'node:crypto'
 import fp from 'fastify-plugin'
 import type { Hello, Section } from '../../collector/wire/frames.ts'
 import type { Clock, Millis } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
+import type { RecordsTransaction } from '../records/records.ts'
+import { packedRow } from './document-store.ts'
+import { type FactsLimits, FactsStore, type StoredDocument } from './facts-store.ts'
 import { type Host, upState } from './host.ts'
+import { type HostFigure, HostFigures } from './host-figures.ts'
 import { InventoryStore } from './inventory-store.ts'
 import { Liveness } from './liveness.ts'
 import { inventoryRoutes } from './routes.ts'
@@ -16,13 +21,35 @@ export interface Inventory {
   reported(collectorId: string, at: Millis): void
   sections(collectorId: string, sections: readonly Section[]): Promise<void>
   facts(collectorId: string, name: string, hash: string, body: string): Promise<void>
-  /** Hashes of the documents held, by name. */
+  /** Hashes of the documents held of the collector's host, by name. */
   factHashes(collectorId: string): Promise<Record<string, string>>
+  /** A document of a host as it was at a time (default: now). */
+  document(instance: string, name: string, at?: Millis): Promise<StoredDocument | undefined>
+  /** The JSON text that has this SHA-256, read inside a transaction. */
+  documentText(tx: RecordsTransaction, hash: string): Promise<string | undefined>
+  /** Holds a JSON text that is nobody's facts for as long as `known_versions` names its hash; gives the hash. */
+  keepDocument(tx: RecordsTransaction, text: string): Promise<string>
+  /** Called for each document that differs from the host's last one of that name. */
+  watchDocuments(watcher: DocumentWatcher): void
+  /** Series under the host's labels from now on, in the place of what `owner` showed before; wakes the host's rules. */
+  showFigures(instance: string, owner: string, figures: readonly HostFigure[]): void
   hosts(): readonly Host[]
   host(instance: string): Host | undefined
   up(host: Host): 0 | 1 | undefined
   forget(instance: string): Promise<void>
 }
+
+/** Who works with documents as they come. */
+export interface DocumentWatcher {
+  /** In the transaction that stores the document: what it throws leaves the document out, to be sent again. */
+  within?(tx: RecordsTransaction, document: StoredDocument): Promise<void>
+  /** After the commit. */
+  stored?(document: StoredDocument): void
+}
+
+export type { StoredDocument } from './facts-store.ts'
+export type { Host } from './host.ts'
+export type { HostFigure } from './host-figures.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -32,9 +59,19 @@ declare module 'fastify' {
 
 export { prometheusTargets } from './prometheus-targets.ts'
 
+export interface InventoryOptions {
+  readonly clock: Clock
+  readonly factsLimits?: FactsLimits
+}
+
+const defaultFactsLimits: FactsLimits = { versions: 200, days: 400 }
+const sweepEveryMillis = 600_000
+
 export const inventoryPlugin = fp(
-  async (app, { clock }: { clock: Clock }) => {
+  async (app, { clock, factsLimits = defaultFactsLimits }: InventoryOptions) => {
     const store = new InventoryStore(app.records, clock)
+    const facts = new FactsStore(app.records, clock, factsLimits)
+    const watchers: DocumentWatcher[] = []
     const hosts = new Map<string, Host>()
     for (const row of await store.load()) {
       if (row.labels.instance === undefined) continue
@@ -51,6 +88,7 @@ export const inventoryPlugin = fp(
     }
     const startedAt = clock.monotonic()
     const liveness = new Liveness({ app, clock, hosts, store, startedAt })
+    const figures = new HostFigures(app, clock, hosts)
     const change = (id: string, patch: Partial<Host>) => {
       const host = hosts.get(id)
       if (host !== undefined) hosts.set(id, { ...host, ...patch })
@@ -104,12 +142,35 @@ export const inventoryPlugin = fp(
         })
       },
       async facts(id, name, hash, body) {
-        // Not saved means not in the next welcome, so the collector sends it again.
-        await store.saveFacts(id, name, hash, body).catch((err: unknown) => {
+        const instance = hosts.get(id)?.labels.instance
+        // Another collector has taken the host over.
+        if (instance === undefined) return
+        try {
+          const stored = await facts.save(
+            { collectorId: id, instance, name, hash, text: body },
+            async (tx, document) => {
+              for (const watcher of watchers) await watcher.within?.(tx, document)
+            },
+          )
+          if (stored !== undefined) for (const watcher of watchers) watcher.stored?.(stored)
+        } catch (err) {
+          // Not saved means not in the next welcome, so the collector sends it again.
           app.log.warn({ err, collector: id, name }, 'facts not saved')
-        })
+        }
       },
-      factHashes: (id) => store.factHashes(id).catch(() => ({})),
+      async factHashes(id) {
+        const instance = hosts.get(id)?.labels.instance
+        return instance === undefined ? {} : facts.hashes(instance).catch(() => ({}))
+      },
+      document: (instance, name, at) => facts.at(instance, name, at),
+      documentText: (tx, hash) => facts.documents.text(tx, hash),
+      async keepDocument(tx, text) {
+        const hash = createHash('sha256').update(text).digest('hex')
+        await facts.documents.put(tx, packedRow(hash, text))
+        return hash
+      },
+      watchDocuments: (watcher) => void watchers.push(watcher),
+      showFigures: (instance, owner, shown) => figures.show(instance, owner, shown),
       hosts: () =>
         [...hosts.values()].sort((a, b) => a.labels.instance.localeCompare(b.labels.instance)),
       host: byInstance,
@@ -126,12 +187,24 @@ export const inventoryPlugin = fp(
         await store.forget(host.collectorId, instance)
         hosts.delete(host.collectorId)
         liveness.forget(host)
+        figures.end(instance)
         app.live.hint('hosts')
       },
     })
-    await app.register(inventoryRoutes, { store, clock })
-    app.addHook('onReady', async () => liveness.start())
-    app.addHook('preClose', async () => liveness.stop())
+    await app.register(inventoryRoutes, { facts, clock })
+    const sweeping = setInterval(() => {
+      facts.sweep().catch((err: unknown) => app.log.warn({ err }, 'old documents not removed'))
+    }, sweepEveryMillis)
+    sweeping.unref()
+    app.addHook('onReady', async () => {
+      liveness.start()
+      figures.start()
+    })
+    app.addHook('preClose', async () => {
+      clearInterval(sweeping)
+      liveness.stop()
+      figures.stop()
+    })
   },
   {
     name: 'callward-inventory',
