@@ -178,7 +178,7 @@ const hubMetrics: readonly Metric[] = [
     unit: '',
     labels: ['kind'],
     from: 'hub: baselines',
-    help: 'What differs from the baseline of the host’s role: drift, missing, forbidden, or unknown (cannot be judged; 1 where the role has no baseline).',
+    help: 'What differs from the baseline of the host’s role: drift, missing, forbidden, or unknown (cannot be judged; 1 where the role has no baseline). Absent while no folder of baselines is set.',
   },
   {
     name: 'callward_baseline_info',
@@ -217,6 +217,11 @@ const hubMetrics: readonly Metric[] = [
 /** Figures of the rules, stored with the hub's own host labels so that rules can watch them; also at /metrics. */
 const ruleMetrics: readonly Metric[] = [
   ruleMetric('gauge', 'callward_rule_file_faults', 'Faults in the rule files.'),
+  ruleMetric(
+    'gauge',
+    'callward_baseline_file_faults',
+    'Faults in the files of baselines; what is faulty judges no host.',
+  ),
   ruleMetric('gauge', 'callward_rules_failing', 'Rules whose newest evaluation failed.'),
   ruleMetric(
     'gauge',

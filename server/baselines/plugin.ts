@@ -62,8 +62,7 @@ export const baselinesPlugin = fp(
       judged.set(instance, role)
     }, app.log)
 
-    async function readAgain(): Promise<void> {
-      if (folder === undefined) return
+    async function readAgain(folder: string): Promise<void> {
       const now = await signatureOf(folder)
       if (now === signature) return
       files = await store.keep(await readBaselineFiles(folder))
@@ -75,13 +74,17 @@ export const baselinesPlugin = fp(
       judged.clear()
     }
     async function look(): Promise<void> {
-      await readAgain()
+      // Without a folder no host is judged, and none gets series about it.
+      if (folder === undefined) return
+      await readAgain(folder)
       for (const { labels } of app.inventory.hosts())
         if (judged.get(labels.instance) !== labels.role) queue.add(labels.instance, 'idle')
     }
 
     app.decorate('baselines', { look, settled: () => queue.settled() })
-    app.changes.onChanged((instance) => queue.add(instance, 'now'))
+    app.changes.onChanged((instance) => {
+      if (folder !== undefined) queue.add(instance, 'now')
+    })
     app.rules.watchFigure('callward_baseline_file_faults', () => files.faults.length)
     new Gauge({
       name: 'callward_baseline_file_faults',

@@ -67,17 +67,27 @@ export function coverage(
 
 /**
  * Whether an expected change is this one. `*` in a subject stands for any characters, a name without ":arch" for every architecture; a
- * package that is expected covers the service of its name, too, whose version follows from it, but says it in other words.
+ * package that is expected covers what follows from it, too.
  */
 export function expects(expected: ExpectedChange, item: VersionItem): boolean {
-  const sameKind = expected.kind === item.kind
-  const follows = expected.kind === 'package' && item.kind === 'service'
-  if (!sameKind && !follows) return false
+  if (expected.kind === 'package' && item.kind !== 'package') return follows(expected.subject, item)
+  if (expected.kind !== item.kind) return false
   const bare = item.kind === 'package' ? item.subject.replace(/:[a-z0-9-]+$/, '') : item.subject
   if (!fits(expected.subject, item.subject) && !fits(expected.subject, bare)) return false
-  if (expected.to === undefined || follows) return true
+  if (expected.to === undefined) return true
   if (item.kind === 'file') return item.to === `sha256:${expected.to.replace(/^sha256:/, '')}`
   return item.to === expected.to
+}
+
+/**
+ * Whether a version follows from a package: that of a service whose name the package's begins with (`openssh` from `openssh-server`,
+ * `postgres-15` from `postgresql-15`), that of the kernel from a kernel's package. They say it in words of their own.
+ */
+function follows(subject: string, { kind, subject: what }: VersionItem): boolean {
+  if (kind === 'kernel') return /^(?:linux-image|kernel)/.test(subject)
+  if (kind !== 'service') return false
+  const name = what.replace(/-[^-]*\d[^-]*$/, '')
+  return subject.startsWith(name) || fits(subject, name)
 }
 
 /** Whether a text fits a pattern in which `*` stands for any characters; steps grow with the product of the lengths at most. */

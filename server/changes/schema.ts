@@ -6,7 +6,7 @@ const OrNull = (schema: ReturnType<typeof Type.String>) => Type.Union([schema, T
 const Time = Type.String({
   pattern: '^\\d{4}-\\d{2}-\\d{2}[Tt ]\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,9})?)?([Zz]|[+-]\\d{2}:\\d{2})$',
 })
-const Number = Type.Union([Type.Integer({ minimum: 1 }), Type.String({ minLength: 1, maxLength: 64 })])
+const ChangeNumber = Type.Union([Type.Integer({ minimum: 1 }), Type.String({ minLength: 1, maxLength: 64 })])
 
 const ItemKind = Type.Enum(['package', 'service', 'file', 'kernel'])
 const State = Type.Enum(['draft', 'approved', 'in progress', 'closed', 'rejected'])
@@ -41,7 +41,7 @@ export const VerifyBody = Type.Object(
   { additionalProperties: false },
 )
 export const LinkBody = Type.Object(
-  { change: Number, reason: Text(10_000) },
+  { change: ChangeNumber, reason: Text(10_000) },
   { additionalProperties: false },
 )
 
