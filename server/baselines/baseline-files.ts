@@ -58,7 +58,11 @@ export async function readBaselineFiles(folder: string): Promise<BaselineFiles> 
     faults.push({ file: folder, line: 1, message })
   }
   if (paths.length > maxFiles)
-    faults.push({ file: folder, line: 1, message: `more than ${maxFiles} files; the others are not read` })
+    faults.push({
+      file: folder,
+      line: 1,
+      message: `more than ${maxFiles} files; the others are not read`,
+    })
   const found = new Map<string, ReadBaseline[]>()
   for (const path of paths.slice(0, maxFiles)) {
     const read = await readOne(path, faults)
@@ -87,7 +91,10 @@ async function filesIn(folder: string): Promise<string[]> {
     .sort()
 }
 
-async function readOne(path: string, faults: BaselineFileFault[]): Promise<ReadBaseline | undefined> {
+async function readOne(
+  path: string,
+  faults: BaselineFileFault[],
+): Promise<ReadBaseline | undefined> {
   const fault = (message: string, line = 1) => {
     faults.push({ file: path, line, message })
     return undefined

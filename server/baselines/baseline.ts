@@ -24,7 +24,16 @@ export interface BaselineFault {
 }
 
 export const maxEntries = 20_000
-const keys = ['role', 'version', 'approvedBy', 'approvedAt', 'packages', 'services', 'files', 'forbidden']
+const keys = [
+  'role',
+  'version',
+  'approvedBy',
+  'approvedAt',
+  'packages',
+  'services',
+  'files',
+  'forbidden',
+]
 const examples: Readonly<Record<string, string>> = {
   role: 'role: pbx',
   version: 'version: "2026-03"',
@@ -67,7 +76,10 @@ export function parseBaseline(content: unknown): {
   }
   const { packages, services, files, forbidden } = baseline
   if (packages.size + services.size + files.size + forbidden.length === 0 && faults.length === 0)
-    fault([], `says nothing of any version, so nothing could ever differ. Example: ${examples['packages']}`)
+    fault(
+      [],
+      `says nothing of any version, so nothing could ever differ. Example: ${examples['packages']}`,
+    )
   return { baseline: faults.length === 0 ? baseline : undefined, faults }
 }
 
@@ -77,7 +89,8 @@ function textOf(value: unknown, key: string, fault: Fault): string {
   if (typeof value === 'string' && value.trim() !== '' && value.length <= 200) return value.trim()
   const example = `Example: ${examples[key]}`
   if (value === undefined) fault([key], `is missing. ${example}`)
-  else if (typeof value === 'number') fault([key], `is a number; put it in quotes. Example: ${key}: "${value}"`)
+  else if (typeof value === 'number')
+    fault([key], `is a number; put it in quotes. Example: ${key}: "${value}"`)
   else fault([key], `must be a text of 1 to 200 characters. ${example}`)
   return ''
 }
@@ -86,14 +99,18 @@ function timeOf(value: unknown, fault: Fault): string {
   const text = value instanceof Date ? value.toISOString() : textOf(value, 'approvedAt', fault)
   const shape = /^\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:\d{2}))?$/
   if (text !== '' && (!shape.test(text) || Number.isNaN(Date.parse(text))))
-    fault(['approvedAt'], `must be a day, or a time with its zone. Example: ${examples['approvedAt']}`)
+    fault(
+      ['approvedAt'],
+      `must be a day, or a time with its zone. Example: ${examples['approvedAt']}`,
+    )
   return text
 }
 
 /** The hash, or a fault's text. */
 function hashOf(value: unknown, path: string): { readonly hash: string } | string {
   if (!path.startsWith('/')) return `the path must begin with "/". ${examples['files']}`
-  const [, hash] = typeof value === 'string' ? (/^(?:sha256:)?([0-9a-f]{64})$/i.exec(value) ?? []) : []
+  const [, hash] =
+    typeof value === 'string' ? (/^(?:sha256:)?([0-9a-f]{64})$/i.exec(value) ?? []) : []
   if (hash === undefined) return `must be the file's SHA-256. Get it with: sha256sum ${path}`
   return { hash: hash.toLowerCase() }
 }
@@ -125,7 +142,10 @@ function listOf(value: unknown, fault: Fault): readonly string[] {
   const list: unknown[] = Array.isArray(value) ? value : [value]
   const texts = list.filter((one): one is string => typeof one === 'string' && one.trim() !== '')
   if (!Array.isArray(value) || texts.length < list.length || list.length > maxEntries)
-    fault(['forbidden'], `must be a list of at most ${maxEntries} names or paths. Example: ${examples['forbidden']}`)
+    fault(
+      ['forbidden'],
+      `must be a list of at most ${maxEntries} names or paths. Example: ${examples['forbidden']}`,
+    )
   return texts.map((one) => one.trim())
 }
 

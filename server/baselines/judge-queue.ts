@@ -13,10 +13,7 @@ export class JudgeQueue {
   #wake: (() => void) | undefined
   #stopped = false
 
-  constructor(
-    work: (instance: string) => Promise<void>,
-    log: Pick<FastifyBaseLogger, 'warn'>,
-  ) {
+  constructor(work: (instance: string) => Promise<void>, log: Pick<FastifyBaseLogger, 'warn'>) {
     this.#work = work
     this.#log = log
   }

@@ -21,7 +21,9 @@ export function judge(baseline: Baseline, { packages, software }: HostVersions):
   const findings: Finding[] = []
   if (packages.state === 'ok') findings.push(...judgePackages(baseline, packages.document))
   else if (baseline.packages.size > 0)
-    findings.push(unknown('packages', `${baseline.packages.size} package(s) to be judged`, packages.detail))
+    findings.push(
+      unknown('packages', `${baseline.packages.size} package(s) to be judged`, packages.detail),
+    )
   if (software.state === 'ok') {
     findings.push(...judgeServices(baseline, software.document))
     findings.push(...judgeFiles(baseline, software.document))
@@ -85,7 +87,13 @@ function judgeFiles(baseline: Baseline, { files = [] }: SoftwareDocument): Findi
     const expected = `sha256:${hash}`
     const file = told.get(path)
     if (file === undefined)
-      return [unknown(subject, expected, 'the collector does not look at it; add it to its list of files')]
+      return [
+        unknown(
+          subject,
+          expected,
+          'the collector does not look at it; add it to its list of files',
+        ),
+      ]
     if (file.state === 'absent') return [{ kind: 'missing', subject, expected, found: 'not there' }]
     if (file.state !== 'ok' || file.sha256 === undefined)
       return [unknown(subject, expected, `the collector cannot read it (${file.state})`)]
@@ -105,19 +113,28 @@ function judgeForbidden({ forbidden }: Baseline, { packages, software }: HostVer
     for (const [name, found] of Object.entries(packages.document.packages))
       if (isForbidden(name) || isForbidden(bareName(name)))
         findings.push({ kind: 'forbidden', subject: `package ${name}`, expected, found })
-  } else if (names.length > 0) findings.push(unknown('forbidden packages', expected, packages.detail))
+  } else if (names.length > 0)
+    findings.push(unknown('forbidden packages', expected, packages.detail))
   if (software.state !== 'ok')
     return [...findings, unknown('forbidden services and files', expected, software.detail)]
   for (const { name, version } of software.document.services ?? [])
     if (isForbidden(name))
-      findings.push({ kind: 'forbidden', subject: `service ${name}`, expected, found: version || 'runs' })
+      findings.push({
+        kind: 'forbidden',
+        subject: `service ${name}`,
+        expected,
+        found: version || 'runs',
+      })
   const told = new Map((software.document.files ?? []).map((file) => [file.path, file.state]))
   for (const path of paths) {
     const state = told.get(path)
     const subject = `file ${path}`
     if (state === 'ok') findings.push({ kind: 'forbidden', subject, expected, found: 'there' })
     else if (state !== 'absent') {
-      const why = state === undefined ? 'the collector does not look at it' : `the collector cannot tell (${state})`
+      const why =
+        state === undefined
+          ? 'the collector does not look at it'
+          : `the collector cannot tell (${state})`
       findings.push(unknown(subject, expected, why))
     }
   }
@@ -140,7 +157,8 @@ function matcher(pattern: string): (name: string) => boolean {
   return (name) => {
     let from = 0
     for (const [index, part] of parts.entries()) {
-      if (index === parts.length - 1) return name.length - part.length >= from && name.endsWith(part)
+      if (index === parts.length - 1)
+        return name.length - part.length >= from && name.endsWith(part)
       const found = index === 0 ? (name.startsWith(part) ? 0 : -1) : name.indexOf(part, from)
       if (found < 0) return false
       from = found + part.length

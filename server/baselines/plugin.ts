@@ -2,7 +2,12 @@ import fp from 'fastify-plugin'
 import { Gauge } from 'prom-client'
 import type { Clock } from '../clock.ts'
 import type { HostFigure } from '../inventory/plugin.ts'
-import { type BaselineFiles, noBaselines, readBaselineFiles, signatureOf } from './baseline-files.ts'
+import {
+  type BaselineFiles,
+  noBaselines,
+  readBaselineFiles,
+  signatureOf,
+} from './baseline-files.ts'
 import { BaselineStore } from './baseline-store.ts'
 import { driftKinds, type Finding, judge, withoutBaseline } from './judge.ts'
 import { JudgeQueue } from './judge-queue.ts'

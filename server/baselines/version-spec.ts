@@ -43,7 +43,8 @@ export function parseSpec(value: unknown): VersionSpec | string {
 
 function parseOne(text: string): { readonly allowed: string | readonly Bound[] } | string {
   if (!/^[<>=]/.test(text)) {
-    if (/[\s,]/.test(text)) return `"${text}" is no version. Example: "1:20.6.0~dfsg-1", ">= 1.2, < 2"`
+    if (/[\s,]/.test(text))
+      return `"${text}" is no version. Example: "1:20.6.0~dfsg-1", ">= 1.2, < 2"`
     return { allowed: text }
   }
   const bounds: Bound[] = []

@@ -67,7 +67,10 @@ export class ChangeStore {
       : query.where('id', '=', name)
     const row = await named.executeTakeFirst()
     if (row === undefined)
-      throw new CallwardError('not_found', `There is no change ${name}. List them with: callward change list`)
+      throw new CallwardError(
+        'not_found',
+        `There is no change ${name}. List them with: callward change list`,
+      )
     return row
   }
 

@@ -101,6 +101,10 @@ export function windowFault({ startsAt, endsAt }: ChangeWindow): string | undefi
 }
 
 /** The state people see at a time. */
-export function shownState(state: ChangeState, { startsAt }: ChangeWindow, now: Millis): ShownState {
+export function shownState(
+  state: ChangeState,
+  { startsAt }: ChangeWindow,
+  now: Millis,
+): ShownState {
   return state === 'approved' && now >= startsAt ? 'in progress' : state
 }

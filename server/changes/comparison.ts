@@ -1,7 +1,12 @@
 import type { HostLabels } from '../../collector/wire/frames.ts'
 import type { Inventory, StoredDocument } from '../inventory/plugin.ts'
 import type { RecordsTransaction } from '../records/records.ts'
-import { packageDifference, softwareDifference, knownSoftware, type VersionItem } from './difference.ts'
+import {
+  knownSoftware,
+  packageDifference,
+  softwareDifference,
+  type VersionItem,
+} from './difference.ts'
 import { readPackages, readSoftware } from './documents.ts'
 import type { VersionStore } from './version-store.ts'
 
@@ -44,7 +49,13 @@ export class Comparison {
       .execute()
     if (row === undefined || step.items.length === 0) return
     const { items } = step
-    await this.#versions.add(tx, { labels, document: name, fromHash: row.hash, toHash: hash, items })
+    await this.#versions.add(tx, {
+      labels,
+      document: name,
+      fromHash: row.hash,
+      toHash: hash,
+      items,
+    })
   }
 }
 

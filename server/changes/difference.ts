@@ -14,7 +14,10 @@ export interface VersionItem {
 type Versions = ReadonlyMap<string, string>
 
 /** What changed between two lists of packages, by name. */
-export function packageDifference(before: PackagesDocument, after: PackagesDocument): VersionItem[] {
+export function packageDifference(
+  before: PackagesDocument,
+  after: PackagesDocument,
+): VersionItem[] {
   const old = new Map(Object.entries(before.packages))
   const now = new Map(Object.entries(after.packages))
   return difference('package', withSuffixes(old, now), withSuffixes(now, old))
@@ -24,7 +27,10 @@ export function packageDifference(before: PackagesDocument, after: PackagesDocum
  * What changed in what runs and in the watched files, in the order kernel, services, files. What is seen for the first time behind
  * a blind spot is no change: nobody knows what was there.
  */
-export function softwareDifference(before: SoftwareDocument, after: SoftwareDocument): VersionItem[] {
+export function softwareDifference(
+  before: SoftwareDocument,
+  after: SoftwareDocument,
+): VersionItem[] {
   const blind = new Set((before.files ?? []).filter(isBlind).map(({ path }) => path))
   const kernel = difference('kernel', kernelVersion(before), kernelVersion(after))
   const files = difference('file', fileVersions(before.files), fileVersions(after.files))
@@ -52,7 +58,8 @@ export function knownSoftware(
   const running = after.kernel?.running || before.kernel?.running
   return {
     services: [...(after.services ?? []).filter(({ version }) => version !== ''), ...silent],
-    files: (after.files ?? []).map((file) =>
+    // A document without the list says nothing of files; an empty list says that none is watched.
+    files: (after.files ?? before.files ?? []).map((file) =>
       isBlind(file) ? (old.get(file.path) ?? file) : file,
     ),
     kernel: running === undefined ? {} : { running },
@@ -109,7 +116,8 @@ function withSuffixes(mine: Versions, theirs: Versions): Versions {
     const colon = name.indexOf(':')
     if (colon < 0 || mine.has(name)) continue
     const bare = name.slice(0, colon)
-    if (mine.has(bare) && !theirs.has(bare)) suffixed.set(bare, [...(suffixed.get(bare) ?? []), name])
+    if (mine.has(bare) && !theirs.has(bare))
+      suffixed.set(bare, [...(suffixed.get(bare) ?? []), name])
   }
   if (suffixed.size === 0) return mine
   return new Map(

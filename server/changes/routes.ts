@@ -36,7 +36,10 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
 
   app.get(
     '/api/v1/changes',
-    { config: { access: readers }, schema: { querystring: ChangeQuery, response: { 200: ChangeList } } },
+    {
+      config: { access: readers },
+      schema: { querystring: ChangeQuery, response: { 200: ChangeList } },
+    },
     async (request) => {
       const { state, before, limit } = request.query
       let query = db.selectFrom('changes').selectAll().orderBy('number', 'desc').limit(limit)

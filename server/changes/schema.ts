@@ -4,9 +4,13 @@ const Text = (maxLength: number) => Type.String({ minLength: 1, maxLength, patte
 const OrNull = (schema: ReturnType<typeof Type.String>) => Type.Union([schema, Type.Null()])
 /** RFC 3339 with its zone. */
 const Time = Type.String({
-  pattern: '^\\d{4}-\\d{2}-\\d{2}[Tt ]\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,9})?)?([Zz]|[+-]\\d{2}:\\d{2})$',
+  pattern:
+    '^\\d{4}-\\d{2}-\\d{2}[Tt ]\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,9})?)?([Zz]|[+-]\\d{2}:\\d{2})$',
 })
-const ChangeNumber = Type.Union([Type.Integer({ minimum: 1 }), Type.String({ minLength: 1, maxLength: 64 })])
+const ChangeNumber = Type.Union([
+  Type.Integer({ minimum: 1 }),
+  Type.String({ minLength: 1, maxLength: 64 }),
+])
 
 const ItemKind = Type.Enum(['package', 'service', 'file', 'kernel'])
 const State = Type.Enum(['draft', 'approved', 'in progress', 'closed', 'rejected'])

@@ -97,7 +97,8 @@ export const versionRoutes: FastifyPluginAsyncTypebox<VersionRoutesOptions> = as
   async function detail(id: string): Promise<Static<typeof VersionChangeDetail>> {
     const row = await versions.find(db, id)
     const [view] = await versionViews(db, [row], Number.POSITIVE_INFINITY)
-    if (view === undefined) throw new CallwardError('not_found', `There is no version change ${id}.`)
+    if (view === undefined)
+      throw new CallwardError('not_found', `There is no version change ${id}.`)
     return { versionChange: view }
   }
 }

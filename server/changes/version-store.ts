@@ -92,7 +92,11 @@ export class VersionStore {
       const message = `Change ${change.number} does not name the host ${row.instance}; correct the record or link another.`
       throw new CallwardError('unprocessable', message)
     }
-    await tx.updateTable('version_changes').set({ state: 'linked' }).where('id', '=', row.id).execute()
+    await tx
+      .updateTable('version_changes')
+      .set({ state: 'linked' })
+      .where('id', '=', row.id)
+      .execute()
     await this.#link(tx, row.id, change.id, 'linked', reason, by.name)
     const value = { versionChange: row.number, instance: row.instance, reason }
     await this.#changes.linked(tx, change.id, value, by)
@@ -106,7 +110,8 @@ export class VersionStore {
       ? query.where('number', '=', Number(name))
       : query.where('id', '=', name)
     const row = await named.executeTakeFirst()
-    if (row === undefined) throw new CallwardError('not_found', `There is no version change ${name}.`)
+    if (row === undefined)
+      throw new CallwardError('not_found', `There is no version change ${name}.`)
     return row
   }
 

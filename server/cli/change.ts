@@ -8,7 +8,8 @@ const actions = 'create, list, show, approve, reject, verify, close, open, link'
 export const changeCommand: Command = {
   name: 'change',
   summary: 'plan, approve and verify changes; link what changed without one',
-  usage: 'create … | list | show N | approve N | reject N | verify N | close N | open | link V --change N [--json]',
+  usage:
+    'create … | list | show N | approve N | reject N | verify N | close N | open | link V --change N [--json]',
   help: `A change record says who changes what on which hosts, when, and who approved it. A version that changes on a host without an
 approved record is a finding, until a person links a record to it.
 
@@ -100,7 +101,9 @@ async function create(call: Call): Promise<number> {
 async function list(call: Call): Promise<number> {
   const state = textOption(call, 'state')
   const query = state === undefined ? '' : `?state=${encodeURIComponent(state)}`
-  const answer = await call.hub().call<{ changes: ChangeAnswer[] }>('GET', `/api/v1/changes${query}`)
+  const answer = await call
+    .hub()
+    .call<{ changes: ChangeAnswer[] }>('GET', `/api/v1/changes${query}`)
   if (call.values.json === true) sayJson(call, answer)
   else if (answer.changes.length === 0)
     call.say('There is no such change record. Make one with: callward change create --help')
@@ -133,7 +136,10 @@ async function open(call: Call): Promise<number> {
 }
 
 async function link(call: Call, id: string): Promise<number> {
-  const change = required(call, 'change', 'which record it belongs to (its number)').replace(/^#/, '')
+  const change = required(call, 'change', 'which record it belongs to (its number)').replace(
+    /^#/,
+    '',
+  )
   const body = { change, reason: required(call, 'reason', 'why it happened outside the record') }
   const path = `/api/v1/version-changes/${id}/link`
   const answer = await call.hub().call<{ versionChange: VersionChangeAnswer }>('POST', path, body)

@@ -90,7 +90,10 @@ export class FactsStore {
   /** A document as it was at a time (default: now); undefined when the host had told none by then. */
   async at(instance: string, name: string, at?: Millis): Promise<StoredDocument | undefined> {
     const base = newest(this.#records.read, instance, name)
-    const row = await (at === undefined ? base : base.where('received_at', '<=', at)).executeTakeFirst()
+    const row = await (at === undefined
+      ? base
+      : base.where('received_at', '<=', at)
+    ).executeTakeFirst()
     if (row === undefined) return undefined
     const text = await this.documents.text(this.#records.read, row.hash)
     if (text === undefined) throw new Error(`BUG: facts without their document ${row.hash}`)
@@ -134,7 +137,9 @@ export class FactsStore {
   /** The newest version of a document is never forgotten. */
   async #forgetOld(tx: RecordsTransaction, instance: string, name: string): Promise<void> {
     const { versions, days } = this.#limits
-    const nth = await newest(tx, instance, name).offset(versions - 1).executeTakeFirst()
+    const nth = await newest(tx, instance, name)
+      .offset(versions - 1)
+      .executeTakeFirst()
     const last = await newest(tx, instance, name).executeTakeFirst()
     const byAge = days === 0 ? 0 : this.#clock.now() - days * dayMillis
     const from = Math.min(last?.received_at ?? 0, Math.max(nth?.received_at ?? 0, byAge))
@@ -154,8 +159,22 @@ export class FactsStore {
         .select('hash')
         .where((is) =>
           is.and([
-            is.not(is.exists(is.selectFrom('facts').select('facts.hash').whereRef('facts.hash', '=', 'documents.hash'))),
-            is.not(is.exists(is.selectFrom('known_versions').select('known_versions.hash').whereRef('known_versions.hash', '=', 'documents.hash'))),
+            is.not(
+              is.exists(
+                is
+                  .selectFrom('facts')
+                  .select('facts.hash')
+                  .whereRef('facts.hash', '=', 'documents.hash'),
+              ),
+            ),
+            is.not(
+              is.exists(
+                is
+                  .selectFrom('known_versions')
+                  .select('known_versions.hash')
+                  .whereRef('known_versions.hash', '=', 'documents.hash'),
+              ),
+            ),
           ]),
         )
         .limit(documentsASweep)

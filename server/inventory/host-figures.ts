@@ -67,7 +67,11 @@ export class HostFigures {
     const owners = this.#held.get(instance)
     if (owners === undefined) return
     this.#held.delete(instance)
-    this.#append([], [], [...owners.values()].flatMap(({ ids }) => [...ids]))
+    this.#append(
+      [],
+      [],
+      [...owners.values()].flatMap(({ ids }) => [...ids]),
+    )
   }
 
   #repeat(): void {

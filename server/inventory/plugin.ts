@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto'
 import fp from 'fastify-plugin'
 import type { Hello, Section } from '../../collector/wire/frames.ts'
 import type { Clock, Millis } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
 import type { RecordsTransaction } from '../records/records.ts'
-import { packedRow } from './document-store.ts'
+import { documentRoutes } from './document-routes.ts'
+import { Documents, type DocumentWatcher } from './documents.ts'
 import { type FactsLimits, FactsStore, type StoredDocument } from './facts-store.ts'
 import { type Host, upState } from './host.ts'
 import { type HostFigure, HostFigures } from './host-figures.ts'
@@ -39,14 +39,7 @@ export interface Inventory {
   forget(instance: string): Promise<void>
 }
 
-/** Who works with documents as they come. */
-export interface DocumentWatcher {
-  /** In the transaction that stores the document: what it throws leaves the document out, to be sent again. */
-  within?(tx: RecordsTransaction, document: StoredDocument): Promise<void>
-  /** After the commit. */
-  stored?(document: StoredDocument): void
-}
-
+export type { DocumentWatcher } from './documents.ts'
 export type { StoredDocument } from './facts-store.ts'
 export type { Host } from './host.ts'
 export type { HostFigure } from './host-figures.ts'
@@ -65,13 +58,10 @@ export interface InventoryOptions {
 }
 
 const defaultFactsLimits: FactsLimits = { versions: 200, days: 400 }
-const sweepEveryMillis = 600_000
 
 export const inventoryPlugin = fp(
   async (app, { clock, factsLimits = defaultFactsLimits }: InventoryOptions) => {
     const store = new InventoryStore(app.records, clock)
-    const facts = new FactsStore(app.records, clock, factsLimits)
-    const watchers: DocumentWatcher[] = []
     const hosts = new Map<string, Host>()
     for (const row of await store.load()) {
       if (row.labels.instance === undefined) continue
@@ -86,6 +76,8 @@ export const inventoryPlugin = fp(
         sections: row.sections,
       })
     }
+    const facts = new FactsStore(app.records, clock, factsLimits)
+    const documents = new Documents(app, facts, hosts)
     const startedAt = clock.monotonic()
     const liveness = new Liveness({ app, clock, hosts, store, startedAt })
     const figures = new HostFigures(app, clock, hosts)
@@ -141,35 +133,7 @@ export const inventoryPlugin = fp(
           app.log.warn({ err, collector: id }, 'sections not saved')
         })
       },
-      async facts(id, name, hash, body) {
-        const instance = hosts.get(id)?.labels.instance
-        // Another collector has taken the host over.
-        if (instance === undefined) return
-        try {
-          const stored = await facts.save(
-            { collectorId: id, instance, name, hash, text: body },
-            async (tx, document) => {
-              for (const watcher of watchers) await watcher.within?.(tx, document)
-            },
-          )
-          if (stored !== undefined) for (const watcher of watchers) watcher.stored?.(stored)
-        } catch (err) {
-          // Not saved means not in the next welcome, so the collector sends it again.
-          app.log.warn({ err, collector: id, name }, 'facts not saved')
-        }
-      },
-      async factHashes(id) {
-        const instance = hosts.get(id)?.labels.instance
-        return instance === undefined ? {} : facts.hashes(instance).catch(() => ({}))
-      },
-      document: (instance, name, at) => facts.at(instance, name, at),
-      documentText: (tx, hash) => facts.documents.text(tx, hash),
-      async keepDocument(tx, text) {
-        const hash = createHash('sha256').update(text).digest('hex')
-        await facts.documents.put(tx, packedRow(hash, text))
-        return hash
-      },
-      watchDocuments: (watcher) => void watchers.push(watcher),
+      ...documents.members,
       showFigures: (instance, owner, shown) => figures.show(instance, owner, shown),
       hosts: () =>
         [...hosts.values()].sort((a, b) => a.labels.instance.localeCompare(b.labels.instance)),
@@ -192,16 +156,14 @@ export const inventoryPlugin = fp(
       },
     })
     await app.register(inventoryRoutes, { facts, clock })
-    const sweeping = setInterval(() => {
-      facts.sweep().catch((err: unknown) => app.log.warn({ err }, 'old documents not removed'))
-    }, sweepEveryMillis)
-    sweeping.unref()
+    await app.register(documentRoutes, { facts })
     app.addHook('onReady', async () => {
+      documents.start()
       liveness.start()
       figures.start()
     })
     app.addHook('preClose', async () => {
-      clearInterval(sweeping)
+      documents.stop()
       liveness.stop()
       figures.stop()
     })

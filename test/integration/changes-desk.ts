@@ -42,7 +42,10 @@ export class ChangesDesk {
     const folder = t.testdir({ baselines: {}, data: {} })
     const baselines = join(folder, 'baselines')
     const file = join(folder, 'callward.yaml')
-    writeFileSync(file, `hub: { baselinesFolder: ${baselines}, factsVersions: 4, changeGraceMinutes: 60 }\n`)
+    writeFileSync(
+      file,
+      `hub: { baselinesFolder: ${baselines}, factsVersions: 4, changeGraceMinutes: 60 }\n`,
+    )
     const config = readHubConfig({
       CALLWARD_CONFIG: file,
       CALLWARD_DATA: join(folder, 'data'),

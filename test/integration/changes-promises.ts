@@ -27,7 +27,11 @@ export async function withoutRecord(t: Test, recordsUrl?: string): Promise<void>
   t.match(desk.app.rules.activeAlerts(), [
     { annotations: { runbook_url: '/runbooks/ChangeWithoutRecord' }, labels: { role: 'pbx' } },
   ])
-  t.match(await desk.driftOf('pbx-01'), ['drift', 'unapproved change version change 1', 'unknown baseline'])
+  t.match(await desk.driftOf('pbx-01'), [
+    'drift',
+    'unapproved change version change 1',
+    'unknown baseline',
+  ])
 
   await desk.tell('pbx-01', 'software', file('denied'))
   await desk.tell('pbx-01', 'software', file('ok', 'b'))
@@ -36,12 +40,18 @@ export async function withoutRecord(t: Test, recordsUrl?: string): Promise<void>
   const link = (change: number | string, reason = 'agreed by phone') =>
     desk.as('ines', 'POST', '/version-changes/1/link', { change, reason })
   const draft = await desk.as('ines', 'POST', '/changes', desk.plan())
-  t.match(await link(draft.body.change.number), { status: 409, body: { error: { message: /is draft/ } } })
+  t.match(await link(draft.body.change.number), {
+    status: 409,
+    body: { error: { message: /is draft/ } },
+  })
   t.match(await link(await desk.approved({ hosts: ['role=db'] })), { status: 422 })
   t.match(await link(99), { status: 404 })
   const number = await desk.approved()
   t.match(await link(number, ' '), { status: 400 })
-  t.match(await desk.as('vera', 'POST', '/version-changes/1/link', { change: number, reason: 'x' }), { status: 403 })
+  t.match(
+    await desk.as('vera', 'POST', '/version-changes/1/link', { change: number, reason: 'x' }),
+    { status: 403 },
+  )
   t.match(await link(number), {
     status: 200,
     body: {
@@ -53,19 +63,31 @@ export async function withoutRecord(t: Test, recordsUrl?: string): Promise<void>
   })
   t.match(await link(number), { status: 409 }, 'once')
   await desk.fires('ChangeWithoutRecord pbx-01')
-  await desk.as('jonas', 'POST', '/version-changes/2/link', { change: `${number}`, reason: 'the same' })
+  await desk.as('jonas', 'POST', '/version-changes/2/link', {
+    change: `${number}`,
+    reason: 'the same',
+  })
   await desk.fires()
   const { body } = await desk.as('vera', 'GET', `/changes/${number}`)
   t.same(
-    body.change.entries.map(({ kind, recordedBy }: { kind: string; recordedBy: string }) => `${kind} ${recordedBy}`),
+    body.change.entries.map(
+      ({ kind, recordedBy }: { kind: string; recordedBy: string }) => `${kind} ${recordedBy}`,
+    ),
     ['created ines', 'approved jonas', 'linked ines', 'linked jonas'],
   )
   t.equal(body.change.versionChanges.length, 2)
   const page = await desk.as('vera', 'GET', '/hosts/pbx-01/changes?limit=1')
   t.match(page.body, { versionChanges: [{ number: 2 }], next: 2 })
-  const rest = await desk.as('vera', 'GET', `/hosts/pbx-01/changes?limit=1&before=${page.body.next}`)
+  const rest = await desk.as(
+    'vera',
+    'GET',
+    `/hosts/pbx-01/changes?limit=1&before=${page.body.next}`,
+  )
   t.match(rest.body, { versionChanges: [{ number: 1 }] })
-  t.match((await desk.as('vera', 'GET', '/version-changes?state=open')).body, { versionChanges: [], next: null })
+  t.match((await desk.as('vera', 'GET', '/version-changes?state=open')).body, {
+    versionChanges: [],
+    next: null,
+  })
 }
 
 /** What an approved record covers makes no finding; what goes beyond it does. */
@@ -86,11 +108,17 @@ export async function withRecord(t: Test, recordsUrl?: string): Promise<void> {
   t.match(await desk.as('ines', 'POST', `/changes/${number}/verify`, verify), {
     body: { change: { state: 'in progress', verification: { by: 'ines', ...verify } } },
   })
-  t.match(await desk.as('ines', 'POST', `/changes/${number}/close`, {}), { body: { change: { state: 'closed' } } })
+  t.match(await desk.as('ines', 'POST', `/changes/${number}/close`, {}), {
+    body: { change: { state: 'closed' } },
+  })
   await desk.tell('pbx-01', 'packages', installed('1:20.6', { bash: '5.3' }))
   t.match((await desk.changesOf('pbx-01'))[0], /^3 open/, 'not the version it expected')
   await desk.tell('pbx-01', 'packages', installed('1:20.7', { bash: '5.3' }))
-  t.match((await desk.changesOf('pbx-01'))[0], /^4 matched/, 'a collector may tell after the closing')
+  t.match(
+    (await desk.changesOf('pbx-01'))[0],
+    /^4 matched/,
+    'a collector may tell after the closing',
+  )
   desk.clock.ahead = 3 * 3_600_000
   await desk.hello('pbx-01')
   await desk.tell('pbx-01', 'packages', installed('1:20.6', { bash: '5.3' }))
@@ -103,10 +131,17 @@ export async function withRecord(t: Test, recordsUrl?: string): Promise<void> {
 /** Two people, a plan that changes, and what a record refuses. */
 export async function approval(t: Test, recordsUrl?: string): Promise<void> {
   const desk = await ChangesDesk.start(t, recordsUrl)
-  const post = (who: string, path: string, body: object = {}) => desk.as(who, 'POST', `/changes${path}`, body)
+  const post = (who: string, path: string, body: object = {}) =>
+    desk.as(who, 'POST', `/changes${path}`, body)
   t.match(await post('vera', '', desk.plan()), { status: 403 })
-  t.match(await post('ines', '', desk.plan()), { status: 201, body: { change: { number: 1, state: 'draft', requestedBy: 'ines' } } })
-  t.match(await post('ines', '/1/approve'), { status: 403, body: { error: { message: /cannot approve it/ } } })
+  t.match(await post('ines', '', desk.plan()), {
+    status: 201,
+    body: { change: { number: 1, state: 'draft', requestedBy: 'ines' } },
+  })
+  t.match(await post('ines', '/1/approve'), {
+    status: 403,
+    body: { error: { message: /cannot approve it/ } },
+  })
   t.match(await post('jonas', '/1/correct', desk.plan({ title: 'Other' })), { status: 200 })
   t.match(await post('jonas', '/1/approve'), { status: 403 }, 'who corrected it wrote it')
   const admin = await desk.app.inject({
@@ -120,7 +155,9 @@ export async function approval(t: Test, recordsUrl?: string): Promise<void> {
     body: { change: { state: 'draft', approvedBy: null, hosts: ['role=pbx'] } },
   })
   t.match(await post('ines', '/1/verify', { result: 'ok', note: 'x' }), { status: 409 })
-  t.match(await post('jonas', '/1/reject', { reason: 'not now' }), { body: { change: { state: 'rejected' } } })
+  t.match(await post('jonas', '/1/reject', { reason: 'not now' }), {
+    body: { change: { state: 'rejected' } },
+  })
   t.match(await post('ines', '/1/correct', desk.plan()), { status: 409 })
   const { body } = await desk.as('vera', 'GET', '/changes/1')
   const { entries } = body.change
@@ -130,7 +167,11 @@ export async function approval(t: Test, recordsUrl?: string): Promise<void> {
   )
   t.equal(entries[1].supersedes, entries[0].id)
   t.equal(entries[3].supersedes, entries[1].id)
-  t.match(entries[0].value, { title: 'Update', window: { start: /Z$/ } }, 'what was said first stays')
+  t.match(
+    entries[0].value,
+    { title: 'Update', window: { start: /Z$/ } },
+    'what was said first stays',
+  )
 
   for (const [more, message] of [
     [{ window: { start: '2026-01-01T10:00:00', end: '2026-01-01T11:00:00Z' } }, /window/],
@@ -143,10 +184,16 @@ export async function approval(t: Test, recordsUrl?: string): Promise<void> {
     [{ approvedBy: 'ines' }, /additional/],
   ] as const)
     t.match(await post('ines', '', desk.plan(more)), { status: 400, body: { error: { message } } })
-  t.match(await post('ines', '', desk.plan({ title: 'a\u0000b\ud800' })), { status: 201 }, 'odd text is kept')
+  t.match(
+    await post('ines', '', desk.plan({ title: 'a\u0000b\ud800' })),
+    { status: 201 },
+    'odd text is kept',
+  )
   const list = await desk.as('vera', 'GET', '/changes?limit=1')
   t.match(list.body, { changes: [{ number: 2 }], next: 2 })
-  t.match((await desk.as('vera', 'GET', '/changes?state=rejected')).body, { changes: [{ number: 1 }] })
+  t.match((await desk.as('vera', 'GET', '/changes?state=rejected')).body, {
+    changes: [{ number: 1 }],
+  })
 }
 
 /** Baselines: read at once, judged at once, by kind; what cannot be known is unknown. */
@@ -160,7 +207,12 @@ export async function drift(t: Test, recordsUrl?: string): Promise<void> {
   await desk.look()
   t.same(
     await desk.driftOf('pbx-01'),
-    ['unknown', 'unknown packages', 'unknown forbidden packages', 'unknown forbidden services and files'],
+    [
+      'unknown',
+      'unknown packages',
+      'unknown forbidden packages',
+      'unknown forbidden services and files',
+    ],
     'no document, no judgement',
   )
   await desk.tell('pbx-01', 'packages', installed('1:20.6'))
@@ -175,10 +227,20 @@ export async function drift(t: Test, recordsUrl?: string): Promise<void> {
     'drift package asterisk',
     'forbidden package telnetd',
   ])
-  const hostile = ['null', '{"manager":"dpkg","packages":{}}', '{"manager":"x"}', '[1]', '"\\u0000"']
+  const hostile = [
+    'null',
+    '{"manager":"dpkg","packages":{}}',
+    '{"manager":"x"}',
+    '[1]',
+    '"\\u0000"',
+  ]
   for (const bad of hostile) {
     await desk.tell('pbx-01', 'packages', JSON.parse(bad))
-    t.match(await desk.driftOf('pbx-01'), ['drift', /unapproved/, 'unknown packages', 'unknown forbidden packages'], bad)
+    t.match(
+      await desk.driftOf('pbx-01'),
+      ['drift', /unapproved/, 'unknown packages', 'unknown forbidden packages'],
+      bad,
+    )
   }
   t.equal((await desk.changesOf('pbx-01')).length, 1, 'what cannot be read changes nothing')
   await desk.tell('pbx-01', 'packages', installed('1:20.6'))
@@ -186,7 +248,11 @@ export async function drift(t: Test, recordsUrl?: string): Promise<void> {
 
   desk.baseline('pbx.yaml', text('1', '1:18.1'))
   await desk.look()
-  t.same((await desk.driftOf('pbx-01')).at(-1), 'unknown baseline', 'an approved version stays what it was')
+  t.same(
+    (await desk.driftOf('pbx-01')).at(-1),
+    'unknown baseline',
+    'an approved version stays what it was',
+  )
   t.match((await desk.as('vera', 'GET', '/baselines')).body, {
     baselines: [],
     faults: [{ file: 'pbx.yaml', message: /was read before with other words/ }],
@@ -194,13 +260,22 @@ export async function drift(t: Test, recordsUrl?: string): Promise<void> {
   desk.baseline('pbx.yaml', text('2', '1:18.1'))
   await desk.look()
   t.same((await desk.driftOf('pbx-01')).at(-1), 'drift package asterisk')
-  t.match((await desk.as('vera', 'GET', '/hosts/pbx-01/drift')).body.baseline, { version: '2', packages: 1 })
+  t.match((await desk.as('vera', 'GET', '/hosts/pbx-01/drift')).body.baseline, {
+    version: '2',
+    packages: 1,
+  })
   const info = await desk.app.promql.instant('callward_baseline_info', desk.clock.now())
-  t.match(info.value, { samples: [{ labels: { instance: 'pbx-01', role: 'pbx', version: '2' }, value: 1 }] })
+  t.match(info.value, {
+    samples: [{ labels: { instance: 'pbx-01', role: 'pbx', version: '2' }, value: 1 }],
+  })
   t.match(await desk.as('vera', 'GET', '/hosts/nobody/drift'), { status: 404 })
 
   const facts = (at?: string) =>
-    desk.as('vera', 'GET', `/hosts/pbx-01/facts/packages${at === undefined ? '' : `?at=${encodeURIComponent(at)}`}`)
+    desk.as(
+      'vera',
+      'GET',
+      `/hosts/pbx-01/facts/packages${at === undefined ? '' : `?at=${encodeURIComponent(at)}`}`,
+    )
   const now = await facts()
   t.match(now.body, { name: 'packages', document: { packages: { asterisk: '1:20.6' } } })
   t.match(await facts(now.body.receivedAt), { status: 200, body: { hash: now.body.hash } })

@@ -18,7 +18,11 @@ interface Alert {
 
 /** Runs `callward ARGUMENTS` with a person's token to its end. */
 async function callward(hub: TestHub, token: string, ...args: string[]) {
-  const program = new Program('server/cli/main.js', { CALLWARD_HUB: hub.url, CALLWARD_TOKEN: token }, args)
+  const program = new Program(
+    'server/cli/main.js',
+    { CALLWARD_HUB: hub.url, CALLWARD_TOKEN: token },
+    args,
+  )
   const { code } = await program.exited
   return { code, output: program.output }
 }
@@ -38,94 +42,168 @@ async function firing(hub: TestHub): Promise<string[]> {
 
 const packages = (asterisk: string) => ({ manager: 'dpkg', packages: { asterisk } })
 
-t.test('a package downgraded without a record: seen, alarmed, linked, resolved; kept over a restart and a restore', async (t) => {
-  const folder = t.testdir({ baselines: {} })
-  const baselines = join(folder, 'baselines')
-  writeFileSync(
-    join(baselines, 'pbx.yaml'),
-    'role: pbx\nversion: "1"\napprovedBy: Anh\napprovedAt: 2026-03-02\npackages: { asterisk: ">= 1:20" }\n',
-  )
-  const config = join(folder, 'callward.yaml')
-  writeFileSync(config, `hub: { baselinesFolder: ${baselines} }\n`)
-  const hub = await TestHub.start(join(folder, 'data'), { CALLWARD_CONFIG: config })
-  t.teardown(() => hub.stop())
-  const [ines, jonas, collector] = [
-    await hub.token('ines', 'operator'),
-    await hub.token('jonas', 'operator'),
-    await hub.token('pbx', 'collector'),
-  ]
-  const [one, two] = [new Reporter('pbx-1'), new Reporter('pbx-2')]
-  for (const host of [one, two]) {
-    await host.connect(hub.url, collector)
-    t.teardown(() => host.close())
-    host.report(1, [1])
-    tell(host, 'packages', packages('1:20.6'))
-    tell(host, 'software', { services: [], files: [], kernel: { running: '6.1' } })
-  }
-  const drift = (instance: string) =>
-    hub.api<{ state: string; findings: { kind: string }[] }>(`/api/v1/hosts/${instance}/drift`)
-  for (const instance of ['pbx-1', 'pbx-2'])
-    await until(`${instance} is in order`, async () => (await drift(instance)).state === 'ok')
-  t.same(await firing(hub), [])
+t.test(
+  'a package downgraded without a record: seen, alarmed, linked, resolved; kept over a restart and a restore',
+  async (t) => {
+    const folder = t.testdir({ baselines: {} })
+    const baselines = join(folder, 'baselines')
+    writeFileSync(
+      join(baselines, 'pbx.yaml'),
+      'role: pbx\nversion: "1"\napprovedBy: Anh\napprovedAt: 2026-03-02\npackages: { asterisk: ">= 1:20" }\n',
+    )
+    const config = join(folder, 'callward.yaml')
+    writeFileSync(config, `hub: { baselinesFolder: ${baselines} }\n`)
+    const hub = await TestHub.start(join(folder, 'data'), { CALLWARD_CONFIG: config })
+    t.teardown(() => hub.stop())
+    const [ines, jonas, collector] = [
+      await hub.token('ines', 'operator'),
+      await hub.token('jonas', 'operator'),
+      await hub.token('pbx', 'collector'),
+    ]
+    const [one, two] = [new Reporter('pbx-1'), new Reporter('pbx-2')]
+    for (const host of [one, two]) {
+      await host.connect(hub.url, collector)
+      t.teardown(() => host.close())
+      host.report(1, [1])
+      tell(host, 'packages', packages('1:20.6'))
+      tell(host, 'software', { services: [], files: [], kernel: { running: '6.1' } })
+    }
+    const drift = (instance: string) =>
+      hub.api<{ state: string; findings: { kind: string }[] }>(`/api/v1/hosts/${instance}/drift`)
+    for (const instance of ['pbx-1', 'pbx-2'])
+      await until(`${instance} is in order`, async () => (await drift(instance)).state === 'ok')
+    t.same(await firing(hub), [])
 
-  const made = await callward(hub, ines, 'change', 'create', '--title', 'Back to 18', '--hosts', 'server=pbx-2',
-    '--from', new Date(Date.now() - 60_000).toISOString(), '--to', new Date(Date.now() + 3_600_000).toISOString(),
-    '--expect', 'asterisk=1:18.1')
-  t.match(made, { code: 0, output: /#1 {2}Back to 18\n {2}state +draft/ })
-  t.match(await callward(hub, ines, 'change', 'approve', '1'), { code: 1, output: /cannot approve it/ })
-  t.match(await callward(hub, jonas, 'change', 'approve', '#1'), { code: 0, output: /approved .* by jonas/ })
+    const made = await callward(
+      hub,
+      ines,
+      'change',
+      'create',
+      '--title',
+      'Back to 18',
+      '--hosts',
+      'server=pbx-2',
+      '--from',
+      new Date(Date.now() - 60_000).toISOString(),
+      '--to',
+      new Date(Date.now() + 3_600_000).toISOString(),
+      '--expect',
+      'asterisk=1:18.1',
+    )
+    t.match(made, { code: 0, output: /#1 {2}Back to 18\n {2}state +draft/ })
+    t.match(await callward(hub, ines, 'change', 'approve', '1'), {
+      code: 1,
+      output: /cannot approve it/,
+    })
+    t.match(await callward(hub, jonas, 'change', 'approve', '#1'), {
+      code: 0,
+      output: /approved .* by jonas/,
+    })
 
-  for (const host of [one, two]) tell(host, 'packages', packages('1:18.1'))
-  await until('the finding of pbx-1 and the drift of both', async () => {
-    const alerts = await firing(hub)
-    return String(alerts) === 'ChangeWithoutRecord pbx-1,VersionDrift pbx-1,VersionDrift pbx-2'
-  })
-  const { alerts } = await hub.api<{ alerts: Alert[] }>('/api/v1/alerts')
-  for (const alert of alerts.filter(({ rule }) => rule === 'ChangeWithoutRecord')) {
-    t.equal(alert.runbook, '/runbooks/ChangeWithoutRecord')
-    t.equal((await hub.fetch(alert.runbook)).status, 200)
-  }
+    for (const host of [one, two]) tell(host, 'packages', packages('1:18.1'))
+    await until('the finding of pbx-1 and the drift of both', async () => {
+      const alerts = await firing(hub)
+      return String(alerts) === 'ChangeWithoutRecord pbx-1,VersionDrift pbx-1,VersionDrift pbx-2'
+    })
+    const { alerts } = await hub.api<{ alerts: Alert[] }>('/api/v1/alerts')
+    for (const alert of alerts.filter(({ rule }) => rule === 'ChangeWithoutRecord')) {
+      t.equal(alert.runbook, '/runbooks/ChangeWithoutRecord')
+      t.equal((await hub.fetch(alert.runbook)).status, 200)
+    }
 
-  one.close()
-  await hub.stop()
-  await hub.restart()
-  const again = new Reporter('pbx-1')
-  await again.connect(hub.url, collector)
-  t.teardown(() => again.close())
-  again.report(1, [1])
-  await until('the alert lives on', async () => (await firing(hub)).includes('ChangeWithoutRecord pbx-1'))
+    one.close()
+    await hub.stop()
+    await hub.restart()
+    const again = new Reporter('pbx-1')
+    await again.connect(hub.url, collector)
+    t.teardown(() => again.close())
+    again.report(1, [1])
+    await until('the alert lives on', async () =>
+      (await firing(hub)).includes('ChangeWithoutRecord pbx-1'),
+    )
 
-  const open = await callward(hub, ines, 'change', 'open')
-  t.match(open, { code: 0, output: /pbx-1 .*\n {2}package asterisk: 1:20.6 -> 1:18.1 {2}\(not covered\)\n/ })
-  const [, number = ''] = /version change (\d+)/.exec(open.output) ?? []
-  const link = ['change', 'link', number, '--change', '1', '--reason', 'the same work']
-  t.match(await callward(hub, jonas, ...link), { code: 1, output: /does not name the host pbx-1/ })
-  const late = await callward(hub, jonas, 'change', 'create', '--title', 'Late', '--hosts', 'pbx-1', '--from',
-    '2026-03-02 22:00', '--to', '2026-03-02 23:00')
-  t.equal(late.code, 0, late.output)
-  await callward(hub, ines, 'change', 'approve', '2')
-  t.match(await callward(hub, jonas, 'change', 'link', number, '--change', '2', '--reason', 'agreed'), { code: 0, output: /linked to change #2 by jonas: agreed/ })
-  await until('the finding is closed', async () => !(await firing(hub)).some((one) => one.startsWith('Change')))
-  t.match(await callward(hub, ines, 'change', 'open'), { output: /Every version change is covered/ })
-  t.match(await callward(hub, ines, 'change', 'list'), { output: /#2 +IN PROGRESS +Late .*\n#1 +IN PROGRESS +Back to 18/ })
-  t.match(await callward(hub, ines, 'change', 'verify', '1', '--result', 'ok', '--note', 'calls'), { output: /verified +ok.*ines: calls/ })
-  t.match(await callward(hub, ines, 'change', 'dance'), { code: 2, output: /Usage: callward change/ })
-  t.match(await callward(hub, ines, 'change', 'create', '--title', 'x', '--hosts', 'a', '--from', 'soon'), { code: 2, output: /is no time. Example/ })
+    const open = await callward(hub, ines, 'change', 'open')
+    t.match(open, {
+      code: 0,
+      output: /pbx-1 .*\n {2}package asterisk: 1:20.6 -> 1:18.1 {2}\(not covered\)\n/,
+    })
+    const [, number = ''] = /version change (\d+)/.exec(open.output) ?? []
+    const link = ['change', 'link', number, '--change', '1', '--reason', 'the same work']
+    t.match(await callward(hub, jonas, ...link), {
+      code: 1,
+      output: /does not name the host pbx-1/,
+    })
+    const late = await callward(
+      hub,
+      jonas,
+      'change',
+      'create',
+      '--title',
+      'Late',
+      '--hosts',
+      'pbx-1',
+      '--from',
+      '2026-03-02 22:00',
+      '--to',
+      '2026-03-02 23:00',
+    )
+    t.equal(late.code, 0, late.output)
+    await callward(hub, ines, 'change', 'approve', '2')
+    t.match(
+      await callward(hub, jonas, 'change', 'link', number, '--change', '2', '--reason', 'agreed'),
+      { code: 0, output: /linked to change #2 by jonas: agreed/ },
+    )
+    await until(
+      'the finding is closed',
+      async () => !(await firing(hub)).some((one) => one.startsWith('Change')),
+    )
+    t.match(await callward(hub, ines, 'change', 'open'), {
+      output: /Every version change is covered/,
+    })
+    t.match(await callward(hub, ines, 'change', 'list'), {
+      output: /#2 +IN PROGRESS +Late .*\n#1 +IN PROGRESS +Back to 18/,
+    })
+    t.match(
+      await callward(hub, ines, 'change', 'verify', '1', '--result', 'ok', '--note', 'calls'),
+      { output: /verified +ok.*ines: calls/ },
+    )
+    t.match(await callward(hub, ines, 'change', 'dance'), {
+      code: 2,
+      output: /Usage: callward change/,
+    })
+    t.match(
+      await callward(
+        hub,
+        ines,
+        'change',
+        'create',
+        '--title',
+        'x',
+        '--hosts',
+        'a',
+        '--from',
+        'soon',
+      ),
+      { code: 2, output: /is no time. Example/ },
+    )
 
-  const file = join(folder, 'hub.tar')
-  t.match(await callward(hub, adminToken, 'backup', '--to', file), { code: 0 })
-  await hub.stop()
-  const restored = join(folder, 'restored')
-  const program = new Program('server/cli/main.js', {}, ['restore', file, '--data', restored])
-  t.equal((await program.exited).code, 0, program.output)
-  const second = await TestHub.start(restored, { CALLWARD_CONFIG: config })
-  t.teardown(() => second.stop())
-  t.match(await second.api('/api/v1/version-changes'), {
-    versionChanges: [{ links: [{}] }, { links: [{}] }],
-  })
-  t.match(await second.api('/api/v1/changes/1'), { change: { verification: { result: 'ok' } } })
-  t.match(await second.api('/api/v1/hosts/pbx-2/facts/packages'), { document: packages('1:18.1') })
-})
+    const file = join(folder, 'hub.tar')
+    t.match(await callward(hub, adminToken, 'backup', '--to', file), { code: 0 })
+    await hub.stop()
+    const restored = join(folder, 'restored')
+    const program = new Program('server/cli/main.js', {}, ['restore', file, '--data', restored])
+    t.equal((await program.exited).code, 0, program.output)
+    const second = await TestHub.start(restored, { CALLWARD_CONFIG: config })
+    t.teardown(() => second.stop())
+    t.match(await second.api('/api/v1/version-changes'), {
+      versionChanges: [{ links: [{}] }, { links: [{}] }],
+    })
+    t.match(await second.api('/api/v1/changes/1'), { change: { verification: { result: 'ok' } } })
+    t.match(await second.api('/api/v1/hosts/pbx-2/facts/packages'), {
+      document: packages('1:18.1'),
+    })
+  },
+)
 
 t.test('facts of the first release move to documents and to their hosts', async (t) => {
   const path = join(t.testdir(), 'records.sqlite')
@@ -138,35 +216,60 @@ t.test('facts of the first release move to documents and to their hosts', async 
       ['c', 'pbx-2'],
     ] as const) {
       const labels = JSON.stringify({ instance: instance.split(' ')[0] })
-      await sql`insert into collectors values (${id}, ${instance}, ${labels}, '0', 'e', 1, 0, 1, 1)`.execute(tx)
-      await sql`insert into facts values (${id}, 'os', ${id === 'b' ? 'old' : 'h'}, ${body}, ${id === 'b' ? 1 : 2})`.execute(tx)
+      await sql`insert into collectors values (${id}, ${instance}, ${labels}, '0', 'e', 1, 0, 1, 1)`.execute(
+        tx,
+      )
+      await sql`insert into facts values (${id}, 'os', ${id === 'b' ? 'old' : 'h'}, ${body}, ${id === 'b' ? 1 : 2})`.execute(
+        tx,
+      )
     }
   })
   await old.close()
   const records = await openSqliteRecords({ path })
-  const facts = new FactsStore(records, { now: () => 3, monotonic: () => 3 }, { versions: 2, days: 0 })
+  const facts = new FactsStore(
+    records,
+    { now: () => 3, monotonic: () => 3 },
+    { versions: 2, days: 0 },
+  )
   t.match(await facts.at('pbx-1', 'os'), { hash: 'h', text: body, receivedAt: 2 })
   t.match(await facts.at('pbx-1', 'os', 1), { hash: 'old', receivedAt: 1 })
   t.same(await facts.hashes('pbx-2'), { os: 'h' })
-  const count = async () => (await records.read.selectFrom('documents').select('hash').execute()).length
+  const count = async () =>
+    (await records.read.selectFrom('documents').select('hash').execute()).length
   t.equal(await count(), 2, 'held once')
 
   const long = JSON.stringify(Array.from({ length: 5000 }, (_, index) => `package-${index}`))
   const told = { collectorId: 'a', instance: 'pbx-1', name: 'os', hash: 'long', text: long }
   await facts.save(told, async () => undefined)
   t.match(await facts.at('pbx-1', 'os'), { text: long, receivedAt: 3 })
-  const row = await records.read.selectFrom('documents').selectAll().where('hash', '=', 'long').executeTakeFirstOrThrow()
-  t.ok(row.encoding === 'deflate' && row.body.length < long.length / 4, `${row.body.length} of ${long.length} characters`)
+  const row = await records.read
+    .selectFrom('documents')
+    .selectAll()
+    .where('hash', '=', 'long')
+    .executeTakeFirstOrThrow()
+  t.ok(
+    row.encoding === 'deflate' && row.body.length < long.length / 4,
+    `${row.body.length} of ${long.length} characters`,
+  )
   t.equal(await facts.save(told, async () => undefined), undefined, 'the same is no version')
-  await t.rejects(facts.save({ ...told, hash: 'x', text: '1' }, async () => Promise.reject(new Error('no'))))
+  await t.rejects(
+    facts.save({ ...told, hash: 'x', text: '1' }, async () => Promise.reject(new Error('no'))),
+  )
   t.match(await facts.at('pbx-1', 'os'), { hash: 'long' }, 'whole or not at all')
   await facts.save({ ...told, hash: 'next', text: '2' }, async () => undefined)
-  t.match(await facts.at('pbx-1', 'os'), { hash: 'next', receivedAt: 4 }, 'in order, although the clock stood still')
+  t.match(
+    await facts.at('pbx-1', 'os'),
+    { hash: 'next', receivedAt: 4 },
+    'in order, although the clock stood still',
+  )
   t.equal(await facts.at('pbx-1', 'os', 2), undefined, 'two versions are kept')
   t.equal(await facts.sweep(), 1, 'and no document that nobody shows')
   t.equal(await count(), 3)
   for (let index = 0; index < 31; index++)
     await facts.save({ ...told, name: `n${index}`, hash: 'next', text: '2' }, async () => undefined)
-  await t.rejects(facts.save({ ...told, name: 'more', hash: 'next', text: '2' }, async () => undefined), /32 kinds/)
+  await t.rejects(
+    facts.save({ ...told, name: 'more', hash: 'next', text: '2' }, async () => undefined),
+    /32 kinds/,
+  )
   await records.close()
 })

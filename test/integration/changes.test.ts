@@ -6,7 +6,8 @@ const programs = postgresPrograms()
 const missing = programs === undefined && process.env['CALLWARD_REQUIRE_PEERS'] !== '1'
 
 t.test('SQLite', async (t) => {
-  for (const [promise, check] of Object.entries(changesSuite)) await t.test(promise, (t) => check(t))
+  for (const [promise, check] of Object.entries(changesSuite))
+    await t.test(promise, (t) => check(t))
 })
 
 t.test('PostgreSQL', { skip: missing && 'PostgreSQL is not installed' }, async (t) => {

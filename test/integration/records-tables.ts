@@ -182,7 +182,11 @@ export async function everyTable(t: Test, place: Place): Promise<void> {
   t.equal(await second('collectors', { id: 'c2' }), 'constraint_unique', 'collectors.instance')
   t.equal(await second('incidents', { id: 'i2' }), 'constraint_unique', 'incidents.number')
   t.equal(await second('changes', { id: 'ch2' }), 'constraint_unique', 'changes.number')
-  t.equal(await second('change_entries', { id: 'ce2' }), 'constraint_unique', 'sequence of a change')
+  t.equal(
+    await second('change_entries', { id: 'ce2' }),
+    'constraint_unique',
+    'sequence of a change',
+  )
   t.equal(await second('version_changes', { id: 'vc2' }), 'constraint_unique')
   t.equal(
     await second('known_versions', { name: 'software', hash: 'gone' }),

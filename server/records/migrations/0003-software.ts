@@ -106,7 +106,10 @@ export const software: Migration = {
 
 /** Facts stay with their host when its collector is replaced. */
 async function nameInstances({ tx }: MigrationContext): Promise<void> {
-  const { rows } = await sql<{ id: string; labels: string }>`select id, labels from collectors`.execute(tx)
+  const { rows } = await sql<{
+    id: string
+    labels: string
+  }>`select id, labels from collectors`.execute(tx)
   for (const { id, labels } of rows) {
     const { instance } = JSON.parse(labels) as { instance?: string }
     if (instance === undefined) continue

@@ -44,7 +44,10 @@ t.test('all faults of a file at once, with line and example', async (t) => {
     /^10: files.\/etc\/y: must be the file's SHA-256. Get it with: sha256sum \/etc\/y/,
     /^11: forbidden: must be a list/,
   ])
-    t.ok(all.some((fault) => pattern.test(fault)), `${pattern} in\n${all.join('\n')}`)
+    t.ok(
+      all.some((fault) => pattern.test(fault)),
+      `${pattern} in\n${all.join('\n')}`,
+    )
   t.equal(all.length, 10)
   t.match(faults('a: [')[0], /not readable as YAML/)
   t.match(faults('- a')[0], /must be keys with values/)
@@ -75,7 +78,9 @@ t.test('a folder: broken files leave the others alone, two for one role are none
   writeFileSync(join(folder, 'latin.yaml'), Buffer.from([0x72, 0xe9]))
   const { byRole, faults } = await readBaselineFiles(folder)
   t.same([...byRole.keys()], ['pbx'])
-  const texts = faults.map(({ file, line, message }) => `${file.slice(folder.length + 1)}:${line}: ${message}`)
+  const texts = faults.map(
+    ({ file, line, message }) => `${file.slice(folder.length + 1)}:${line}: ${message}`,
+  )
   t.equal(texts.length, 4)
   t.match(texts.join('\n'), /b\.yml:\d: not readable as YAML/)
   t.match(texts.join('\n'), /latin\.yaml:1: the file is not UTF-8/)
@@ -152,19 +157,29 @@ t.test('what cannot be judged is never in order', async (t) => {
     [{ manager: 'dpkg', packages: {} }, { files: 'all' }],
     [{ manager: 'dpkg', packages: { a: 1 } }, { files: [{ path: '/a', state: 'ok' }] }],
     [[], 'x'],
-    [{ manager: 'dpkg', packages: { ['n'.repeat(600)]: '1' } }, { files: [{ path: '/a', state: 'ok', sha256: 'no' }] }],
+    [
+      { manager: 'dpkg', packages: { ['n'.repeat(600)]: '1' } },
+      { files: [{ path: '/a', state: 'ok', sha256: 'no' }] },
+    ],
     [{ manager: 'dpkg', packages: { x: 'v'.repeat(300) } }, { services: [{}] }],
   ]
   for (const [packages, software] of hostile) {
     const findings = judge(baseline, versions(packages, software))
     t.equal(stateOf(findings), 'unknown', JSON.stringify([packages, software]).slice(0, 60))
-    t.ok(findings.every(({ found }) => found.length > 10 && found.length < 700), 'and says why')
+    t.ok(
+      findings.every(({ found }) => found.length > 10 && found.length < 700),
+      'and says why',
+    )
   }
   t.same(readPackages('{"manager":'), {
     state: 'error',
-    detail: 'the document "packages" cannot be used: it is not JSON. Does the collector\'s version fit the hub\'s?',
+    detail:
+      'the document "packages" cannot be used: it is not JSON. Does the collector\'s version fit the hub\'s?',
   })
   t.equal(stateOf([withoutBaseline('pbx', 'none')]), 'unknown')
-  const own = judge(baselineOf('packages: { constructor: "*" }'), versions({ manager: 'rpm', packages: { b: '1' } }, {}))
+  const own = judge(
+    baselineOf('packages: { constructor: "*" }'),
+    versions({ manager: 'rpm', packages: { b: '1' } }, {}),
+  )
   t.same(told(own), ['missing | package constructor | not there'])
 })

@@ -15,13 +15,38 @@ function findDpkg(): string | false {
 }
 
 /** Words that make near misses likely: equal numbers written differently, marks that sort in odd ways. */
-const pieces = ['0', '00', '1', '01', '2', '9', '10', '100', 'a', 'B', 'rc', 'Z', '.', '+', '~', '~~', '-', 'dfsg', '+b', '~rc']
+const pieces = [
+  '0',
+  '00',
+  '1',
+  '01',
+  '2',
+  '9',
+  '10',
+  '100',
+  'a',
+  'B',
+  'rc',
+  'Z',
+  '.',
+  '+',
+  '~',
+  '~~',
+  '-',
+  'dfsg',
+  '+b',
+  '~rc',
+]
 const tail = fc.array(fc.constantFrom(...pieces), { maxLength: 7 }).map((parts) => parts.join(''))
 const upstream = fc
   .tuple(fc.constantFrom('0', '1', '2', '10'), tail)
   .map(([head, rest]) => `${head}${rest}`.replace(/-+$/, ''))
 const debVersion = fc
-  .tuple(fc.constantFrom('', '', '', '0:', '1:', '01:'), upstream, fc.constantFrom('', '-0', '-1', '-1~x', '-1+b'))
+  .tuple(
+    fc.constantFrom('', '', '', '0:', '1:', '01:'),
+    upstream,
+    fc.constantFrom('', '-0', '-1', '-1~x', '-1+b'),
+  )
   .map((parts) => parts.join(''))
 const anyVersion = fc.oneof(debVersion, fc.string({ maxLength: 12 }))
 
@@ -107,17 +132,26 @@ t.test('RPM labels are ordered as rpm-version(7) says', async (t) => {
 })
 
 t.test('both orders are orders, for whatever text', async (t) => {
+  t.comment(`seed ${seed}; CALLWARD_SEED=${seed} repeats the run`)
   for (const compare of [compareDebVersions, compareRpmVersions, rpmvercmp]) {
     const sign = (a: string, b: string) => Math.sign(compare(a, b))
     fc.assert(
-      fc.property(anyVersion, anyVersion, (a, b) => sign(a, a) === 0 && sign(a, b) === -sign(b, a) + 0),
+      fc.property(
+        anyVersion,
+        anyVersion,
+        (a, b) => sign(a, a) === 0 && sign(a, b) === -sign(b, a) + 0,
+      ),
       { seed },
     )
   }
   fc.assert(
     fc.property(fc.tuple(debVersion, debVersion, debVersion), (three) => {
       const [a, b, c] = [...three].sort(compareDebVersions) as [string, string, string]
-      return compareDebVersions(a, b) <= 0 && compareDebVersions(b, c) <= 0 && compareDebVersions(a, c) <= 0
+      return (
+        compareDebVersions(a, b) <= 0 &&
+        compareDebVersions(b, c) <= 0 &&
+        compareDebVersions(a, c) <= 0
+      )
     }),
     { seed },
   )

@@ -1,6 +1,11 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { type ChangeAction, refusal, shownState, windowFault } from '../../../server/changes/change.ts'
+import {
+  type ChangeAction,
+  refusal,
+  shownState,
+  windowFault,
+} from '../../../server/changes/change.ts'
 import {
   knownSoftware,
   packageDifference,
@@ -14,11 +19,20 @@ import { hostLabels } from '../../helpers/host-labels.ts'
 const hash = (digit: string) => digit.repeat(64)
 const told = (items: readonly VersionItem[]) =>
   items.map(({ kind, subject, from, to }) => `${kind} ${subject} ${from} ${to}`)
-const packages = (listed: Record<string, string>) => ({ manager: 'dpkg' as const, packages: listed })
+const packages = (listed: Record<string, string>) => ({
+  manager: 'dpkg' as const,
+  packages: listed,
+})
 
 t.test('what changed between two lists of packages', async (t) => {
   const before = packages({ asterisk: '1:20', bash: '5', libc6: '2.36', zlib1g: '1' })
-  const after = packages({ asterisk: '1:18', bash: '5', 'libc6:amd64': '2.36', 'libc6:i386': '2.36', constructor: '1' })
+  const after = packages({
+    asterisk: '1:18',
+    bash: '5',
+    'libc6:amd64': '2.36',
+    'libc6:i386': '2.36',
+    constructor: '1',
+  })
   t.same(told(packageDifference(before, after)), [
     'package asterisk 1:20 1:18',
     'package constructor null 1',
@@ -36,7 +50,10 @@ t.test('what changed between two lists of packages', async (t) => {
     'package libc6:amd64 2.36 2.37',
     'package libc6:i386 null 2.37',
   ])
-  const listed = fc.dictionary(fc.constantFrom('a', 'b', 'c', 'a:amd64', 'a:i386'), fc.constantFrom('1', '2'))
+  const listed = fc.dictionary(
+    fc.constantFrom('a', 'b', 'c', 'a:amd64', 'a:i386'),
+    fc.constantFrom('1', '2'),
+  )
   fc.assert(
     fc.property(listed, (one) => packageDifference(packages(one), packages(one)).length === 0),
   )
@@ -70,6 +87,11 @@ t.test('a change behind a blind spot is seen when sight returns', async (t) => {
     [`file /a sha256:${hash('a')} absent`],
     ['file /a absent null'],
   ])
+  t.same(
+    chain(file('ok', 'a'), {}, file('ok', 'b')).flat().length,
+    1,
+    'no list is no word of files',
+  )
   const service = (...running: string[]): SoftwareDocument => ({
     services: running.map((version) => ({ name: 'asterisk', version })),
   })
@@ -119,25 +141,49 @@ t.test('which record covers what', async (t) => {
   const other: VersionItem = { kind: 'file', subject: '/etc/x', from: null, to: 'absent' }
   const listed = permit({ id: 'listed', expected: [{ kind: 'package', subject: 'aster*' }] })
   const two = coverage([item, other], hostLabels, 11 * hour, [permit(), listed], hour)
-  t.same([...two.records], [['listed', 1], ['all', 1]], 'the one that expects it goes first')
+  t.same(
+    [...two.records],
+    [
+      ['listed', 1],
+      ['all', 1],
+    ],
+    'the one that expects it goes first',
+  )
   const one = coverage([item, other], hostLabels, 11 * hour, [listed], hour)
   t.same([told(one.uncovered), [...one.records]], [['file /etc/x null absent'], [['listed', 1]]])
 })
 
 t.test('what a record expects', async (t) => {
-  const item = (kind: VersionItem['kind'], subject: string, to: string): VersionItem => ({ kind, subject, from: 'x', to })
+  const item = (kind: VersionItem['kind'], subject: string, to: string): VersionItem => ({
+    kind,
+    subject,
+    from: 'x',
+    to,
+  })
   t.ok(expects({ kind: 'package', subject: 'libc6', to: '2' }, item('package', 'libc6:amd64', '2')))
   t.notOk(expects({ kind: 'package', subject: 'libc6', to: '2' }, item('package', 'libc6', '3')))
-  t.ok(expects({ kind: 'package', subject: 'asterisk', to: '1:20' }, item('service', 'asterisk', '20.1')))
+  t.ok(
+    expects(
+      { kind: 'package', subject: 'asterisk', to: '1:20' },
+      item('service', 'asterisk', '20.1'),
+    ),
+  )
   t.ok(expects({ kind: 'package', subject: 'openssh-server' }, item('service', 'openssh', '9.2')))
-  t.ok(expects({ kind: 'package', subject: 'postgresql-15' }, item('service', 'postgres-15', '15.4')))
+  t.ok(
+    expects({ kind: 'package', subject: 'postgresql-15' }, item('service', 'postgres-15', '15.4')),
+  )
   t.notOk(expects({ kind: 'package', subject: 'bash' }, item('service', 'asterisk', '20.1')))
   t.notOk(expects({ kind: 'package', subject: 'asterisk' }, item('file', 'asterisk', 'absent')))
   t.ok(expects({ kind: 'package', subject: 'linux-image-*' }, item('kernel', 'running', '6.1')))
   t.notOk(expects({ kind: 'package', subject: 'asterisk' }, item('kernel', 'running', '6.1')))
   t.notOk(expects({ kind: 'service', subject: 'asterisk' }, item('package', 'asterisk', '1')))
   t.ok(expects({ kind: 'file', subject: '/etc/a/*.conf' }, item('file', '/etc/a/b.conf', 'absent')))
-  t.ok(expects({ kind: 'file', subject: '/a', to: hash('a') }, item('file', '/a', `sha256:${hash('a')}`)))
+  t.ok(
+    expects(
+      { kind: 'file', subject: '/a', to: hash('a') },
+      item('file', '/a', `sha256:${hash('a')}`),
+    ),
+  )
   t.notOk(expects({ kind: 'file', subject: '/a', to: hash('a') }, item('file', '/a', 'absent')))
   t.ok(expects({ kind: 'kernel', subject: 'running' }, item('kernel', 'running', '6.1')))
   for (const [pattern, text, yes] of [
@@ -156,8 +202,14 @@ t.test('what a record expects', async (t) => {
 })
 
 t.test('who may do what with a record', async (t) => {
-  const may = (action: ChangeAction, state: 'draft' | 'approved' | 'closed' | 'rejected', by = 'other', isVerified = false) =>
-    refusal({ number: 4, state, authors: new Set(['author', 'second']), isVerified }, action, by)?.code ?? 'may'
+  const may = (
+    action: ChangeAction,
+    state: 'draft' | 'approved' | 'closed' | 'rejected',
+    by = 'other',
+    isVerified = false,
+  ) =>
+    refusal({ number: 4, state, authors: new Set(['author', 'second']), isVerified }, action, by)
+      ?.code ?? 'may'
   t.equal(may('approved', 'draft'), 'may')
   t.equal(may('approved', 'draft', 'author'), 'forbidden')
   t.equal(may('approved', 'draft', 'second'), 'forbidden', 'who corrected it wrote it, too')
@@ -174,7 +226,11 @@ t.test('who may do what with a record', async (t) => {
   t.match(windowFault({ startsAt: Number.NaN, endsAt: 1 }), /real times/)
   const window = { startsAt: 10, endsAt: 20 }
   t.same(
-    [shownState('approved', window, 9), shownState('approved', window, 10), shownState('closed', window, 10)],
+    [
+      shownState('approved', window, 9),
+      shownState('approved', window, 10),
+      shownState('closed', window, 10),
+    ],
     ['approved', 'in progress', 'closed'],
   )
 })

@@ -1,0 +1,91 @@
+import { createHash } from 'node:crypto'
+import type { FastifyInstance } from 'fastify'
+import type { RecordsTransaction } from '../records/records.ts'
+import { packedRow } from './document-store.ts'
+import type { FactsStore, StoredDocument } from './facts-store.ts'
+import type { Host } from './host.ts'
+import type { Inventory } from './plugin.ts'
+
+/** Who works with documents as they come. */
+export interface DocumentWatcher {
+  /** In the transaction that stores the document: what it throws leaves the document out, to be sent again. */
+  within?(tx: RecordsTransaction, document: StoredDocument): Promise<void>
+  /** After the commit. */
+  stored?(document: StoredDocument): void
+}
+
+type Members = Pick<
+  Inventory,
+  'facts' | 'factHashes' | 'document' | 'documentText' | 'keepDocument' | 'watchDocuments'
+>
+
+const sweepEveryMillis = 600_000
+
+/** Facts documents on their way to the records, and who works with them as they come. */
+export class Documents {
+  readonly #app: FastifyInstance
+  readonly #facts: FactsStore
+  readonly #hosts: ReadonlyMap<string, Host>
+  readonly #watchers: DocumentWatcher[] = []
+  #timer: NodeJS.Timeout | undefined
+
+  /** `hosts` by collector, as they are at any time. */
+  constructor(app: FastifyInstance, facts: FactsStore, hosts: ReadonlyMap<string, Host>) {
+    this.#app = app
+    this.#facts = facts
+    this.#hosts = hosts
+  }
+
+  /** What `app.inventory` offers of them. */
+  get members(): Members {
+    const facts = this.#facts
+    return {
+      facts: (id, name, hash, text) => this.#take(id, name, hash, text),
+      factHashes: async (id) => {
+        const instance = this.#instanceOf(id)
+        return instance === undefined ? {} : facts.hashes(instance).catch(() => ({}))
+      },
+      document: (instance, name, at) => facts.at(instance, name, at),
+      documentText: (tx, hash) => facts.documents.text(tx, hash),
+      keepDocument: async (tx, text) => {
+        const hash = createHash('sha256').update(text).digest('hex')
+        await facts.documents.put(tx, packedRow(hash, text))
+        return hash
+      },
+      watchDocuments: (watcher) => void this.#watchers.push(watcher),
+    }
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => {
+      this.#facts
+        .sweep()
+        .catch((err: unknown) => this.#app.log.warn({ err }, 'old documents not removed'))
+    }, sweepEveryMillis)
+    this.#timer.unref()
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  async #take(collectorId: string, name: string, hash: string, text: string): Promise<void> {
+    const instance = this.#instanceOf(collectorId)
+    // Another collector has taken the host over.
+    if (instance === undefined) return
+    try {
+      const told = { collectorId, instance, name, hash, text }
+      const stored = await this.#facts.save(told, async (tx, document) => {
+        for (const watcher of this.#watchers) await watcher.within?.(tx, document)
+      })
+      if (stored !== undefined) for (const watcher of this.#watchers) watcher.stored?.(stored)
+    } catch (err) {
+      // Not saved means not in the next welcome, so the collector sends it again.
+      this.#app.log.warn({ err, collector: collectorId, name }, 'facts not saved')
+    }
+  }
+
+  #instanceOf(collectorId: string): string | undefined {
+    return this.#hosts.get(collectorId)?.labels.instance
+  }
+}
