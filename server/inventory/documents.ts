@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
+import type { Millis } from '../clock.ts'
 import type { RecordsTransaction } from '../records/records.ts'
 import { packedRow } from './document-store.ts'
 import type { FactsStore, StoredDocument } from './facts-store.ts'
 import type { Host } from './host.ts'
-import type { Inventory } from './plugin.ts'
 
 /** Who works with documents as they come. */
 export interface DocumentWatcher {
@@ -14,10 +14,21 @@ export interface DocumentWatcher {
   stored?(document: StoredDocument): void
 }
 
-type Members = Pick<
-  Inventory,
-  'facts' | 'factHashes' | 'document' | 'documentText' | 'keepDocument' | 'watchDocuments'
->
+/** Facts documents by host, whichever collector told them. */
+export interface HostDocuments {
+  /** A collector's document, its hash checked. */
+  facts(collectorId: string, name: string, hash: string, text: string): Promise<void>
+  /** Hashes of the documents held of the collector's host, by name. */
+  factHashes(collectorId: string): Promise<Record<string, string>>
+  /** A document of a host as it was at a time (default: now). */
+  document(instance: string, name: string, at?: Millis): Promise<StoredDocument | undefined>
+  /** The JSON text that has this SHA-256, read inside a transaction. */
+  documentText(tx: RecordsTransaction, hash: string): Promise<string | undefined>
+  /** Holds a JSON text that is nobody's facts for as long as `known_versions` names its hash; gives the hash. */
+  keepDocument(tx: RecordsTransaction, text: string): Promise<string>
+  /** Called for each document that differs from the host's last one of that name. */
+  watchDocuments(watcher: DocumentWatcher): void
+}
 
 const sweepEveryMillis = 600_000
 
@@ -37,7 +48,7 @@ export class Documents {
   }
 
   /** What `app.inventory` offers of them. */
-  get members(): Members {
+  get members(): HostDocuments {
     const facts = this.#facts
     return {
       facts: (id, name, hash, text) => this.#take(id, name, hash, text),

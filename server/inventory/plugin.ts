@@ -2,10 +2,9 @@ import fp from 'fastify-plugin'
 import type { Hello, Section } from '../../collector/wire/frames.ts'
 import type { Clock, Millis } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
-import type { RecordsTransaction } from '../records/records.ts'
 import { documentRoutes } from './document-routes.ts'
-import { Documents, type DocumentWatcher } from './documents.ts'
-import { type FactsLimits, FactsStore, type StoredDocument } from './facts-store.ts'
+import { Documents, type HostDocuments } from './documents.ts'
+import { type FactsLimits, FactsStore } from './facts-store.ts'
 import { type Host, upState } from './host.ts'
 import { type HostFigure, HostFigures } from './host-figures.ts'
 import { InventoryStore } from './inventory-store.ts'
@@ -13,24 +12,13 @@ import { Liveness } from './liveness.ts'
 import { inventoryRoutes } from './routes.ts'
 
 /** What is known of each host: who reports, since when, what it could see, its facts. */
-export interface Inventory {
+export interface Inventory extends HostDocuments {
   /** Registers a session. Throws `conflict` when another collector reports for that instance right now. */
   connected(hello: Hello): Promise<void>
   disconnected(collectorId: string): void
   /** A live report came in; `at` is the hub's clock. */
   reported(collectorId: string, at: Millis): void
   sections(collectorId: string, sections: readonly Section[]): Promise<void>
-  facts(collectorId: string, name: string, hash: string, body: string): Promise<void>
-  /** Hashes of the documents held of the collector's host, by name. */
-  factHashes(collectorId: string): Promise<Record<string, string>>
-  /** A document of a host as it was at a time (default: now). */
-  document(instance: string, name: string, at?: Millis): Promise<StoredDocument | undefined>
-  /** The JSON text that has this SHA-256, read inside a transaction. */
-  documentText(tx: RecordsTransaction, hash: string): Promise<string | undefined>
-  /** Holds a JSON text that is nobody's facts for as long as `known_versions` names its hash; gives the hash. */
-  keepDocument(tx: RecordsTransaction, text: string): Promise<string>
-  /** Called for each document that differs from the host's last one of that name. */
-  watchDocuments(watcher: DocumentWatcher): void
   /** Series under the host's labels from now on, in the place of what `owner` showed before; wakes the host's rules. */
   showFigures(instance: string, owner: string, figures: readonly HostFigure[]): void
   hosts(): readonly Host[]
