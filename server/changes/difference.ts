@@ -84,9 +84,9 @@ function kernelVersion({ kernel }: SoftwareDocument): Versions {
 /** Blind entries have no version; a file that is absent has one, since it may come. */
 function fileVersions(files: readonly FileEntry[] = []): Versions {
   return new Map(
-    files.flatMap(({ path, state, sha256 }) => {
-      if (state === 'absent') return [[path, 'absent'] as const]
-      return state === 'ok' && sha256 !== undefined ? [[path, `sha256:${sha256}`] as const] : []
+    files.flatMap(({ path, state, sha256 }): [string, string][] => {
+      if (state === 'absent') return [[path, 'absent']]
+      return state === 'ok' && sha256 !== undefined ? [[path, `sha256:${sha256}`]] : []
     }),
   )
 }

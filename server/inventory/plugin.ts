@@ -50,20 +50,7 @@ const defaultFactsLimits: FactsLimits = { versions: 200, days: 400 }
 export const inventoryPlugin = fp(
   async (app, { clock, factsLimits = defaultFactsLimits }: InventoryOptions) => {
     const store = new InventoryStore(app.records, clock)
-    const hosts = new Map<string, Host>()
-    for (const row of await store.load()) {
-      if (row.labels.instance === undefined) continue
-      hosts.set(row.id, {
-        collectorId: row.id,
-        labels: row.labels,
-        version: row.version,
-        intervalSeconds: row.intervalSeconds,
-        lastReportAt: row.lastSeenAt,
-        heardAt: undefined,
-        connected: false,
-        sections: row.sections,
-      })
-    }
+    const hosts = await knownHosts(store)
     const facts = new FactsStore(app.records, clock, factsLimits)
     const documents = new Documents(app, facts, hosts)
     const startedAt = clock.monotonic()
@@ -167,3 +154,22 @@ export const inventoryPlugin = fp(
     ],
   },
 )
+
+/** Hosts as the records know them, by collector; none has been heard yet. */
+async function knownHosts(store: InventoryStore): Promise<Map<string, Host>> {
+  const hosts = new Map<string, Host>()
+  for (const row of await store.load()) {
+    if (row.labels.instance === undefined) continue
+    hosts.set(row.id, {
+      collectorId: row.id,
+      labels: row.labels,
+      version: row.version,
+      intervalSeconds: row.intervalSeconds,
+      lastReportAt: row.lastSeenAt,
+      heardAt: undefined,
+      connected: false,
+      sections: row.sections,
+    })
+  }
+  return hosts
+}
