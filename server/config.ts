@@ -23,7 +23,7 @@ const HubFile = Type.Object(
     /** How long after a change record's window a version change still counts as in it. */
     changeGraceMinutes: Type.Number({ default: 120, minimum: 0, maximum: 10_080 }),
     /** How much history of each facts document of a host is kept. */
-    factsVersions: Type.Integer({ default: 200, minimum: 2, maximum: 100_000 }),
+    factsVersions: Type.Integer({ default: 200, minimum: 100, maximum: 100_000 }),
     factsDays: Type.Number({ default: 400, minimum: 0, maximum: 36_500 }),
     ruleIntervalSeconds: Type.Number({ default: 10, minimum: 1, maximum: 3600 }),
     requestsPerMinute: Type.Integer({ default: 60_000, minimum: 10 }),

@@ -67,26 +67,31 @@ export const baselinesPlugin = fp(
       judged.set(instance, role)
     }, app.log)
 
-    async function readAgain(folder: string): Promise<void> {
+    /** True when there was something to read. */
+    async function readAgain(folder: string): Promise<boolean> {
       const now = await signatureOf(folder)
-      if (now === signature) return
+      if (now === signature) return false
       files = await store.keep(await readBaselineFiles(folder))
       signature = now
       for (const { file, line, message } of files.faults)
         app.log.error({ file, line }, `${file}:${line}: ${message}`)
       for (const { baseline } of files.byRole.values())
         app.log.info({ role: baseline.role, version: baseline.version }, 'baseline in force')
-      judged.clear()
+      return true
     }
     async function look(): Promise<void> {
       // Without a folder no host is judged, and none gets series about it.
       if (folder === undefined) return
-      await readAgain(folder)
-      for (const { labels } of app.inventory.hosts())
-        if (judged.get(labels.instance) !== labels.role) queue.add(labels.instance, 'idle')
+      if (!(await readAgain(folder))) return
+      for (const { labels } of app.inventory.hosts()) queue.add(labels.instance, 'idle')
     }
 
     app.decorate('baselines', { look, settled: () => queue.settled() })
+    app.inventory.watchDocuments({
+      greeted({ instance, role }) {
+        if (folder !== undefined && judged.get(instance) !== role) queue.add(instance, 'idle')
+      },
+    })
     app.changes.onChanged((instance) => {
       if (folder !== undefined) queue.add(instance, 'now')
     })

@@ -38,9 +38,10 @@ export function timeField(text: string | undefined, name: string): string {
   const example = `Example: --${name} 2026-03-02T22:00:00+07:00, or --${name} '2026-03-02 22:00' in this machine's zone`
   if (text === undefined)
     throw new UsageError(`Say the window's ${name === 'from' ? 'start' : 'end'}. ${example}`)
-  const shape = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(Z|[+-]\d{2}:\d{2})?$/i.exec(
-    text.trim(),
-  )
+  const shape =
+    /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(Z|[+-]\d{2}:\d{2})?$/i.exec(
+      text.trim(),
+    )
   const at = shape === null ? Number.NaN : Date.parse(`${shape[1]}T${shape[2]}${shape[3] ?? ''}`)
   if (Number.isNaN(at)) throw new UsageError(`"${text}" is no time. ${example}`)
   return new Date(at).toISOString()

@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
+import type { HostLabels } from '../../collector/wire/frames.ts'
 import type { Millis } from '../clock.ts'
 import type { RecordsTransaction } from '../records/records.ts'
 import { packedRow } from './document-store.ts'
 import type { FactsStore, StoredDocument } from './facts-store.ts'
 import type { Host } from './host.ts'
 
-/** Who works with documents as they come. */
+/** Who works with hosts and their documents as they come. */
 export interface DocumentWatcher {
+  /** The host's collector has said hello, under these labels. */
+  greeted?(labels: HostLabels): void
   /** In the transaction that stores the document: what it throws leaves the document out, to be sent again. */
   within?(tx: RecordsTransaction, document: StoredDocument): Promise<void>
   /** After the commit. */
@@ -65,6 +68,10 @@ export class Documents {
       },
       watchDocuments: (watcher) => void this.#watchers.push(watcher),
     }
+  }
+
+  greeted(labels: HostLabels): void {
+    for (const watcher of this.#watchers) watcher.greeted?.(labels)
   }
 
   start(): void {

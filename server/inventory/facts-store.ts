@@ -25,6 +25,9 @@ type Database = Kysely<RecordsSchema> | RecordsTransaction
 
 /** Kinds of documents one host may tell. */
 const namesAHost = 32
+/** Versions of one document that a host may tell within an hour; a collector looks once in that time. */
+const versionsAnHour = 60
+const hourMillis = 3_600_000
 const dayMillis = 86_400_000
 /** Documents that nobody refers to any more, removed in one transaction. */
 const documentsASweep = 200
@@ -56,6 +59,7 @@ export class FactsStore {
       const last = await newest(tx, instance, name).executeTakeFirst()
       if (last?.hash === hash) return undefined
       if (last === undefined) await this.#checkNames(tx, instance)
+      else await this.#checkRate(tx, instance, name)
       // The order of versions is that of receipt, also when the clock went back.
       const receivedAt = Math.max(this.#clock.now(), (last?.received_at ?? -1) + 1)
       await this.documents.put(tx, row)
@@ -74,6 +78,20 @@ export class FactsStore {
       await within(tx, stored)
       return stored
     })
+  }
+
+  async #checkRate(tx: RecordsTransaction, instance: string, name: string): Promise<void> {
+    const row = await tx
+      .selectFrom('facts')
+      .select((s) => s.fn.countAll().as('count'))
+      .where('instance', '=', instance)
+      .where('name', '=', name)
+      .where('received_at', '>', this.#clock.now() - hourMillis)
+      .executeTakeFirst()
+    if (Number(row?.count ?? 0) >= versionsAnHour)
+      throw new Error(
+        `${instance} has told ${versionsAnHour} versions of "${name}" within an hour; this one is not kept until it is sent again`,
+      )
   }
 
   async #checkNames(tx: RecordsTransaction, instance: string): Promise<void> {
@@ -141,8 +159,13 @@ export class FactsStore {
       .offset(versions - 1)
       .executeTakeFirst()
     const last = await newest(tx, instance, name).executeTakeFirst()
-    const byAge = days === 0 ? 0 : this.#clock.now() - days * dayMillis
-    const from = Math.min(last?.received_at ?? 0, Math.max(nth?.received_at ?? 0, byAge))
+    // What was in force when the time that is kept began stays, too.
+    const reach = days === 0 ? 0 : this.#clock.now() - days * dayMillis
+    const first = await newest(tx, instance, name)
+      .where('received_at', '<=', reach)
+      .executeTakeFirst()
+    const oldest = Math.max(nth?.received_at ?? 0, first?.received_at ?? 0)
+    const from = Math.min(last?.received_at ?? 0, oldest)
     await tx
       .deleteFrom('facts')
       .where('instance', '=', instance)

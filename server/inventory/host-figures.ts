@@ -62,16 +62,21 @@ export class HostFigures {
     this.#app.rules.hostReported(instance)
   }
 
-  /** Ends all series of a host that was taken off the list. */
+  /** A collector said hello: what is held of its host is written at once, under the labels it has now. */
+  greeted(labels: HostLabels): void {
+    const owners = this.#held.get(labels.instance)
+    if (owners !== undefined) this.#write(labels, [...owners.values()])
+  }
+
+  /** Ends all series of a host that was taken off the list; they begin again when it comes back. */
   end(instance: string): void {
-    const owners = this.#held.get(instance)
-    if (owners === undefined) return
-    this.#held.delete(instance)
-    this.#append(
-      [],
-      [],
-      [...owners.values()].flatMap(({ ids }) => [...ids]),
-    )
+    const owners = [...(this.#held.get(instance)?.values() ?? [])]
+    const ended = owners.flatMap(({ ids }) => ids)
+    for (const one of owners) {
+      one.labels = undefined
+      one.ids = []
+    }
+    this.#append([], [], ended)
   }
 
   #repeat(): void {

@@ -90,6 +90,8 @@ export const inventoryPlugin = fp(
           sections: known?.sections ?? [],
         })
         liveness.greeted(hello)
+        figures.greeted(hello.labels)
+        documents.greeted(hello.labels)
         app.live.hint('hosts')
       },
       disconnected(id) {

@@ -42,10 +42,7 @@ export class ChangesDesk {
     const folder = t.testdir({ baselines: {}, data: {} })
     const baselines = join(folder, 'baselines')
     const file = join(folder, 'callward.yaml')
-    writeFileSync(
-      file,
-      `hub: { baselinesFolder: ${baselines}, factsVersions: 4, changeGraceMinutes: 60 }\n`,
-    )
+    writeFileSync(file, `hub: { baselinesFolder: ${baselines}, changeGraceMinutes: 60 }\n`)
     const config = readHubConfig({
       CALLWARD_CONFIG: file,
       CALLWARD_DATA: join(folder, 'data'),
@@ -86,6 +83,10 @@ export class ChangesDesk {
       wall: this.clock.now(),
     })
     return this.app.inventory.factHashes(collector)
+  }
+
+  collectorOf(instance: string): string {
+    return this.#collectors.get(instance) ?? ''
   }
 
   /** The host's collector tells a document. */

@@ -284,5 +284,30 @@ t.test('facts of the first release move to documents and to their hosts', async 
     facts.save({ ...told, name: 'more', hash: 'next', text: '2' }, async () => undefined),
     /32 kinds/,
   )
+  const more = new FactsStore(
+    records,
+    { now: () => 5, monotonic: () => 5 },
+    { versions: 200, days: 1 },
+  )
+  const flood = async () => {
+    for (let version = 0; version < 100; version++)
+      await more.save({ ...told, hash: `v${version}`, text: `${version}` }, async () => undefined)
+  }
+  await t.rejects(flood(), /60 versions of "os" within an hour; this one is not kept/)
+  const kept = records.read.selectFrom('facts').select('hash').where('name', '=', 'os')
+  t.equal((await kept.where('instance', '=', 'pbx-1').execute()).length, 60)
+  const later = 3 * 86_400_000
+  const after = new FactsStore(
+    records,
+    { now: () => later, monotonic: () => 0 },
+    { versions: 200, days: 1 },
+  )
+  await after.save({ ...told, hash: 'late', text: 'late' }, async () => undefined)
+  t.equal(
+    (await after.at('pbx-1', 'os', later - 1))?.hash,
+    'v57',
+    'what was in force when the kept time began stays',
+  )
+  t.equal((await kept.where('instance', '=', 'pbx-1').execute()).length, 2)
   await records.close()
 })
