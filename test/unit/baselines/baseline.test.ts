@@ -147,6 +147,11 @@ forbidden: [telnetd, "nmap*", /etc/hosts.equiv, /nowhere]
   ])
   t.equal(stateOf(findings), 'drift')
   t.equal(stateOf([]), 'ok')
+  // To RPM a bound without a release means any release, to dpkg 1.2-1 comes after 1.2.
+  const bound = baselineOf('packages: { a: "<= 1.2" }')
+  const by = (manager: string) =>
+    stateOf(judge(bound, versions({ manager, packages: { a: '1.2-1' } }, {})))
+  t.same([by('dpkg'), by('rpm')], ['drift', 'ok'])
 })
 
 t.test('what cannot be judged is never in order', async (t) => {
