@@ -51,6 +51,9 @@ export interface ChangeStanding {
 /** A window longer than this approves nothing in particular. */
 export const longestWindowDays = 31
 
+/** Subjects with `*` in one record; each is compared with everything that changed. */
+const mostPatterns = 50
+
 const allowed: Readonly<Record<ChangeAction, readonly ChangeState[]>> = {
   corrected: ['draft', 'approved'],
   approved: ['draft'],
@@ -98,6 +101,13 @@ export function windowFault({ startsAt, endsAt }: ChangeWindow): string | undefi
   if (endsAt - startsAt > longestWindowDays * 86_400_000)
     return `window: longer than ${longestWindowDays} days; make a record for each part.`
   return undefined
+}
+
+/** What is wrong with a list of expected changes; undefined when nothing is. */
+export function expectedFault(expected: readonly ExpectedChange[]): string | undefined {
+  const { length } = expected.filter(({ subject }) => subject.includes('*'))
+  if (length <= mostPatterns) return undefined
+  return `expected: ${length} subjects have a "*"; at most ${mostPatterns} are taken, name the others in full.`
 }
 
 /** The state people see at a time. */

@@ -21,6 +21,9 @@ export interface Coverage {
   readonly uncovered: readonly VersionItem[]
 }
 
+/** Items beyond are compared with no list: they are covered by a record that covers everything, or by none. */
+const itemsCompared = 5_000
+
 /** Labels a host may be named by, as in `role=pbx`. */
 export const hostSelectors = ['role', 'server', 'site', 'customer', 'env'] as const
 
@@ -53,11 +56,15 @@ export function coverage(
       at <= permit.endsAt + graceMillis &&
       namesHost(permit.hosts, labels),
   )
-  const listed = open.filter(({ expected }) => expected.length > 0)
+  const listed = open.flatMap(({ id, expected }) =>
+    expected.length === 0 ? [] : [{ id, tests: expected.map(testOf) }],
+  )
   const any = open.find(({ expected }) => expected.length === 0)
   const records = new Map<string, number>()
-  const uncovered = items.filter((item) => {
-    const by = listed.find(({ expected }) => expected.some((one) => expects(one, item))) ?? any
+  const uncovered = items.filter((item, index) => {
+    const seen = { item, bare: bareName(item) }
+    const looked = index < itemsCompared ? listed : []
+    const by = looked.find(({ tests }) => tests.some((test) => test(seen))) ?? any
     if (by === undefined) return true
     records.set(by.id, (records.get(by.id) ?? 0) + 1)
     return false
@@ -65,43 +72,58 @@ export function coverage(
   return { records, uncovered }
 }
 
+/** An item and its name without what a package's ":arch" or a service's version adds. */
+interface Seen {
+  readonly item: VersionItem
+  readonly bare: string
+}
+
 /**
  * Whether an expected change is this one. `*` in a subject stands for any characters, a name without ":arch" for every architecture; a
  * package that is expected covers what follows from it, too.
  */
 export function expects(expected: ExpectedChange, item: VersionItem): boolean {
-  if (expected.kind === 'package' && item.kind !== 'package') return follows(expected.subject, item)
-  if (expected.kind !== item.kind) return false
-  const bare = item.kind === 'package' ? item.subject.replace(/:[a-z0-9-]+$/, '') : item.subject
-  if (!fits(expected.subject, item.subject) && !fits(expected.subject, bare)) return false
-  if (expected.to === undefined) return true
-  if (item.kind === 'file') return item.to === `sha256:${expected.to.replace(/^sha256:/, '')}`
-  return item.to === expected.to
+  return testOf(expected)({ item, bare: bareName(item) })
 }
 
-/**
- * Whether a version follows from a package: that of a service whose name the package's begins with (`openssh` from `openssh-server`,
- * `postgres-15` from `postgresql-15`), that of the kernel from a kernel's package. They say it in words of their own.
- */
-function follows(subject: string, { kind, subject: what }: VersionItem): boolean {
-  if (kind === 'kernel') return /^(?:linux-image|kernel)/.test(subject)
-  if (kind !== 'service') return false
-  const name = what.replace(/-[^-]*\d[^-]*$/, '')
-  return subject.startsWith(name) || fits(subject, name)
+/** What a record expects, made ready for many items. */
+function testOf({ kind, subject, to }: ExpectedChange): (seen: Seen) => boolean {
+  const fitting = patternOf(subject)
+  const isKernel = kind === 'package' && /^(?:linux-image|kernel)/.test(subject)
+  const version = to === undefined || kind !== 'file' ? to : `sha256:${to.replace(/^sha256:/, '')}`
+  return ({ item, bare }) => {
+    // What follows from a package says its version in words of its own.
+    if (kind === 'package' && item.kind === 'kernel') return isKernel
+    if (kind === 'package' && item.kind === 'service')
+      return bare !== '' && (subject.startsWith(bare) || fitting(bare))
+    if (kind !== item.kind || (version !== undefined && item.to !== version)) return false
+    return fitting(item.subject) || (kind === 'package' && fitting(bare))
+  }
+}
+
+/** `libc6` of `libc6:amd64`; `postgres` of the service `postgres-15`, which follows from `postgresql-15`. */
+function bareName({ kind, subject }: VersionItem): string {
+  if (kind === 'package') return subject.replace(/:[a-z0-9-]+$/, '')
+  return kind === 'service' ? subject.replace(/-[^-]*\d[^-]*$/, '') : subject
 }
 
 /** Whether a text fits a pattern in which `*` stands for any characters; steps grow with the product of the lengths at most. */
 export function fits(pattern: string, text: string): boolean {
-  const parts = pattern.split('*')
-  const [first = '', ...rest] = parts
-  if (rest.length === 0) return pattern === text
-  if (!text.startsWith(first)) return false
-  const last = rest.pop() ?? ''
-  let from = first.length
-  for (const part of rest) {
-    const found = text.indexOf(part, from)
-    if (found < 0) return false
-    from = found + part.length
+  return patternOf(pattern)(text)
+}
+
+function patternOf(pattern: string): (text: string) => boolean {
+  const [first = '', ...rest] = pattern.split('*')
+  const last = rest.pop()
+  if (last === undefined) return (text) => text === pattern
+  return (text) => {
+    if (!text.startsWith(first) || !text.endsWith(last)) return false
+    let from = first.length
+    for (const part of rest) {
+      const found = text.indexOf(part, from)
+      if (found < 0) return false
+      from = found + part.length
+    }
+    return text.length - last.length >= from
   }
-  return text.length - last.length >= from && text.endsWith(last)
 }

@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
 import type { Principal } from '../people/plugin.ts'
 import type { ChangeRow } from '../records/schema.ts'
-import { type ChangeAction, windowFault } from './change.ts'
+import { type ChangeAction, expectedFault, windowFault } from './change.ts'
 import type { ChangePlan, ChangeStore } from './change-store.ts'
 import {
   ChangeBody,
@@ -131,11 +131,11 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
   }
 }
 
-/** Throws bad_request with what is wrong with the window. */
+/** Throws bad_request with what is wrong with it. */
 function planOf(body: Static<typeof ChangeBody>): ChangePlan {
   const { title, description, hosts, expected, window } = body
   const times = { startsAt: Date.parse(window.start), endsAt: Date.parse(window.end) }
-  const fault = windowFault(times)
+  const fault = windowFault(times) ?? expectedFault(expected)
   if (fault !== undefined) throw new CallwardError('bad_request', fault)
   return { title, description, hosts, expected, ...times }
 }

@@ -180,6 +180,10 @@ export async function approval(t: Test, recordsUrl?: string): Promise<void> {
     [{ title: '' }, /title/],
     [{ expected: [{ kind: 'moon', subject: 'x' }] }, /expected/],
     [{ approvedBy: 'ines' }, /additional/],
+    [
+      { expected: Array.from({ length: 51 }, () => ({ kind: 'file', subject: '/*' })) },
+      /51 subjects/,
+    ],
   ] as const)
     t.match(await post('ines', '', desk.plan(more)), { status: 400, body: { error: { message } } })
   t.match(

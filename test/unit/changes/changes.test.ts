@@ -173,6 +173,7 @@ t.test('what a record expects', async (t) => {
     expects({ kind: 'package', subject: 'postgresql-15' }, item('service', 'postgres-15', '15.4')),
   )
   t.notOk(expects({ kind: 'package', subject: 'bash' }, item('service', 'asterisk', '20.1')))
+  t.notOk(expects({ kind: 'package', subject: 'bash' }, item('service', '-1', '20.1')), 'no name')
   t.notOk(expects({ kind: 'package', subject: 'asterisk' }, item('file', 'asterisk', 'absent')))
   t.ok(expects({ kind: 'package', subject: 'linux-image-*' }, item('kernel', 'running', '6.1')))
   t.notOk(expects({ kind: 'package', subject: 'asterisk' }, item('kernel', 'running', '6.1')))

@@ -29,6 +29,7 @@ const variants: Readonly<Record<string, readonly string[]>> = {
   section: ['cpu', 'memory', 'pressure'],
   version: ['0.1.0'],
   os: ['Debian 12'],
+  kind: ['drift', 'missing', 'forbidden', 'unknown'],
 }
 
 interface Series {
