@@ -182,6 +182,30 @@ const hubMetrics: readonly Metric[] = [
     help: '1 for every incident that is not resolved; severity is sev1 to sev4.',
   },
   {
+    name: 'callward_drift_findings',
+    type: 'gauge',
+    unit: '',
+    labels: ['kind'],
+    from: 'hub: baselines',
+    help: 'What differs from the baseline of the host’s role: drift, missing, forbidden, or unknown (cannot be judged; 1 where the role has no baseline). Absent while no folder of baselines is set.',
+  },
+  {
+    name: 'callward_baseline_info',
+    type: 'gauge',
+    unit: '',
+    labels: ['version'],
+    from: 'hub: baselines',
+    help: 'The baseline a host is judged by; always 1, and absent where its role has none.',
+  },
+  {
+    name: 'callward_unapproved_changes',
+    type: 'gauge',
+    unit: '',
+    labels: [],
+    from: 'hub: changes',
+    help: 'Version changes of the host that no approved change record covers and nobody has linked to one.',
+  },
+  {
     name: 'ALERTS',
     type: 'gauge',
     unit: '',
@@ -202,6 +226,11 @@ const hubMetrics: readonly Metric[] = [
 /** Figures of the rules, stored with the hub's own host labels so that rules can watch them; also at /metrics. */
 const ruleMetrics: readonly Metric[] = [
   ruleMetric('gauge', 'callward_rule_file_faults', 'Faults in the rule files.'),
+  ruleMetric(
+    'gauge',
+    'callward_baseline_file_faults',
+    'Faults in the files of baselines; what is faulty judges no host.',
+  ),
   ruleMetric('gauge', 'callward_rules_failing', 'Rules whose newest evaluation failed.'),
   ruleMetric(
     'gauge',

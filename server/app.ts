@@ -3,6 +3,8 @@ import swagger from '@fastify/swagger'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import { prometheusMetadata } from '../dashboards/catalogue.ts'
 import { backupPlugin } from './backup/plugin.ts'
+import { baselinesPlugin } from './baselines/plugin.ts'
+import { changesPlugin } from './changes/plugin.ts'
 import type { Clock } from './clock.ts'
 import type { HubConfig } from './config.ts'
 import { consolePlugin } from './console/plugin.ts'
@@ -75,7 +77,12 @@ export async function buildApp(
     targets: () => prometheusTargets(app.inventory),
   })
   await app.register(rulesPlugin, { clock, config })
-  await app.register(inventoryPlugin, { clock })
+  await app.register(inventoryPlugin, {
+    clock,
+    factsLimits: { versions: config.factsVersions, days: config.factsDays },
+  })
+  await app.register(changesPlugin, { clock, graceMinutes: config.changeGraceMinutes })
+  await app.register(baselinesPlugin, { clock, folder: config.baselinesFolder })
   await app.register(ingestPlugin, { clock, config })
   await app.register(writeRoutes, { clock })
   await app.register(backupPlugin, { clock, config })

@@ -18,6 +18,13 @@ const HubFile = Type.Object(
     hosts: Type.Array(Type.String({ minLength: 1 }), { default: [] }),
     /** Further folder of rule files. */
     rulesFolder: Type.Optional(Type.String({ minLength: 1 })),
+    /** Folder of baselines, one YAML file a role; docs/changes.md. */
+    baselinesFolder: Type.Optional(Type.String({ minLength: 1 })),
+    /** How long after a change record's window a version change still counts as in it. */
+    changeGraceMinutes: Type.Number({ default: 120, minimum: 0, maximum: 10_080 }),
+    /** How much history of each facts document of a host is kept. */
+    factsVersions: Type.Integer({ default: 200, minimum: 100, maximum: 100_000 }),
+    factsDays: Type.Number({ default: 400, minimum: 0, maximum: 36_500 }),
     ruleIntervalSeconds: Type.Number({ default: 10, minimum: 1, maximum: 3600 }),
     requestsPerMinute: Type.Integer({ default: 60_000, minimum: 10 }),
     failedSignInsPerMinute: Type.Integer({ default: 600, minimum: 1 }),
@@ -64,6 +71,10 @@ const examples: Record<string, string> = {
   publicUrl: 'publicUrl: https://callward.bank.example   (environment: CALLWARD_PUBLIC_URL)',
   hosts: 'hosts: [callward.bank.example]',
   rulesFolder: 'rulesFolder: /etc/callward/rules',
+  baselinesFolder: 'baselinesFolder: /etc/callward/baselines',
+  changeGraceMinutes: 'changeGraceMinutes: 120',
+  factsVersions: 'factsVersions: 200',
+  factsDays: 'factsDays: 400   (0 keeps every version up to factsVersions)',
   ruleIntervalSeconds: 'ruleIntervalSeconds: 10',
   logLevel: 'logLevel: info   (environment: CALLWARD_LOG)',
 }

@@ -30,6 +30,7 @@ export interface ContentSources {
   readonly records: Records
   readonly configFile?: string | undefined
   readonly rulesFolder?: string | undefined
+  readonly baselinesFolder?: string | undefined
 }
 
 /** Folder of copies that are gone when the backup is done. */
@@ -103,17 +104,22 @@ async function copyRecords(
   }
 }
 
-async function settingsOf({ data, configFile, rulesFolder }: ContentSources): Promise<Content[]> {
+async function settingsOf(sources: ContentSources): Promise<Content[]> {
+  const { data, configFile, rulesFolder, baselinesFolder } = sources
   const candidates = [
     { path: 'demo', from: join(data, 'demo') },
     { path: 'hub/terminal.token', from: join(data, 'hub', 'terminal.token') },
   ]
   if (configFile !== undefined)
     candidates.push({ path: `config/${basename(configFile)}`, from: configFile })
-  if (rulesFolder !== undefined) {
-    for (const name of await readdir(rulesFolder).catch(() => []))
+  for (const [place, folder] of [
+    ['rules', rulesFolder],
+    ['baselines', baselinesFolder],
+  ]) {
+    if (folder === undefined) continue
+    for (const name of await readdir(folder).catch(() => []))
       if (/\.ya?ml$/.test(name))
-        candidates.push({ path: `config/rules/${name}`, from: join(rulesFolder, name) })
+        candidates.push({ path: `config/${place}/${name}`, from: join(folder, name) })
   }
   const found: Content[] = []
   for (const candidate of candidates) {

@@ -54,6 +54,7 @@ export const backupPlugin: FastifyPluginAsyncTypebox<{ clock: Clock; config: Hub
           records: app.records,
           configFile: config.configFile,
           rulesFolder: config.rulesFolder,
+          baselinesFolder: config.baselinesFolder,
         })
         const hub = { version, demo: config.demo, now: clock.now() }
         let done = false

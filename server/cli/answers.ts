@@ -73,3 +73,59 @@ export interface TokenAnswer {
   readonly lastUsedAt: string | null
   readonly revokedAt: string | null
 }
+
+export interface ChangeAnswer {
+  readonly number: number
+  readonly title: string
+  readonly description: string
+  readonly hosts: readonly string[]
+  readonly window: { readonly start: string; readonly end: string }
+  readonly expected: readonly {
+    readonly kind: string
+    readonly subject: string
+    readonly to?: string
+  }[]
+  readonly state: string
+  readonly requestedBy: string
+  readonly requestedAt: string
+  readonly approvedBy: string | null
+  readonly approvedAt: string | null
+}
+
+export interface ChangeDetailAnswer extends ChangeAnswer {
+  readonly verification: {
+    readonly by: string
+    readonly at: string
+    readonly result: string
+    readonly note: string
+  } | null
+  readonly entries: readonly {
+    readonly id: string
+    readonly kind: string
+    readonly recordedAt: string
+    readonly recordedBy: string
+    readonly supersedes: string | null
+  }[]
+  readonly versionChanges: readonly VersionChangeAnswer[]
+}
+
+export interface VersionChangeAnswer {
+  readonly number: number
+  readonly instance: string
+  readonly detectedAt: string
+  readonly state: string
+  readonly items: readonly {
+    readonly kind: string
+    readonly subject: string
+    readonly from: string | null
+    readonly to: string | null
+    readonly covered: boolean
+  }[]
+  readonly omitted: number
+  readonly links: readonly {
+    readonly change: { readonly number: number }
+    readonly kind: string
+    readonly reason: string
+    readonly by: string
+  }[]
+}

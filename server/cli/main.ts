@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { alertsCommand } from './alerts.ts'
 import { backupCommand } from './backup.ts'
+import { changeCommand } from './change.ts'
 import { type Call, type Command, CommandError, type Terminal, UsageError } from './command.ts'
 import { hostsCommand } from './hosts.ts'
 import { hubOf } from './hub.ts'
@@ -22,6 +23,7 @@ const commands: readonly Command[] = [
   incidentsCommand,
   incidentCommand,
   hostsCommand,
+  changeCommand,
   signInCommand,
   tokenCommand,
   backupCommand,

@@ -6,7 +6,7 @@ import type { Records } from '../records/records.ts'
 /** SQLite takes 32,766 values a statement, but long ones hold up the queue. */
 const hostsAStatement = 400
 
-/** Collectors, their facts (with history) and sections in the records. */
+/** Collectors and their sections in the records. */
 export class InventoryStore {
   readonly #records: Records
   readonly #clock: Clock
@@ -110,44 +110,6 @@ export class InventoryStore {
         )
         .execute()
     })
-  }
-
-  /** Adds a version of a facts document to its history. */
-  async saveFacts(collectorId: string, name: string, hash: string, body: string): Promise<void> {
-    const now = this.#clock.now()
-    await this.#records.write(async (tx) => {
-      await tx
-        .insertInto('facts')
-        .values({ collector_id: collectorId, name, hash, body, received_at: now })
-        .onConflict((conflict) =>
-          conflict.columns(['collector_id', 'name', 'received_at']).doUpdateSet({ hash, body }),
-        )
-        .execute()
-    })
-  }
-
-  /** Newest version of each document. */
-  async facts(collectorId: string) {
-    return this.#newest(collectorId).selectAll().execute()
-  }
-
-  /** Hash of the newest version of each document, by name. */
-  async factHashes(collectorId: string): Promise<Record<string, string>> {
-    const rows = await this.#newest(collectorId).select(['name', 'hash']).execute()
-    return Object.fromEntries(rows.map(({ name, hash }) => [name, hash]))
-  }
-
-  #newest(collectorId: string) {
-    return this.#records.read
-      .selectFrom('facts')
-      .where('collector_id', '=', collectorId)
-      .where('received_at', '=', (sub) =>
-        sub
-          .selectFrom('facts as other')
-          .select((s) => s.fn.max('other.received_at').as('newest'))
-          .whereRef('other.collector_id', '=', 'facts.collector_id')
-          .whereRef('other.name', '=', 'facts.name'),
-      )
   }
 
   /** Takes a host off the list; its facts' history stays. */

@@ -2,27 +2,35 @@ import fp from 'fastify-plugin'
 import type { Hello, Section } from '../../collector/wire/frames.ts'
 import type { Clock, Millis } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
+import { documentRoutes } from './document-routes.ts'
+import { Documents, type HostDocuments } from './documents.ts'
+import { type FactsLimits, FactsStore } from './facts-store.ts'
 import { type Host, upState } from './host.ts'
+import { type HostFigure, HostFigures } from './host-figures.ts'
 import { InventoryStore } from './inventory-store.ts'
 import { Liveness } from './liveness.ts'
 import { inventoryRoutes } from './routes.ts'
 
 /** What is known of each host: who reports, since when, what it could see, its facts. */
-export interface Inventory {
+export interface Inventory extends HostDocuments {
   /** Registers a session. Throws `conflict` when another collector reports for that instance right now. */
   connected(hello: Hello): Promise<void>
   disconnected(collectorId: string): void
   /** A live report came in; `at` is the hub's clock. */
   reported(collectorId: string, at: Millis): void
   sections(collectorId: string, sections: readonly Section[]): Promise<void>
-  facts(collectorId: string, name: string, hash: string, body: string): Promise<void>
-  /** Hashes of the documents held, by name. */
-  factHashes(collectorId: string): Promise<Record<string, string>>
+  /** Series under the host's labels from now on, in the place of what `owner` showed before; wakes the host's rules. */
+  showFigures(instance: string, owner: string, figures: readonly HostFigure[]): void
   hosts(): readonly Host[]
   host(instance: string): Host | undefined
   up(host: Host): 0 | 1 | undefined
   forget(instance: string): Promise<void>
 }
+
+export type { DocumentWatcher } from './documents.ts'
+export type { StoredDocument } from './facts-store.ts'
+export type { Host } from './host.ts'
+export type { HostFigure } from './host-figures.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -32,25 +40,22 @@ declare module 'fastify' {
 
 export { prometheusTargets } from './prometheus-targets.ts'
 
+export interface InventoryOptions {
+  readonly clock: Clock
+  readonly factsLimits?: FactsLimits
+}
+
+const defaultFactsLimits: FactsLimits = { versions: 200, days: 400 }
+
 export const inventoryPlugin = fp(
-  async (app, { clock }: { clock: Clock }) => {
+  async (app, { clock, factsLimits = defaultFactsLimits }: InventoryOptions) => {
     const store = new InventoryStore(app.records, clock)
-    const hosts = new Map<string, Host>()
-    for (const row of await store.load()) {
-      if (row.labels.instance === undefined) continue
-      hosts.set(row.id, {
-        collectorId: row.id,
-        labels: row.labels,
-        version: row.version,
-        intervalSeconds: row.intervalSeconds,
-        lastReportAt: row.lastSeenAt,
-        heardAt: undefined,
-        connected: false,
-        sections: row.sections,
-      })
-    }
+    const hosts = await knownHosts(store)
+    const facts = new FactsStore(app.records, clock, factsLimits)
+    const documents = new Documents(app, facts, hosts)
     const startedAt = clock.monotonic()
     const liveness = new Liveness({ app, clock, hosts, store, startedAt })
+    const figures = new HostFigures(app, clock, hosts)
     const change = (id: string, patch: Partial<Host>) => {
       const host = hosts.get(id)
       if (host !== undefined) hosts.set(id, { ...host, ...patch })
@@ -85,6 +90,8 @@ export const inventoryPlugin = fp(
           sections: known?.sections ?? [],
         })
         liveness.greeted(hello)
+        figures.greeted(hello.labels)
+        documents.greeted(hello.labels)
         app.live.hint('hosts')
       },
       disconnected(id) {
@@ -103,13 +110,8 @@ export const inventoryPlugin = fp(
           app.log.warn({ err, collector: id }, 'sections not saved')
         })
       },
-      async facts(id, name, hash, body) {
-        // Not saved means not in the next welcome, so the collector sends it again.
-        await store.saveFacts(id, name, hash, body).catch((err: unknown) => {
-          app.log.warn({ err, collector: id, name }, 'facts not saved')
-        })
-      },
-      factHashes: (id) => store.factHashes(id).catch(() => ({})),
+      ...documents.members,
+      showFigures: (instance, owner, shown) => figures.show(instance, owner, shown),
       hosts: () =>
         [...hosts.values()].sort((a, b) => a.labels.instance.localeCompare(b.labels.instance)),
       host: byInstance,
@@ -126,12 +128,22 @@ export const inventoryPlugin = fp(
         await store.forget(host.collectorId, instance)
         hosts.delete(host.collectorId)
         liveness.forget(host)
+        figures.end(instance)
         app.live.hint('hosts')
       },
     })
-    await app.register(inventoryRoutes, { store, clock })
-    app.addHook('onReady', async () => liveness.start())
-    app.addHook('preClose', async () => liveness.stop())
+    await app.register(inventoryRoutes, { facts, clock })
+    await app.register(documentRoutes, { facts })
+    app.addHook('onReady', async () => {
+      documents.start()
+      liveness.start()
+      figures.start()
+    })
+    app.addHook('preClose', async () => {
+      documents.stop()
+      liveness.stop()
+      figures.stop()
+    })
   },
   {
     name: 'callward-inventory',
@@ -144,3 +156,22 @@ export const inventoryPlugin = fp(
     ],
   },
 )
+
+/** Hosts as the records know them, by collector; none has been heard yet. */
+async function knownHosts(store: InventoryStore): Promise<Map<string, Host>> {
+  const hosts = new Map<string, Host>()
+  for (const row of await store.load()) {
+    if (row.labels.instance === undefined) continue
+    hosts.set(row.id, {
+      collectorId: row.id,
+      labels: row.labels,
+      version: row.version,
+      intervalSeconds: row.intervalSeconds,
+      lastReportAt: row.lastSeenAt,
+      heardAt: undefined,
+      connected: false,
+      sections: row.sections,
+    })
+  }
+  return hosts
+}

@@ -3,9 +3,9 @@ import type { Static } from 'typebox'
 import type { AlertView } from '../../alerts/alert.ts'
 import { type Clock, rfc3339 } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
+import type { FactsStore } from './facts-store.ts'
 import { figuresReader } from './figures.ts'
 import { type Host, hostState } from './host.ts'
-import type { InventoryStore } from './inventory-store.ts'
 import { HostDetail, HostList, type HostView, InstanceParams } from './schema.ts'
 
 const access = { owner: 'inventory', roles: ['admin', 'operator', 'auditor'] } as const
@@ -19,9 +19,9 @@ interface Present {
 
 /** Hosts with their state, figures and facts. */
 export const inventoryRoutes: FastifyPluginAsyncTypebox<{
-  store: InventoryStore
+  facts: FactsStore
   clock: Clock
-}> = async (app, { store, clock }) => {
+}> = async (app, { facts, clock }) => {
   const figures = figuresReader(app, clock)
 
   /** What all hosts are seen with; once for all of them. */
@@ -75,14 +75,14 @@ export const inventoryRoutes: FastifyPluginAsyncTypebox<{
       const host = app.inventory.host(request.params.instance)
       if (host === undefined)
         throw new CallwardError('not_found', `There is no host "${request.params.instance}".`)
-      const facts = await store.facts(host.collectorId)
+      const documents = await facts.all(request.params.instance)
       return {
         host: await view(host, present()),
         sections: [...host.sections],
         facts: Object.fromEntries(
-          facts.map((row) => [
-            row.name,
-            { receivedAt: rfc3339(row.received_at), document: JSON.parse(row.body) as unknown },
+          documents.map(({ name, receivedAt, text }) => [
+            name,
+            { receivedAt: rfc3339(receivedAt), document: JSON.parse(text) as unknown },
           ]),
         ),
       }

@@ -47,3 +47,29 @@ export const HostDetail = Type.Object({
 export const InstanceParams = Type.Object({
   instance: Type.String({ minLength: 1, maxLength: 1024 }),
 })
+
+export const DocumentParams = Type.Object({
+  instance: Type.String({ minLength: 1, maxLength: 1024 }),
+  name: Type.String({ minLength: 1, maxLength: 128 }),
+})
+
+/** RFC 3339 with its zone; in an address `+` has to be written `%2B`. */
+export const DocumentQuery = Type.Object(
+  {
+    at: Type.Optional(
+      Type.String({
+        pattern:
+          '^\\d{4}-\\d{2}-\\d{2}[Tt ]\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,9})?([Zz]|[+-]\\d{2}:\\d{2})$',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+export const DocumentView = Type.Object({
+  instance: Type.String(),
+  name: Type.String(),
+  hash: Type.String(),
+  receivedAt: Type.String(),
+  document: Type.Unknown(),
+})

@@ -1,11 +1,12 @@
 import { sql } from 'kysely'
 import { type Clock, systemClock } from '../clock.ts'
 import { house } from './migrations/0001-house.ts'
+import { software } from './migrations/0003-software.ts'
 import type { Migration, MigrationContext } from './migrations/migration.ts'
 import type { Records, RecordsTransaction } from './records.ts'
 
 /** Every migration, oldest first. */
-export const allMigrations: readonly Migration[] = [house]
+export const allMigrations: readonly Migration[] = [house, software]
 
 export interface MigrateOptions {
   readonly kind: Records['kind']

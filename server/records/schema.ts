@@ -11,6 +11,7 @@ export interface RecordsSchema {
   console_sessions: ConsoleSessionRow
   collectors: CollectorRow
   facts: FactsRow
+  documents: DocumentRow
   sections: SectionRow
   alerts: AlertRow
   incidents: IncidentRow
@@ -18,6 +19,12 @@ export interface RecordsSchema {
   incident_alerts: IncidentAlertRow
   runbook_versions: RunbookVersionRow
   live_messages: LiveMessageRow
+  changes: ChangeRow
+  change_entries: ChangeEntryRow
+  known_versions: KnownVersionRow
+  version_changes: VersionChangeRow
+  version_change_links: VersionChangeLinkRow
+  baseline_versions: BaselineVersionRow
   settings: SettingRow
 }
 
@@ -74,13 +81,22 @@ export interface CollectorRow {
   last_seen_at: Millis
 }
 
-/** Every version of every facts document: history is kept. */
+/** Each version of a host's facts documents, in the order of `received_at`. */
 export interface FactsRow {
   collector_id: string
+  /** The host, whichever collector told it. */
+  instance: string
   name: string
   hash: string
-  body: string
   received_at: Millis
+}
+
+/** A facts document, held once for all hosts and versions that show it; `hash` is the SHA-256 of its JSON text. */
+export interface DocumentRow {
+  hash: string
+  /** `json`, or `deflate` (RFC 1951) in base64. */
+  encoding: string
+  body: string
 }
 
 /** Newest state of each section of a collector's report. */
@@ -181,4 +197,84 @@ export interface LiveMessageRow {
 export interface SettingRow {
   key: string
   value: string
+}
+
+/** A change record as its entries have left it; `change_entries` is what was said, by whom and when. */
+export interface ChangeRow {
+  id: string
+  /** Counts from 1; what people say aloud. */
+  number: number
+  /** `draft`, `approved`, `closed` or `rejected`. */
+  state: string
+  /** JSON of ChangeContent. */
+  content: string
+  starts_at: Millis
+  ends_at: Millis
+  requested_by: string
+  requested_at: Millis
+  approved_by: string | null
+  approved_at: Millis | null
+  updated_at: Millis
+}
+
+/** A stamped entry of a change record; never updated, never deleted. A correction names what it supersedes. */
+export interface ChangeEntryRow {
+  id: string
+  change_id: string
+  /** Order within the record, from 1. */
+  sequence: number
+  kind: string
+  /** JSON. */
+  value: string
+  recorded_at: Millis
+  recorded_by: string
+  principal_id: string
+  supersedes: string | null
+}
+
+/** What a host's next document is compared with: the last that could be read, unreadable parts carried on from before. */
+export interface KnownVersionRow {
+  instance: string
+  name: string
+  hash: string
+}
+
+/** What one document told to be different from the last one. */
+export interface VersionChangeRow {
+  id: string
+  /** Counts from 1. */
+  number: number
+  instance: string
+  document: string
+  from_hash: string
+  to_hash: string
+  /** JSON of VersionItem[]. */
+  items: string
+  /** Items beyond the limit, counted only. */
+  omitted: number
+  /** Items no approved change record covered when they were seen. */
+  uncovered: number
+  /** `matched`, `open` or `linked`. */
+  state: string
+  detected_at: Millis
+}
+
+export interface VersionChangeLinkRow {
+  id: string
+  version_change_id: string
+  change_id: string
+  /** `matched` by the hub when it was seen, or `linked` by a person afterwards. */
+  kind: string
+  reason: string
+  linked_at: Millis
+  linked_by: string
+}
+
+export interface BaselineVersionRow {
+  role: string
+  version: string
+  /** SHA-256 of `body`, hex. */
+  hash: string
+  body: string
+  first_seen_at: Millis
 }

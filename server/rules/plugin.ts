@@ -31,6 +31,8 @@ export interface Rules {
   activeAlerts(): readonly AlertView[]
   /** Records who takes care of a firing alert; the first one stays. Throws not_found, conflict, storage_unavailable. */
   acknowledge(fingerprint: string, by: Principal, at: Millis): Promise<AlertView>
+  /** A figure of the hub itself for the hub's own rules, read every two seconds. */
+  watchFigure(name: string, value: () => number): void
   /** What is wrong in the rule files. */
   faults(): readonly RuleFileFault[]
   /** Resolves when no evaluation and no write of alerts is running; what failed waits for its retry. */
@@ -88,6 +90,7 @@ export const rulesPlugin = fp(
       app.log.error({ file: fault.file, line: fault.line }, faultText(fault))
 
     let engine: RuleEngine | undefined
+    const others: [name: string, value: () => number][] = []
     const metrics: RuleMetrics = ruleMetrics(app.telemetry.registry, {
       faults: () => files.faults.length,
       failing: () =>
@@ -96,6 +99,7 @@ export const rulesPlugin = fp(
           .filter(({ health }) => health.health === 'err').length ?? 0,
       waiting: () => engine?.waiting ?? 0,
       store: () => roomOf(app.store),
+      others: () => others.map(([name, value]) => [name, value()]),
     })
     const running = new RuleEngine({
       clock,
@@ -140,6 +144,7 @@ export const rulesPlugin = fp(
       groups: () => running.scheduler.groups.map(groupStatus),
       activeAlerts: () => running.scheduler.activeAlerts(),
       acknowledge: (fingerprint, by, at) => running.acknowledge(fingerprint, by.name, at),
+      watchFigure: (name, value) => void others.push([name, value]),
       faults: () => files.faults,
       settled: () => running.settled(),
     })

@@ -19,6 +19,8 @@ export interface RuleGauges {
   failing(): number
   waiting(): number
   store(): StoreRoom
+  /** Figures of other capabilities that the hub's own rules watch. */
+  others(): readonly (readonly [name: string, value: number])[]
 }
 
 /** Registers the metrics. */
@@ -93,6 +95,7 @@ export function ruleMetrics(registry: Registry, gauges: RuleGauges): RuleMetrics
         sample('callward_alert_changes_waiting', gauges.waiting()),
         sample('callward_rule_evaluations_missed_total', totals.missed),
         sample('callward_alert_changes_lost_total', totals.lost),
+        ...gauges.others().map(([name, value]) => sample(name, value)),
         ...storeFigures(gauges.store()).map(([name, value, labels]) => ({
           labels: { ...hubLabels, ...labels, __name__: name },
           value,

@@ -41,7 +41,14 @@ export const rows: { [T in keyof RecordsSchema]: RecordsSchema[T] } = {
     first_seen_at: 1,
     last_seen_at: 2,
   },
-  facts: { collector_id: 'c', name: 'os', hash: 'h', body: '{"a":"\\u0000"}', received_at: 1 },
+  facts: {
+    collector_id: 'c',
+    instance: 'pbx-1:9100',
+    name: 'os',
+    hash: 'h',
+    received_at: 1,
+  },
+  documents: { hash: 'h', encoding: 'json', body: '{"a":"\\u0000"}' },
   sections: { collector_id: 'c', name: 'kamailio', state: 'ok', detail: '', changed_at: 1 },
   alerts: {
     id: 'a',
@@ -92,6 +99,60 @@ export const rows: { [T in keyof RecordsSchema]: RecordsSchema[T] } = {
     supersedes: null,
   },
   incident_alerts: { incident_id: 'i', alert_id: 'a', joined_at: 1 },
+  changes: {
+    id: 'ch',
+    number: 1,
+    state: 'approved',
+    content: '{}',
+    starts_at: 1,
+    ends_at: 2,
+    requested_by: 'ines',
+    requested_at: 1,
+    approved_by: null,
+    approved_at: null,
+    updated_at: 1,
+  },
+  change_entries: {
+    id: 'ce',
+    change_id: 'ch',
+    sequence: 1,
+    kind: 'created',
+    value: '{}',
+    recorded_at: 1,
+    recorded_by: 'ines',
+    principal_id: 'p',
+    supersedes: null,
+  },
+  known_versions: { instance: 'pbx-1:9100', name: 'packages', hash: 'h' },
+  version_changes: {
+    id: 'vc',
+    number: 1,
+    instance: 'pbx-1:9100',
+    document: 'packages',
+    from_hash: 'g',
+    to_hash: 'h',
+    items: '[]',
+    omitted: 0,
+    uncovered: 1,
+    state: 'open',
+    detected_at: 1,
+  },
+  version_change_links: {
+    id: 'vl',
+    version_change_id: 'vc',
+    change_id: 'ch',
+    kind: 'linked',
+    reason: 'Вручную',
+    linked_at: 1,
+    linked_by: 'ines',
+  },
+  baseline_versions: {
+    role: 'pbx',
+    version: '1',
+    hash: 'b',
+    body: 'role: pbx',
+    first_seen_at: 1,
+  },
   live_messages: { principal_id: 'p', sequence: 1, at: 1, kind: 'alert', body: '{}' },
   settings: { key: 'k', value: 'v' },
 }
@@ -120,6 +181,18 @@ export async function everyTable(t: Test, place: Place): Promise<void> {
   t.equal(await second('principals', { id: 'p2' }), 'constraint_unique', 'principals.name')
   t.equal(await second('collectors', { id: 'c2' }), 'constraint_unique', 'collectors.instance')
   t.equal(await second('incidents', { id: 'i2' }), 'constraint_unique', 'incidents.number')
+  t.equal(await second('changes', { id: 'ch2' }), 'constraint_unique', 'changes.number')
+  t.equal(
+    await second('change_entries', { id: 'ce2' }),
+    'constraint_unique',
+    'sequence of a change',
+  )
+  t.equal(await second('version_changes', { id: 'vc2' }), 'constraint_unique')
+  t.equal(
+    await second('known_versions', { name: 'software', hash: 'gone' }),
+    'constraint',
+    'what is known is held',
+  )
   t.equal(
     await second('incident_facts', { id: 'if2' }),
     'constraint_unique',

@@ -30,6 +30,7 @@ const variants: Readonly<Record<string, readonly string[]>> = {
   version: ['0.1.0'],
   os: ['Debian 12'],
   security: ['true', 'false'],
+  kind: ['drift', 'missing', 'forbidden', 'unknown'],
 }
 
 interface Series {

@@ -1,0 +1,317 @@
+import type { Test } from 'tap'
+import { ChangesDesk } from './changes-desk.ts'
+
+const hash = (digit: string) => digit.repeat(64)
+const listed = (packages: Record<string, string>) => ({ manager: 'dpkg', packages })
+const installed = (asterisk: string, more: Record<string, string> = {}) =>
+  listed({ asterisk, bash: '5.2', ...more })
+const file = (state: string, digit?: string) => ({
+  files: [{ path: '/etc/asterisk/pjsip.conf', state, ...(digit ? { sha256: hash(digit) } : {}) }],
+})
+
+/** A change without a record is found, alarmed, and ended by a person's link; the history stays. */
+export async function withoutRecord(t: Test, recordsUrl?: string): Promise<void> {
+  const desk = await ChangesDesk.start(t, recordsUrl)
+  t.same(await desk.hello('pbx-01'), {})
+  await desk.tell('pbx-01', 'packages', installed('1:20.6'))
+  await desk.tell('pbx-01', 'software', file('ok', 'a'))
+  t.same(await desk.changesOf('pbx-01'), [], 'the first documents change nothing')
+
+  const held = await desk.hello('pbx-01')
+  t.same(Object.keys(held).sort(), ['packages', 'software'], 'a new collector need not tell again')
+  await desk.tell('pbx-01', 'packages', installed('1:20.6'))
+  t.same(await desk.changesOf('pbx-01'), [], 'the same is no change, whoever tells it')
+  await desk.tell('pbx-01', 'packages', installed('1:18.1'))
+  t.same(await desk.changesOf('pbx-01'), ['1 open: package asterisk 1:20.6 1:18.1 -'])
+  await desk.fires('ChangeWithoutRecord pbx-01')
+  t.match(desk.app.rules.activeAlerts(), [
+    { annotations: { runbook_url: '/runbooks/ChangeWithoutRecord' }, labels: { role: 'pbx' } },
+  ])
+  t.match(await desk.driftOf('pbx-01'), [
+    'drift',
+    'unapproved change version change 1',
+    'unknown baseline',
+  ])
+
+  await desk.tell('pbx-01', 'software', file('denied'))
+  await desk.tell('pbx-01', 'software', file('ok', 'b'))
+  t.match((await desk.changesOf('pbx-01'))[0], /^2 open: file .* sha256:a{64} sha256:b{64} -$/)
+
+  const link = (change: number | string, reason = 'agreed by phone') =>
+    desk.as('ines', 'POST', '/version-changes/1/link', { change, reason })
+  const draft = await desk.as('ines', 'POST', '/changes', desk.plan())
+  t.match(await link(draft.body.change.number), {
+    status: 409,
+    body: { error: { message: /is draft/ } },
+  })
+  t.match(await link(await desk.approved({ hosts: ['role=db'] })), { status: 422 })
+  t.match(await link(99), { status: 404 })
+  const number = await desk.approved()
+  t.match(await link(number, ' '), { status: 400 })
+  t.match(
+    await desk.as('vera', 'POST', '/version-changes/1/link', { change: number, reason: 'x' }),
+    { status: 403 },
+  )
+  t.match(await link(number), {
+    status: 200,
+    body: {
+      versionChange: {
+        state: 'linked',
+        links: [{ change: { number }, kind: 'linked', by: 'ines', reason: 'agreed by phone' }],
+      },
+    },
+  })
+  t.match(await link(number), { status: 409 }, 'once')
+  await desk.fires('ChangeWithoutRecord pbx-01')
+  await desk.as('jonas', 'POST', '/version-changes/2/link', {
+    change: `${number}`,
+    reason: 'the same',
+  })
+  await desk.fires()
+  const { body } = await desk.as('vera', 'GET', `/changes/${number}`)
+  t.same(
+    body.change.entries.map(
+      ({ kind, recordedBy }: { kind: string; recordedBy: string }) => `${kind} ${recordedBy}`,
+    ),
+    ['created ines', 'approved jonas', 'linked ines', 'linked jonas'],
+  )
+  t.equal(body.change.versionChanges.length, 2)
+  const page = await desk.as('vera', 'GET', '/hosts/pbx-01/changes?limit=1')
+  t.match(page.body, { versionChanges: [{ number: 2 }], next: 2 })
+  const rest = await desk.as(
+    'vera',
+    'GET',
+    `/hosts/pbx-01/changes?limit=1&before=${page.body.next}`,
+  )
+  t.match(rest.body, { versionChanges: [{ number: 1 }] })
+  t.match((await desk.as('vera', 'GET', '/version-changes?state=open')).body, {
+    versionChanges: [],
+    next: null,
+  })
+}
+
+/** What an approved record covers makes no finding; what goes beyond it does. */
+export async function withRecord(t: Test, recordsUrl?: string): Promise<void> {
+  const desk = await ChangesDesk.start(t, recordsUrl)
+  await desk.hello('pbx-01')
+  await desk.tell('pbx-01', 'packages', installed('1:20.6'))
+  const expected = [{ kind: 'package', subject: 'asterisk*', to: '1:20.7' }]
+  const number = await desk.approved({ hosts: ['role=pbx'], expected })
+  await desk.tell('pbx-01', 'packages', installed('1:20.7'))
+  t.same(await desk.changesOf('pbx-01'), ['1 matched: package asterisk 1:20.6 1:20.7 +'])
+  await desk.tell('pbx-01', 'packages', installed('1:20.7', { bash: '5.3' }))
+  t.match(await desk.changesOf('pbx-01'), ['2 open: package bash 5.2 5.3 -', /^1 matched/])
+  await desk.fires('ChangeWithoutRecord pbx-01')
+
+  const verify = { result: 'ok', note: 'Test calls in and out' }
+  t.match(await desk.as('ines', 'POST', `/changes/${number}/close`, {}), { status: 409 })
+  t.match(await desk.as('ines', 'POST', `/changes/${number}/verify`, verify), {
+    body: { change: { state: 'in progress', verification: { by: 'ines', ...verify } } },
+  })
+  t.match(await desk.as('ines', 'POST', `/changes/${number}/close`, {}), {
+    body: { change: { state: 'closed' } },
+  })
+  await desk.tell('pbx-01', 'packages', installed('1:20.6', { bash: '5.3' }))
+  t.match((await desk.changesOf('pbx-01'))[0], /^3 open/, 'not the version it expected')
+  await desk.tell('pbx-01', 'packages', installed('1:20.7', { bash: '5.3' }))
+  t.match(
+    (await desk.changesOf('pbx-01'))[0],
+    /^4 matched/,
+    'a collector may tell after the closing',
+  )
+  desk.clock.ahead = 3 * 3_600_000
+  await desk.hello('pbx-01')
+  await desk.tell('pbx-01', 'packages', installed('1:20.6', { bash: '5.3' }))
+  await desk.tell('pbx-01', 'packages', installed('1:20.7', { bash: '5.3' }))
+  t.match((await desk.changesOf('pbx-01'))[0], /^6 open/, 'the window and its grace are over')
+}
+
+/** Two people, a plan that changes, and what a record refuses. */
+export async function approval(t: Test, recordsUrl?: string): Promise<void> {
+  const desk = await ChangesDesk.start(t, recordsUrl)
+  const post = (who: string, path: string, body: object = {}) =>
+    desk.as(who, 'POST', `/changes${path}`, body)
+  t.match(await post('vera', '', desk.plan()), { status: 403 })
+  t.match(await post('ines', '', desk.plan()), {
+    status: 201,
+    body: { change: { number: 1, state: 'draft', requestedBy: 'ines' } },
+  })
+  t.match(await post('ines', '/1/approve'), {
+    status: 403,
+    body: { error: { message: /cannot approve it/ } },
+  })
+  t.match(await post('jonas', '/1/correct', desk.plan({ title: 'Other' })), { status: 200 })
+  t.match(await post('jonas', '/1/approve'), { status: 403 }, 'who corrected it wrote it')
+  const admin = await desk.app.inject({
+    method: 'POST',
+    url: '/api/v1/changes/1/approve',
+    headers: { authorization: 'Bearer test-admin-token-0123456789abcdef' },
+    payload: {},
+  })
+  t.match(admin.json(), { change: { state: 'in progress', approvedBy: 'bootstrap' } })
+  t.match(await post('ines', '/1/correct', desk.plan({ hosts: ['role=pbx'] })), {
+    body: { change: { state: 'draft', approvedBy: null, hosts: ['role=pbx'] } },
+  })
+  t.match(await post('ines', '/1/verify', { result: 'ok', note: 'x' }), { status: 409 })
+  t.match(await post('jonas', '/1/reject', { reason: 'not now' }), {
+    body: { change: { state: 'rejected' } },
+  })
+  t.match(await post('ines', '/1/correct', desk.plan()), { status: 409 })
+  const { body } = await desk.as('vera', 'GET', '/changes/1')
+  const { entries } = body.change
+  t.same(
+    entries.map(({ kind, sequence }: { kind: string; sequence: number }) => `${sequence} ${kind}`),
+    ['1 created', '2 corrected', '3 approved', '4 corrected', '5 rejected'],
+  )
+  t.equal(entries[1].supersedes, entries[0].id)
+  t.equal(entries[3].supersedes, entries[1].id)
+  t.match(
+    entries[0].value,
+    { title: 'Update', window: { start: /Z$/ } },
+    'what was said first stays',
+  )
+
+  for (const [more, message] of [
+    [{ window: { start: '2026-01-01T10:00:00', end: '2026-01-01T11:00:00Z' } }, /window/],
+    [{ window: { start: '2026-01-01T10:00:00Z', end: '2026-01-01T09:00:00Z' } }, /after its start/],
+    [{ window: { start: '2026-01-01T10:00:00Z', end: '2026-03-01T09:00:00Z' } }, /31 days/],
+    [{ window: { start: '2026-13-41T10:00:00Z', end: '2026-03-01T09:00:00Z' } }, /real times/],
+    [{ hosts: [] }, /hosts/],
+    [{ title: '' }, /title/],
+    [{ expected: [{ kind: 'moon', subject: 'x' }] }, /expected/],
+    [{ approvedBy: 'ines' }, /additional/],
+    [
+      { expected: Array.from({ length: 51 }, () => ({ kind: 'file', subject: '/*' })) },
+      /51 subjects/,
+    ],
+  ] as const)
+    t.match(await post('ines', '', desk.plan(more)), { status: 400, body: { error: { message } } })
+  t.match(
+    await post('ines', '', desk.plan({ title: 'a\u0000b\ud800' })),
+    { status: 201 },
+    'odd text is kept',
+  )
+  const list = await desk.as('vera', 'GET', '/changes?limit=1')
+  t.match(list.body, { changes: [{ number: 2 }], next: 2 })
+  t.match((await desk.as('vera', 'GET', '/changes?state=rejected')).body, {
+    changes: [{ number: 1 }],
+  })
+}
+
+/** Baselines: read at once, judged at once, by kind; what cannot be known is unknown. */
+export async function drift(t: Test, recordsUrl?: string): Promise<void> {
+  const desk = await ChangesDesk.start(t, recordsUrl)
+  const text = (version: string, asterisk: string) =>
+    `role: pbx\nversion: "${version}"\napprovedBy: Anh\napprovedAt: 2026-03-02\npackages: { asterisk: "${asterisk}" }\nforbidden: [telnetd]\n`
+  await desk.hello('pbx-01')
+  t.same(await desk.driftOf('pbx-01'), ['unknown', 'unknown baseline'])
+  desk.baseline('pbx.yaml', text('1', '>= 1:20'))
+  await desk.look()
+  t.same(
+    await desk.driftOf('pbx-01'),
+    [
+      'unknown',
+      'unknown packages',
+      'unknown forbidden packages',
+      'unknown forbidden services and files',
+    ],
+    'no document, no judgement',
+  )
+  await desk.tell('pbx-01', 'packages', installed('1:20.6'))
+  await desk.tell('pbx-01', 'software', {})
+  t.same(await desk.driftOf('pbx-01'), ['ok'])
+  t.same(desk.firing(), [])
+  await desk.tell('pbx-01', 'packages', installed('1:18.1', { telnetd: '0.17' }))
+  await desk.fires('ChangeWithoutRecord pbx-01', 'VersionDrift pbx-01', 'VersionDrift pbx-01')
+  t.same(await desk.driftOf('pbx-01'), [
+    'drift',
+    'unapproved change version change 1',
+    'drift package asterisk',
+    'forbidden package telnetd',
+  ])
+  const hostile = [
+    'null',
+    '{"manager":"dpkg","packages":{}}',
+    '{"manager":"x"}',
+    '[1]',
+    '"\\u0000"',
+  ]
+  for (const bad of hostile) {
+    await desk.tell('pbx-01', 'packages', JSON.parse(bad))
+    t.match(
+      await desk.driftOf('pbx-01'),
+      ['drift', /unapproved/, 'unknown packages', 'unknown forbidden packages'],
+      bad,
+    )
+  }
+  t.equal((await desk.changesOf('pbx-01')).length, 1, 'what cannot be read changes nothing')
+  await desk.tell('pbx-01', 'packages', installed('1:20.6'))
+  t.match((await desk.changesOf('pbx-01'))[0], /^2 open: package asterisk 1:18.1 1:20.6 -/)
+
+  const shown = async () => {
+    const now = desk.clock.now()
+    const { value } = await desk.app.promql.instant(
+      '{__name__=~"callward_(drift|unapp|baseline_i).*"}',
+      now,
+    )
+    return value.kind === 'vector' ? value.samples.length : undefined
+  }
+  t.equal(await shown(), 6)
+  desk.app.inventory.disconnected(desk.collectorOf('pbx-01'))
+  desk.clock.ahead += 60_000
+  await desk.app.inventory.forget('pbx-01')
+  t.equal(await shown(), 0, 'a host off the list has no series')
+  await desk.hello('pbx-01', { role: 'edge' })
+  await desk.app.baselines.settled()
+  t.equal(await shown(), 2, 'one that comes back is judged by the role it has now')
+  t.same((await desk.driftOf('pbx-01')).at(-1), 'unknown baseline')
+  await desk.hello('pbx-01')
+  await desk.app.baselines.settled()
+  t.equal(await shown(), 6)
+
+  desk.baseline('pbx.yaml', text('1', '1:18.1'))
+  await desk.look()
+  t.same(
+    (await desk.driftOf('pbx-01')).at(-1),
+    'unknown baseline',
+    'an approved version stays what it was',
+  )
+  t.match((await desk.as('vera', 'GET', '/baselines')).body, {
+    baselines: [],
+    faults: [{ file: 'pbx.yaml', message: /was read before with other words/ }],
+  })
+  desk.baseline('pbx.yaml', text('2', '1:18.1'))
+  await desk.look()
+  t.same((await desk.driftOf('pbx-01')).at(-1), 'drift package asterisk')
+  t.match((await desk.as('vera', 'GET', '/hosts/pbx-01/drift')).body.baseline, {
+    version: '2',
+    packages: 1,
+  })
+  const info = await desk.app.promql.instant('callward_baseline_info', desk.clock.now())
+  t.match(info.value, {
+    samples: [{ labels: { instance: 'pbx-01', role: 'pbx', version: '2' }, value: 1 }],
+  })
+  t.match(await desk.as('vera', 'GET', '/hosts/nobody/drift'), { status: 404 })
+
+  const facts = (at?: string) =>
+    desk.as(
+      'vera',
+      'GET',
+      `/hosts/pbx-01/facts/packages${at === undefined ? '' : `?at=${encodeURIComponent(at)}`}`,
+    )
+  const now = await facts()
+  t.match(now.body, { name: 'packages', document: { packages: { asterisk: '1:20.6' } } })
+  t.match(await facts(now.body.receivedAt), { status: 200, body: { hash: now.body.hash } })
+  const before = new Date(Date.parse(now.body.receivedAt) - 1).toISOString()
+  t.match((await facts(before)).body, { document: '\u0000' })
+  t.match(await facts('2020-01-01T00:00:00+07:00'), { status: 404 })
+  t.match(await facts('yesterday'), { status: 400 })
+}
+
+/** By name, on whichever records. */
+export const changesSuite = {
+  'a change without a record is found, alarmed and ended by a link': withoutRecord,
+  'an approved record covers what it says, when it says': withRecord,
+  'a record takes two people': approval,
+  'drift is judged at once, and what is unknown is not in order': drift,
+}
