@@ -107,6 +107,8 @@ async function settingsOf({ data, configFile, rulesFolder }: ContentSources): Pr
   const candidates = [
     { path: 'demo', from: join(data, 'demo') },
     { path: 'hub/terminal.token', from: join(data, 'hub', 'terminal.token') },
+    // Enrolled collectors trust no other hub.
+    { path: 'hub/identity.key', from: join(data, 'hub', 'identity.key') },
   ]
   if (configFile !== undefined)
     candidates.push({ path: `config/${basename(configFile)}`, from: configFile })

@@ -3,7 +3,9 @@ import { pathToFileURL } from 'node:url'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { alertsCommand } from './alerts.ts'
 import { backupCommand } from './backup.ts'
+import { collectorsCommand } from './collectors.ts'
 import { type Call, type Command, CommandError, type Terminal, UsageError } from './command.ts'
+import { enrolCommand } from './enrol.ts'
 import { hostsCommand } from './hosts.ts'
 import { hubOf } from './hub.ts'
 import { incidentCommand } from './incident.ts'
@@ -22,6 +24,8 @@ const commands: readonly Command[] = [
   incidentsCommand,
   incidentCommand,
   hostsCommand,
+  enrolCommand,
+  collectorsCommand,
   signInCommand,
   tokenCommand,
   backupCommand,

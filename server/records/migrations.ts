@@ -1,11 +1,12 @@
 import { sql } from 'kysely'
 import { type Clock, systemClock } from '../clock.ts'
 import { house } from './migrations/0001-house.ts'
+import { enrolment } from './migrations/0002-enrolment.ts'
 import type { Migration, MigrationContext } from './migrations/migration.ts'
 import type { Records, RecordsTransaction } from './records.ts'
 
 /** Every migration, oldest first. */
-export const allMigrations: readonly Migration[] = [house]
+export const allMigrations: readonly Migration[] = [house, enrolment]
 
 export interface MigrateOptions {
   readonly kind: Records['kind']
