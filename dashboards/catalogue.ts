@@ -347,7 +347,9 @@ const ownMetrics: readonly Metric[] = [
     'What write requests brought and was not stored, by protocol and reason: whole requests, or the samples, lines, text fields, histograms, exemplars and metadata left out of a good one.',
     ['protocol', 'reason'],
   ),
-  own('enrolment', 'gauge', 'callward_enrolments', 'Enrolments of collectors, by state.', ['state']),
+  own('enrolment', 'gauge', 'callward_enrolments', 'Enrolments of collectors, by state.', [
+    'state',
+  ]),
   own(
     'enrolment',
     'gauge',

@@ -74,7 +74,10 @@ export function keepTlsFresh(app: FastifyInstance, config: HubConfig): void {
       app.log.info({ validTo: new Date(validTo).toISOString() }, 'certificate taken')
     } catch (error) {
       const { message } = error as Error
-      app.log.error({ reason: message }, 'the renewed certificate cannot be used: the former goes on')
+      app.log.error(
+        { reason: message },
+        'the renewed certificate cannot be used: the former goes on',
+      )
     }
   }
   const changed: StatsListener = (now, before) => {
@@ -82,7 +85,8 @@ export function keepTlsFresh(app: FastifyInstance, config: HubConfig): void {
     if (now.mtimeMs !== 0 && now.mtimeMs !== before.mtimeMs) reload()
   }
   const files = [tls.certificate, tls.key]
-  for (const file of files) watchFile(file, { interval: lookEveryMillis, persistent: false }, changed)
+  for (const file of files)
+    watchFile(file, { interval: lookEveryMillis, persistent: false }, changed)
   process.on('SIGHUP', reload)
   app.addHook('onClose', async () => {
     for (const file of files) unwatchFile(file, changed)

@@ -46,7 +46,9 @@ export async function enrolCommand(
       machine,
     })
     say(`This host is enrolled as "${made.instance}" with the hub at ${made.hub}.`)
-    say(`  its key       made here, in ${enrolmentPath(config.folder)}, readable by its user only; it never leaves this host`)
+    say(
+      `  its key       made here, in ${enrolmentPath(config.folder)}, readable by its user only; it never leaves this host`,
+    )
     say(`  the hub's key ${values.hubKey}, proven just now and at every session from here on`)
     say(`  this machine  ${told(Object.keys(machine))}`)
     say('  the token     is used up')

@@ -67,7 +67,9 @@ function hubAddress(text: string): string {
   try {
     url = new URL(text)
   } catch {
-    throw new EnrolmentError(`"${text}" is no address. Example: --hub https://hub.bank.example:9770`)
+    throw new EnrolmentError(
+      `"${text}" is no address. Example: --hub https://hub.bank.example:9770`,
+    )
   }
   if (!/^(https?|wss?):$/.test(url.protocol))
     throw new EnrolmentError(`The hub's address starts with https://, not ${url.protocol}//.`)
@@ -84,7 +86,9 @@ async function provenKey(call: HubCall, fingerprint: string): Promise<Uint8Array
   const nonce = randomBytes(nonceBytes)
   const answer = await call.post('/api/v1/hub-identity', { nonce: toBase64url(nonce) })
   if (answer.status !== 200 || !Value.Check(Identity, answer.body))
-    throw new EnrolmentError(refusalText(answer, 'What answers there is not a Callward hub of this version.'))
+    throw new EnrolmentError(
+      refusalText(answer, 'What answers there is not a Callward hub of this version.'),
+    )
   const { hubKey: text, binding: kind, signature } = answer.body
   const hubKey = fromBase64url(text)
   if (fingerprintOf(hubKey) !== fingerprint)

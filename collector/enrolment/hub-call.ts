@@ -46,14 +46,20 @@ export class HubCall {
       ? connectTls({ host, port, ...name, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] })
       : connectPlain({ host, port })
     await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => socket.destroy(new Error('no answer in 10 s')), withinMilliseconds)
+      const timer = setTimeout(
+        () => socket.destroy(new Error('no answer in 10 s')),
+        withinMilliseconds,
+      )
       socket.once(secure ? 'secureConnect' : 'connect', () => {
         clearTimeout(timer)
         resolve()
       })
       socket.once('error', (error: NodeJS.ErrnoException) => {
         clearTimeout(timer)
-        const hint = secure && error.message.includes('wrong version number') ? ' It speaks no TLS: is the address http://?' : ''
+        const hint =
+          secure && error.message.includes('wrong version number')
+            ? ' It speaks no TLS: is the address http://?'
+            : ''
         reject(
           new EnrolmentError(
             `The hub does not answer at ${url.origin} (${error.code ?? error.message}). Is it running, and can this host reach it?${hint}`,

@@ -107,19 +107,25 @@ function sayTokens(call: Call, tokens: readonly TokenAnswer[]): void {
       one.state,
       one.usedFrom ?? '-',
       String(one.misuses),
-      one.misuses === 0 ? '-' : `from ${one.lastMisusedFrom ?? '-'} at ${localTime(one.lastMisusedAt)}`,
+      one.misuses === 0
+        ? '-'
+        : `from ${one.lastMisusedFrom ?? '-'} at ${localTime(one.lastMisusedAt)}`,
     ]),
   )
 }
 
 async function revoke(call: Call, name: string): Promise<number> {
   await call.hub().call<unknown>('DELETE', `/api/v1/enrolments/${encodeURIComponent(name)}`)
-  call.say(`The key of "${name}" is revoked; its session has ended. To enrol it again: callward enrol --host ${name}`)
+  call.say(
+    `The key of "${name}" is revoked; its session has ended. To enrol it again: callward enrol --host ${name}`,
+  )
   return 0
 }
 
 async function accept(call: Call, name: string): Promise<number> {
   await call.hub().call<unknown>('POST', `/api/v1/enrolments/${encodeURIComponent(name)}/accept`)
-  call.say(`The next session of "${name}" is taken as it is. Be sure that no copy of that host runs.`)
+  call.say(
+    `The next session of "${name}" is taken as it is. Be sure that no copy of that host runs.`,
+  )
   return 0
 }

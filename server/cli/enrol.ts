@@ -17,7 +17,8 @@ const labelNames = ['customer', 'site', 'role', 'env'] as const
 export const enrolCommand: Command = {
   name: 'enrol',
   summary: 'print a line that enrols a host',
-  usage: '[--host NAME [--replace]] [--role R] [--customer C] [--site S] [--env E] [--with curl|node|deb]',
+  usage:
+    '[--host NAME [--replace]] [--role R] [--customer C] [--site S] [--env E] [--with curl|node|deb]',
   help: `Prints one line to paste on the host that is to report. It fetches the collector from this hub, gives the host a key of its own,
 registers it, and starts reporting. The line holds a token that works once, within 15 minutes, and the fingerprint of this hub's
 key: the host sends nothing to a hub that cannot prove that key. Takes an administrator's token.
@@ -90,7 +91,9 @@ function addressOf(call: Call, told: string): string {
 function explain(call: Call, made: NewToken, address: string): void {
   const { stderr } = call.terminal
   const whose = made.instance === null ? 'a host without an enrolment' : `"${made.instance}"`
-  stderr.write(`For ${whose}; works once, until ${localTime(made.expiresAt)}. Then: callward collectors list\n`)
+  stderr.write(
+    `For ${whose}; works once, until ${localTime(made.expiresAt)}. Then: callward collectors list\n`,
+  )
   if (address.startsWith('https:') && made.tlsPin !== null)
     stderr.write(
       'The certificate is pinned in the line (-k with --pinnedpubkey): a self-signed one is as safe as any, nothing is sent to another.\n',
@@ -113,7 +116,10 @@ function enrolArguments({ url, token, hubKey }: NewToken): string {
 
 const forms: Readonly<Record<string, (made: NewToken) => string>> = {
   curl(made) {
-    const pin = made.url.startsWith('https:') && made.tlsPin !== null ? `-k --pinnedpubkey sha256//${made.tlsPin} ` : ''
+    const pin =
+      made.url.startsWith('https:') && made.tlsPin !== null
+        ? `-k --pinnedpubkey sha256//${made.tlsPin} `
+        : ''
     const fetched = `curl -fsS ${pin}-H 'Authorization: Bearer ${made.token}' -o ${file} ${quoted(made.url + made.bundle)}`
     return `${fetched} && node ${file} ${enrolArguments(made)} --start`
   },

@@ -28,9 +28,7 @@ const timeoutMs = 15_000
 /** The hub that options and environment name. Throws UsageError for a bad address, CommandError without a token. */
 export function hubOf(call: Call): Hub {
   const { environment } = call.terminal
-  const url = hubUrl(
-    textOption(call, 'hub') ?? (environment.CALLWARD_HUB || localHub(environment)),
-  )
+  const url = hubUrl(textOption(call, 'hub') ?? (environment.CALLWARD_HUB || localHub(environment)))
   const { token, from } = findToken(call)
   return {
     url,

@@ -53,10 +53,18 @@ export interface Registration {
 }
 
 export type RegistrationResult =
-  | { readonly kind: 'registered'; readonly enrolment: Enrolment; readonly replaced: string | undefined }
+  | {
+      readonly kind: 'registered'
+      readonly enrolment: Enrolment
+      readonly replaced: string | undefined
+    }
   /** The same key by the same token once more: its answer was lost. */
   | { readonly kind: 'repeated'; readonly id: string }
-  | { readonly kind: 'refused'; readonly reason: TokenRefusal; readonly tokenId: string | undefined }
+  | {
+      readonly kind: 'refused'
+      readonly reason: TokenRefusal
+      readonly tokenId: string | undefined
+    }
 
 /** Tokens that are shown in the list. */
 const tokensShown = 50
@@ -122,7 +130,10 @@ export class EnrolmentStore {
       .where('hash', '=', hashOf(token))
       .executeTakeFirst()
     if (row === undefined) return false
-    return tokenState({ usedAt: row.used_at, expiresAt: row.expires_at }, this.#clock.now()) === 'waiting'
+    return (
+      tokenState({ usedAt: row.used_at, expiresAt: row.expires_at }, this.#clock.now()) ===
+      'waiting'
+    )
   }
 
   /** The newest tokens, never their secrets. */

@@ -90,7 +90,11 @@ export interface Standing {
 }
 
 export type Verdict =
-  | { readonly kind: 'admitted'; readonly counter: number; readonly changedFacts: readonly string[] }
+  | {
+      readonly kind: 'admitted'
+      readonly counter: number
+      readonly changedFacts: readonly string[]
+    }
   | { readonly kind: 'refused'; readonly reason: RefusalReason; readonly message: string }
 
 /** Judges a session whose signature is right. */
@@ -99,7 +103,10 @@ export function judge(claim: Claim, standing: Standing): Verdict {
   if (standing.state === 'revoked')
     return refused('revoked', `The enrolment of "${instance}" was revoked. ${enrolAgain(instance)}`)
   if (standing.state === 'replaced')
-    return refused('replaced', `"${instance}" was enrolled anew since; this key is not its key any more.`)
+    return refused(
+      'replaced',
+      `"${instance}" was enrolled anew since; this key is not its key any more.`,
+    )
   if (claim.instance !== instance)
     return refused(
       'wrong_host',

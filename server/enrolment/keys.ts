@@ -53,7 +53,7 @@ function writeKey(path: string): void {
   const file = openSync(draft, 'w', 0o600)
   try {
     chmodSync(draft, 0o600)
-    writeSync(file, privateKey.export({ format: 'pem', type: 'pkcs8' }))
+    writeSync(file, String(privateKey.export({ format: 'pem', type: 'pkcs8' })))
     fsyncSync(file)
   } finally {
     closeSync(file)
@@ -74,7 +74,10 @@ function hubKey(privateKey: KeyObject): HubKey {
 /** Whether `signature` (base64url) over `message` is of the public key (32 bytes, base64url); false for anything malformed. */
 export function isSignedBy(publicKey: string, message: Uint8Array, signature: string): boolean {
   try {
-    const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: publicKey }, format: 'jwk' })
+    const key = createPublicKey({
+      key: { kty: 'OKP', crv: 'Ed25519', x: publicKey },
+      format: 'jwk',
+    })
     return verify(null, message, key, fromBase64url(signature))
   } catch {
     return false

@@ -5,7 +5,10 @@ export type EnrolmentMetrics = ReturnType<typeof enrolmentMetrics>
 /** Registers what enrolment counts. */
 export function enrolmentMetrics(
   registry: Registry,
-  now: { readonly byState: () => Readonly<Record<string, number>>; readonly halfOpen: () => number },
+  now: {
+    readonly byState: () => Readonly<Record<string, number>>
+    readonly halfOpen: () => number
+  },
 ) {
   const registers = [registry]
   new Gauge({

@@ -6,21 +6,20 @@ import type { Hello } from '../../collector/wire/frames.ts'
 import type { Challenge, Proof } from '../../collector/wire/handshake.ts'
 import type { Clock } from '../clock.ts'
 import type { HubConfig } from '../config.ts'
-import { CallwardError } from '../errors.ts'
 import type {} from '../people/plugin.ts'
 import type {} from '../records/plugin.ts'
 import type {} from '../store/plugin.ts'
 import type {} from '../telemetry/plugin.ts'
 import type { RefusalReason } from './enrolment.ts'
-import { type Enrolment, EnrolmentStore } from './enrolment-store.ts'
+import { EnrolmentStore } from './enrolment-store.ts'
+import { Gate } from './gate.ts'
 import { HalfOpen } from './half-open.ts'
 import { openHubKey } from './keys.ts'
-import { ChallengedConnection, knockOf } from './knock.ts'
 import { enrolmentMetrics } from './metrics.ts'
 import { RefusalSeries } from './refusal-series.ts'
+import { registrationRoutes } from './registration-routes.ts'
 import { type Answer, Registry } from './registry.ts'
-import { enrolmentRoutes, insecure } from './routes.ts'
-import { bindingOf, transportOf } from './transport.ts'
+import { enrolmentRoutes } from './routes.ts'
 
 export type { RefusalReason } from './enrolment.ts'
 
@@ -74,99 +73,32 @@ export const enrolmentPlugin = fp(
     await afterRestore(store, join(folder, 'restored'))
     const enrolments = await store.load()
     if (isNew && enrolments.some(({ state }) => state === 'active'))
-      app.log.error(
-        { key: key.fingerprint },
-        'the hub has a new key, but collectors are enrolled with its old one: they will refuse it. Bring hub/identity.key back from a backup',
-      )
-    const most = config.maxHalfOpenSessions
-    const halfOpen = config.behindTlsProxy
-      ? new HalfOpen(most)
-      : new HalfOpen(most, Math.max(1, Math.floor(most / shareOfOneAddress)))
+      app.log.error({ key: key.fingerprint }, newKeyText)
+    const halfOpen = halfOpenOf(config)
     const metrics = enrolmentMetrics(app.telemetry.registry, {
       byState: () => registry.byState(),
       halfOpen: () => halfOpen.open,
     })
     const series = new RefusalSeries(app.store, clock)
     const registry = new Registry({ store, clock, metrics, series, log: app.log }, enrolments)
-    /** Each one's newest session. */
-    const open = new Map<Enrolment, () => void>()
-    /** The one connection of each enrolment that is being proven: a newer one takes its place. */
-    const knocking = new Map<string, () => void>()
+    const { behindTlsProxy } = config
+    const gate = new Gate({ registry, key, halfOpen, behindTlsProxy })
     const onEnrolled: ((instance: string) => void)[] = []
 
     app.decorate('enrolment', {
-      requireSafe(request) {
-        if (transportOf(request, config.behindTlsProxy).kind !== 'open') return
-        registry.refused(undefined, 'insecure', addressOf(request))
-        throw insecure()
-      },
-      knock(request) {
-        const knock = knockOf(request.headers.authorization)
-        if (knock === undefined) return undefined
-        const from = addressOf(request)
-        const refuse = (reason: RefusalReason, error: CallwardError): never => {
-          registry.refused(undefined, reason, from)
-          throw error
-        }
-        const enrolment = knock === 'malformed' ? undefined : registry.get(knock.enrolment)
-        if (knock === 'malformed' || enrolment === undefined)
-          return refuse('unknown', new CallwardError('unauthorized', unknownText))
-        const binding = bindingOf(transportOf(request, config.behindTlsProxy))
-        if (binding === undefined) return refuse('insecure', insecure())
-        const leave = halfOpen.enter(from)
-        if (leave === undefined)
-          return refuse('too_many_half_open', new CallwardError('too_many_requests', busyText))
-        const connection = new ChallengedConnection(key, enrolment, knock.nonce, binding)
-        return knockFor(enrolment, connection, from, leave)
-      },
+      requireSafe: (request) => gate.requireSafe(request),
+      knock: (request) => gate.knock(request),
       requireUnclaimed: (hello) => registry.requireUnclaimed(hello),
       onEnrolled: (listener) => void onEnrolled.push(listener),
     })
-
-    function knockFor(
-      enrolment: Enrolment,
-      connection: ChallengedConnection,
-      from: string,
-      leave: () => void,
-    ): Knock {
-      let isNewest = true
-      knocking.get(enrolment.id)?.()
-      const overtaken = () => {
-        isNewest = false
-      }
-      knocking.set(enrolment.id, overtaken)
-      return {
-        challenge: connection.challenge,
-        async answer(sent) {
-          // What it proves was asked of another connection in the meantime.
-          if (!isNewest) return { kind: 'refused', reason: 'no_proof', message: overtakenText }
-          const answer = await registry.answer(enrolment, connection, sent)
-          if (answer.kind === 'refused') registry.refused(enrolment, answer.reason, from)
-          return answer
-        },
-        failed: (reason) => registry.refused(enrolment, reason, from),
-        leave() {
-          leave()
-          if (knocking.get(enrolment.id) === overtaken) knocking.delete(enrolment.id)
-        },
-        connected(listener) {
-          const stop = registry.onEnded(enrolment.id, listener)
-          open.set(enrolment, stop)
-          return () => {
-            stop()
-            if (open.get(enrolment) === stop) open.delete(enrolment)
-          }
-        },
-      }
-    }
-
-    await app.register(enrolmentRoutes, {
-      config,
+    const isConnected = gate.isConnected.bind(gate)
+    await app.register(enrolmentRoutes, { config, key, store, registry, isConnected })
+    await app.register(registrationRoutes, {
       key,
       store,
       registry,
-      isConnected: (enrolment) => open.has(enrolment),
-      enrolled: (instance: string) => {
+      behindTlsProxy,
+      enrolled(instance) {
         for (const listener of onEnrolled) listener(instance)
       },
     })
@@ -181,28 +113,23 @@ export const enrolmentPlugin = fp(
   },
   {
     name: 'callward-enrolment',
-    dependencies: [
-      'callward-telemetry',
-      'callward-records',
-      'callward-store',
-      'callward-access',
-    ],
+    dependencies: ['callward-telemetry', 'callward-records', 'callward-store', 'callward-access'],
   },
 )
 
-const unknownText =
-  'This hub does not know this enrolment. Enrol the host again; on the hub: callward enrol'
-const busyText =
-  'Too many collectors are proving themselves at once; this one comes back by itself.'
-const overtakenText = 'Another connection of this collector came meanwhile.'
+const newKeyText =
+  'the hub has a new key, but collectors are enrolled with its old one: they will refuse it. Bring hub/identity.key back from a backup'
+
+/** Behind a proxy all collectors come from one address. */
+function halfOpenOf({ maxHalfOpenSessions: most, behindTlsProxy }: HubConfig): HalfOpen {
+  return behindTlsProxy
+    ? new HalfOpen(most)
+    : new HalfOpen(most, Math.max(1, Math.floor(most / shareOfOneAddress)))
+}
 
 /** A restored hub knows fewer sessions than its collectors: it takes each one's count once. */
 async function afterRestore(store: EnrolmentStore, mark: string): Promise<void> {
   if (!existsSync(mark)) return
   await store.resyncAll()
   rmSync(mark)
-}
-
-function addressOf(request: IncomingMessage): string {
-  return request.socket.remoteAddress ?? ''
 }

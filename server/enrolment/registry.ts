@@ -3,12 +3,7 @@ import type { Hello } from '../../collector/wire/frames.ts'
 import type { Proof } from '../../collector/wire/handshake.ts'
 import type { Clock } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
-import {
-  type EnrolmentState,
-  judge,
-  mergedMachine,
-  type RefusalReason,
-} from './enrolment.ts'
+import { type EnrolmentState, judge, mergedMachine, type RefusalReason } from './enrolment.ts'
 import type { Enrolment, EnrolmentStore, Registration } from './enrolment-store.ts'
 import type { ChallengedConnection } from './knock.ts'
 import type { EnrolmentMetrics } from './metrics.ts'
@@ -184,7 +179,10 @@ export class Registry {
       log.info({ ...about, facts: verdict.changedFacts }, 'lesser facts of the machine changed')
     if (enrolment.resync) {
       metrics.resynced.inc()
-      log.warn({ ...about, from: enrolment.counter, to: verdict.counter }, 'count accepted as it was')
+      log.warn(
+        { ...about, from: enrolment.counter, to: verdict.counter },
+        'count accepted as it was',
+      )
     }
     enrolment.counter = verdict.counter
     enrolment.link = shown.nextLink

@@ -1,7 +1,11 @@
 import Type from 'typebox'
 import { handshakeLimits } from '../../collector/wire/handshake.ts'
 
-const Name = Type.String({ minLength: 1, maxLength: 128, pattern: '^[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]+$' })
+const Name = Type.String({
+  minLength: 1,
+  maxLength: 128,
+  pattern: '^[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]+$',
+})
 const Bytes32 = Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' })
 const Bytes64 = Type.String({ pattern: '^[A-Za-z0-9_-]{86}$' })
 const TimeOrNull = Type.Union([Type.String(), Type.Null()])
@@ -43,7 +47,8 @@ export const NewToken = Type.Object({
   hubKey: Type.String({ description: 'Fingerprint of the hub’s public key.' }),
   url: Type.String({ description: 'Where collectors reach the hub, as far as the hub knows.' }),
   tlsPin: Type.Union([Type.String(), Type.Null()], {
-    description: 'SHA-256 of the public key in the hub’s certificate, base64, as curl --pinnedpubkey takes it; null when the hub ends no TLS.',
+    description:
+      'SHA-256 of the public key in the hub’s certificate, base64, as curl --pinnedpubkey takes it; null when the hub ends no TLS.',
   }),
   bundle: Type.String({ description: 'Path of the collector in one file.' }),
 })
@@ -82,7 +87,9 @@ const EnrolmentView = Type.Object({
   connected: Type.Boolean(),
   publicKey: Type.String({ description: 'Fingerprint of the collector’s public key.' }),
   sessions: Type.Integer(),
-  machine: Type.Array(Type.String(), { description: 'Facts the machine is known by; never their values.' }),
+  machine: Type.Array(Type.String(), {
+    description: 'Facts the machine is known by; never their values.',
+  }),
   version: Type.String(),
   createdAt: Type.String(),
   createdBy: Type.String(),

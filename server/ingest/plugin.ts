@@ -1,18 +1,14 @@
 import type { IncomingMessage } from 'node:http'
 import fp from 'fastify-plugin'
 import { type WebSocket, WebSocketServer } from 'ws'
-import {
-  closeCodes,
-  enrolledVersions,
-  limits,
-} from '../../collector/wire/frames.ts'
+import { closeCodes, enrolledVersions, limits } from '../../collector/wire/frames.ts'
 import type { Clock } from '../clock.ts'
 import type { HubConfig } from '../config.ts'
 import type {} from '../enrolment/plugin.ts'
-import { CallwardError } from '../errors.ts'
+import { identify, isStillAdmitted, requireRoom } from './admission.ts'
+import { type Admission, plainAdmission } from './greeting.ts'
 import { HostNews } from './host-news.ts'
 import { keepAlive } from './keep-alive.ts'
-import { type Admission, plainAdmission } from './greeting.ts'
 import { ingestMetrics } from './metrics.ts'
 import { type Proven, proveCollector } from './proving.ts'
 import { Session } from './session.ts'
@@ -62,53 +58,9 @@ export const ingestPlugin = fp(
       app.inventory.disconnected(collector)
     }
 
-    async function admitted(request: IncomingMessage): Promise<boolean> {
-      const principal = await app.access.authenticate(request)
-      return principal?.via === 'token'
-    }
-
-    async function admit(request: IncomingMessage): Promise<void> {
-      const principal = await app.access.authenticate(request)
-      if (principal === undefined || principal.via !== 'token') {
-        throw new CallwardError(
-          'unauthorized',
-          'The token is missing, unknown or revoked. Make one on the hub: callward token create --name NAME --role collector',
-        )
-      }
-      if (principal.role !== 'collector' && principal.role !== 'admin') {
-        throw new CallwardError(
-          'forbidden',
-          `The role ${principal.role} may not report; a collector needs a token of the role collector.`,
-        )
-      }
-    }
-
-    function requireRoom(): void {
-      if (sessions.size < config.maxSessions) return
-      throw new CallwardError(
-        'too_many_requests',
-        `The hub holds its limit of ${config.maxSessions} sessions (hub.maxSessions).`,
-      )
-    }
-
-    /** How an upgrade says who it is: an enrolment that it is about to prove, or by a token. */
-    async function identify(request: IncomingMessage) {
-      try {
-        app.enrolment.requireSafe(request)
-        requireRoom()
-        const knock = app.enrolment.knock(request)
-        if (knock === undefined) await admit(request)
-        return knock
-      } catch (error) {
-        if (error instanceof CallwardError) metrics.rejected.labels(error.code).inc()
-        throw error
-      }
-    }
-
     function begin(webSocket: WebSocket, admission: Admission): Session {
-      const onHello = greeted
-      const options = { app, clock, socket: webSocket, metrics, news, onHello, admission }
-      const session = new Session(options)
+      const shared = { app, clock, metrics, news, onHello: greeted }
+      const session = new Session({ ...shared, socket: webSocket, admission })
       sessions.add(session)
       return session
     }
@@ -117,7 +69,7 @@ export const ingestPlugin = fp(
       const session = begin(webSocket, byToken)
       tokenSessions.add(session)
       const stopWatching = keepAlive(webSocket, {
-        admitted: () => admitted(request),
+        admitted: () => isStillAdmitted(app, request),
         onRevoked: () => session.close(closeCodes.unauthorized, 'the token was revoked'),
       })
       ended(session).finally(() => {
@@ -128,10 +80,7 @@ export const ingestPlugin = fp(
 
     function beginProven(webSocket: WebSocket, { hello, onEnded }: Proven): void {
       const session = begin(webSocket, byKey)
-      const stopWatching = keepAlive(webSocket, {
-        admitted: async () => true,
-        onRevoked: () => undefined,
-      })
+      const stopWatching = keepAlive(webSocket)
       const stopListening = onEnded((reason) => session.close(closeCodes.forbidden, reason))
       ended(session).finally(() => {
         stopListening()
@@ -144,26 +93,20 @@ export const ingestPlugin = fp(
     app.enrolment.onEnrolled((instance) => {
       for (const session of tokenSessions) {
         if (session.instance === instance)
-          session.close(closeCodes.forbidden, `"${instance}" is enrolled now: its key counts, not a token`)
+          session.close(
+            closeCodes.forbidden,
+            `"${instance}" is enrolled now: its key counts, not a token`,
+          )
       }
     })
 
     app.upgrades.register('/session', async (request, socket, head) => {
-      const knock = await identify(request)
+      const knock = await identify(app, request, metrics, () => requireRoom(sessions.size, config))
       if (knock !== undefined) socket.once('close', () => knock.leave())
       sockets.handleUpgrade(request, socket, head, (webSocket) => {
-        if (knock === undefined) {
-          beginByToken(webSocket, request)
-          return
-        }
+        if (knock === undefined) return beginByToken(webSocket, request)
         proveCollector(webSocket, socket, knock, app.log).then(
-          (proven) => {
-            if (proven !== undefined) beginProven(webSocket, proven)
-          },
-          (err: unknown) => {
-            app.log.error({ err }, 'a collector could not be proven')
-            webSocket.close(1011, 'an internal error; its detail is in the hub’s log')
-          },
+          (proven) => proven && beginProven(webSocket, proven),
         )
       })
     })

@@ -17,7 +17,7 @@ export interface Proven {
 
 /**
  * Sends the challenge and reads hello and proof, within 5 s and 64 KiB; whatever else comes is a refusal. Resolves to undefined
- * when it was refused or went away, with the socket closing.
+ * when it was refused or went away, with the socket closing; never rejects.
  */
 export async function proveCollector(
   webSocket: WebSocket,
