@@ -116,6 +116,8 @@ class HubSession implements Session {
   #handshake: Handshake | undefined
   /** Whether the hub of this connection has proven itself, where it must. */
   #hubProven = false
+  /** What the hub said before it closed: a close reason has room for the beginning only. */
+  #lastError = ''
   #welcomedAt: number | undefined
   #helloAt = 0
   #timer: NodeJS.Timeout | undefined
@@ -303,7 +305,10 @@ class HubSession implements Session {
     else if (frame.type === 'welcome') this.#onWelcome(frame)
     else if (frame.type === 'ack') this.#onAck(frame)
     else if (frame.type === 'refused') this.#onRefusal(frame)
-    else this.#options.logger.warn({ code: frame.code }, `the hub says: ${frame.message}`)
+    else {
+      this.#lastError = frame.message
+      this.#options.logger.warn({ code: frame.code }, `the hub says: ${frame.message}`)
+    }
   }
 
   #onWelcome(welcome: Welcome): void {
@@ -411,7 +416,10 @@ class HubSession implements Session {
     this.#giveUpUnreadable(end)
     const ending: Ending = isRefusal(end) ? 'refused' : lived === undefined ? 'failed' : 'lost'
     const retryMilliseconds = Math.round(this.#backOff.after(ending, lived))
-    const { message, severe } = explain(end, this.#options.url, this.#options.key !== undefined)
+    const whole = this.#lastError.startsWith(end.reason) ? this.#lastError : end.reason
+    this.#lastError = ''
+    const isEnrolled = this.#options.key !== undefined
+    const { message, severe } = explain({ ...end, reason: whole }, this.#options.url, isEnrolled)
     const fields = { code: end.code, waiting: this.#pending.count, retryMilliseconds }
     this.#options.logger[severe ? 'error' : 'warn'](fields, message)
     this.#setState('waiting', message)
