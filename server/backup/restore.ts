@@ -42,7 +42,9 @@ export async function restoreBackup(
       await unpack(backup, unfinished, onProgress)
       const proof = await prove(backup.manifest, join(unfinished, 'hub'), onProgress)
       // Collectors have had sessions since, which the restored hub does not know of (server/enrolment).
-      await writeFile(join(unfinished, 'hub', 'restored'), `${backup.manifest.madeAt}\n`)
+      await writeFile(join(unfinished, 'hub', 'restored'), `${backup.manifest.madeAt}\n`, {
+        mode: 0o600,
+      })
       await settle(unfinished, data)
       const config = join(data, 'config')
       return {
