@@ -13,7 +13,10 @@ const refusalCodes: ReadonlySet<number> = new Set([
 
 /** Whether the hub will not have us until someone acts. */
 export function isRefusal(end: ConnectionEnd): boolean {
-  return end.httpStatus !== undefined || refusalCodes.has(end.code)
+  const status = end.httpStatus
+  // A hub that is busy or starting will have us by and by.
+  if (status !== undefined) return status !== 429 && status < 500
+  return refusalCodes.has(end.code)
 }
 
 const wrongToken =

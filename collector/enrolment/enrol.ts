@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto'
+import { type KeyObject, randomBytes } from 'node:crypto'
 import Type from 'typebox'
 import Value from 'typebox/value'
 import { identityTranscript, registrationTranscript } from '../wire/handshake.ts'
 import { bindingOf, channelOf, isLocalName } from './channel.ts'
 import { EnrolledLabels, EnrolmentError, type EnrolmentFile, writeEnrolment } from './files.ts'
-import { type HubAnswer, HubCall } from './hub-call.ts'
+import { type HubAnswer, HubCall, NoAnswer } from './hub-call.ts'
 import {
   fingerprintOf,
   fromBase64url,
@@ -20,6 +20,8 @@ import { SessionCountFile } from './session-count.ts'
 const nonceBytes = 32
 const saltBytes = 32
 const linkBytes = 32
+/** Of one command, where answers are lost. */
+const attempts = 3
 
 export interface EnrolOptions {
   /** Address of the hub, http(s): or ws(s):. */
@@ -46,16 +48,43 @@ const Registered = Type.Object({
   labels: EnrolledLabels,
 })
 
+/** What a host brings to its registration; the same at every attempt. */
+interface Draft {
+  readonly privateKey: KeyObject
+  readonly publicKey: Uint8Array
+  readonly salt: Buffer
+  readonly link: Buffer
+}
+
 /**
  * Makes this host's key pair, sees that the hub is the one of `hubKey`, and registers by the one-time token, all on one connection.
- * The token is not sent before the hub has proven itself. Throws EnrolmentError.
+ * The token is not sent before the hub has proven itself. A lost answer is asked for again with the same key. Throws EnrolmentError.
  */
 export async function enrol(options: EnrolOptions): Promise<EnrolmentFile> {
   const address = hubAddress(options.hub)
+  const draft: Draft = {
+    ...newKeyPair(),
+    salt: randomBytes(saltBytes),
+    link: randomBytes(linkBytes),
+  }
+  for (let left = attempts; ; left--) {
+    try {
+      return await attempt(address, draft, options)
+    } catch (error) {
+      if (!(error instanceof NoAnswer) || left <= 1) throw error
+    }
+  }
+}
+
+async function attempt(
+  address: string,
+  draft: Draft,
+  options: EnrolOptions,
+): Promise<EnrolmentFile> {
   const call = await HubCall.open(address)
   try {
     const hubKey = await provenKey(call, options.hubKey)
-    return await register(call, address, hubKey, options)
+    return await register(call, address, hubKey, draft, options)
   } finally {
     call.close()
   }
@@ -111,11 +140,9 @@ async function register(
   call: HubCall,
   address: string,
   hubKey: Uint8Array,
+  { privateKey, publicKey, salt, link }: Draft,
   options: EnrolOptions,
 ): Promise<EnrolmentFile> {
-  const { privateKey, publicKey } = newKeyPair()
-  const salt = randomBytes(saltBytes)
-  const link = randomBytes(linkBytes)
   const machine = machineFingerprint(options.machine, salt)
   const { token, instance, version, folder } = options
   const message = registrationTranscript({

@@ -53,7 +53,12 @@ export interface SessionKeyOptions {
 /** Makes the handshakes of one enrolled collector, one at a time. */
 export function sessionKey(options: SessionKeyOptions): SessionKey {
   const privateKey = privateKeyFrom(options.enrolment.privateKey)
-  return { begin: () => new KeyHandshake(options, privateKey) }
+  return {
+    begin() {
+      options.count.refresh()
+      return new KeyHandshake(options, privateKey)
+    },
+  }
 }
 
 class KeyHandshake implements Handshake {

@@ -13,6 +13,9 @@ export interface HubAnswer {
   readonly body: unknown
 }
 
+/** The connection was lost in the middle: what was asked may have been done. */
+export class NoAnswer extends EnrolmentError {}
+
 /**
  * One connection to a hub, on which everything is said: what was proven of it holds for all of it. The certificate is not judged
  * here. Throws EnrolmentError.
@@ -29,7 +32,7 @@ export class HubCall {
     // Whatever the agent would open instead is another connection, of which nothing is known.
     let given = false
     this.#agent.createConnection = () => {
-      if (given) throw new EnrolmentError('The hub closed the connection in the middle. Try again.')
+      if (given) throw new NoAnswer('The hub closed the connection in the middle. Try again.')
       given = true
       return socket
     }
@@ -75,6 +78,7 @@ export class HubCall {
     const text = JSON.stringify(body)
     const root = this.#url.pathname.replace(/\/+$/, '')
     return new Promise((resolve, reject) => {
+      const fail = (error: Error) => reject(this.#unanswered(error))
       const asked = request(
         {
           agent: this.#agent,
@@ -96,23 +100,24 @@ export class HubCall {
             if (bytes > answerBytes) asked.destroy(new Error('the answer is too large'))
             else parts.push(part)
           })
+          response.on('error', fail)
           response.on('end', () =>
             resolve({ status: response.statusCode ?? 0, body: parsed(Buffer.concat(parts)) }),
           )
         },
       )
       asked.on('timeout', () => asked.destroy(new Error('no answer in 10 s')))
-      asked.on('error', (error) =>
-        reject(
-          error instanceof EnrolmentError
-            ? error
-            : new EnrolmentError(
-                `The hub at ${this.#url.origin} did not answer: ${error.message}. Does it speak ${this.#url.protocol.slice(0, -1)} there?`,
-              ),
-        ),
-      )
+      asked.on('error', fail)
       asked.end(text)
     })
+  }
+
+  #unanswered(error: Error): EnrolmentError {
+    if (error instanceof EnrolmentError) return error
+    const { origin, protocol } = this.#url
+    return new NoAnswer(
+      `The hub at ${origin} did not answer: ${error.message}. Does it speak ${protocol.slice(0, -1)} there?`,
+    )
   }
 
   close(): void {

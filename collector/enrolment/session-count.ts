@@ -76,14 +76,24 @@ export class SessionCountFile {
       const { code } = error as NodeJS.ErrnoException
       throw new EnrolmentError(`${path} cannot be read (${code}). ${again}`)
     }
-    const [newest] = [0, 1]
-      .map((slot) => slotOf(bytes.subarray(slot * slotBytes, (slot + 1) * slotBytes)))
-      .filter((slot) => slot !== undefined)
-      .sort((a, b) => b.sequence - a.sequence)
+    const newest = newestSlot(bytes)
     if (newest === undefined) throw new EnrolmentError(`${path} is damaged. ${again}`)
     if (newest.count.enrolment !== enrolment)
       throw new EnrolmentError(`${path} belongs to another enrolment. ${again}`)
     return new SessionCountFile(path, newest.sequence, newest.count)
+  }
+
+  /** Takes what another process of the same folder has written since; two of them take turns then, and are told so. */
+  refresh(): void {
+    try {
+      const newest = newestSlot(readFileSync(this.#path))
+      if (newest === undefined || newest.sequence <= this.#sequence) return
+      if (newest.count.enrolment !== this.count.enrolment) return
+      this.#sequence = newest.sequence
+      this.count = newest.count
+    } catch {
+      // What is known in memory has to do; the next `save` tells.
+    }
   }
 
   /** Takes the count and makes it durable; the count is taken also where the disk refuses, which throws. */
@@ -101,6 +111,13 @@ export class SessionCountFile {
 const again = 'Enrol this host again: on the hub, callward enrol --host NAME --replace.'
 
 const Slot = Type.Object({ sequence: Type.Integer({ minimum: 1 }), count: Count })
+
+function newestSlot(bytes: Buffer): Readonly<Static<typeof Slot>> | undefined {
+  return [0, 1]
+    .map((slot) => slotOf(bytes.subarray(slot * slotBytes, (slot + 1) * slotBytes)))
+    .filter((slot) => slot !== undefined)
+    .sort((a, b) => b.sequence - a.sequence)[0]
+}
 
 function slotOf(bytes: Buffer): Readonly<Static<typeof Slot>> | undefined {
   const text = bytes.toString('utf8').trimEnd()

@@ -66,6 +66,12 @@ export type RegistrationResult =
       readonly tokenId: string | undefined
     }
 
+/** What a token is good for, seen without using it. */
+export interface TokenLook {
+  readonly state: 'waiting' | TokenRefusal
+  readonly tokenId: string | undefined
+}
+
 /** Tokens that are shown in the list. */
 const tokensShown = 50
 
@@ -122,18 +128,17 @@ export class EnrolmentStore {
     return { id, token, expiresAt: now + tokenMillis }
   }
 
-  /** Whether a token could still register a host; it is not used up by the question. */
-  async isWaiting(token: string): Promise<boolean> {
+  /** Whether a token could still register a host; it is not used up by the question, but one that could not is noted as misused. */
+  async look(token: string, from: string): Promise<TokenLook> {
     const row = await this.#records.read
       .selectFrom('enrolment_tokens')
-      .select(['used_at', 'expires_at'])
+      .selectAll()
       .where('hash', '=', hashOf(token))
       .executeTakeFirst()
-    if (row === undefined) return false
-    return (
-      tokenState({ usedAt: row.used_at, expiresAt: row.expires_at }, this.#clock.now()) ===
-      'waiting'
-    )
+    if (row === undefined) return { state: 'unknown', tokenId: undefined }
+    const state = tokenState({ usedAt: row.used_at, expiresAt: row.expires_at }, this.#clock.now())
+    if (state !== 'waiting') await this.#records.write((tx) => this.#misused(tx, row, from))
+    return { state, tokenId: row.id }
   }
 
   /** The newest tokens, never their secrets. */

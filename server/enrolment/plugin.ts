@@ -95,7 +95,6 @@ export const enrolmentPlugin = fp(
     await app.register(enrolmentRoutes, { config, key, store, registry, isConnected })
     await app.register(registrationRoutes, {
       key,
-      store,
       registry,
       behindTlsProxy,
       enrolled(instance) {

@@ -6,7 +6,6 @@ import { identityTranscript, registrationTranscript } from '../../collector/wire
 import { packageRoot } from '../assets.ts'
 import { CallwardError } from '../errors.ts'
 import type { RouteAccess } from '../people/plugin.ts'
-import type { EnrolmentStore } from './enrolment-store.ts'
 import { insecure } from './gate.ts'
 import { fromBase64url, type HubKey, isSignedBy } from './keys.ts'
 import type { Registry } from './registry.ts'
@@ -22,7 +21,6 @@ const minuteMillis = 60_000
 
 export interface RegistrationOptions {
   readonly key: HubKey
-  readonly store: EnrolmentStore
   readonly registry: Registry
   readonly behindTlsProxy: boolean
   /** Told of each host that was enrolled. */
@@ -34,7 +32,7 @@ export const registrationRoutes: FastifyPluginAsyncTypebox<RegistrationOptions> 
   app,
   options,
 ) => {
-  const { key, store, registry, behindTlsProxy } = options
+  const { key, registry, behindTlsProxy } = options
 
   app.post(
     '/api/v1/hub-identity',
@@ -111,13 +109,7 @@ export const registrationRoutes: FastifyPluginAsyncTypebox<RegistrationOptions> 
   async function requireTokenOrAdmin(request: FastifyRequest): Promise<void> {
     if (transportOf(request.raw, behindTlsProxy).kind === 'open') throw insecure()
     const token = /^Bearer (cwe_\S+)$/i.exec(request.headers.authorization ?? '')?.[1]
-    if (token !== undefined) {
-      if (await store.isWaiting(token)) return
-      throw new CallwardError(
-        'unauthorized',
-        'This enrolment token is unknown, used or too old. Make a new line on the hub: callward enrol',
-      )
-    }
+    if (token !== undefined) return registry.requireWaiting(token, request.ip)
     const principal = await app.access.authenticate(request.raw)
     if (principal === undefined) throw new CallwardError('unauthorized')
     if (principal.role !== 'admin')

@@ -3,7 +3,13 @@ import type { Hello } from '../../collector/wire/frames.ts'
 import type { Proof } from '../../collector/wire/handshake.ts'
 import type { Clock } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
-import { type EnrolmentState, judge, mergedMachine, type RefusalReason } from './enrolment.ts'
+import {
+  type EnrolmentState,
+  judge,
+  mergedMachine,
+  type RefusalReason,
+  type TokenRefusal,
+} from './enrolment.ts'
 import type { Enrolment, EnrolmentStore, Registration } from './enrolment-store.ts'
 import type { ChallengedConnection } from './knock.ts'
 import type { EnrolmentMetrics } from './metrics.ts'
@@ -76,17 +82,10 @@ export class Registry {
 
   /** Registers a key by a one-time token. Throws what the caller is to be told. */
   async register(registration: Registration): Promise<Enrolment> {
-    const { store, log, metrics, series } = this.#options
+    const { store, log, series } = this.#options
     const result = await store.register(registration)
-    const { instance, from } = registration
-    if (result.kind === 'refused') {
-      const { reason, tokenId } = result
-      metrics.tokens.labels(reason).inc()
-      // One that comes late is a slow person; one that was used before is in two hands.
-      if (reason === 'used') series.misused(reason)
-      log.warn({ reason, tokenId, instance, from }, 'an enrolment token was refused')
-      throw tokenError(reason)
-    }
+    const { from } = registration
+    if (result.kind === 'refused') throw this.#tokenRefused(result.reason, result.tokenId, from)
     if (result.kind === 'repeated') return this.#byId.get(result.id)!
     const { enrolment, replaced } = result
     const former = replaced === undefined ? undefined : this.#byId.get(replaced)
@@ -95,6 +94,21 @@ export class Registry {
     series.settled(enrolment.instance)
     log.info({ instance: enrolment.instance, enrolment: enrolment.id, from }, 'host enrolled')
     return enrolment
+  }
+
+  /** Throws what the caller is to be told when a one-time token would not register anything any more. */
+  async requireWaiting(token: string, from: string): Promise<void> {
+    const { state, tokenId } = await this.#options.store.look(token, from)
+    if (state !== 'waiting') throw this.#tokenRefused(state, tokenId, from)
+  }
+
+  #tokenRefused(reason: TokenRefusal, tokenId: string | undefined, from: string): CallwardError {
+    const { log, metrics, series } = this.#options
+    metrics.tokens.labels(reason).inc()
+    // One that comes late is a slow person; one that was used before is in two hands.
+    if (reason === 'used') series.misused(reason)
+    log.warn({ reason, tokenId, from }, 'an enrolment token was refused')
+    return tokenError(reason)
   }
 
   /** Ends an enrolment; its session ends with it. Throws `not_found`. */
@@ -272,7 +286,7 @@ export class Registry {
   }
 }
 
-function tokenError(reason: 'unknown' | 'used' | 'expired'): CallwardError {
+function tokenError(reason: TokenRefusal): CallwardError {
   if (reason === 'unknown')
     return new CallwardError(
       'unauthorized',

@@ -58,7 +58,7 @@ export class ListeningHub {
   static async start(
     data: string,
     environment: Record<string, string> = {},
-    { host = '127.0.0.1', port = 0 } = {},
+    { host = '127.0.0.1', port = 0, before = (_app: FastifyInstance): void => undefined } = {},
   ): Promise<ListeningHub> {
     mkdirSync(data, { recursive: true })
     const config = readHubConfig({
@@ -69,7 +69,7 @@ export class ListeningHub {
     })
     prepareDataFolder(config)
     const clock = new MovedClock()
-    const app = await buildApp(config, clock)
+    const app = await buildApp(config, clock, before)
     await app.listen({ host, port })
     return new ListeningHub(app, clock, data, config.tls !== undefined)
   }

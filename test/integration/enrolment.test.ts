@@ -3,6 +3,7 @@ import { connect as connectPlain } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { connect, createServer } from 'node:tls'
+import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
 import { channelOf } from '../../collector/enrolment/channel.ts'
@@ -621,4 +622,45 @@ t.test('faults of the configuration say what to do', async (t) => {
     }),
     /does not answer at http:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\)/,
   )
+})
+
+t.test('a lost answer: the same key is registered once, and the host has it', async (t) => {
+  const folder = t.testdir()
+  let lost = 0
+  const before = (app: FastifyInstance) =>
+    void app.addHook('onSend', async (request) => {
+      // The registration is durable by now.
+      if (request.method === 'POST' && request.url === '/api/v1/enrolments' && ++lost <= 2)
+        request.raw.socket.destroy()
+    })
+  const hub = await ListeningHub.start(join(folder, 'hub'), {}, { before })
+  t.teardown(() => hub.stop())
+  const pbx = new EnrolledHost(join(folder, 'pbx'), machineRoot(folder, 'machine-a'))
+  t.teardown(() => pbx.session?.close('over'))
+  await pbx.enrol(hub, 'pbx-1')
+  t.equal(lost, 3)
+  pbx.start()
+  await pbx.opened()
+  t.match(await hub.enrolment('pbx-1'), { sessions: 1, state: 'active' })
+  t.equal(await hub.metric('callward_enrolments', '{state="active"}'), 1)
+  t.equal(await hub.metric('callward_enrolment_token_refusals_total', '{reason="used"}'), 0)
+  lost = Number.NEGATIVE_INFINITY
+  const late = new EnrolledHost(join(folder, 'late'), machineRoot(folder, 'machine-a'))
+  await t.rejects(late.enrol(hub, 'pbx-2'), /closed the connection|did not answer/, 'not for ever')
+})
+
+t.test('two collectors of one folder take turns; neither is called a clone', async (t) => {
+  const { hub, host } = await tlsHub(t)
+  const pbx = host('pbx')
+  await pbx.enrol(hub, 'pbx-1')
+  pbx.start()
+  await pbx.opened()
+  const second = new EnrolledHost(pbx.data, pbx.root)
+  t.teardown(() => second.session?.close('over'))
+  second.start()
+  await second.opened()
+  t.match(await pbx.refused(), /another collector uses this identity/)
+  await second.stop()
+  await pbx.opened()
+  t.match(await hub.enrolment('pbx-1'), { refusals: 0, connected: true, sessions: 3 })
 })
