@@ -52,7 +52,8 @@ export async function enrolCommand(
     say(`  the hub's key ${values.hubKey}, proven just now and at every session from here on`)
     say(`  this machine  ${told(Object.keys(machine))}`)
     say('  the token     is used up')
-    if (!values.start) say('Start the collector now; it needs no token and no address.')
+    if (!values.start)
+      say('Start the collector now, or restart it if it runs; it needs no token and no address.')
     return { exitCode: 0, start: values.start }
   } catch (error) {
     if (!(error instanceof EnrolmentError)) throw error

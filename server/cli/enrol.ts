@@ -126,8 +126,8 @@ const forms: Readonly<Record<string, (made: NewToken) => string>> = {
   node(made) {
     return `node -e ${quoted(nodeFetch(made))} && node ${file} ${enrolArguments(made)} --start`
   },
-  deb: (made) =>
-    `sudo -u callward-collector callward-collector ${enrolArguments(made)} && sudo systemctl restart callward-collector`,
+  // The package's command runs as the collector's user and starts its service.
+  deb: (made) => `sudo callward-collector ${enrolArguments(made)} --start`,
 }
 
 /** A program of one line that fetches the file; by TLS it looks at the certificate's key before it sends anything. */

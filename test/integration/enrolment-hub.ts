@@ -1,4 +1,5 @@
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
@@ -8,7 +9,6 @@ import { enrol } from '../../collector/enrolment/enrol.ts'
 import { keyOf } from '../../collector/enrolment/enrolled.ts'
 import { readEnrolment } from '../../collector/enrolment/files.ts'
 import { machineFacts } from '../../collector/enrolment/machine.ts'
-import { beginEpoch } from '../../collector/identity.ts'
 import { openSession, type Session, type SessionState } from '../../collector/session.ts'
 import { buildApp } from '../../server/app.ts'
 import { readHubConfig } from '../../server/config.ts'
@@ -128,6 +128,13 @@ export function machineRoot(folder: string, id: string): string {
   return root
 }
 
+/** The id that a collector keeps in its folder. */
+function idOf(folder: string): string {
+  const path = join(folder, 'identity.json')
+  if (!existsSync(path)) writeFileSync(path, JSON.stringify({ collector: randomUUID() }))
+  return (JSON.parse(readFileSync(path, 'utf8')) as { collector: string }).collector
+}
+
 /** A collector's folder and machine, which enrols, runs and is copied. */
 export class EnrolledHost {
   readonly data: string
@@ -179,7 +186,8 @@ export class EnrolledHost {
       token: () => Promise.reject(new Error('BUG: an enrolled collector asks for no token')),
       key: keyOf(readEnrolment(this.#folder), config, logger),
       hello: {
-        ...beginEpoch(this.#folder),
+        collector: idOf(this.#folder),
+        epoch: randomUUID(),
         version: '0.0.0-test',
         labels: config.labels,
         intervalSeconds: 1,
