@@ -3,7 +3,13 @@ import Type from 'typebox'
 import Value from 'typebox/value'
 import { identityTranscript, registrationTranscript } from '../wire/handshake.ts'
 import { bindingOf, channelOf, isLocalName } from './channel.ts'
-import { EnrolledLabels, EnrolmentError, type EnrolmentFile, writeEnrolment } from './files.ts'
+import {
+  EnrolledLabels,
+  EnrolmentError,
+  type EnrolmentFile,
+  requireRoom,
+  writeEnrolment,
+} from './files.ts'
 import { type HubAnswer, HubCall, NoAnswer } from './hub-call.ts'
 import {
   fingerprintOf,
@@ -62,6 +68,7 @@ interface Draft {
  */
 export async function enrol(options: EnrolOptions): Promise<EnrolmentFile> {
   const address = hubAddress(options.hub)
+  requireRoom(options.folder)
   const draft: Draft = {
     ...newKeyPair(),
     salt: randomBytes(saltBytes),

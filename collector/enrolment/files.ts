@@ -13,6 +13,8 @@ import Value from 'typebox/value'
 import { makeFolder } from '../identity.ts'
 
 const Bytes = Type.String({ pattern: '^[A-Za-z0-9_-]{16,400}$' })
+/** More than an enrolment and its count of sessions take. */
+const enrolmentBytes = 16 * 1024
 const Label = Type.String({ pattern: '^[^\\p{Cc}]{1,128}$' })
 
 /** Labels that the hub's administrator gave the host; its own configuration goes over them. */
@@ -65,16 +67,33 @@ export function readEnrolment(folder: string): EnrolmentFile | undefined {
   throw new EnrolmentError(`${path} is damaged. Enrol this host again: on the hub, callward enrol.`)
 }
 
+/** Throws EnrolmentError when an enrolment could not be kept in the folder: better known before a token is used up. */
+export function requireRoom(folder: string): void {
+  const draft = `${enrolmentPath(folder)}.new`
+  inFolder(folder, () => {
+    makeFolder(folder)
+    rmSync(draft, { force: true })
+    writeDurably(draft, Buffer.alloc(enrolmentBytes, 0x20), 'wx')
+    rmSync(draft)
+  })
+}
+
 /** Writes the enrolment, readable by its user only, whole or not at all. Throws EnrolmentError. */
 export function writeEnrolment(folder: string, enrolment: EnrolmentFile): void {
   const path = enrolmentPath(folder)
-  try {
+  inFolder(folder, () => {
     makeFolder(folder)
     const draft = `${path}.new`
     rmSync(draft, { force: true })
     writeDurably(draft, Buffer.from(`${JSON.stringify(enrolment, undefined, 2)}\n`), 'wx')
     renameSync(draft, path)
     syncFolder(dirname(path))
+  })
+}
+
+function inFolder(folder: string, work: () => void): void {
+  try {
+    work()
   } catch (error) {
     throw new EnrolmentError(
       `The collector cannot write to its folder ${folder}: ${error instanceof Error ? error.message : String(error)}. ` +

@@ -17,8 +17,9 @@ import type { RefusalSeries } from './refusal-series.ts'
 
 /** Signatures of proofs that were seen, to tell a replay from a wrong key. */
 const signaturesKept = 4096
-/** The records learn of one kind of refusal of one enrolment at most this often; figures and log have them all. */
-const saveRefusalEveryMillis = 60_000
+/** The records learn of one kind of refusal of one enrolment at most this often, the log of one of a stranger; figures have them all. */
+const tellEveryMillis = 60_000
+const toldKept = 10_000
 
 /** Refusals that anybody can cause who can open a connection: they are counted, and no person is called. */
 const anybodys: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
@@ -50,7 +51,8 @@ export class Registry {
   readonly #listeners = new Map<string, Set<(reason: string) => void>>()
   readonly #seen = new Set<string>()
   readonly #unsaved = new Set<Enrolment>()
-  readonly #refusalSavedAt = new Map<string, number>()
+  /** When each kind of refusal was last told. */
+  readonly #toldAt = new Map<string, number>()
 
   constructor(options: RegistryOptions, enrolments: readonly Enrolment[]) {
     this.#options = options
@@ -254,20 +256,28 @@ export class Registry {
   refused(enrolment: Enrolment | undefined, reason: RefusalReason, from: string): void {
     const { metrics, series, log, clock } = this.#options
     metrics.refused.labels(reason).inc()
-    const instance = enrolment?.instance
-    log.warn({ reason, instance, enrolment: enrolment?.id, from }, 'collector refused')
+    const isNews = this.#isNews(`${enrolment?.id ?? from} ${reason}`)
+    // What a stranger sends must not fill the log.
+    if (isNews || enrolment !== undefined) {
+      const instance = enrolment?.instance
+      log.warn({ reason, instance, enrolment: enrolment?.id, from }, 'collector refused')
+    }
     if (enrolment === undefined) return
     enrolment.refusals++
     enrolment.lastRefusedAt = clock.now()
     enrolment.lastRefusal = reason
     enrolment.lastRefusedFrom = from
     if (!anybodys.has(reason)) series.refused(enrolment.instance, reason)
-    const key = `${enrolment.id} ${reason}`
-    const now = clock.monotonic()
-    if (now - (this.#refusalSavedAt.get(key) ?? Number.NEGATIVE_INFINITY) < saveRefusalEveryMillis)
-      return
-    this.#refusalSavedAt.set(key, now)
-    void this.#save(enrolment)
+    if (isNews) void this.#save(enrolment)
+  }
+
+  /** Whether a kind of refusal was not there within the last minute. */
+  #isNews(kind: string): boolean {
+    const now = this.#options.clock.monotonic()
+    if (now - (this.#toldAt.get(kind) ?? Number.NEGATIVE_INFINITY) < tellEveryMillis) return false
+    if (this.#toldAt.size >= toldKept) this.#toldAt.clear()
+    this.#toldAt.set(kind, now)
+    return true
   }
 
   /** Never rejects: what could not be written is tried again by `saveRest`. */

@@ -16,7 +16,7 @@ export type Transport =
 export function transportOf(request: IncomingMessage, behindTlsProxy: boolean): Transport {
   const { socket } = request
   if (socket instanceof TLSSocket) {
-    if (socket.getProtocol() !== 'TLSv1.3') return { kind: 'tls-old' }
+    if (socket.destroyed || socket.getProtocol() !== 'TLSv1.3') return { kind: 'tls-old' }
     const bytes = socket.exportKeyingMaterial(exporterBytes, exporterLabel, Buffer.alloc(0))
     return { kind: 'tls-exporter', bytes }
   }

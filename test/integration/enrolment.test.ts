@@ -644,6 +644,11 @@ t.test('a lost answer: the same key is registered once, and the host has it', as
   t.match(await hub.enrolment('pbx-1'), { sessions: 1, state: 'active' })
   t.equal(await hub.metric('callward_enrolments', '{state="active"}'), 1)
   t.equal(await hub.metric('callward_enrolment_token_refusals_total', '{reason="used"}'), 0)
+  writeFileSync(join(folder, 'blocked'), 'a file')
+  const made = await hub.token()
+  const blocked = new EnrolledHost(join(folder, 'blocked'), pbx.root)
+  await t.rejects(blocked.enrol(hub, 'pbx-3', made), /cannot write to its folder.*CALLWARD_DATA/)
+  t.match(await hub.api('GET', '/api/v1/enrolments'), { tokens: [{ state: 'waiting' }, {}] })
   lost = Number.NEGATIVE_INFINITY
   const late = new EnrolledHost(join(folder, 'late'), machineRoot(folder, 'machine-a'))
   await t.rejects(late.enrol(hub, 'pbx-2'), /closed the connection|did not answer/, 'not for ever')
