@@ -42,7 +42,11 @@ export async function build({ force = false } = {}) {
     `Building the ${due.map(({ name }) => name).join(' and the ') || 'bundle'} (about 20 seconds)...\n`,
   )
   await Promise.all(due.map(run))
-  if (due.includes(program) || !isBundled(compiled)) await bundleHub(compiled)
+  if (due.includes(program) || !isBundled(compiled)) {
+    await bundleHub(compiled)
+    // The hub hands it to the hosts that enrol.
+    await node('the collector’s bundle', [join(root, 'bin', 'bundle-collector.mjs')])
+  }
   process.stderr.write(`Built in ${((Date.now() - startedAt) / 1000).toFixed(1)} s.\n`)
 }
 
@@ -65,18 +69,19 @@ function newest(path, skip) {
 
 async function run({ name, command: [script, ...rest], stamp }) {
   const startedAt = new Date()
-  const child = spawn(process.execPath, [join(root, 'node_modules', script), ...rest], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-  })
-  const code = await new Promise((resolve, reject) =>
-    child.once('error', reject).once('exit', resolve),
-  )
-  if (code !== 0) throw new Error(`Building the ${name} failed; the lines above say where.`)
+  await node(`the ${name}`, [join(root, 'node_modules', script), ...rest])
   mkdirSync(dirname(stamp), { recursive: true })
   writeFileSync(stamp, '')
   // What was changed while building is due again.
   utimesSync(stamp, startedAt, startedAt)
+}
+
+async function node(what, args) {
+  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 2, 2] })
+  const code = await new Promise((resolve, reject) =>
+    child.once('error', reject).once('exit', resolve),
+  )
+  if (code !== 0) throw new Error(`Building ${what} failed; the lines above say where.`)
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -129,15 +129,28 @@ export class ConfigError extends Error {
   }
 }
 
+/** What an enrolment says of this host, where nothing else is said. */
+export interface EnrolledDefaults {
+  readonly hub: string
+  readonly instance: string
+  readonly labels: {
+    readonly customer?: string
+    readonly site?: string
+    readonly role?: string
+    readonly env?: string
+  }
+}
+
 /** Reads the environment given and the YAML file it names. Throws ConfigError. */
 export function readConfig(
   environment: Readonly<Record<string, string | undefined>>,
   hostname: string,
+  enrolled?: EnrolledDefaults,
 ): CollectorConfig {
   const faults: string[] = []
   const file = readYaml(environment['CALLWARD_CONFIG'], faults)
   const settings: Record<string, unknown> = {
-    hub: 'ws://127.0.0.1:9770',
+    hub: enrolled?.hub ?? 'ws://127.0.0.1:9770',
     data: './data',
     interval: 10,
     labels: {},
@@ -157,12 +170,17 @@ export function readConfig(
   faults.push(...settingsFaults(settings))
   if (faults.length === 0) faults.push(...watchedFaults(settings as Settings))
   if (faults.length > 0) throw new ConfigError(faults)
-  return configOf(settings as Settings, hostname) // checked by the schema just above
+  return configOf(settings as Settings, hostname, enrolled) // checked by the schema just above
 }
 
-function configOf(settings: Settings, hostname: string): CollectorConfig {
+function configOf(
+  settings: Settings,
+  hostname: string,
+  enrolled: EnrolledDefaults | undefined,
+): CollectorConfig {
   const folder = resolve(settings.data, 'collector')
-  const instance = settings.labels.instance ?? hostname
+  const instance = settings.labels.instance ?? enrolled?.instance ?? hostname
+  const given = enrolled?.labels ?? {}
   return {
     hub: settings.hub,
     token: settings.token,
@@ -172,11 +190,11 @@ function configOf(settings: Settings, hostname: string): CollectorConfig {
     labels: {
       job: 'callward',
       instance,
-      customer: settings.labels.customer ?? 'default',
-      site: settings.labels.site ?? 'default',
+      customer: settings.labels.customer ?? given.customer ?? 'default',
+      site: settings.labels.site ?? given.site ?? 'default',
       server: settings.labels.server ?? instance,
-      role: settings.labels.role ?? 'server',
-      env: settings.labels.env ?? 'production',
+      role: settings.labels.role ?? given.role ?? 'server',
+      env: settings.labels.env ?? given.env ?? 'production',
     },
     roots: {
       proc: settings.procRoot,

@@ -1,7 +1,11 @@
+import type { Socket } from 'node:net'
 import { WebSocket } from 'ws'
+import { type Channel, channelOf, isLocalName } from './enrolment/channel.ts'
 import type { SentReport, Series } from './pending.ts'
 import {
   type Ack,
+  closeCodes,
+  enrolledVersions,
   type HubFrame,
   limits,
   protocolVersions,
@@ -9,6 +13,7 @@ import {
   type SeriesFrame,
   type Welcome,
 } from './wire/frames.ts'
+import type { Challenge } from './wire/handshake.ts'
 import { ReportEncoder } from './wire/report.ts'
 
 /** Most series of one frame: about 600 kB of JSON with usual labels. */
@@ -18,7 +23,20 @@ const handshakeMilliseconds = { least: 2000, most: 10_000 }
 const pingMilliseconds = 15_000
 const missedPingsLimit = 2
 
-export type HubAnswer = Welcome | Ack | Refusal | { type: 'error'; code: string; message: string }
+export type HubAnswer =
+  | Challenge
+  | Welcome
+  | Ack
+  | Refusal
+  | { type: 'error'; code: string; message: string }
+
+/** How a connection says who it is. */
+export interface Credentials {
+  /** The `Authorization` header. */
+  readonly authorization: string
+  /** The hub proves itself by its key in the session: its certificate need not be trusted. */
+  readonly provenInSession: boolean
+}
 
 /** How a connection ended. `httpStatus` is set when the hub refused the upgrade. */
 export interface ConnectionEnd {
@@ -50,12 +68,24 @@ export class Connection {
   #missedPings = 0
   #httpStatus: number | undefined
   #failure = ''
+  #channel: Channel | undefined
+  /** Why this side ended the connection, whatever the hub answers to that. */
+  #ownEnd: ConnectionEnd | undefined
 
-  constructor(url: string, token: string, intervalSeconds: number, events: ConnectionEvents) {
+  constructor(
+    url: string,
+    credentials: Credentials,
+    intervalSeconds: number,
+    events: ConnectionEvents,
+  ) {
     this.#events = events
     const { least, most } = handshakeMilliseconds
     this.#socket = new WebSocket(url, {
-      headers: { authorization: `Bearer ${token}` },
+      headers: { authorization: credentials.authorization },
+      // Nothing secret is sent before the hub's proof, which is tied to this very connection; within a machine nobody listens.
+      ...(credentials.provenInSession || isLocalName(new URL(url).hostname)
+        ? { rejectUnauthorized: false }
+        : {}),
       handshakeTimeout: Math.min(most, Math.max(least, intervalSeconds * 1000)),
       perMessageDeflate: false,
       maxPayload: limits.frameBytes,
@@ -67,8 +97,24 @@ export class Connection {
     return this.#socket.bufferedAmount
   }
 
+  /** What is known of the connection; undefined before it is open. */
+  get channel(): Channel | undefined {
+    return this.#channel
+  }
+
   sendFrame(frame: object): void {
-    this.#socket.send(JSON.stringify(frame), ignoreSendError)
+    this.sendText(JSON.stringify(frame))
+  }
+
+  sendText(text: string): void {
+    this.#socket.send(text, ignoreSendError)
+  }
+
+  /** Who answers is not the right hub: tells it and hangs up. */
+  distrust(reason: string): void {
+    this.#ownEnd = { code: closeCodes.hubNotProven, reason }
+    this.#socket.close(closeCodes.hubNotProven, 'the hub is not proven')
+    setTimeout(() => this.#socket.terminate(), 500).unref()
   }
 
   /** Sends a report, before it the series the hub does not know; false when its dictionary would overflow. */
@@ -163,6 +209,9 @@ export class Connection {
 
   #listen(): void {
     const socket = this.#socket
+    socket.on('upgrade', (response) => {
+      this.#channel = channelOf(response.socket as Socket)
+    })
     socket.on('open', () => {
       this.#startPings()
       this.#events.opened()
@@ -185,7 +234,7 @@ export class Connection {
       clearInterval(this.#pings)
       const text = reason.toString() || this.#failure
       const status = this.#httpStatus === undefined ? {} : { httpStatus: this.#httpStatus }
-      this.#events.ended({ code, reason: text, ...status })
+      this.#events.ended(this.#ownEnd ?? { code, reason: text, ...status })
     })
   }
 
@@ -217,9 +266,10 @@ export class Connection {
 
 function isHubFrame(frame: HubFrame | null): frame is HubAnswer {
   if (frame === null || typeof frame !== 'object') return false
+  if (frame.type === 'challenge') return isChallenge(frame)
   if (frame.type === 'welcome') {
     return (
-      protocolVersions.includes(frame.protocol) &&
+      [...protocolVersions, ...enrolledVersions].includes(frame.protocol) &&
       Number.isSafeInteger(frame.committed?.live) &&
       Number.isSafeInteger(frame.committed?.backlog) &&
       typeof frame.facts === 'object' &&
@@ -232,6 +282,17 @@ function isHubFrame(frame: HubFrame | null): frame is HubAnswer {
     )
   }
   return frame.type === 'error'
+}
+
+function isChallenge(frame: Challenge): boolean {
+  const texts = [frame.nonce, frame.hubKey, frame.link, frame.signature, frame.binding]
+  return (
+    texts.every((text) => typeof text === 'string' && text.length <= 100) &&
+    enrolledVersions.includes(frame.protocol) &&
+    Number.isSafeInteger(frame.counter) &&
+    frame.counter >= 0 &&
+    typeof frame.resync === 'boolean'
+  )
 }
 
 /** What names a series for the hub, which drops empty labels. */

@@ -8,19 +8,37 @@ const refusalCodes: ReadonlySet<number> = new Set([
   closeCodes.replaced,
   closeCodes.badFrame,
   closeCodes.tooLarge,
+  closeCodes.hubNotProven,
 ])
 
 /** Whether the hub will not have us until someone acts. */
 export function isRefusal(end: ConnectionEnd): boolean {
-  return end.httpStatus !== undefined || refusalCodes.has(end.code)
+  const status = end.httpStatus
+  // A hub that is busy or starting will have us by and by.
+  if (status !== undefined) return status !== 429 && status < 500
+  return refusalCodes.has(end.code)
 }
 
 const wrongToken =
   'the hub does not accept this token: make one there (callward token create --name HOST --role collector) and put it into CALLWARD_TOKEN or CALLWARD_TOKEN_FILE; on the hub itself it is in <data>/collector/token'
 
+const unknownEnrolment =
+  'the hub does not know this enrolment: it is another hub, or one restored from before; enrol this host again (on the hub: callward enrol)'
+
 /** What happened and what to do, for the log; `severe` when waiting alone will not mend it. */
-export function explain(end: ConnectionEnd, url: string): { message: string; severe: boolean } {
+export function explain(
+  end: ConnectionEnd,
+  url: string,
+  isEnrolled = false,
+): { message: string; severe: boolean } {
   const status = end.httpStatus
+  if (end.code === closeCodes.hubNotProven) {
+    return { message: `nothing was sent to ${url}: ${end.reason}`, severe: true }
+  }
+  if (isEnrolled && status === 401) return { message: unknownEnrolment, severe: true }
+  if (isEnrolled && end.code === closeCodes.unauthorized) {
+    return { message: `the hub refuses this collector's proof: ${end.reason}`, severe: true }
+  }
   if (status === 401 || end.code === closeCodes.unauthorized)
     return { message: wrongToken, severe: true }
   if (status === 421) {

@@ -5,6 +5,9 @@ import { Agent } from './agent.ts'
 import { checkSections } from './check.ts'
 import { systemClock } from './clock.ts'
 import { type CollectorConfig, ConfigError, readConfig } from './config.ts'
+import { enrolCommand, enrolHelp } from './enrolment/command.ts'
+import { keyOf } from './enrolment/enrolled.ts'
+import { EnrolmentError, readEnrolment } from './enrolment/files.ts'
 import { readHostOs } from './host-os.ts'
 import { beginEpoch, FolderError } from './identity.ts'
 import { openSession } from './session.ts'
@@ -17,6 +20,7 @@ import { version } from './version.ts'
 
 const help = `callward-collector ${version}: reports this host to a Callward hub
 
+  enrol      give this host a key of its own; \`callward enrol\` on the hub prints the line. enrol --help
   --check    print what each section can see on this host, and stop
   --help     this page
   --version  the version
@@ -29,7 +33,8 @@ Environment:
   CALLWARD_INTERVAL    seconds between reports, 1-60  10
   CALLWARD_CONFIG      YAML file                      none
 
-A hub with a certificate of an own authority: NODE_EXTRA_CA_CERTS=/path/ca.pem
+An enrolled collector needs neither token nor address. For one with a token:
+a hub with a certificate of an own authority: NODE_EXTRA_CA_CERTS=/path/ca.pem
 
 Keys of the section "collector" of the YAML file: labels.{instance,server,customer,site,role,env},
 interval, procRoot, sysRoot, rootfs, smartFolder, sections.<name>: false, hub, tokenFile, data,
@@ -49,29 +54,48 @@ Examples:
 
 const entry = fileURLToPath(import.meta.url)
 
-async function main(argument: string | undefined, name: string | undefined): Promise<number> {
+async function main(argument: string | undefined, rest: readonly string[]): Promise<number> {
   if (argument === '--help' || argument === '-h') return print(help)
   if (argument === '--version') return print(`${version}\n`)
-  const survey = surveys.find((one) => argument === '--survey' && one.name === name)
+  const survey = surveys.find((one) => argument === '--survey' && one.name === rest[0])
   if (survey !== undefined) {
     await surveyHere(survey, readConfig(process.env, hostname()))
     return 0
   }
-  if (argument !== undefined && argument !== '--check') {
+  if (argument === 'enrol' && rest[0] === '--help') return print(enrolHelp)
+  if (argument !== undefined && argument !== '--check' && argument !== 'enrol') {
     process.stderr.write(`Unknown argument "${argument}". Try --help.\n`)
     return 2
   }
   try {
-    const config = readConfig(process.env, hostname())
+    if (argument === 'enrol') {
+      const config = readConfig(process.env, hostname())
+      const { exitCode, start } = await enrolCommand(rest, config, version, (line) =>
+        print(`${line}\n`),
+      )
+      if (!start) return exitCode
+    }
+    const config = ownConfig()
     if (argument !== '--check') return await collect(config)
     const { text, good } = await checkSections(config, entry)
     print(text)
     return good ? 0 : 1
   } catch (error) {
-    if (!(error instanceof ConfigError) && !(error instanceof FolderError)) throw error
+    const isKnown =
+      error instanceof ConfigError ||
+      error instanceof FolderError ||
+      error instanceof EnrolmentError
+    if (!isKnown) throw error
     process.stderr.write(`${error.message}\n`)
     return error instanceof ConfigError ? 2 : 1
   }
+}
+
+/** The configuration, with what an enrolment in the collector's folder says where nothing else is said. */
+function ownConfig(): CollectorConfig {
+  const plain = readConfig(process.env, hostname())
+  const enrolment = readEnrolment(plain.folder)
+  return enrolment === undefined ? plain : readConfig(process.env, hostname(), enrolment)
 }
 
 function print(text: string): number {
@@ -88,9 +112,11 @@ async function collect(config: CollectorConfig): Promise<number> {
   })
   const stop = new AbortController()
   const { labels, intervalSeconds } = config
+  const key = keyOf(readEnrolment(config.folder), config, logger)
   const session = openSession({
     url: config.hub,
     token: tokenReader(config.token, config.tokenFile, logger, stop.signal),
+    key,
     hello: { ...identity, version, labels, intervalSeconds },
     clock: systemClock,
     logger,
@@ -134,6 +160,6 @@ function stopSignal(): Promise<NodeJS.Signals> {
   })
 }
 
-process.exitCode = await main(process.argv[2], process.argv[3])
+process.exitCode = await main(process.argv[2], process.argv.slice(3))
 // A hung mount holds a thread of the pool, which would keep the process for ever.
 if (process.argv[2] !== '--survey') process.exit()

@@ -2,8 +2,9 @@ import { BackOff, type Ending, longestFailedMilliseconds } from './back-off.ts'
 import { canonical, documentHash } from './canonical.ts'
 import type { Clock } from './clock.ts'
 import { ClockOffset } from './clock-offset.ts'
-import { Connection, type ConnectionEnd, type HubAnswer } from './connection.ts'
+import { Connection, type ConnectionEnd, type Credentials, type HubAnswer } from './connection.ts'
 import { explain, isRefusal } from './endings.ts'
+import { type Handshake, HubNotProven, type SessionKey } from './enrolment/handshake.ts'
 import {
   defaultPendingLimits,
   type OutgoingReport,
@@ -14,6 +15,7 @@ import {
 import {
   type Ack,
   closeCodes,
+  enrolledVersions,
   type FactsFrame,
   type Hello,
   type Lane,
@@ -23,6 +25,7 @@ import {
   type Section,
   type Welcome,
 } from './wire/frames.ts'
+import type { Challenge } from './wire/handshake.ts'
 
 const welcomeMilliseconds = 10_000
 const flushMilliseconds = 2000
@@ -48,6 +51,8 @@ export interface SessionOptions {
   readonly url: string
   /** Asked at every connection, so that a changed token file is picked up; may wait. */
   readonly token: () => Promise<string>
+  /** Of an enrolled collector, which proves itself by its key and has no token. */
+  readonly key?: SessionKey | undefined
   readonly hello: Omit<Hello, 'type' | 'protocols' | 'wall'>
   readonly onState?: (state: SessionState, detail: string) => void
   readonly clock: Clock
@@ -108,6 +113,11 @@ class HubSession implements Session {
   #sectionsTold = ''
   #factsTold = new Map<string, string>()
   #connection: Connection | undefined
+  #handshake: Handshake | undefined
+  /** Whether the hub of this connection has proven itself, where it must. */
+  #hubProven = false
+  /** What the hub said before it closed: a close reason has room for the beginning only. */
+  #lastError = ''
   #welcomedAt: number | undefined
   #helloAt = 0
   #timer: NodeJS.Timeout | undefined
@@ -132,8 +142,14 @@ class HubSession implements Session {
 
   connect(): void {
     this.#setState('connecting', '')
-    this.#options.token().then(
-      (token) => this.#open(token),
+    const { key, token } = this.#options
+    if (key !== undefined) {
+      const handshake = key.begin()
+      this.#open({ authorization: handshake.authorization, provenInSession: true }, handshake)
+      return
+    }
+    token().then(
+      (text) => this.#open({ authorization: `Bearer ${text}`, provenInSession: false }),
       (error: unknown) => this.#ended({ code: 1006, reason: String(error) }),
     )
   }
@@ -238,41 +254,66 @@ class HubSession implements Session {
     })
   }
 
-  #open(token: string): void {
+  #open(credentials: Credentials, handshake?: Handshake): void {
     if (this.#closing) return
+    this.#handshake = handshake
+    this.#hubProven = handshake === undefined
     const url = new URL('session', `${this.#options.url.replace(/\/+$/, '')}/`).href
-    this.#connection = new Connection(url, token, this.#options.hello.intervalSeconds, {
-      opened: () => this.#sayHello(),
+    this.#connection = new Connection(url, credentials, this.#options.hello.intervalSeconds, {
+      opened: () => this.#opened(),
       answered: (frame) => this.#answered(frame),
       ended: (end) => this.#ended(end),
     })
     if (this.#frozen) this.#connection.freeze()
   }
 
-  #sayHello(): void {
+  #opened(): void {
     this.#connections++
-    this.#helloAt = this.#options.clock.now()
-    const hello: Hello = {
-      type: 'hello',
-      protocols: protocolVersions,
-      ...this.#options.hello,
-      wall: this.#helloAt,
-    }
-    this.#connection?.sendFrame(hello)
     this.#timer = setTimeout(() => {
       this.#connection?.terminate(`no welcome within ${welcomeMilliseconds / 1000} s`)
     }, welcomeMilliseconds)
+    // An enrolled collector says nothing of its host before the hub has proven itself.
+    if (this.#handshake === undefined) this.#connection?.sendText(this.#helloText(protocolVersions))
+  }
+
+  #helloText(protocols: readonly number[]): string {
+    this.#helloAt = this.#options.clock.now()
+    const { hello } = this.#options
+    const frame: Hello = { type: 'hello', protocols, ...hello, wall: this.#helloAt }
+    return JSON.stringify(frame)
+  }
+
+  #prove(challenge: Challenge): void {
+    const connection = this.#connection
+    if (this.#hubProven || connection?.channel === undefined) return
+    const text = this.#helloText(enrolledVersions)
+    try {
+      const proof = this.#handshake!.prove(challenge, text, connection.channel)
+      this.#hubProven = true
+      connection.sendText(text)
+      connection.sendFrame(proof)
+    } catch (error) {
+      if (!(error instanceof HubNotProven)) throw error
+      connection.distrust(error.message)
+    }
   }
 
   #answered(frame: HubAnswer): void {
-    if (frame.type === 'welcome') this.#onWelcome(frame)
+    if (frame.type === 'challenge') this.#prove(frame)
+    else if (!this.#hubProven && frame.type !== 'error')
+      this.#connection?.distrust('who answers has proven nothing')
+    else if (frame.type === 'welcome') this.#onWelcome(frame)
     else if (frame.type === 'ack') this.#onAck(frame)
     else if (frame.type === 'refused') this.#onRefusal(frame)
-    else this.#options.logger.warn({ code: frame.code }, `the hub says: ${frame.message}`)
+    else {
+      this.#lastError = frame.message
+      this.#options.logger.warn({ code: frame.code }, `the hub says: ${frame.message}`)
+    }
   }
 
   #onWelcome(welcome: Welcome): void {
     clearTimeout(this.#timer)
+    this.#handshake?.welcomed()
     const now = this.#options.clock.now()
     this.#offset.observe({
       sentAt: this.#helloAt,
@@ -375,7 +416,10 @@ class HubSession implements Session {
     this.#giveUpUnreadable(end)
     const ending: Ending = isRefusal(end) ? 'refused' : lived === undefined ? 'failed' : 'lost'
     const retryMilliseconds = Math.round(this.#backOff.after(ending, lived))
-    const { message, severe } = explain(end, this.#options.url)
+    const whole = this.#lastError.startsWith(end.reason) ? this.#lastError : end.reason
+    this.#lastError = ''
+    const isEnrolled = this.#options.key !== undefined
+    const { message, severe } = explain({ ...end, reason: whole }, this.#options.url, isEnrolled)
     const fields = { code: end.code, waiting: this.#pending.count, retryMilliseconds }
     this.#options.logger[severe ? 'error' : 'warn'](fields, message)
     this.#setState('waiting', message)

@@ -269,6 +269,26 @@ const ruleMetrics: readonly Metric[] = [
   },
 ]
 
+/** Stored with the hub's own host labels while something is refused, so that rules can watch it. */
+const enrolmentMetrics: readonly Metric[] = [
+  {
+    name: 'callward_collector_refused',
+    type: 'gauge',
+    unit: '',
+    labels: ['host', 'reason'],
+    from: 'hub: enrolment',
+    help: '1 for 10 minutes after a session of an enrolled host was refused for this reason.',
+  },
+  {
+    name: 'callward_enrolment_tokens_misused',
+    type: 'gauge',
+    unit: '',
+    labels: ['reason'],
+    from: 'hub: enrolment',
+    help: '1 for 30 minutes after a one-time token was used that had been used before.',
+  },
+]
+
 function ruleMetric(type: MetricType, name: string, help: string): Metric {
   return { name, type, unit: '', labels: [], from: 'hub: rules', help }
 }
@@ -364,6 +384,49 @@ const ownMetrics: readonly Metric[] = [
     'callward_ingest_write_rejected_total',
     'What write requests brought and was not stored, by protocol and reason: whole requests, or the samples, lines, text fields, histograms, exemplars and metadata left out of a good one.',
     ['protocol', 'reason'],
+  ),
+  own('enrolment', 'gauge', 'callward_enrolments', 'Enrolments of collectors, by state.', [
+    'state',
+  ]),
+  own(
+    'enrolment',
+    'gauge',
+    'callward_enrolment_half_open_sessions',
+    'Connections of enrolled collectors that have not proven themselves yet.',
+  ),
+  own(
+    'enrolment',
+    'counter',
+    'callward_enrolment_sessions_total',
+    'Sessions in which hub and collector proved themselves by their keys.',
+  ),
+  own(
+    'enrolment',
+    'counter',
+    'callward_enrolment_refusals_total',
+    'Sessions of enrolled collectors refused, by reason.',
+    ['reason'],
+  ),
+  own(
+    'enrolment',
+    'counter',
+    'callward_enrolment_token_refusals_total',
+    'One-time tokens refused, by reason.',
+    ['reason'],
+  ),
+  own(
+    'enrolment',
+    'counter',
+    'callward_enrolment_counts_accepted_total',
+    'Sessions whose count was taken as it was, after a restore or by an administrator’s word.',
+  ),
+  own(
+    'hub',
+    'gauge',
+    'callward_hub_tls_not_after_timestamp_seconds',
+    'End of the validity of the hub’s certificate in use; only where the hub ends TLS.',
+    [],
+    'seconds',
   ),
   own('live', 'gauge', 'callward_live_connections', 'Open /live connections of staff.'),
   own(
@@ -475,6 +538,7 @@ export const metricCatalogue: readonly Metric[] = [
   ...softwareMetrics,
   ...collectorMetrics,
   ...hubMetrics,
+  ...enrolmentMetrics,
   ...ruleMetrics,
   ...ownMetrics,
 ]

@@ -8,6 +8,7 @@ import { changesPlugin } from './changes/plugin.ts'
 import type { Clock } from './clock.ts'
 import type { HubConfig } from './config.ts'
 import { consolePlugin } from './console/plugin.ts'
+import { enrolmentPlugin } from './enrolment/plugin.ts'
 import { answerErrors } from './error-answers.ts'
 import { incidentsPlugin } from './incidents/plugin.ts'
 import { ingestPlugin } from './ingest/plugin.ts'
@@ -24,6 +25,7 @@ import { prometheusAlerts, prometheusRules, rulesPlugin } from './rules/plugin.t
 import { securityHeaders } from './security-headers.ts'
 import { storePlugin } from './store/plugin.ts'
 import { telemetryPlugin, telemetryRoutes } from './telemetry/plugin.ts'
+import { keepTlsFresh, readTlsFiles } from './tls.ts'
 import { upgradesPlugin } from './upgrades.ts'
 
 /**
@@ -45,7 +47,8 @@ export async function buildApp(
     pluginTimeout: 0,
     // Requests are counted at /metrics; the log tells what failed.
     logController: new LogController({ disableRequestLogging: true }),
-  })
+    ...(config.tls === undefined ? {} : { https: readTlsFiles(config.tls) }),
+  }) as FastifyInstance
   answerErrors(app)
   before(app)
   const folder = join(config.data, 'hub')
@@ -53,6 +56,7 @@ export async function buildApp(
   app.addHook('onRequest', securityHeaders(config))
   await app.register(swagger, openApi(config))
   await app.register(telemetryPlugin)
+  keepTlsFresh(app, config)
   await app.register(upgradesPlugin, { maxSockets: config.maxSessions + 2000 })
   await app.register(recordsPlugin, {
     folder,
@@ -83,6 +87,7 @@ export async function buildApp(
   })
   await app.register(changesPlugin, { clock, graceMinutes: config.changeGraceMinutes })
   await app.register(baselinesPlugin, { clock, folder: config.baselinesFolder })
+  await app.register(enrolmentPlugin, { clock, config })
   await app.register(ingestPlugin, { clock, config })
   await app.register(writeRoutes, { clock })
   await app.register(backupPlugin, { clock, config })

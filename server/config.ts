@@ -30,6 +30,17 @@ const HubFile = Type.Object(
     failedSignInsPerMinute: Type.Integer({ default: 600, minimum: 1 }),
     signInsPerMinute: Type.Integer({ default: 20, minimum: 1 }),
     maxSessions: Type.Integer({ default: 10_000, minimum: 1 }),
+    /** Files (PEM) of the hub's certificate with its chain, and of its key; absent: the hub speaks plain HTTP. */
+    tls: Type.Optional(
+      Type.Object(
+        { certificate: Type.String({ minLength: 1 }), key: Type.String({ minLength: 1 }) },
+        { additionalProperties: false },
+      ),
+    ),
+    /** A proxy ends TLS before the hub, and nobody else reaches it. */
+    behindTlsProxy: Type.Boolean({ default: false }),
+    /** Connections of enrolled collectors that have not proven themselves yet. */
+    maxHalfOpenSessions: Type.Integer({ default: 512, minimum: 1 }),
     /** Threads for heavy queries; absent: two, or one on a single core. */
     queryWorkers: Type.Optional(Type.Integer({ minimum: 0, maximum: 64 })),
     logLevel: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
@@ -76,6 +87,8 @@ const examples: Record<string, string> = {
   factsVersions: 'factsVersions: 200',
   factsDays: 'factsDays: 400   (0 keeps every version up to factsVersions)',
   ruleIntervalSeconds: 'ruleIntervalSeconds: 10',
+  tls: 'tls: { certificate: /etc/callward/hub.crt, key: /etc/callward/hub.key }   (environment: CALLWARD_TLS_CERTIFICATE, CALLWARD_TLS_KEY)',
+  behindTlsProxy: 'behindTlsProxy: true',
   logLevel: 'logLevel: info   (environment: CALLWARD_LOG)',
 }
 
@@ -90,6 +103,8 @@ export function readHubConfig(
     if (text === undefined || text === '') continue
     given[key] = key === 'retentionDays' ? Number(text) : text
   }
+  const tls = tlsOf(environment)
+  if (tls !== undefined) given['tls'] = { ...(isRecord(given['tls']) ? given['tls'] : {}), ...tls }
   const config = Value.Default(HubFile, given) as Record<string, unknown>
   for (const error of Value.Errors(HubFile, config)) {
     if (error.keyword === 'boolean') continue
@@ -118,6 +133,15 @@ export function readHubConfig(
   })
 }
 
+/** The keys of `tls` that the environment sets; undefined when it sets none. */
+function tlsOf(
+  environment: Readonly<Record<string, string | undefined>>,
+): Record<string, string> | undefined {
+  const { CALLWARD_TLS_CERTIFICATE: certificate, CALLWARD_TLS_KEY: key } = environment
+  if (!certificate && !key) return undefined
+  return { ...(certificate ? { certificate } : {}), ...(key ? { key } : {}) }
+}
+
 function describe(error: {
   keyword: string
   instancePath: string
@@ -126,6 +150,8 @@ function describe(error: {
 }): string {
   if (error.keyword === 'additionalProperties') {
     const names = (error.params as { additionalProperties: string[] }).additionalProperties
+    if (error.instancePath.startsWith('/tls'))
+      return `tls.${names.join(', tls.')}: unknown key. Example: ${examples['tls']}`
     return `${names.join(', ')}: unknown key. Known keys: ${Object.keys(HubFile.properties).join(', ')}`
   }
   const key = error.instancePath.split('/')[1] ?? ''
@@ -183,5 +209,6 @@ export function parseListen(text: string): { host: string; port: number } | unde
 export function publicUrl(config: HubConfig): string {
   if (config.publicUrl !== undefined) return config.publicUrl.replace(/\/$/, '')
   const host = config.host === '::' || config.host === '0.0.0.0' ? 'localhost' : config.host
-  return `http://${host.includes(':') ? `[${host}]` : host}:${config.port}`
+  const scheme = config.tls === undefined ? 'http' : 'https'
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${config.port}`
 }

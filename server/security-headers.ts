@@ -1,13 +1,13 @@
 import type { onRequestHookHandler } from 'fastify'
 import helmet from 'helmet'
-import type { HubConfig } from './config.ts'
+import { type HubConfig, publicUrl } from './config.ts'
 
 /**
  * Headers for every answer: only the hub's own scripts run, nothing frames its pages. They are worded once; the Fastify
  * plugin of the same library words them anew for each request.
  */
 export function securityHeaders(config: HubConfig): onRequestHookHandler {
-  const https = config.publicUrl?.startsWith('https:') ?? false
+  const https = publicUrl(config).startsWith('https:')
   const apply = helmet({
     contentSecurityPolicy: {
       directives: {

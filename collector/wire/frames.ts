@@ -3,15 +3,23 @@
  * This folder imports nothing.
  */
 
+import type { Challenge, Proof } from './handshake.ts'
+
 /** Milliseconds since the epoch, UTC. */
 export type Millis = number
 
-/** Versions this build speaks. A hello names those of the collector, the welcome the highest both speak. */
+/** Versions of a session admitted by a token. A hello names those of the collector, the welcome the highest both speak. */
 export const protocolVersions: readonly number[] = [1]
 
+/** Versions of a session in which both sides prove themselves by their keys (handshake.ts). */
+export const enrolledVersions: readonly number[] = [2]
+
 /** The highest version both sides speak; undefined when there is none. */
-export function commonVersion(theirs: readonly number[]): number | undefined {
-  return protocolVersions.reduce<number | undefined>(
+export function commonVersion(
+  theirs: readonly number[],
+  ours: readonly number[] = protocolVersions,
+): number | undefined {
+  return ours.reduce<number | undefined>(
     (best, one) => (theirs.includes(one) && (best === undefined || one > best) ? one : best),
     undefined,
   )
@@ -28,6 +36,8 @@ export const closeCodes = {
   notReading: 4408,
   replaced: 4409,
   tooLarge: 4413,
+  /** The collector's word: who answers is not the hub it was enrolled with. */
+  hubNotProven: 4415,
   unsupportedVersion: 4426,
   shuttingDown: 4503,
   storageUnavailable: 4507,
@@ -80,7 +90,7 @@ export interface HostLabels {
   readonly simulated?: 'true'
 }
 
-/** First frame of a session, collector to hub. Authentication is the HTTP upgrade's bearer token. */
+/** First frame of a collector. Authentication is the HTTP upgrade's bearer token, or in version 2 the proof that follows. */
 export interface Hello {
   readonly type: 'hello'
   /** Versions of this protocol the collector speaks, in any order. */
@@ -165,8 +175,8 @@ export interface Bye {
   readonly reason: string
 }
 
-export type CollectorFrame = Hello | SeriesFrame | FactsFrame | SectionsFrame | Bye
-export type HubFrame = Welcome | Ack | Refusal | ErrorFrame
+export type CollectorFrame = Hello | Proof | SeriesFrame | FactsFrame | SectionsFrame | Bye
+export type HubFrame = Challenge | Welcome | Ack | Refusal | ErrorFrame
 
 /** Live reports overtake the backlog; contiguity is counted per lane. */
 export type Lane = 'live' | 'backlog'

@@ -109,6 +109,8 @@ async function settingsOf(sources: ContentSources): Promise<Content[]> {
   const candidates = [
     { path: 'demo', from: join(data, 'demo') },
     { path: 'hub/terminal.token', from: join(data, 'hub', 'terminal.token') },
+    // Enrolled collectors trust no other hub.
+    { path: 'hub/identity.key', from: join(data, 'hub', 'identity.key') },
   ]
   if (configFile !== undefined)
     candidates.push({ path: `config/${basename(configFile)}`, from: configFile })

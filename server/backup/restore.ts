@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { systemClock } from '../clock.ts'
 import { StartError } from '../errors.ts'
@@ -41,6 +41,10 @@ export async function restoreBackup(
     try {
       await unpack(backup, unfinished, onProgress)
       const proof = await prove(backup.manifest, join(unfinished, 'hub'), onProgress)
+      // Collectors have had sessions since, which the restored hub does not know of (server/enrolment).
+      await writeFile(join(unfinished, 'hub', 'restored'), `${backup.manifest.madeAt}\n`, {
+        mode: 0o600,
+      })
       await settle(unfinished, data)
       const config = join(data, 'config')
       return {

@@ -1,6 +1,8 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { readHubConfig } from '../config.ts'
 import { type Call, CommandError, textOption, UsageError } from './command.ts'
+import { isOwnMachine, loopbackFetch } from './loopback-fetch.ts'
 
 /** A hub as a client sees it. */
 export interface Hub {
@@ -26,9 +28,7 @@ const timeoutMs = 15_000
 /** The hub that options and environment name. Throws UsageError for a bad address, CommandError without a token. */
 export function hubOf(call: Call): Hub {
   const { environment } = call.terminal
-  const url = hubUrl(
-    textOption(call, 'hub') ?? (environment.CALLWARD_HUB || localHub(environment.CALLWARD_LISTEN)),
-  )
+  const url = hubUrl(textOption(call, 'hub') ?? (environment.CALLWARD_HUB || localHub(environment)))
   const { token, from } = findToken(call)
   return {
     url,
@@ -93,10 +93,20 @@ function findToken(call: Call): { token: string; from: string } {
   )
 }
 
-/** The hub of this machine, where CALLWARD_LISTEN says it listens. */
-function localHub(listen: string | undefined): string {
-  if (!listen) return defaultUrl
-  return `http://${listen.replace(/^(0\.0\.0\.0|\[::\]|):/, '127.0.0.1:')}`
+/** The hub of this machine, where its configuration says it listens. */
+function localHub(environment: Call['terminal']['environment']): string {
+  const listen = environment.CALLWARD_LISTEN
+  const address = listen ? listen.replace(/^(0\.0\.0\.0|\[::\]|):/, '127.0.0.1:') : undefined
+  const { CALLWARD_CONFIG: file, CALLWARD_TLS_CERTIFICATE: certificate } = environment
+  if (!file && !certificate) return address === undefined ? defaultUrl : `http://${address}`
+  try {
+    const { host, port, tls } = readHubConfig(environment)
+    const own = host === '::' || host === '0.0.0.0' ? '127.0.0.1' : host
+    return `${tls === undefined ? 'http' : 'https'}://${own.includes(':') ? `[${own}]` : own}:${port}`
+  } catch {
+    // Its faults are the hub's to tell, at its start.
+    return address === undefined ? defaultUrl : `http://${address}`
+  }
 }
 
 /** Where `callward start` keeps its data when nothing else is said: the hub's own, the demo's. */
@@ -132,7 +142,8 @@ async function request<T>(
   let response: Response
   let refused: string
   try {
-    response = await fetch(`${url}${path}`, {
+    const ask = url.startsWith('https:') && isOwnMachine(url) ? loopbackFetch : fetch
+    response = await ask(`${url}${path}`, {
       method,
       headers: {
         authorization: `Bearer ${token}`,

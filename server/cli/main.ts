@@ -4,7 +4,9 @@ import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { alertsCommand } from './alerts.ts'
 import { backupCommand } from './backup.ts'
 import { changeCommand } from './change.ts'
+import { collectorsCommand } from './collectors.ts'
 import { type Call, type Command, CommandError, type Terminal, UsageError } from './command.ts'
+import { enrolCommand } from './enrol.ts'
 import { hostsCommand } from './hosts.ts'
 import { hubOf } from './hub.ts'
 import { incidentCommand } from './incident.ts'
@@ -24,6 +26,8 @@ const commands: readonly Command[] = [
   incidentCommand,
   hostsCommand,
   changeCommand,
+  enrolCommand,
+  collectorsCommand,
   signInCommand,
   tokenCommand,
   backupCommand,

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { packageRoot } from '../assets.ts'
+import { readHubConfig } from '../config.ts'
 import { formatLogLine } from './log-line.ts'
 
 export const startHelp = `callward start [--demo]
@@ -58,8 +59,17 @@ function environmentOf(isDemo: boolean): Record<string, string | undefined> {
     ...process.env,
     CALLWARD_DATA: data,
     CALLWARD_LISTEN: listen,
-    CALLWARD_HUB: process.env['CALLWARD_HUB'] ?? `ws://${address}`,
+    CALLWARD_HUB: process.env['CALLWARD_HUB'] ?? `${speaksTls() ? 'wss' : 'ws'}://${address}`,
     ...(isDemo ? { CALLWARD_DEMO: '1' } : {}),
+  }
+}
+
+/** Whether the hub is configured to end TLS; a faulty configuration is the hub's own to tell. */
+function speaksTls(): boolean {
+  try {
+    return readHubConfig(process.env).tls !== undefined
+  } catch {
+    return false
   }
 }
 

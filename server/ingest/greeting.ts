@@ -17,6 +17,17 @@ export type Hello = Extract<TextFrame, { type: 'hello' }>
 
 const helloWithinMillis = 10_000
 
+/** How a session was let in. */
+export interface Admission {
+  /** Versions it may have. */
+  readonly protocols: readonly number[]
+  /** Throws CallwardError when who was let in may not say this hello. */
+  check(hello: Hello): void
+}
+
+/** By a token, with nothing known of hosts that are enrolled. */
+export const plainAdmission: Admission = { protocols: protocolVersions, check: () => undefined }
+
 /** What a greeting tells its session, in this order. */
 export interface GreetingEvents {
   /** The collector may report for its host. */
@@ -35,6 +46,7 @@ export interface GreetingOptions {
   readonly metrics: IngestMetrics
   readonly answers: Answers
   readonly events: GreetingEvents
+  readonly admission: Admission
 }
 
 /** The beginning of a session: the hello, the welcome, and what came between them. */
@@ -68,13 +80,14 @@ export class Greeting {
 
   /** True when no version is common, and the session is closed. */
   otherVersion(theirs: readonly number[]): boolean {
-    if (commonVersion(theirs) !== undefined) return false
-    const { metrics, answers } = this.#options
-    const ours = `this hub speaks protocol ${protocolVersions.join(', ')}`
+    const { metrics, answers, admission } = this.#options
+    const { protocols } = admission
+    if (commonVersion(theirs, protocols) !== undefined) return false
+    const ours = `this hub speaks protocol ${protocols.join(', ')}`
     const message = `${ours}, the collector ${theirs.join(', ')}; install the collector of the hub's version`
     const code = 'unsupported_version'
     metrics.rejected.labels(code).inc()
-    answers.fail(closeCodes.unsupportedVersion, code, message, { protocols: protocolVersions })
+    answers.fail(closeCodes.unsupportedVersion, code, message, { protocols })
     return true
   }
 
@@ -100,8 +113,9 @@ export class Greeting {
   }
 
   async #greet(hello: Hello, receivedAt: Millis): Promise<void> {
-    const { app, clock, answers, events } = this.#options
+    const { app, clock, answers, events, admission } = this.#options
     const { collector, epoch } = hello
+    admission.check(hello)
     await app.inventory.connected(hello)
     events.admitted(hello, receivedAt)
     const facts = await app.inventory.factHashes(collector)
@@ -112,7 +126,7 @@ export class Greeting {
     events.lanes(lanes)
     answers.send({
       type: 'welcome',
-      protocol: commonVersion(hello.protocols)!,
+      protocol: commonVersion(hello.protocols, admission.protocols)!,
       hub: version,
       committed: { live: lanes.live.committed, backlog: lanes.backlog.committed },
       facts,

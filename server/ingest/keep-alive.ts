@@ -9,13 +9,16 @@ export interface KeepAliveOptions {
   readonly onRevoked: () => void
 }
 
+/** Of a session that is told at once when it is over. */
+const stands: KeepAliveOptions = { admitted: async () => true, onRevoked: () => undefined }
+
 /**
  * Drops a socket that says nothing and answers no ping, and tells when the session's token was revoked. Who reports is not pinged.
  * Returns how to stop.
  */
 export function keepAlive(
   socket: WebSocket,
-  { admitted, onRevoked }: KeepAliveOptions,
+  { admitted, onRevoked }: KeepAliveOptions = stands,
 ): () => void {
   let unanswered = 0
   let heard = false

@@ -1,13 +1,16 @@
 import type { IncomingMessage } from 'node:http'
 import fp from 'fastify-plugin'
-import { WebSocketServer } from 'ws'
-import { closeCodes, limits } from '../../collector/wire/frames.ts'
+import { type WebSocket, WebSocketServer } from 'ws'
+import { closeCodes, enrolledVersions, limits } from '../../collector/wire/frames.ts'
 import type { Clock } from '../clock.ts'
 import type { HubConfig } from '../config.ts'
-import { CallwardError } from '../errors.ts'
+import type {} from '../enrolment/plugin.ts'
+import { identify, isStillAdmitted, requireRoom } from './admission.ts'
+import { type Admission, plainAdmission } from './greeting.ts'
 import { HostNews } from './host-news.ts'
 import { keepAlive } from './keep-alive.ts'
 import { ingestMetrics } from './metrics.ts'
+import { type Proven, proveCollector } from './proving.ts'
 import { Session } from './session.ts'
 
 /** `/session`: where collectors report (docs/protocol.md). */
@@ -20,6 +23,13 @@ export const ingestPlugin = fp(
     })
     const sessions = new Set<Session>()
     const byCollector = new Map<string, Session>()
+    /** Those of them that a token let in. */
+    const tokenSessions = new Set<Session>()
+    const byToken: Admission = {
+      ...plainAdmission,
+      check: (hello) => app.enrolment.requireUnclaimed(hello),
+    }
+    const byKey: Admission = { ...plainAdmission, protocols: enrolledVersions }
     const metrics = ingestMetrics(app.telemetry.registry, () => sessions.size)
 
     const news = new HostNews(({ collector, instance, heardAt }, fresh) => {
@@ -48,49 +58,56 @@ export const ingestPlugin = fp(
       app.inventory.disconnected(collector)
     }
 
-    async function admitted(request: IncomingMessage): Promise<boolean> {
-      const principal = await app.access.authenticate(request)
-      return principal?.via === 'token'
+    function begin(webSocket: WebSocket, admission: Admission): Session {
+      const shared = { app, clock, metrics, news, onHello: greeted }
+      const session = new Session({ ...shared, socket: webSocket, admission })
+      sessions.add(session)
+      return session
     }
 
-    async function admit(request: IncomingMessage): Promise<void> {
-      const principal = await app.access.authenticate(request)
-      if (principal === undefined || principal.via !== 'token') {
-        throw new CallwardError(
-          'unauthorized',
-          'The token is missing, unknown or revoked. Make one on the hub: callward token create --name NAME --role collector',
-        )
-      }
-      if (principal.role !== 'collector' && principal.role !== 'admin') {
-        throw new CallwardError(
-          'forbidden',
-          `The role ${principal.role} may not report; a collector needs a token of the role collector.`,
-        )
-      }
-      if (sessions.size >= config.maxSessions) {
-        throw new CallwardError(
-          'too_many_requests',
-          `The hub holds its limit of ${config.maxSessions} sessions (hub.maxSessions).`,
-        )
-      }
+    function beginByToken(webSocket: WebSocket, request: IncomingMessage): void {
+      const session = begin(webSocket, byToken)
+      tokenSessions.add(session)
+      const stopWatching = keepAlive(webSocket, {
+        admitted: () => isStillAdmitted(app, request),
+        onRevoked: () => session.close(closeCodes.unauthorized, 'the token was revoked'),
+      })
+      ended(session).finally(() => {
+        tokenSessions.delete(session)
+        stopWatching()
+      })
     }
+
+    function beginProven(webSocket: WebSocket, { hello, onEnded }: Proven): void {
+      const session = begin(webSocket, byKey)
+      const stopWatching = keepAlive(webSocket)
+      const stopListening = onEnded((reason) => session.close(closeCodes.forbidden, reason))
+      ended(session).finally(() => {
+        stopListening()
+        stopWatching()
+      })
+      webSocket.resume()
+      session.begin(hello)
+    }
+
+    app.enrolment.onEnrolled((instance) => {
+      for (const session of tokenSessions) {
+        if (session.instance === instance)
+          session.close(
+            closeCodes.forbidden,
+            `"${instance}" is enrolled now: its key counts, not a token`,
+          )
+      }
+    })
 
     app.upgrades.register('/session', async (request, socket, head) => {
-      try {
-        await admit(request)
-      } catch (error) {
-        if (error instanceof CallwardError) metrics.rejected.labels(error.code).inc()
-        throw error
-      }
+      const knock = await identify(app, request, metrics, () => requireRoom(sessions.size, config))
+      if (knock !== undefined) socket.once('close', () => knock.leave())
       sockets.handleUpgrade(request, socket, head, (webSocket) => {
-        const onHello = greeted
-        const session = new Session({ app, clock, socket: webSocket, metrics, news, onHello })
-        sessions.add(session)
-        const stopWatching = keepAlive(webSocket, {
-          admitted: () => admitted(request),
-          onRevoked: () => session.close(closeCodes.unauthorized, 'the token was revoked'),
-        })
-        ended(session).finally(stopWatching)
+        if (knock === undefined) return beginByToken(webSocket, request)
+        proveCollector(webSocket, socket, knock, app.log).then(
+          (proven) => proven && beginProven(webSocket, proven),
+        )
       })
     })
 
@@ -112,6 +129,7 @@ export const ingestPlugin = fp(
       'callward-inventory',
       'callward-rules',
       'callward-upgrades',
+      'callward-enrolment',
     ],
   },
 )

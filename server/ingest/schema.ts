@@ -1,6 +1,7 @@
 import Type, { type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { limits } from '../../collector/wire/frames.ts'
+import { handshakeLimits } from '../../collector/wire/handshake.ts'
 
 /** A host's label is also read by people and kept in the records: no control characters. */
 const Label = Type.String({
@@ -87,10 +88,23 @@ const ByeSchema = Type.Object({
   reason: Type.String({ maxLength: 200 }),
 })
 
+const ProofSchema = Type.Object({
+  type: Type.Literal('proof'),
+  counter: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+  linkProof: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }),
+  machine: Type.Record(
+    Type.String({ pattern: '^[a-z][a-z0-9-]{0,31}$' }),
+    Type.String({ pattern: '^[A-Za-z0-9_-]{22}$' }),
+    { maxProperties: handshakeLimits.machineFacts, additionalProperties: false },
+  ),
+  signature: Type.String({ pattern: '^[A-Za-z0-9_-]{86}$' }),
+})
+
 const offersProtocols = Compile(Type.Object({ type: Type.Literal('hello'), protocols: Protocols }))
 
 const validators = {
   hello: Compile(HelloSchema),
+  proof: Compile(ProofSchema),
   series: Compile(SeriesSchema),
   facts: Compile(FactsSchema),
   sections: Compile(SectionsSchema),
@@ -100,6 +114,7 @@ const validators = {
 /** A text frame from a collector, checked. */
 export type TextFrame =
   | Static<typeof HelloSchema>
+  | Static<typeof ProofSchema>
   | Static<typeof SeriesSchema>
   | Static<typeof FactsSchema>
   | Static<typeof SectionsSchema>

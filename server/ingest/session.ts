@@ -8,7 +8,7 @@ import { Answers } from './answers.ts'
 import { ClockOffset, storedTime } from './clock-offset.ts'
 import { Dictionary } from './dictionary.ts'
 import { Documents } from './documents.ts'
-import { Greeting, type Hello } from './greeting.ts'
+import { type Admission, Greeting, type Hello, plainAdmission } from './greeting.ts'
 import type { HostNews, ReportingHost } from './host-news.ts'
 import type { LaneState, Lanes } from './lane.ts'
 import type { IngestMetrics } from './metrics.ts'
@@ -30,6 +30,7 @@ export interface SessionOptions {
   readonly news: HostNews
   /** The collector is known, and may report for its host. */
   readonly onHello: (session: Session) => void
+  readonly admission?: Admission
 }
 
 /** One collector's session: takes its frames in order, hands reports to the store, acknowledges what is durable. */
@@ -55,7 +56,7 @@ export class Session {
   /** Resolves when the socket is closed and everything taken from it has been dealt with. */
   readonly closed: Promise<void>
 
-  constructor({ app, clock, socket, metrics, news, onHello }: SessionOptions) {
+  constructor({ app, clock, socket, metrics, news, onHello, admission }: SessionOptions) {
     this.#app = app
     this.#clock = clock
     this.#socket = socket
@@ -71,6 +72,7 @@ export class Session {
       clock,
       metrics,
       answers,
+      admission: admission ?? plainAdmission,
       events: {
         admitted: (hello, receivedAt) => this.#admitted(hello, receivedAt),
         lanes: (lanes) => {
@@ -106,6 +108,11 @@ export class Session {
 
   get instance(): string | undefined {
     return this.#hello?.labels.instance
+  }
+
+  /** Takes a hello that was read before the session began. */
+  begin(hello: Buffer): void {
+    this.#take(hello, false)
   }
 
   /** Ends the session with a close code; the collector keeps what was not acknowledged. */
@@ -176,6 +183,7 @@ export class Session {
     }
     const hello = this.#hello
     if (hello === undefined) throw new FrameError('the first frame must be hello')
+    if (frame.type === 'proof') throw new FrameError('nothing was asked that this proof answers')
     if (frame.type === 'series')
       this.#dictionary.extend(frame, hello.labels, (labels) => this.#app.store.intern(labels))
     else if (frame.type === 'bye')

@@ -1,5 +1,5 @@
 import type { FastifyReply } from 'fastify'
-import type { HubConfig } from '../config.ts'
+import { type HubConfig, publicUrl } from '../config.ts'
 
 /** Name of the console's session cookie. */
 export const sessionCookie = 'callward_session'
@@ -15,7 +15,7 @@ export function setSessionCookie(
     path: '/',
     httpOnly: true,
     sameSite: 'strict',
-    secure: config.publicUrl?.startsWith('https:') ?? false,
+    secure: publicUrl(config).startsWith('https:'),
     maxAge: maxAgeSeconds,
   })
 }

@@ -26,6 +26,8 @@ export interface RecordsSchema {
   version_change_links: VersionChangeLinkRow
   baseline_versions: BaselineVersionRow
   settings: SettingRow
+  enrolments: EnrolmentRow
+  enrolment_tokens: EnrolmentTokenRow
 }
 
 /** Somebody or something that may sign in. */
@@ -277,4 +279,56 @@ export interface BaselineVersionRow {
   hash: string
   body: string
   first_seen_at: Millis
+/** A collector's key, bound to one host; one of an instance is `active`. */
+export interface EnrolmentRow {
+  id: string
+  instance: string
+  /** ed25519, 32 bytes, base64url. */
+  public_key: string
+  /** `active`, `revoked` or `replaced`. */
+  state: string
+  /** Sessions so far. */
+  counter: number
+  /** Secret that only the hub and the collector derive, another with each session; base64url. */
+  link: string
+  /** 1: the next session's count is taken as it is. */
+  resync: number
+  /** JSON of salted hashes by fact. */
+  machine: string
+  /** JSON of the labels given with the token. */
+  labels: string
+  /** The collector's UUID since its first session. */
+  collector_id: string | null
+  version: string
+  created_at: Millis
+  created_by: string
+  last_session_at: Millis | null
+  ended_at: Millis | null
+  ended_by: string | null
+  refusals: number
+  last_refused_at: Millis | null
+  last_refusal: string | null
+  /** Address it came from. */
+  last_refused_from: string | null
+}
+
+/** A one-time token of `callward enrol`. */
+export interface EnrolmentTokenRow {
+  id: string
+  /** SHA-256 of the token, hex; unique. */
+  hash: string
+  /** The only host it may register; null: any that has no active enrolment. */
+  instance: string | null
+  labels: string
+  /** 1: an active enrolment of the host gives way. */
+  replaces: number
+  created_at: Millis
+  created_by: string
+  expires_at: Millis
+  used_at: Millis | null
+  used_by: string | null
+  used_from: string | null
+  misuses: number
+  last_misused_at: Millis | null
+  last_misused_from: string | null
 }

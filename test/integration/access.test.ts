@@ -130,6 +130,15 @@ const table: Readonly<Record<string, RouteAccess['roles']>> = {
   'GET /api/v1/version-changes/:id': staff,
   'POST /api/v1/version-changes/:id/link': onCall,
 
+  'POST /api/v1/enrolment-tokens': admins,
+  'POST /api/v1/hub-identity': 'open',
+  'POST /api/v1/enrolments': 'open',
+  'GET /api/v1/enrolments': staff,
+  'DELETE /api/v1/enrolments/:instance': admins,
+  'POST /api/v1/enrolments/:instance/accept': admins,
+  // Or a one-time token of enrolment.
+  'GET /enrol/callward-collector.mjs': admins,
+
   'POST /api/v1/backup': admins,
   'POST /api/v1/store/compact': admins,
 

@@ -96,6 +96,13 @@ function textFrame(random: Random): Uint8Array {
     { type: 'sections', sections: [{ name: 'cpu', state: 'ok', detail: '' }] },
     { type: 'facts', name: 'os', hash: 'a'.repeat(64), document: { a: [1, null] }, wall: 1 },
     { type: 'bye', reason: 'stopping' },
+    {
+      type: 'proof',
+      counter: below(random, 1000),
+      linkProof: 'Kq3v'.repeat(10).padEnd(43, 'A'),
+      machine: { 'machine-id': 'b64urlb64urlb64urlb64A', product: 'AAAAAAAAAAAAAAAAAAAAAA' },
+      signature: 'x_-9'.repeat(21).padEnd(86, 'A'),
+    },
   ]
   return Buffer.from(JSON.stringify(pick(random, frames)))
 }
