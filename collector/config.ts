@@ -4,6 +4,8 @@ import Type from 'typebox'
 import { Settings as TypeBoxSettings } from 'typebox/system'
 import Value from 'typebox/value'
 import { parse as parseYaml } from 'yaml'
+import type { BackupSettings } from './backups/job.ts'
+import { readBackups } from './backups/settings.ts'
 import type { Roots } from './source.ts'
 import { sourceNames, type Watched } from './sources/all.ts'
 import { smartFolder } from './sources/smart.ts'
@@ -20,7 +22,7 @@ const labelSchema = (example: string) =>
   )
 
 /** Kept here, since a survey reads this file. */
-export const surveyNames = ['inventory', 'kernel_clock'] as const
+export const surveyNames = ['inventory', 'kernel_clock', 'backups'] as const
 
 const rootSchema = (example: string) =>
   Type.String({ pattern: '^/', description: 'an absolute path', examples: [example] })
@@ -85,6 +87,7 @@ const settingsSchema = Type.Object(
     smartFolder: rootSchema('/run/callward/smart'),
     sections: sectionsSchema,
     ...watchedSchemas,
+    backups: Type.Optional(Type.Unknown()), // read by backups/settings.ts
   },
   { additionalProperties: false },
 )
@@ -112,6 +115,7 @@ export interface CollectorConfig {
   /** Sources and surveys that are switched off, by name. */
   readonly sections: Readonly<Record<string, boolean | undefined>>
   readonly watched: Watched
+  readonly backups: BackupSettings
 }
 
 /** Every fault of the configuration at once, one line each with the key and an example. */
@@ -152,11 +156,13 @@ export function readConfig(
   }
   faults.push(...settingsFaults(settings))
   if (faults.length === 0) faults.push(...watchedFaults(settings as Settings))
+  const folder = resolve(String(settings['data']), 'collector')
+  const backups = readBackups(settings['backups'], folder, faults)
   if (faults.length > 0) throw new ConfigError(faults)
-  return configOf(settings as Settings, hostname) // checked by the schema just above
+  return configOf(settings as Settings, hostname, backups) // checked by the schema just above
 }
 
-function configOf(settings: Settings, hostname: string): CollectorConfig {
+function configOf(settings: Settings, hostname: string, backups: BackupSettings): CollectorConfig {
   const folder = resolve(settings.data, 'collector')
   const instance = settings.labels.instance ?? hostname
   return {
@@ -182,6 +188,7 @@ function configOf(settings: Settings, hostname: string): CollectorConfig {
     },
     sections: settings.sections,
     watched: watchedOf(settings),
+    backups,
   }
 }
 

@@ -2,6 +2,8 @@ import { hostname } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { type Logger, pino } from 'pino'
 import { Agent } from './agent.ts'
+import { backupWorkHere, drillCommand } from './backups/command.ts'
+import { BackupWatch } from './backups/watch.ts'
 import { checkSections } from './check.ts'
 import { systemClock } from './clock.ts'
 import { type CollectorConfig, ConfigError, readConfig } from './config.ts'
@@ -18,6 +20,7 @@ import { version } from './version.ts'
 const help = `callward-collector ${version}: reports this host to a Callward hub
 
   --check    print what each section can see on this host, and stop
+  drill NAME restore the backup job NAME into a scratch folder now, print the evidence, and stop
   --help     this page
   --version  the version
 
@@ -33,18 +36,23 @@ A hub with a certificate of an own authority: NODE_EXTRA_CA_CERTS=/path/ca.pem
 
 Keys of the section "collector" of the YAML file: labels.{instance,server,customer,site,role,env},
 interval, procRoot, sysRoot, rootfs, smartFolder, sections.<name>: false, hub, tokenFile, data,
-services, udpPorts, chrony.
+services, udpPorts, chrony, backups.
 
 Examples:
   CALLWARD_HUB=wss://hub.bank.example CALLWARD_TOKEN_FILE=/etc/callward/token \\
     CALLWARD_CONFIG=/etc/callward/collector.yaml callward-collector
   callward-collector --check
+  sudo -u callward env CALLWARD_CONFIG=/etc/callward/collector.yaml callward-collector drill recordings
 
   # collector.yaml
   collector:
     labels: {customer: bank-a, site: hanoi, role: pbx}
     sections: {entropy: false}
     services: [{name: asterisk}, {name: dialler, command: 'node .*dialler.js'}]
+    backups:
+      jobs:
+        - {name: recordings, kind: restic, repository: /srv/restic, passwordFile: /etc/callward/restic-password,
+           rpoHours: 26, drill: {everyHours: 168, checks: [{files: 20}]}}
 `
 
 const entry = fileURLToPath(import.meta.url)
@@ -57,12 +65,19 @@ async function main(argument: string | undefined, name: string | undefined): Pro
     await surveyHere(survey, readConfig(process.env, hostname()))
     return 0
   }
-  if (argument !== undefined && argument !== '--check') {
+  const isBackups = argument === 'drill' || argument === '--backup-work'
+  if (argument !== undefined && argument !== '--check' && !isBackups) {
     process.stderr.write(`Unknown argument "${argument}". Try --help.\n`)
     return 2
   }
   try {
     const config = readConfig(process.env, hostname())
+    if (argument === '--backup-work') return await backupWorkHere(name ?? '', config)
+    if (argument === 'drill') {
+      const { text, code } = await drillCommand(name, config)
+      print(text)
+      return code
+    }
     if (argument !== '--check') return await collect(config)
     const { text, good } = await checkSections(config, entry)
     print(text)
@@ -97,10 +112,25 @@ async function collect(config: CollectorConfig): Promise<number> {
   })
   const surveyed = new SurveyWatch({
     entry,
-    surveys: surveys.filter(({ name }) => config.sections[name] !== false),
-    onDocument: (name, document) => session.facts(name, document),
+    surveys: surveys
+      .filter(({ name }) => config.sections[name] !== false)
+      .map((one) => ({
+        ...one,
+        everyMilliseconds: one.intervalOf?.(config) ?? one.everyMilliseconds,
+      })),
+    onDocument: (name, document) => {
+      session.facts(name, document)
+      if (name === 'backups') backups.seen(document)
+    },
     logger,
     now: systemClock.now,
+  })
+  const backups = new BackupWatch({
+    entry,
+    config,
+    logger,
+    now: systemClock.now,
+    onResult: () => surveyed.again('backups'),
   })
   const agent = new Agent({
     labels,
@@ -117,8 +147,10 @@ async function collect(config: CollectorConfig): Promise<number> {
   logger.info({ hub: config.hub, instance, intervalSeconds, version }, 'the collector has started')
   agent.start()
   surveyed.start()
+  if (config.sections['backups'] !== false) backups.start()
   const signal = await stopSignal()
   surveyed.stop()
+  await backups.stop()
   await agent.stop()
   const left = await session.close(`stopped by ${signal}`)
   stop.abort()

@@ -1,3 +1,4 @@
+import { backupsBoard } from './backups.ts'
 import { fleetBoard } from './fleet.ts'
 import { hardwareBoard } from './hardware.ts'
 import type { Board } from './layer/board.ts'
@@ -5,5 +6,10 @@ import { serverBoard } from './server.ts'
 
 /** Every board, in the order of their numbers. */
 export function boards(hubUrl: string): readonly Board[] {
-  return [fleetBoard(hubUrl), serverBoard(hubUrl), hardwareBoard(hubUrl)]
+  return [
+    fleetBoard(hubUrl),
+    serverBoard(hubUrl),
+    hardwareBoard(hubUrl),
+    backupsBoard(hubUrl),
+  ]
 }

@@ -1,4 +1,5 @@
 import { hardwareMetrics } from './catalogue-hardware.ts'
+import { backupMetrics } from './catalogue-backups.ts'
 import { hostMetrics } from './catalogue-host.ts'
 
 /** What a metric is, as Prometheus names it. */
@@ -435,6 +436,7 @@ export const metricCatalogue: readonly Metric[] = [
   ...hostMetrics,
   ...hardwareMetrics,
   ...collectorMetrics,
+  ...backupMetrics,
   ...hubMetrics,
   ...ruleMetrics,
   ...ownMetrics,

@@ -16,6 +16,8 @@ export interface Survey {
   /** Its name in the configuration (`sections.<name>: false`), in logs and in the label `survey`. */
   readonly name: string
   readonly everyMilliseconds: number
+  /** Milliseconds between two, where the configuration sets them. */
+  intervalOf?(config: CollectorConfig): number
   /** The child is ended after this. */
   readonly limitMilliseconds: number
   /** May throw; that becomes a section in state `error`. */
