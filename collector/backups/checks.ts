@@ -66,23 +66,8 @@ async function runCheck(
     return result(size > 0, `${size} bytes`)
   }
   if (check.kind === 'manifest') return manifestCheck(check.path, around, result)
-  const { files, bytes } = await totalsOf(restored, target)
-  const count = check.kind === 'files' ? files : bytes
+  const count = check.kind === 'files' ? restored.files : restored.bytes
   return result(count >= check.minimum, `${count} ${check.kind}`)
-}
-
-async function totalsOf(
-  restored: Restored,
-  target: string,
-): Promise<{ files: number; bytes: number }> {
-  if (restored.rows !== undefined) return restored
-  let files = 0
-  let bytes = 0
-  for await (const file of filesBelow(target)) {
-    files++
-    bytes += file.bytes
-  }
-  return { files, bytes }
 }
 
 /** All files of the list in a drill of the whole; of a sample those that were restored, at least one. Names are relative to the list. */

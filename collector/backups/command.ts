@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process'
+import { setPriority } from 'node:os'
 import type { CollectorConfig } from '../config.ts'
 import type { DrillRecord } from './evidence.ts'
 import { doWork, type WorkResult } from './work.ts'
@@ -10,6 +12,7 @@ export async function backupWorkHere(task: string, config: CollectorConfig): Pro
     process.stderr.write(`There is no work "${task}".\n`)
     return 2
   }
+  yieldToOthers()
   const stop = stopSignal()
   process.stdin.resume().once('end', stop.now).once('error', stop.now)
   const result = await doWork({ ...optionsOf(config, stop.signal), work: { what, job } })
@@ -31,6 +34,7 @@ export async function drillCommand(
     const which = jobs.length === 0 ? 'No backup job is configured.' : `Known are: ${known}.`
     return { text: `There is no backup job "${name ?? ''}". ${which}\n`, code: 2 }
   }
+  yieldToOthers()
   const result = await doWork({
     ...optionsOf(config, stopSignal().signal),
     work: { what: 'drill', job },
@@ -97,4 +101,14 @@ export function postureTable(document: unknown): string {
     return `${name.padEnd(width)}  ${posture.padEnd(11)}  ${why}`.trimEnd()
   })
   return `\n${'backup'.padEnd(width)}  ${'posture'.padEnd(11)}  why\n${rows.join('\n')}\n`
+}
+
+/** A host has calls to carry: last in line for CPU and disk, and so is everything started from here. */
+function yieldToOthers(): void {
+  try {
+    setPriority(19)
+  } catch {
+    // Not allowed here; the budgets hold all the same.
+  }
+  spawnSync('/usr/bin/ionice', ['-c', '3', '-p', String(process.pid)], { stdio: 'ignore' })
 }

@@ -66,8 +66,20 @@ async function restoreAndCheck(
   job: Job,
   around: RestoreAround,
 ): Promise<{ restored: Restored; checks: CheckResult[] }> {
-  const restored = await kindOf(job).restore(job, around)
+  const told = await kindOf(job).restore(job, around)
+  const restored = job.kind === 'dump' ? told : { ...told, ...(await totalsBelow(around.target)) }
   return { restored, checks: await runChecks(restored, around) }
+}
+
+/** What is really there: tools count folders as well, or what they would have restored. */
+async function totalsBelow(target: string): Promise<{ files: number; bytes: number }> {
+  let files = 0
+  let bytes = 0
+  for await (const file of filesBelow(target)) {
+    files++
+    bytes += file.bytes
+  }
+  return { files, bytes }
 }
 
 function recordOfDrill(

@@ -184,6 +184,12 @@ async function toolVersion(): Promise<string> {
   return output.split(' ').slice(0, 2).join(' ').trim()
 }
 
+/** On a disk of this host, what could not be read twice will not be read by trying for half a minute. */
+function isHopeless(said: string): boolean {
+  const tries = said.match(/^Load\(.*retrying after .*(unexpected EOF|invalid data|hash|ciphertext).*$/gm)
+  return (tries?.length ?? 0) >= 2
+}
+
 function restic(
   job: ResticJob,
   around: Around,
@@ -205,6 +211,7 @@ function restic(
     signal: around.signal,
     secrets: [...secrets, ...(job.repository === undefined ? [] : [job.repository])],
     ...(onLine === undefined ? {} : { onLine }),
+    ...(job.repository?.startsWith('/') === true ? { isHopeless } : {}),
     ...('target' in around ? { folder: (around as RestoreAround).target } : {}),
   })
 }

@@ -24,6 +24,8 @@ export interface ToolCall {
   readonly goodCodes?: readonly number[]
   /** Called for every line instead of keeping the output. */
   readonly onLine?: (line: string) => void
+  /** Whether what it has said so far shows that it cannot succeed: it is ended then, as failed. */
+  readonly isHopeless?: (said: string) => boolean
   /** Never shown. */
   readonly secrets?: readonly string[]
   /** Given as standard input. */
@@ -75,6 +77,7 @@ export function runTool(call: ToolCall): Promise<ToolAnswer> {
     })
     child.stderr!.setEncoding('utf8').on('data', (chunk: string) => {
       said = (said + chunk).slice(-saidCharactersLimit)
+      if (call.isHopeless?.(said) === true) end(troubleOf(name, undefined, hideSecrets(said, call.secrets)))
     })
     child.on('error', (error) => {
       clearTimeout(timer)

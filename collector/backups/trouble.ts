@@ -39,6 +39,7 @@ const texts: Readonly<Partial<Record<TroubleCode, string>>> = {
   denied: 'no permission to read it: grant the collector’s user read access',
   locked: 'another run holds its lock',
   damaged: 'what is stored is damaged: its checksums do not fit',
+  refused: 'the repository has moved: if that is right, set BORG_RELOCATED_REPO_ACCESS_IS_OK=yes in its environmentFile',
   unreachable: 'the place it is stored at cannot be reached',
 }
 
@@ -50,7 +51,7 @@ const patterns: readonly (readonly [TroubleCode, RegExp])[] = [
   ],
   [
     'damaged',
-    /ciphertext verification failed|hash does not match|invalid data returned|does not match (the )?id|integrity ?error|checksum (error|mismatch|validation|invalid)|invalid checksum|data ?corruption|Pack ID does not match|contains \d+ errors|end of file while|unexpected end of|could not read from input file|FormatError|file is damaged|crc32? error|crc error|repository contains errors|errors found|missing chunk/i,
+    /ciphertext verification failed|hash does not match|invalid data returned|does not match (the )?id|integrity ?error|checksum (error|mismatch|validation|invalid)|invalid checksum|data ?corruption|Pack ID does not match|contains \d+ errors|end of file while|unexpected end of|unexpected EOF|could not read from input file|FormatError|file is damaged|crc32? error|crc error|repository contains errors|errors found|missing chunk|could not uncompress|could not read data/i,
   ],
   [
     'locked',
@@ -65,6 +66,7 @@ const patterns: readonly (readonly [TroubleCode, RegExp])[] = [
     'missing',
     /does not exist|unable to open config file|no such file or directory|not a valid repository|missing stanza|\bENOENT\b/i,
   ],
+  ['refused', /was previously located at/i],
   ['noRoom', /no space left|disk quota exceeded/i],
 ]
 

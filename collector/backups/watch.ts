@@ -63,7 +63,7 @@ export class BackupWatch {
     while (!signal.aborted) {
       try {
         const work = this.#due()
-        if (work !== undefined) await this.#do(work)
+        if (work !== undefined && (await this.#do(work))) continue // there may be more
       } catch (error) {
         logger.error({ err: error }, 'restore drills cannot be planned; tried again in 30 s')
       }
@@ -107,12 +107,13 @@ export class BackupWatch {
     }
   }
 
-  async #do({ what, job }: Work): Promise<void> {
+  /** Whether it came to a result. */
+  async #do({ what, job }: Work): Promise<boolean> {
     const { entry, logger, onResult } = this.#options
     const of = { what, backup: job.name }
     logger.info(of, 'backup work begins')
     const result = await runWork(entry, what, job.name, this.#stopping.signal)
-    if (this.#stopping.signal.aborted) return
+    if (this.#stopping.signal.aborted) return false
     if (result === undefined) {
       const attempt = {
         what,
@@ -123,6 +124,7 @@ export class BackupWatch {
       logger.warn(of, 'backup work ended without a result; tried again in 15 min')
     } else logger.info({ ...of, ...summaryOf(result) }, 'backup work is done')
     onResult()
+    return result !== undefined && result.state !== 'notDone'
   }
 }
 

@@ -1,5 +1,3 @@
-import { spawnSync } from 'node:child_process'
-import { setPriority } from 'node:os'
 import { runDrill } from './drill.ts'
 import type { AttemptRecord, DrillRecord, VerifyRecord } from './evidence.ts'
 import type { BackupSettings, Job } from './job.ts'
@@ -23,14 +21,13 @@ export interface WorkOptions {
   readonly signal: AbortSignal
 }
 
-/** Does the work at the lowest priority, one at a time on this host, and remembers the result. Never throws. */
+/** Does the work, one at a time on this host, and remembers the result. Never throws. */
 export async function doWork(options: WorkOptions): Promise<WorkResult> {
   const { work, collectorFolder, now } = options
   const records = new BackupRecords(collectorFolder)
   let free: (() => void) | undefined
   try {
     free = records.lock()
-    yieldToOthers()
     const result =
       work.what === 'drill' ? await drill(options, records) : await verify(options, records)
     remember(records, work.job, result)
@@ -105,14 +102,4 @@ async function verify(
   } finally {
     clearTimeout(over)
   }
-}
-
-/** A host has calls to carry: last in line for CPU and disk, and so is everything started from here. */
-function yieldToOthers(): void {
-  try {
-    setPriority(19)
-  } catch {
-    // Not allowed here; the budgets hold all the same.
-  }
-  spawnSync('/usr/bin/ionice', ['-c', '3', '-p', String(process.pid)], { stdio: 'ignore' })
 }
