@@ -109,10 +109,14 @@ function isHeld(path: string): boolean {
   }
 }
 
-/** When a process started, in the kernel's ticks: tells it from a later one of the same id. Field 22 of /proc/PID/stat (proc(5)). */
+/**
+ * When a process started, in the kernel's ticks: tells it from a later one of the same id. Undefined for one that is gone, or dead
+ * and not yet reaped. Fields 3 and 22 of /proc/PID/stat (proc(5)).
+ */
 function startOf(pid: number): string | undefined {
   try {
-    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[19]
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')
+    return /^[ZX]/.test(fields?.[0] ?? 'X') ? undefined : fields?.[19]
   } catch {
     return undefined
   }

@@ -186,7 +186,9 @@ async function toolVersion(): Promise<string> {
 
 /** On a disk of this host, what could not be read twice will not be read by trying for half a minute. */
 function isHopeless(said: string): boolean {
-  const tries = said.match(/^Load\(.*retrying after .*(unexpected EOF|invalid data|hash|ciphertext).*$/gm)
+  const tries = said.match(
+    /^Load\(.*retrying after .*(unexpected EOF|invalid data|hash|ciphertext).*$/gm,
+  )
   return (tries?.length ?? 0) >= 2
 }
 

@@ -77,7 +77,8 @@ export function runTool(call: ToolCall): Promise<ToolAnswer> {
     })
     child.stderr!.setEncoding('utf8').on('data', (chunk: string) => {
       said = (said + chunk).slice(-saidCharactersLimit)
-      if (call.isHopeless?.(said) === true) end(troubleOf(name, undefined, hideSecrets(said, call.secrets)))
+      if (call.isHopeless?.(said) === true)
+        end(troubleOf(name, undefined, hideSecrets(said, call.secrets)))
     })
     child.on('error', (error) => {
       clearTimeout(timer)

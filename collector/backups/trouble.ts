@@ -39,7 +39,8 @@ const texts: Readonly<Partial<Record<TroubleCode, string>>> = {
   denied: 'no permission to read it: grant the collector’s user read access',
   locked: 'another run holds its lock',
   damaged: 'what is stored is damaged: its checksums do not fit',
-  refused: 'the repository has moved: if that is right, set BORG_RELOCATED_REPO_ACCESS_IS_OK=yes in its environmentFile',
+  refused:
+    'the repository has moved: if that is right, set BORG_RELOCATED_REPO_ACCESS_IS_OK=yes in its environmentFile',
   unreachable: 'the place it is stored at cannot be reached',
 }
 
