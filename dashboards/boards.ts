@@ -9,7 +9,7 @@ export function boards(hubUrl: string): readonly Board[] {
   return [
     fleetBoard(hubUrl),
     serverBoard(hubUrl),
-    hardwareBoard(hubUrl),
     backupsBoard(hubUrl),
+    hardwareBoard(hubUrl),
   ]
 }

@@ -94,7 +94,10 @@ t.test(
     await until('verified and protected', posture, 60_000)
     const series = async (query: string) =>
       (await hub.query(query)).map(({ value }) => Number(value[1]))
-    t.same(await series('callward_backup_posture{backup="pbx",state="protected"}'), [1])
+    // The document comes at once, the figures with the next report.
+    const isProtected = async () =>
+      (await series('callward_backup_posture{backup="pbx",state="protected"}'))[0] === 1
+    await until('the series says so too', isProtected)
     t.same(await series('sum(callward_backup_posture{backup="pbx"})'), [1])
     t.same(await series('callward_restore_drill_ok'), [1])
     t.same(await series('callward_backup_verify_ok'), [1])
