@@ -1,3 +1,4 @@
+import { postureTable } from './backups/command.ts'
 import type { CollectorConfig } from './config.ts'
 import { readSource } from './source.ts'
 import { hostSources } from './sources/all.ts'
@@ -21,9 +22,11 @@ export async function checkSections(
     `${metrics.length} figures`,
     detail,
   ])
+  let backups = ''
   for (const survey of surveys) {
     if (config.sections[survey.name] === false) continue
     const { sections, documents, metrics } = await runSurvey(entry, survey)
+    backups += postureTable(documents['backups'])
     const found = `${Object.keys(documents).length} documents, ${metrics.length} figures`
     for (const { name, state, detail } of sections) rows.push([name, state, found, detail])
   }
@@ -36,6 +39,6 @@ export async function checkSections(
       .trimEnd(),
   )
   const who = `host ${config.labels.instance}, user id ${process.getuid?.() ?? 'unknown'}`
-  const text = `${who}\n\n${lines.join('\n')}\n`
+  const text = `${who}\n\n${lines.join('\n')}\n${backups}`
   return { text, good: rows.every(([, state]) => state !== 'error') }
 }

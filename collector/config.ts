@@ -4,6 +4,8 @@ import Type from 'typebox'
 import { Settings as TypeBoxSettings } from 'typebox/system'
 import Value from 'typebox/value'
 import { parse as parseYaml } from 'yaml'
+import type { BackupSettings } from './backups/job.ts'
+import { readBackups } from './backups/settings.ts'
 import type { Roots } from './source.ts'
 import { sourceNames, type Watched } from './sources/all.ts'
 import { smartFolder } from './sources/smart.ts'
@@ -21,7 +23,7 @@ const labelSchema = (example: string) =>
   )
 
 /** Kept here, since a survey reads this file. */
-export const surveyNames = ['inventory', 'kernel_clock', 'software'] as const
+export const surveyNames = ['inventory', 'kernel_clock', 'software', 'backups'] as const
 
 const rootSchema = (example: string) =>
   Type.String({ pattern: '^/', description: 'an absolute path', examples: [example] })
@@ -87,6 +89,7 @@ const settingsSchema = Type.Object(
     sections: sectionsSchema,
     ...watchedSchemas,
     software: softwareSchema,
+    backups: Type.Optional(Type.Unknown()), // read by backups/settings.ts
   },
   { additionalProperties: false },
 )
@@ -115,6 +118,7 @@ export interface CollectorConfig {
   readonly sections: Readonly<Record<string, boolean | undefined>>
   readonly watched: Watched
   readonly software: SoftwareSettings
+  readonly backups: BackupSettings
 }
 
 /** Every fault of the configuration at once, one line each with the key and an example. */
@@ -169,14 +173,17 @@ export function readConfig(
   }
   faults.push(...settingsFaults(settings))
   if (faults.length === 0) faults.push(...watchedFaults(settings as Settings))
+  const folder = resolve(String(settings['data']), 'collector')
+  const backups = readBackups(settings['backups'], folder, faults)
   if (faults.length > 0) throw new ConfigError(faults)
-  return configOf(settings as Settings, hostname, enrolled) // checked by the schema just above
+  return configOf(settings as Settings, hostname, enrolled, backups) // checked by the schema just above
 }
 
 function configOf(
   settings: Settings,
   hostname: string,
   enrolled: EnrolledDefaults | undefined,
+  backups: BackupSettings,
 ): CollectorConfig {
   const folder = resolve(settings.data, 'collector')
   const instance = settings.labels.instance ?? enrolled?.instance ?? hostname
@@ -205,6 +212,7 @@ function configOf(
     sections: settings.sections,
     watched: watchedOf(settings),
     software: settings.software,
+    backups,
   }
 }
 

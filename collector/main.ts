@@ -2,6 +2,8 @@ import { hostname } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { type Logger, pino } from 'pino'
 import { Agent } from './agent.ts'
+import { backupWorkHere, drillCommand } from './backups/command.ts'
+import { BackupWatch } from './backups/watch.ts'
 import { checkSections } from './check.ts'
 import { systemClock } from './clock.ts'
 import { type CollectorConfig, ConfigError, readConfig } from './config.ts'
@@ -22,6 +24,7 @@ const help = `callward-collector ${version}: reports this host to a Callward hub
 
   enrol      give this host a key of its own; \`callward enrol\` on the hub prints the line. enrol --help
   --check    print what each section can see on this host, and stop
+  drill NAME restore the backup job NAME into a scratch folder now, print the evidence, and stop
   --help     this page
   --version  the version
 
@@ -38,18 +41,23 @@ a hub with a certificate of an own authority: NODE_EXTRA_CA_CERTS=/path/ca.pem
 
 Keys of the section "collector" of the YAML file: labels.{instance,server,customer,site,role,env},
 interval, procRoot, sysRoot, rootfs, smartFolder, sections.<name>: false, hub, tokenFile, data,
-services, udpPorts, chrony, software.{files,certificates,licences,tlsEndpoints,everyMinutes,...}.
+services, udpPorts, chrony, software.{files,certificates,licences,tlsEndpoints,everyMinutes,...}, backups.
 
 Examples:
   CALLWARD_HUB=wss://hub.bank.example CALLWARD_TOKEN_FILE=/etc/callward/token \\
     CALLWARD_CONFIG=/etc/callward/collector.yaml callward-collector
   callward-collector --check
+  sudo -u callward env CALLWARD_CONFIG=/etc/callward/collector.yaml callward-collector drill recordings
 
   # collector.yaml
   collector:
     labels: {customer: bank-a, site: hanoi, role: pbx}
     sections: {entropy: false}
     services: [{name: asterisk}, {name: dialler, command: 'node .*dialler.js'}]
+    backups:
+      jobs:
+        - {name: recordings, kind: restic, repository: /srv/restic, passwordFile: /etc/callward/restic-password,
+           rpoHours: 26, drill: {everyHours: 168, checks: [{files: 20}]}}
 `
 
 const entry = fileURLToPath(import.meta.url)
@@ -63,7 +71,8 @@ async function main(argument: string | undefined, rest: readonly string[]): Prom
     return 0
   }
   if (argument === 'enrol' && rest[0] === '--help') return print(enrolHelp)
-  if (argument !== undefined && argument !== '--check' && argument !== 'enrol') {
+  const known = [undefined, '--check', 'enrol', 'drill', '--backup-work']
+  if (!known.includes(argument)) {
     process.stderr.write(`Unknown argument "${argument}". Try --help.\n`)
     return 2
   }
@@ -76,6 +85,12 @@ async function main(argument: string | undefined, rest: readonly string[]): Prom
       if (!start) return exitCode
     }
     const config = ownConfig()
+    if (argument === '--backup-work') return await backupWorkHere(rest[0] ?? '', config)
+    if (argument === 'drill') {
+      const { text, code } = await drillCommand(rest[0], config)
+      print(text)
+      return code
+    }
     if (argument !== '--check') return await collect(config)
     const { text, good } = await checkSections(config, entry)
     print(text)
@@ -124,9 +139,19 @@ async function collect(config: CollectorConfig): Promise<number> {
   const surveyed = new SurveyWatch({
     entry,
     surveys: chosenSurveys(config),
-    onDocument: (name, document) => session.facts(name, document),
+    onDocument: (name, document) => {
+      session.facts(name, document)
+      if (name === 'backups') backups.seen(document)
+    },
     logger,
     now: systemClock.now,
+  })
+  const backups = new BackupWatch({
+    entry,
+    config,
+    logger,
+    now: systemClock.now,
+    onResult: () => surveyed.again('backups'),
   })
   const agent = new Agent({
     labels,
@@ -143,8 +168,10 @@ async function collect(config: CollectorConfig): Promise<number> {
   logger.info({ hub: config.hub, instance, intervalSeconds, version }, 'the collector has started')
   agent.start()
   surveyed.start()
+  if (config.sections['backups'] !== false) backups.start()
   const signal = await stopSignal()
   surveyed.stop()
+  await backups.stop()
   await agent.stop()
   const left = await session.close(`stopped by ${signal}`)
   stop.abort()

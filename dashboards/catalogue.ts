@@ -1,3 +1,4 @@
+import { backupMetrics } from './catalogue-backups.ts'
 import { hardwareMetrics } from './catalogue-hardware.ts'
 import { hostMetrics } from './catalogue-host.ts'
 import { softwareMetrics } from './catalogue-software.ts'
@@ -537,6 +538,7 @@ export const metricCatalogue: readonly Metric[] = [
   ...hardwareMetrics,
   ...softwareMetrics,
   ...collectorMetrics,
+  ...backupMetrics,
   ...hubMetrics,
   ...enrolmentMetrics,
   ...ruleMetrics,

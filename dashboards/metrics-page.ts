@@ -7,12 +7,19 @@ export function metricsPage(): string {
     [
       'The host',
       'Under node_exporter’s names and meanings, so that boards and rules made for it work unchanged. Which `node_memory_*` and `node_sockstat_*` there are depends on the kernel.',
-      stored.filter(({ from }) => from.startsWith('collector: ') && !own(from)),
+      stored.filter(
+        ({ from }) => from.startsWith('collector: ') && !own(from) && from !== 'collector: backups',
+      ),
     ],
     [
       'The collector',
       'What each collector says about itself.',
       stored.filter(({ from }) => own(from)),
+    ],
+    [
+      'Backups',
+      'Of each backup job in the collector’s file; see docs/backups-and-drills.md.',
+      stored.filter(({ from }) => from === 'collector: backups'),
     ],
     [
       'The hub about its hosts',

@@ -1,3 +1,4 @@
+import { backupsSurvey } from '../backups/survey.ts'
 import type { CollectorConfig } from '../config.ts'
 import { inventorySurvey } from './inventory.ts'
 import { kernelClockSurvey } from './kernel-clock.ts'
@@ -5,7 +6,12 @@ import { softwareSurvey } from './software/software.ts'
 import type { Survey } from './survey.ts'
 
 /** Every survey, in the order the check prints them. */
-export const surveys: readonly Survey[] = [inventorySurvey, kernelClockSurvey, softwareSurvey]
+export const surveys: readonly Survey[] = [
+  inventorySurvey,
+  kernelClockSurvey,
+  softwareSurvey,
+  backupsSurvey,
+]
 
 /** Those that are not switched off, each at the interval the configuration sets. */
 export function chosenSurveys(config: CollectorConfig): Survey[] {

@@ -16,7 +16,7 @@ export interface Survey {
   /** Its name in the configuration (`sections.<name>: false`), in logs and in the label `survey`. */
   readonly name: string
   readonly everyMilliseconds: number
-  /** Its interval where the configuration sets one. */
+  /** Milliseconds between two, where the configuration sets them. */
   intervalOf?(config: CollectorConfig): number
   /** The child is ended after this. */
   readonly limitMilliseconds: number

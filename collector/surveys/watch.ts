@@ -27,6 +27,7 @@ export class SurveyWatch {
   readonly #taken = new Map<string, Taken>()
   readonly #stopping = new AbortController()
   readonly #timers = new Map<string, NodeJS.Timeout>()
+  readonly #again = new Set<string>()
   #last: Promise<void> = Promise.resolve()
 
   constructor(options: SurveyWatchOptions) {
@@ -67,9 +68,12 @@ export class SurveyWatch {
   async #take(survey: Survey): Promise<void> {
     const stop = this.#stopping.signal
     if (stop.aborted) return
+    this.#timers.delete(survey.name)
+    this.#again.delete(survey.name)
     const findings = await runSurvey(this.#options.entry, survey, { stop })
     if (stop.aborted) return
     this.#keep(survey, findings)
+    if (this.#again.has(survey.name)) return this.#queue(survey)
     const timer = setTimeout(() => this.#queue(survey), survey.everyMilliseconds)
     timer.unref()
     this.#timers.set(survey.name, timer)
@@ -90,6 +94,20 @@ export class SurveyWatch {
     })
     for (const [document, body] of Object.entries(documents))
       this.#options.onDocument(document, body)
+  }
+
+  /** Takes a survey as soon as the others let it: something it tells of has changed. */
+  again(name: string): void {
+    const survey = this.#options.surveys.find((one) => one.name === name)
+    const timer = this.#timers.get(name)
+    if (survey === undefined) return
+    if (timer === undefined) {
+      this.#again.add(name) // under way, perhaps past what has changed, or waiting
+      return
+    }
+    clearTimeout(timer)
+    this.#timers.delete(name)
+    this.#queue(survey)
   }
 
   stop(): void {

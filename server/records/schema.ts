@@ -279,6 +279,8 @@ export interface BaselineVersionRow {
   hash: string
   body: string
   first_seen_at: Millis
+}
+
 /** A collector's key, bound to one host; one of an instance is `active`. */
 export interface EnrolmentRow {
   id: string
