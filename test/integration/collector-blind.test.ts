@@ -91,7 +91,8 @@ async function runAsNobody(t: Test, settings: string, hide: string): Promise<See
   t.notMatch(output, /"level":(50|60)|\n\s+at /, 'no error, no stack')
   const sections = new Map((hub.sections.at(-1)?.sections ?? []).map((one) => [one.name, one]))
   for (const [name, { state, detail }] of sections) {
-    if (state === 'ok') continue
+    // Whether this machine's package lists are fresh is not what is tested here.
+    if (state === 'ok' || name === 'updates') continue
     t.match(state, /^(absent|denied)$/, `${name}: ${detail}`)
     t.ok(detail.length > 10 && !detail.includes('\n'), `${name} says why: ${detail}`)
   }
