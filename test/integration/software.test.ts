@@ -127,6 +127,8 @@ t.test(
     mkdirSync(join(rootfs, 'usr/lib'))
     copyFileSync(mapped, library)
     const third = await started({ LD_PRELOAD: library })
+    const maps = () => readFileSync(`/proc/${third.pid}/maps`, 'utf8')
+    await until('it has loaded the library', () => maps().includes(library))
     t.match(runningServices(kinds, roots), [{ service: 'kamailio', outdated: false }])
     rmSync(library)
     t.match(runningServices(kinds, roots), [
