@@ -146,7 +146,7 @@ const hourAgo = new Date(Date.now() - 3_600_000)
 
 t.test(
   'pg_dump: restored into a throw-away cluster, rows counted; broken ones fail; a kill leaves nothing',
-  { skip, timeout: 120_000 },
+  { skip, timeout: 280_000 },
   async (t) => {
     const scene = new Scene(t)
     await scene.fill()
@@ -286,7 +286,7 @@ const noPgBackRest =
 
 t.test(
   'pgBackRest: restored beside production, which is left alone',
-  { skip: noPgBackRest, timeout: 120_000 },
+  { skip: noPgBackRest, timeout: 280_000 },
   async (t) => {
     const config = (folder: string, repository: string) =>
       `[global]\nrepo1-path=${repository}\nlog-level-file=off\nlock-path=${folder}/lock\nspool-path=${folder}/spool\n[main]\npg1-path=${folder}/cluster\npg1-socket-path=${folder}\npg1-user=admin\npg1-database=postgres\n`
