@@ -112,7 +112,8 @@ function figure(
     return () => (labels.state === present ? 1 : 0)
   }
   if (name === 'callward_backup_posture')
-    return () => (labels.state === (host.state === 'critical' ? 'unprotected' : 'protected') ? 1 : 0)
+    return () =>
+      labels.state === (host.state === 'critical' ? 'unprotected' : 'protected') ? 1 : 0
   if (name === 'node_boot_time_seconds') return () => 1_700_000_000
   if (name === 'node_filesystem_avail_bytes')
     return (since) => 40e9 - (labels.mountpoint === '/' ? 0 : 1e3 * since)
