@@ -1,15 +1,14 @@
 import type { CheckResult } from './evidence.ts'
 import type { Check } from './job.ts'
 import type { RestoreAround, Restored } from './kind.ts'
-import { countRows } from './postgres.ts'
+import { countRows, psql } from './postgres.ts'
 import { filesBelow, openBelow, readManifest, sha256Below } from './tree.ts'
 import { BackupError } from './trouble.ts'
 
 /** Asks everything of what was restored. Never throws but for `stopped`: a check that cannot be made is a check that failed. */
 export async function runChecks(restored: Restored, around: RestoreAround): Promise<CheckResult[]> {
   const results: CheckResult[] = []
-  if (restored.cluster === undefined && restored.rows === undefined)
-    results.push(await contentCheck(around))
+  results.push(await firstCheck(restored, around))
   for (const check of around.plan.checks) {
     try {
       results.push(await runCheck(check, restored, around))
@@ -19,6 +18,17 @@ export async function runChecks(restored: Restored, around: RestoreAround): Prom
     }
   }
   return results
+}
+
+/** What every drill asks, whatever is configured. */
+async function firstCheck(restored: Restored, around: RestoreAround): Promise<CheckResult> {
+  const { cluster, rows } = restored
+  if (rows !== undefined)
+    return { check: 'the dump is complete', ok: true, found: `${rows.size} tables with rows` }
+  if (cluster === undefined) return contentCheck(around)
+  const own = "relkind = 'r' and relnamespace::regnamespace::text !~ '^(pg_|information_schema)'"
+  const tables = Number(await psql(cluster, `select count(*) from pg_class where ${own}`, around))
+  return { check: 'the database answers', ok: true, found: `${tables} tables` }
 }
 
 /** Without file names: they may tell what the host does, and they are the host's. */

@@ -29,10 +29,15 @@ async function restore(job: FileJob, around: RestoreAround): Promise<Restored> {
   const file = await newestOf(job, around)
   const { form, packing } = formOf(file.name)
   const of = { copy: fileId(file), copyAt: file.modifiedAt, files: 1 }
-  if (form !== 'pgdump' || packing !== undefined) {
+  if (form === 'sql') {
     const { rows, bytes } = await readSql(file, around)
     return { ...of, bytes, rows, tool: 'callward-collector' }
   }
+  if (form !== 'pgdump' || packing !== undefined)
+    throw new BackupError(
+      'refused',
+      'this form of dump cannot be restored in a drill: use .dump (custom format) or .sql, also packed',
+    )
   // Unpacked, a dump takes several times its size, with indexes more.
   await around.claim(file.bytes * 4)
   const cluster = await startEmpty(around)

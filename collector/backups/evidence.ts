@@ -77,14 +77,17 @@ export interface JobRecord {
   readonly firstSeenAt: Millis | undefined
   readonly verify: VerifyRecord | undefined
   readonly drill: DrillRecord | undefined
-  readonly attempt: AttemptRecord | undefined
+  /** The last drill, and the last verification, that could not be done. */
+  readonly drillAttempt: AttemptRecord | undefined
+  readonly verifyAttempt: AttemptRecord | undefined
 }
 
 export const noRecord: JobRecord = {
   firstSeenAt: undefined,
   verify: undefined,
   drill: undefined,
-  attempt: undefined,
+  drillAttempt: undefined,
+  verifyAttempt: undefined,
 }
 
 /** A good copy that cannot be known to be one yet, or none. */

@@ -115,9 +115,15 @@ function proofReasons(job: Job, sight: Sight, record: JobRecord, now: Millis): R
   return [...verifyReasons(job, sight, record, now), ...drillReasons(job, record, now)]
 }
 
-function verifyReasons(job: Job, sight: Sight, { verify }: JobRecord, now: Millis): Reason[] {
+function verifyReasons(
+  job: Job,
+  sight: Sight,
+  { verify, verifyAttempt }: JobRecord,
+  now: Millis,
+): Reason[] {
+  const why = verifyAttempt === undefined ? '' : `: ${verifyAttempt.detail}`
   if (verify === undefined)
-    return [attention('notVerified', 'what is stored has never been verified')]
+    return [attention('notVerified', `what is stored has never been verified${why}`)]
   if (!verify.ok) return [unprotected('verifyFailed', verify.detail)]
   const newest = sight.state === 'seen' ? sight.newest : undefined
   const needsRead = sight.state === 'seen' && !sight.isCompleteByLook
@@ -125,7 +131,7 @@ function verifyReasons(job: Job, sight: Sight, { verify }: JobRecord, now: Milli
     return [attention('newestNotVerified', 'the newest backup has not been read in whole yet')]
   const age = (now - verify.at) / 1000
   if (age > job.verifyEverySeconds * 1.1 + 3600 || age < -clockSlackMilliseconds / 1000)
-    return [attention('verifyOld', `not verified for ${spell(job.verifyEverySeconds)}`)]
+    return [attention('verifyOld', `not verified for ${spell(job.verifyEverySeconds)}${why}`)]
   return []
 }
 
@@ -135,7 +141,7 @@ function drillReasons(job: Job, record: JobRecord, now: Millis): Reason[] {
     return [
       attention('noDrill', 'no restore drill is configured: nobody knows whether it restores'),
     ]
-  const { drill, attempt } = record
+  const { drill, drillAttempt } = record
   if (drill?.result === 'failed') return [unprotected('drillFailed', drill.detail)]
   const reasons: Reason[] = []
   if (drill === undefined)
@@ -148,8 +154,10 @@ function drillReasons(job: Job, record: JobRecord, now: Millis): Reason[] {
     )
   if (drill !== undefined && plan.rtoSeconds !== undefined && drill.seconds > plan.rtoSeconds)
     reasons.push(attention('drillSlow', `the restore took longer than ${spell(plan.rtoSeconds)}`))
-  if (attempt?.what === 'drill' && attempt.at > (drill?.finishedAt ?? 0))
-    reasons.push(attention('drillNotDone', `the last drill could not be done: ${attempt.detail}`))
+  if (drillAttempt !== undefined && drillAttempt.at > (drill?.finishedAt ?? 0))
+    reasons.push(
+      attention('drillNotDone', `the last drill could not be done: ${drillAttempt.detail}`),
+    )
   return reasons
 }
 

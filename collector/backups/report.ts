@@ -24,7 +24,7 @@ export function documentOf(judged: readonly Judged[], now: Millis): unknown {
 
 function jobDocument({ job, sight, record, judgement }: Judged, now: Millis): unknown {
   const seen = sight.state === 'seen' ? sight : undefined
-  const { verify, drill, attempt } = record
+  const { verify, drill, drillAttempt, verifyAttempt } = record
   return {
     name: job.name,
     kind: job.kind,
@@ -46,7 +46,9 @@ function jobDocument({ job, sight, record, judgement }: Judged, now: Millis): un
       copy: verify.copy,
     },
     drill: drill && drillDocument(drill),
-    notDone: attempt && { what: attempt.what, at: instant(attempt.at), detail: attempt.detail },
+    notDone: [drillAttempt, verifyAttempt].flatMap((one) =>
+      one === undefined ? [] : [{ what: one.what, at: instant(one.at), detail: one.detail }],
+    ),
     rtoSeconds: job.drill?.rtoSeconds,
     nextDrillAt: job.drill && instant(settledNext(job, record, now)),
   }

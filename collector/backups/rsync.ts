@@ -17,11 +17,14 @@ import {
   sampleWithin,
   type Verified,
 } from './kind.ts'
+import { numberOf } from './tool.ts'
 import { filesBelow, readManifest, sha256Below } from './tree.ts'
 import { BackupError, fileTrouble } from './trouble.ts'
 
 /** Entries of a mirror whose sizes are summed; a larger one has no size. */
 const entriesSummed = 100_000
+/** Kept in place of a size that is not summed again. */
+const tooMany = -1
 /** A run under way may be without its mark for this. */
 const runMilliseconds = 12 * 3_600_000
 
@@ -75,7 +78,7 @@ async function look(job: RsyncJob, around: Around): Promise<Sight> {
   const { marked, attempt } = await mirrorsOf(job, around)
   const newest = marked.at(-1)
   for (const mirror of marked.slice(-3)) await learnSize(mirror, around)
-  const size = (one: Mirror) => around.sizes.get(idOf(one))?.bytes
+  const size = (one: Mirror) => numberOf(around.sizes.get(idOf(one))?.bytes)
   return {
     state: 'seen',
     copies: marked.length,
@@ -92,7 +95,10 @@ async function learnSize(mirror: Mirror, around: Around): Promise<void> {
   let entries = 0
   for await (const file of filesBelow(mirror.path)) {
     bytes += file.bytes
-    if (++entries > entriesSummed) return
+    if (++entries > entriesSummed) {
+      bytes = tooMany
+      break
+    }
   }
   around.sizes.set(idOf(mirror), { bytes })
 }

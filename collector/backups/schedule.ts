@@ -27,6 +27,11 @@ function plannedBefore(cadence: Cadence, now: Millis): Millis | undefined {
   throw new Error(`BUG: no planned time within 8 days of ${now}`)
 }
 
+/** What failed is asked again within a day, so that mending it shows. */
+function soonerWhenBad(seconds: number, isGood: boolean): number {
+  return isGood ? seconds : Math.min(seconds, daySeconds)
+}
+
 function periodSeconds(cadence: Cadence): number {
   if (cadence.kind === 'every') return cadence.seconds
   return cadence.weekday === undefined ? daySeconds : 7 * daySeconds
@@ -43,9 +48,12 @@ function lastDrillAt({ drill }: JobRecord, now: Millis): Millis | undefined {
 export function nextDrillAt(cadence: Cadence, record: JobRecord, now: Millis): Millis {
   const last = lastDrillAt(record, now)
   if (cadence.kind === 'every') {
-    return last === undefined ? (record.firstSeenAt ?? now) : last + cadence.seconds * 1000
+    if (last === undefined) return record.firstSeenAt ?? now
+    return last + soonerWhenBad(cadence.seconds, record.drill?.result === 'passed') * 1000
   }
   const planned = plannedBefore(cadence, now)!
+  if (last !== undefined && record.drill?.result === 'failed')
+    return last + soonerWhenBad(periodSeconds(cadence), false) * 1000
   if ((last ?? record.firstSeenAt ?? now) < planned) return planned
   // The one after: a period later by the calendar, whatever the clocks do in between.
   const after = new Date(planned)
@@ -91,10 +99,11 @@ function nextVerifyAt(
 ): Millis {
   if (verify === undefined || verify.at > now + graceSeconds * 1000) return firstSeenAt ?? now
   if (unproven !== undefined && unproven !== verify.copy) return now
-  return verify.at + job.verifyEverySeconds * 1000
+  return verify.at + soonerWhenBad(job.verifyEverySeconds, verify.ok) * 1000
 }
 
-function mayTry({ attempt }: JobRecord, what: Work['what'], now: Millis): boolean {
-  if (attempt === undefined || attempt.what !== what) return true
+function mayTry(record: JobRecord, what: Work['what'], now: Millis): boolean {
+  const attempt = what === 'drill' ? record.drillAttempt : record.verifyAttempt
+  if (attempt === undefined) return true
   return now - attempt.at >= retryMilliseconds || attempt.at > now
 }

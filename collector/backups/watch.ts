@@ -6,7 +6,7 @@ import { noRecord } from './evidence.ts'
 import { BackupRecords } from './records.ts'
 import { dueWork, type Work } from './schedule.ts'
 import { cleanScratch, openScratch } from './scratch.ts'
-import type { WorkResult } from './work.ts'
+import { type WorkResult, withAttempt } from './work.ts'
 
 const turnMilliseconds = 30_000
 /** A child that was asked to stop gets this long to clean up. */
@@ -120,7 +120,7 @@ export class BackupWatch {
         at: this.#options.now(),
         detail: 'its process ended without a result',
       }
-      this.#records.write(job.name, { ...this.#records.read(job.name), attempt })
+      this.#records.write(job.name, withAttempt(this.#records.read(job.name), attempt))
       logger.warn(of, 'backup work ended without a result; tried again in 15 min')
     } else logger.info({ ...of, ...summaryOf(result) }, 'backup work is done')
     onResult()

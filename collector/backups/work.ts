@@ -1,5 +1,5 @@
 import { runDrill } from './drill.ts'
-import type { AttemptRecord, DrillRecord, VerifyRecord } from './evidence.ts'
+import type { AttemptRecord, DrillRecord, JobRecord, VerifyRecord } from './evidence.ts'
 import type { BackupSettings, Job } from './job.ts'
 import { kindOf } from './kinds.ts'
 import { BackupRecords } from './records.ts'
@@ -44,11 +44,18 @@ export async function doWork(options: WorkOptions): Promise<WorkResult> {
   }
 }
 
+/** The record with this drill or verification as the last that could not be done. */
+export function withAttempt(record: JobRecord, attempt: AttemptRecord): JobRecord {
+  return attempt.what === 'drill'
+    ? { ...record, drillAttempt: attempt }
+    : { ...record, verifyAttempt: attempt }
+}
+
 function remember(records: BackupRecords, { name }: Job, result: WorkResult): void {
   const before = records.read(name)
   if (result.state === 'drilled') records.write(name, { ...before, drill: result.drill })
   else if (result.state === 'verified') records.write(name, { ...before, verify: result.verify })
-  else records.write(name, { ...before, attempt: result.attempt })
+  else records.write(name, withAttempt(before, result.attempt))
 }
 
 async function drill(options: WorkOptions, records: BackupRecords): Promise<WorkResult> {

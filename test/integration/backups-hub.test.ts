@@ -20,7 +20,7 @@ interface BackupsDocument {
 
 t.test(
   'posture and drill evidence arrive at the hub; the alert fires with its runbook and resolves with a good backup',
-  { timeout: 120_000 },
+  { timeout: 280_000 },
   async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'cwb-'))
     t.teardown(() => rmSync(folder, { recursive: true, force: true }))

@@ -124,6 +124,18 @@ class Scene {
     return spawn(program!, rest, { env, stdio: 'ignore', detached: true })
   }
 
+  /** One verification, as the collector starts it. */
+  verify(name: string): Promise<string> {
+    const [program, ...rest] = [...asUser, process.execPath, this.at('collector.mjs')]
+    const env = { PATH: process.env['PATH'] ?? '', ...this.environment }
+    const child = spawn(program!, [...rest, '--backup-work', `verify:${name}`], { env })
+    let output = ''
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      output += chunk
+    })
+    return new Promise((resolve) => child.once('close', () => resolve(output)))
+  }
+
   left(): string[] {
     const scratch = this.at('data', 'collector', 'backups', 'scratch')
     return existsSync(scratch)
@@ -146,7 +158,7 @@ const hourAgo = new Date(Date.now() - 3_600_000)
 
 t.test(
   'pg_dump: restored into a throw-away cluster, rows counted; broken ones fail; a kill leaves nothing',
-  { skip, timeout: 120_000 },
+  { skip, timeout: 280_000 },
   async (t) => {
     const scene = new Scene(t)
     await scene.fill()
@@ -286,7 +298,7 @@ const noPgBackRest =
 
 t.test(
   'pgBackRest: restored beside production, which is left alone',
-  { skip: noPgBackRest, timeout: 120_000 },
+  { skip: noPgBackRest, timeout: 280_000 },
   async (t) => {
     const config = (folder: string, repository: string) =>
       `[global]\nrepo1-path=${repository}\nlog-level-file=off\nlock-path=${folder}/lock\nspool-path=${folder}/spool\n[main]\npg1-path=${folder}/cluster\npg1-socket-path=${folder}\npg1-user=admin\npg1-database=postgres\n`
@@ -369,6 +381,8 @@ t.test(
         '\n',
       ).length
     const before = space()
+    t.match(await scene.verify('good'), /"ok":true/)
+    t.match(await scene.verify('flipped'), /"ok":false/, 'one flipped bit')
     const passed = scene.drill('good')
     t.equal(passed.status, 0, passed.stdout + passed.stderr)
     t.match(passed.stdout, /pgbackrest 2\.\S+, postgresql \d+[\s\S]*5000 rows\n[\s\S]*100 rows/)
@@ -394,7 +408,7 @@ t.test(
     t.same(scene.left(), [])
     t.same(processesIn(scene.at('data')), [])
     const table = scene.check()
-    t.match(table, /\ngood +attention +what is stored has never been verified\n/)
+    t.match(table, /\ngood +protected\n/)
     t.match(table, /\nflipped +unprotected/)
     t.match(table, /\nother +unknown/)
   },

@@ -128,7 +128,7 @@ function flip(path: string, at = 0.5): void {
 
 t.test(
   'restic: the right posture in each state, drills that prove it',
-  { skip: missing('restic'), timeout: 120_000 },
+  { skip: missing('restic'), timeout: 280_000 },
   async (t) => {
     const scene = new Scene(t)
     const passwordFile = scene.secret('password', 'open sesame')
@@ -249,7 +249,7 @@ t.test(
 
 t.test(
   'borg: the right posture in each state, drills that prove it',
-  { skip: missing('borg'), timeout: 120_000 },
+  { skip: missing('borg'), timeout: 280_000 },
   async (t) => {
     const scene = new Scene(t)
     const passwordFile = scene.secret('password', 'open sesame')
@@ -340,7 +340,7 @@ t.test(
 
 t.test(
   'archives, mirrors, dumps as text, snapshots; hostile and broken ones',
-  { timeout: 120_000 },
+  { timeout: 280_000 },
   async (t) => {
     const scene = new Scene(t)
     const old = new Date(Date.now() - 3_600_000)
@@ -498,7 +498,7 @@ t.test(
 
 t.test(
   'room and time: a full scratch, a stop in the middle, a drill already under way',
-  { timeout: 120_000 },
+  { timeout: 280_000 },
   async (t) => {
     const scene = new Scene(t)
     mkdirSync(scene.at('big'))

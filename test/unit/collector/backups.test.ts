@@ -142,8 +142,11 @@ t.test('posture: protected only when everything was seen, in time and good', asy
   const future = { ...proven, drill: drilled({ finishedAt: ago(-hour / 2) }) }
   check('attention drillFuture', jobOf(), sightOf(), future)
   const attempt = { what: 'drill', at: ago(hour), detail: 'no room' } as const
-  check('attention drillNotDone', jobOf(), sightOf(), { ...proven, attempt })
-  check('protected', jobOf(), sightOf(), { ...proven, attempt: { ...attempt, at: ago(2 * day) } })
+  check('attention drillNotDone', jobOf(), sightOf(), { ...proven, drillAttempt: attempt })
+  check('protected', jobOf(), sightOf(), {
+    ...proven,
+    drillAttempt: { ...attempt, at: ago(2 * day) },
+  })
   const snapshot = jobOf({
     kind: 'snapshot',
     tool: 'folder',
@@ -270,10 +273,18 @@ t.test(
     t.equal(due(fresh, fresh, [['a', 'c4']]), undefined)
     const tried = (seconds: number) => ({
       ...proven,
-      attempt: { what: 'drill' as const, at: ago(seconds), detail: '' },
+      drillAttempt: { what: 'drill' as const, at: ago(seconds), detail: '' },
     })
     t.equal(due(fresh, tried(60)), undefined, 'not tried again at once')
     t.equal(due(fresh, tried(16 * 60)), 'drill b')
+    const neither = {
+      ...tried(60),
+      verify: undefined,
+      verifyAttempt: { what: 'verify' as const, at: ago(90), detail: '' },
+    }
+    t.equal(due(fresh, neither), undefined, 'two that cannot be done do not take turns')
+    const weekly2 = { ...proven, drill: drilled({ result: 'failed', finishedAt: ago(25 * hour) }) }
+    t.equal(due(weekly2, fresh), 'drill a', 'a failed drill is repeated after a day')
   },
 )
 

@@ -18,7 +18,7 @@ export const madeHosts: readonly MadeHost[] = [
 
 const silentMillis = 10 * 60_000
 
-/** Values of labels that tell a metric's series of one host apart. */
+/** Values of labels that tell a metric's series of one host apart; of one metric alone where it is named. */
 const variants: Readonly<Record<string, readonly string[]>> = {
   cpu: ['0', '1'],
   mode: ['idle', 'user', 'system', 'iowait'],
@@ -26,6 +26,7 @@ const variants: Readonly<Record<string, readonly string[]>> = {
   fstype: ['ext4'],
   mountpoint: ['/', '/var/spool/recordings'],
   state: ['ok', 'absent', 'denied', 'error'],
+  'callward_backup_posture state': ['protected', 'attention', 'unprotected', 'unknown'],
   section: ['cpu', 'memory', 'pressure'],
   version: ['0.1.0'],
   os: ['Debian 12'],
@@ -88,7 +89,7 @@ function hostSeries(name: string, host: MadeHost, end: number): Series[] {
   if (metric === undefined) throw new Error(`${name} is not in the catalogue`)
   let sets: Record<string, string>[] = [{}]
   for (const label of metric.labels) {
-    const values = variants[label] ?? [`a-${label}`]
+    const values = variants[`${name} ${label}`] ?? variants[label] ?? [`a-${label}`]
     sets = sets.flatMap((set) => values.map((value) => ({ ...set, [label]: value })))
   }
   return sets.map((labels, index) => ({
@@ -110,6 +111,9 @@ function figure(
     const present = host.state === 'critical' && labels.section === 'pressure' ? 'denied' : 'ok'
     return () => (labels.state === present ? 1 : 0)
   }
+  if (name === 'callward_backup_posture')
+    return () =>
+      labels.state === (host.state === 'critical' ? 'unprotected' : 'protected') ? 1 : 0
   if (name === 'node_boot_time_seconds') return () => 1_700_000_000
   if (name === 'node_filesystem_avail_bytes')
     return (since) => 40e9 - (labels.mountpoint === '/' ? 0 : 1e3 * since)
