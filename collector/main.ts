@@ -4,7 +4,7 @@ import { type Logger, pino } from 'pino'
 import { Agent } from './agent.ts'
 import { backupWorkHere, drillCommand } from './backups/command.ts'
 import { BackupWatch } from './backups/watch.ts'
-import { checkSections } from './check.ts'
+import { runCheck } from './check.ts'
 import { systemClock } from './clock.ts'
 import { type CollectorConfig, ConfigError, readConfig } from './config.ts'
 import { enrolCommand, enrolHelp } from './enrolment/command.ts'
@@ -47,7 +47,8 @@ Examples:
   CALLWARD_HUB=wss://hub.bank.example CALLWARD_TOKEN_FILE=/etc/callward/token \\
     CALLWARD_CONFIG=/etc/callward/collector.yaml callward-collector
   callward-collector --check
-  sudo -u callward env CALLWARD_CONFIG=/etc/callward/collector.yaml callward-collector drill recordings
+  callward-collector --check --json
+  sudo -u callward-collector env CALLWARD_CONFIG=/etc/callward/collector.yaml callward-collector drill recordings
 
   # collector.yaml
   collector:
@@ -92,9 +93,7 @@ async function main(argument: string | undefined, rest: readonly string[]): Prom
       return code
     }
     if (argument !== '--check') return await collect(config)
-    const { text, good } = await checkSections(config, entry)
-    print(text)
-    return good ? 0 : 1
+    return await runCheck(config, entry, process)
   } catch (error) {
     const isKnown =
       error instanceof ConfigError ||

@@ -4,6 +4,7 @@ import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { alertsCommand } from './alerts.ts'
 import { backupCommand } from './backup.ts'
 import { changeCommand } from './change.ts'
+import { collectorCommand } from './collector.ts'
 import { collectorsCommand } from './collectors.ts'
 import { type Call, type Command, CommandError, type Terminal, UsageError } from './command.ts'
 import { enrolCommand } from './enrol.ts'
@@ -33,6 +34,7 @@ const commands: readonly Command[] = [
   backupCommand,
   restoreCommand,
   storeCommand,
+  collectorCommand,
   versionCommand,
 ]
 

@@ -152,6 +152,7 @@ t.test(
     const blocked = join(t.testdir({ data: 'a file, not a folder' }), 'data')
     check({ CALLWARD_DATA: blocked }, [], 1, /cannot write to its folder .* set CALLWARD_DATA/)
     check({}, ['--chek'], 2, /Unknown argument "--chek"\. Try --help/)
+    check({}, ['--check', '--jsno'], 2, /Unknown argument "--jsno"\. Try --help/)
     check({}, ['--help'], 0, /CALLWARD_TOKEN_FILE[\s\S]*Examples:/)
   },
 )
@@ -194,8 +195,9 @@ t.test('the bundle runs alone in an empty folder and has nothing of the hub', as
     env: { ...plainEnvironment, CALLWARD_CONFIG: config },
   })
   t.equal(checked.status, 0, checked.stderr)
-  t.match(checked.stdout, /cpu +ok +\d+ figures/)
-  t.match(checked.stdout, /inventory +(ok|denied) +2 documents/)
+  t.match(checked.stdout, /Seen[\s\S]* cpu +\d+ figures/)
+  t.match(checked.stdout, /inventory +2 documents/)
+  t.match(checked.stdout, /\nVerdict: good: \d+ of \d+ sections seen.*\n$/)
   t.notOk(existsSync(join(folder, 'data')), 'a check writes nothing')
   const hub = await FakeHub.start()
   t.teardown(() => hub.stop())

@@ -236,7 +236,7 @@ export function whyOf(error: unknown): string {
   const state = stateOfError(error)
   if (state === 'absent') return 'it is not there'
   if (state === 'denied')
-    return "grant the collector's user read access to it and its folders (setfacl -m u:callward:rX)"
+    return "grant the collector's user read access to it and its folders (setfacl -m u:callward-collector:rX)"
   const message = error instanceof Error ? error.message : String(error)
   return printable(message.split('\n', 1)[0] ?? '', 200)
 }
