@@ -1,6 +1,7 @@
 import type { CollectorConfig } from './config.ts'
 import { readSource } from './source.ts'
 import { hostSources } from './sources/all.ts'
+import { inspectSpool } from './spool/inspect.ts'
 import { surveys } from './surveys/all.ts'
 import { runSurvey } from './surveys/run.ts'
 
@@ -27,6 +28,8 @@ export async function checkSections(
     const found = `${Object.keys(documents).length} documents, ${metrics.length} figures`
     for (const { name, state, detail } of sections) rows.push([name, state, found, detail])
   }
+  const spool = inspectSpool(config.folder)
+  rows.push(['spool', spool.state, `${spool.files} files`, spool.detail])
   const table = [['section', 'state', 'seen', 'detail'], ...rows]
   const widths = [0, 1, 2].map((column) => Math.max(...table.map((row) => row[column]!.length)))
   const lines = table.map((row) =>

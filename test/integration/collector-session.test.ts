@@ -275,7 +275,7 @@ t.test(
     for (let n = 1; n <= 80; n++) send(n)
     t.equal(session.figures().pending, 50)
     t.equal(session.figures().dropped, 30)
-    t.ok(log.some((line) => line.includes('memory for unsent reports is full')))
+    t.ok(log.some((line) => line.includes('no more room for unsent reports')))
     const back = await startHub(t, { port })
     await eventually('all acknowledged', () => session.figures().pending === 0)
     t.strictSame(numbers(back), upTo(80).slice(30))
