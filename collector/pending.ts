@@ -260,9 +260,7 @@ export class PendingReports {
   next(): SentReport | undefined {
     if (this.inFlight >= limits.reportsInFlight) return undefined
     if (this.#live.inFlight < this.#live.given.length) return this.#nextOf(this.#live)
-    return this.#backlog.inFlight < limits.backlogInFlight
-      ? this.#nextOf(this.#backlog)
-      : undefined
+    return this.#backlog.inFlight < limits.backlogInFlight ? this.#nextOf(this.#backlog) : undefined
   }
 
   /** What `next` gave has gone out. */

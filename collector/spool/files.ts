@@ -41,7 +41,9 @@ export function spoolFiles(folder: string): SpoolFiles {
   const path = (serial: number) => join(folder, fileName(serial))
   return {
     async list() {
-      const serials = (await readdir(folder)).map((one) => Number(name.exec(one)?.[1] ?? Number.NaN))
+      const serials = (await readdir(folder)).map((one) =>
+        Number(name.exec(one)?.[1] ?? Number.NaN),
+      )
       return serials.filter((serial) => !Number.isNaN(serial)).sort((a, b) => a - b)
     },
     read: (serial, from = 0) => readFrom(path(serial), from),

@@ -92,7 +92,8 @@ async function opened(
     const { waiting, reason } = recovered
     const fields = { waiting: waiting.length, lost, reason }
     if (reason !== '') logger.warn(fields, `a new epoch begins: ${reason}`)
-    else if (waiting.length > 0) logger.info(fields, 'reports of an earlier start wait in the spool')
+    else if (waiting.length > 0)
+      logger.info(fields, 'reports of an earlier start wait in the spool')
   }
   return new Spool({
     files,

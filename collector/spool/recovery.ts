@@ -3,11 +3,11 @@ import type { Lane, Millis } from '../wire/frames.ts'
 import { recordKinds, type Scan, type SpoolRecord } from './record.ts'
 import {
   type ReportMeta,
+  type Run,
   readGiven,
   readHead,
   readMeta,
   readPositions,
-  type Run,
   type SegmentHead,
 } from './segment.ts'
 

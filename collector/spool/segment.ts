@@ -216,7 +216,10 @@ export class SegmentWriter {
       .double(wall)
       .double(monotonic)
     if (given !== undefined) payload.whole(given.sequence)
-    payload.whole(this.#place++).whole(this.#columns.size).bytes(row)
+    payload
+      .whole(this.#place++)
+      .whole(this.#columns.size)
+      .bytes(row)
     return recordOf(recordKinds.report, payload.done())
   }
 

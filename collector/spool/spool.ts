@@ -295,9 +295,7 @@ export class Spool implements ReportSpool {
     if (!active.hasHead) {
       const inFiles = this.#source!.waiting().filter(({ place }) => place === 'files')
       const { first } = active.segment
-      records.push(
-        headRecord({ collector, epoch, boot, first, positions, runs: runsOf(inFiles) }),
-      )
+      records.push(headRecord({ collector, epoch, boot, first, positions, runs: runsOf(inFiles) }))
     } else {
       const waiting = given.filter(({ gone }) => !gone).sort((a, b) => a.number - b.number)
       records.push(...runsOf(waiting).map(givenRecord))

@@ -31,7 +31,11 @@ t.test('numbers: what is written is read, and the end is an error', async (t) =>
   fc.assert(
     fc.property(fc.array(fc.tuple(whole, fc.double())), (pairs) => {
       const writer = new PayloadWriter()
-      for (const [n, value] of pairs) writer.whole(n).double(value).u8(n % 256)
+      for (const [n, value] of pairs)
+        writer
+          .whole(n)
+          .double(value)
+          .u8(n % 256)
       const bytes = writer.done()
       const reader = new PayloadReader(bytes)
       const read = pairs.map(() => [reader.whole(), reader.double(), reader.u8()])
@@ -46,27 +50,30 @@ t.test('numbers: what is written is read, and the end is an error', async (t) =>
   t.throws(() => new PayloadReader(new Uint8Array(9).fill(255)).whole(), /over 2\^53/)
 })
 
-t.test('cut anywhere: the records before the cut are read, and it is known for a cut', async (t) => {
-  fc.assert(
-    fc.property(payloads, (all) => {
-      const bytes = written(all)
-      for (let length = 0; length <= bytes.length; length++) {
-        const { records, damaged, cut, end } = scanRecords(bytes.subarray(0, length))
-        const ends = all.map((_, i) => written(all.slice(0, i + 1)).length)
-        const whole = ends.filter((one) => one <= length).length
-        const good =
-          records.length === whole &&
-          records.every(({ payload }, i) => same(payload, all[i]!)) &&
-          damaged === 0 &&
-          cut === (length > (ends[whole - 1] ?? 0)) &&
-          end === (ends[whole - 1] ?? 0)
-        if (!good) t.fail(`cut to ${length} of ${bytes.length}`)
-      }
-    }),
-    { numRuns: 40 },
-  )
-  t.pass('every offset')
-})
+t.test(
+  'cut anywhere: the records before the cut are read, and it is known for a cut',
+  async (t) => {
+    fc.assert(
+      fc.property(payloads, (all) => {
+        const bytes = written(all)
+        for (let length = 0; length <= bytes.length; length++) {
+          const { records, damaged, cut, end } = scanRecords(bytes.subarray(0, length))
+          const ends = all.map((_, i) => written(all.slice(0, i + 1)).length)
+          const whole = ends.filter((one) => one <= length).length
+          const good =
+            records.length === whole &&
+            records.every(({ payload }, i) => same(payload, all[i]!)) &&
+            damaged === 0 &&
+            cut === length > (ends[whole - 1] ?? 0) &&
+            end === (ends[whole - 1] ?? 0)
+          if (!good) t.fail(`cut to ${length} of ${bytes.length}`)
+        }
+      }),
+      { numRuns: 40 },
+    )
+    t.pass('every offset')
+  },
+)
 
 t.test('a flipped byte anywhere: costs its record only, and is seen', async (t) => {
   const two = fc.array(fc.uint8Array({ maxLength: 60 }), { minLength: 2, maxLength: 8 })
