@@ -1,3 +1,4 @@
+import { BacklogPace } from './backlog-pace.ts'
 import { type Labels, type Lane, lanes, limits, type Millis } from './wire/frames.ts'
 
 /** A series by identity: the same object stands for the same series in every report that holds it. */
@@ -145,6 +146,8 @@ export class PendingReports {
   #notGiven: Waiting[] = []
   #nextNumber = 1
   #connected = false
+  /** The hub has answered a live report of this connection: only then the backlog follows. */
+  #liveAnswered = false
   #fetching = false
   /** What only memory holds. */
   #memoryReports = 0
@@ -156,6 +159,8 @@ export class PendingReports {
     damaged: 0,
     unreadable: 0,
   }
+  /** How much of the backlog is sent ahead. */
+  readonly pace = new BacklogPace()
   /** Called when `next` may have something that it had not. */
   onReady: () => void = () => {}
 
@@ -237,6 +242,8 @@ export class PendingReports {
   /** A new connection, whose hub has committed up to these sequences: the rest is to be sent again. */
   connected(committed: Readonly<Record<Lane, number>>): void {
     this.#connected = true
+    this.#liveAnswered = false
+    this.pace.begin()
     for (const lane of lanes) {
       const queue = this.#lane(lane)
       queue.inFlight = 0
@@ -260,7 +267,8 @@ export class PendingReports {
   next(): SentReport | undefined {
     if (this.inFlight >= limits.reportsInFlight) return undefined
     if (this.#live.inFlight < this.#live.given.length) return this.#nextOf(this.#live)
-    return this.#backlog.inFlight < limits.backlogInFlight ? this.#nextOf(this.#backlog) : undefined
+    if (this.#live.inFlight > 0 && !this.#liveAnswered) return undefined
+    return this.#backlog.inFlight < this.pace.window ? this.#nextOf(this.#backlog) : undefined
   }
 
   /** What `next` gave has gone out. */
@@ -271,6 +279,7 @@ export class PendingReports {
   /** Forgets every report of `lane` up to and including `sequence`. */
   acknowledge(lane: Lane, sequence: number): void {
     const queue = this.#lane(lane)
+    if (lane === 'live' && queue.inFlight > 0) this.#liveAnswered = true
     const kept = queue.given.findIndex(({ given }) => given!.sequence > sequence)
     this.#take(queue, 0, kept < 0 ? queue.given.length : kept)
   }

@@ -117,6 +117,7 @@ class HubSession implements Session {
   readonly #backOff: BackOff
   readonly #offset: ClockOffset
   readonly #facts = new Map<string, Fact>()
+  /** Monotonic milliseconds by sequence. */
   readonly #sentAt: Record<Lane, Map<number, number>> = { live: new Map(), backlog: new Map() }
   readonly #acknowledged: Record<Lane, number> = { live: 0, backlog: 0 }
   #sections: readonly Section[] = []
@@ -356,12 +357,15 @@ class HubSession implements Session {
     this.#badFrames = 0
     const sentAt = this.#sentAt[ack.lane].get(ack.sequence)
     if (sentAt !== undefined) {
+      const receivedAt = this.#options.clock.now()
+      const now = this.#options.clock.monotonic()
       this.#offset.observe({
-        sentAt,
+        sentAt: receivedAt - (now - sentAt),
         hubReceivedAt: ack.receivedAt,
         hubSentAt: ack.sentAt,
-        receivedAt: this.#options.clock.now(),
+        receivedAt,
       })
+      if (ack.lane === 'backlog') this.#pending.pace.answered(sentAt, now)
     }
     for (const sequence of this.#sentAt[ack.lane].keys()) {
       if (sequence <= ack.sequence) this.#sentAt[ack.lane].delete(sequence)
@@ -414,7 +418,7 @@ class HubSession implements Session {
       connection.close(1000, 'the dictionary is full')
       return false
     }
-    this.#sentAt[report.lane].set(report.sequence, this.#options.clock.now())
+    this.#sentAt[report.lane].set(report.sequence, this.#options.clock.monotonic())
     this.#pending.sent(report)
     return true
   }

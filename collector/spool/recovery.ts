@@ -25,7 +25,7 @@ export interface FoundSegment {
   readonly head: SegmentHead | undefined
   readonly events: readonly Event[]
   readonly damaged: boolean
-  /** Nothing but the beginning of its first record: nothing was sent on its word. */
+  /** Empty, or nothing but the beginning of its first record: nothing was sent on its word. */
   readonly isUnbegun: boolean
 }
 
@@ -66,7 +66,7 @@ interface State {
 }
 
 /** Reads a file's records. */
-export function foundSegment(serial: number, { records, damaged, cut }: Scan): FoundSegment {
+export function foundSegment(serial: number, { records, damaged }: Scan): FoundSegment {
   const [first] = records
   const head = first?.kind === recordKinds.head ? readHead(first.payload) : undefined
   const events: Event[] = []
@@ -79,7 +79,7 @@ export function foundSegment(serial: number, { records, damaged, cut }: Scan): F
       unreadable++
     }
   }
-  const isUnbegun = records.length === 0 && damaged === 0 && cut
+  const isUnbegun = records.length === 0 && damaged === 0
   return { serial, head, events, damaged: damaged + unreadable > 0, isUnbegun }
 }
 

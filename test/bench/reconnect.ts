@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import WebSocket from 'ws'
-import { type HostLabels, type HubFrame, type Lane, limits } from '../../collector/wire/frames.ts'
+import { BacklogPace } from '../../collector/backlog-pace.ts'
+import type { HostLabels, HubFrame, Lane } from '../../collector/wire/frames.ts'
 import { ReportEncoder } from '../../collector/wire/report.ts'
 import { Fleet, hostShapes } from './fleet.ts'
 import {
@@ -40,6 +41,8 @@ class Returning {
   #sent: Record<Lane, number> = { live: 0, backlog: 0 }
   #answered: Record<Lane, number> = { live: 0, backlog: 0 }
   #waiting: Sent[] = []
+  readonly #pace = new BacklogPace()
+  readonly #backlogSentAt: number[] = []
   fault: Error | undefined
 
   constructor(labels: HostLabels) {
@@ -81,10 +84,11 @@ class Returning {
       const series = hostShapes.map(({ name, labels }) => ({ name, labels }))
       this.#socket?.send(JSON.stringify({ type: 'series', from: 0, series }))
       this.live()
-      this.#drain()
     } else if (frame.type === 'ack') {
       this.#answered[frame.lane] = frame.sequence
+      const now = performance.now()
       if (frame.lane === 'live') this.#acknowledge(frame.sequence)
+      else this.#pace.answered(this.#backlogSentAt[frame.sequence - 1] ?? now, now)
       this.#drain()
     } else this.fault ??= new Error(`${this.labels.instance}: ${JSON.stringify(frame)}`)
   }
@@ -110,8 +114,9 @@ class Returning {
     const frames = this.#frames.backlog
     while (
       this.#sent.backlog < frames.length &&
-      this.#sent.backlog - this.#answered.backlog < limits.backlogInFlight
+      this.#sent.backlog - this.#answered.backlog < this.#pace.window
     ) {
+      this.#backlogSentAt.push(performance.now())
       this.#socket?.send(frames[this.#sent.backlog++]!)
     }
   }
@@ -186,7 +191,7 @@ export const reconnect: Benchmark = {
       subjects: [callward],
       rows: sheet.rows,
       notes: [
-        'All connect in the same moment to a hub that does not know them; each sends one live report first, then its backlog, 48 reports ahead, and a live report every 10 s. Frames are encoded beforehand; one process on the other core is all collectors.',
+        'All connect in the same moment to a hub that does not know them; each sends one live report first, then its backlog at the pace of the collector (collector/backlog-pace.ts), and a live report every 10 s. Frames are encoded beforehand; one process on the other core is all collectors.',
         'From the send of a live report until its acknowledgement is there; opening the connection, the hello and the dictionary are not in it.',
       ],
     }

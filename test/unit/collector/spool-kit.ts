@@ -229,7 +229,7 @@ export class SpoolHost {
   async send(
     hub: ModelHub,
     most = Number.POSITIVE_INFINITY,
-    { arrive = true, answers = true } = {},
+    { arrive = true, answers = true, answersOnly = '' } = {},
   ): Promise<number> {
     let count = 0
     for (; count < most; count++) {
@@ -241,7 +241,7 @@ export class SpoolHost {
       if (next === undefined) break
       this.pending.sent(next)
       if (arrive) hub.receive(this.opened.epoch, next.lane, next.sequence, next.report)
-      if (arrive && answers) this.answer(hub, next.lane)
+      if (arrive && (answers || next.lane === answersOnly)) this.answer(hub, next.lane)
     }
     await this.settled()
     return count

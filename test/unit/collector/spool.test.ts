@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { BacklogPace } from '../../../collector/backlog-pace.ts'
 import type { Series } from '../../../collector/pending.ts'
+import { limits as wire } from '../../../collector/wire/frames.ts'
 import {
   type HostOptions,
   MemoryDisk,
@@ -18,6 +20,23 @@ const numbers = (hub: ModelHub) => [...hub.stored.keys()].sort((a, b) => a - b)
 /** The same collector again, on what a kill left. */
 const again = (host: SpoolHost, options: HostOptions = {}, share = 1) =>
   SpoolHost.open(host.disk.afterKill(share), options)
+
+t.test(
+  'a segment that was being begun when the process was killed: the epoch goes on',
+  async (t) => {
+    const host = await SpoolHost.open(new MemoryDisk())
+    host.read(1)
+    await host.settled()
+    for (const bytes of [[], [0xc5], [0xc5, 1, 200, 0, 0, 0, 1, 2, 3, 4, 5]]) {
+      const disk = host.disk.afterKill()
+      const begun = { bytes: Uint8Array.from(bytes), synced: 0, lastWrite: 0 }
+      disk.segments.set(Math.max(...disk.segments.keys()) + 1, begun)
+      const next = await SpoolHost.open(disk)
+      t.equal(next.opened.epoch, host.opened.epoch, `${bytes.length} bytes`)
+      t.equal(next.pending.count, 1)
+    }
+  },
+)
 
 t.test('a report is on disk before it can be sent; a kill loses none', async (t) => {
   const hub = new ModelHub()
@@ -78,9 +97,13 @@ t.test(
     await host.settled()
     const order: string[] = []
     for (let i = 0; i < 3; i++) {
-      const next = host.pending.next() ?? (await host.settled(), host.pending.next())
-      order.push(`${next?.lane} ${next?.sequence} ${next?.report.values[0]}`)
-      host.pending.sent(next!)
+      await host.settled()
+      if (host.pending.next() === undefined) await host.settled()
+      const next = host.pending.next()!
+      order.push(`${next.lane} ${next.sequence} ${next.report.values[0]}`)
+      host.pending.sent(next)
+      hub.receive(host.opened.epoch, next.lane, next.sequence, next.report)
+      host.answer(hub, next.lane)
     }
     t.strictSame(order, ['live 1 1000', 'backlog 1 1', 'backlog 2 2'])
     await host.drain(hub)
@@ -169,7 +192,8 @@ t.test(
             host.connect(hub)
             connected = true
           } else if (what === 'send' && connected) {
-            await host.send(hub, many, { answers: many % 2 === 0 })
+            const answersOnly = many % 3 === 0 ? 'live' : ''
+            await host.send(hub, many, { answers: many % 2 === 0, answersOnly })
           } else if (what === 'lose' && connected) {
             await host.send(hub, many, { arrive: false })
             host.pending.disconnected()
@@ -184,12 +208,13 @@ t.test(
             connected = false
           } else if (what === 'tear') {
             await host.settled()
+            dropped += host.pending.dropped
+            torn -= host.pending.dropped
             host.disk.tearAt = many / 60
             for (let i = 0; i < many; i++) host.read(++n)
             await host.settled()
-            // What was being written counts as never read where it is not there, also what was dropped for its sake.
-            torn += many
-            dropped += host.pending.dropped
+            // What was being written counts as never read where it is not there, and as never dropped what went for its sake.
+            torn += many + host.pending.dropped
             host = await SpoolHost.open(host.disk.torn!, { limits, at: n })
             connected = false
           }
@@ -223,7 +248,7 @@ t.test(
       await host.settled()
     }
     host.connect(hub)
-    await host.send(hub, 20, { answers: false })
+    await host.send(hub, 20, { answers: false, answersOnly: 'live' })
     const next = await SpoolHost.open(host.disk.afterPowerFailure(), { boot: 'boot-2', at: 60 })
     t.not(next.opened.epoch, host.opened.epoch)
     t.ok(next.pending.count >= 49, `${next.pending.count}: all but the last seconds`)
@@ -436,3 +461,21 @@ t.test('many short-lived series: segments stay readable', async (t) => {
   t.strictSame(numbers(hub), upTo(60))
   t.strictSame(hub.faults, [])
 })
+
+t.test(
+  'the backlog’s pace: more while the hub is quick, half of it when it is slow, once a round',
+  async (t) => {
+    const pace = new BacklogPace()
+    t.equal(pace.window, 8)
+    for (let i = 0; i < 40; i++) pace.answered(i, i + 5)
+    t.equal(pace.window, wire.backlogInFlight)
+    for (const sentAt of [100, 101, 102]) pace.answered(sentAt, sentAt + 400)
+    t.equal(pace.window, wire.backlogInFlight / 2, 'those sent together say it once')
+    pace.answered(600, 700)
+    t.equal(pace.window, wire.backlogInFlight / 2, 'between quick and slow it stays')
+    for (let at = 1000; at < 9000; at += 1000) pace.answered(at, at + 300)
+    t.equal(pace.window, 2, 'never none')
+    pace.begin()
+    t.equal(pace.window, 8)
+  },
+)
