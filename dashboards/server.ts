@@ -382,7 +382,7 @@ const system = [
       ),
     ],
   }),
-  new TimeSeries(61, 'Reports that wait', {
+  new TimeSeries(57, 'Reports that wait', {
     description:
       'Reports in the collector’s spool that the hub has not acknowledged. Above zero while the hub is away; back to zero within a minute after. Orange at an hour of them.',
     width: 12,
