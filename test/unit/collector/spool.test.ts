@@ -474,8 +474,10 @@ t.test(
     pace.answered(600, 700)
     t.equal(pace.window, wire.backlogInFlight / 2, 'between quick and slow it stays')
     for (let at = 1000; at < 9000; at += 1000) pace.answered(at, at + 300)
-    t.equal(pace.window, 2, 'never none')
+    t.equal(pace.window, 4, 'never none')
     pace.begin()
     t.equal(pace.window, 8)
+    for (let at = 0; at < 40_000; at += 1000) pace.answered(at, at + 350)
+    t.equal(pace.window, wire.backlogInFlight, 'a long way is no queue')
   },
 )
