@@ -1,5 +1,11 @@
 import type { Clock } from '../clock.ts'
-import type { OutgoingReport, ReportSpool, SpoolSource, Waiting } from '../pending.ts'
+import type {
+  LanePositions,
+  OutgoingReport,
+  ReportSpool,
+  SpoolSource,
+  Waiting,
+} from '../pending.ts'
 import type { Section } from '../wire/frames.ts'
 import { BodyReader } from './body-reader.ts'
 import type { SegmentFile, SpoolFiles } from './files.ts'
@@ -190,6 +196,16 @@ export class Spool implements ReportSpool {
     return source.positions()
   }
 
+  /** As far as the files go without `reports`: a sequence of one that a kill keeps out of them is given again, as it was never sent. */
+  #positionsWithout(reports: readonly Waiting[]): LanePositions {
+    const positions = this.#positions()
+    const next = { ...positions.next }
+    for (const { given, gone } of reports)
+      if (given !== undefined && !gone)
+        next[given.lane] = Math.min(next[given.lane], given.sequence)
+    return { ...positions, next }
+  }
+
   #done(): Segment[] {
     return doneSegments(this.#closed, this.#positions().lowest)
   }
@@ -290,7 +306,7 @@ export class Spool implements ReportSpool {
   /** All that is new, as records; nothing may be awaited here, so that it is of one instant. */
   #bytesOf(active: Active, batch: readonly Waiting[], given: readonly Waiting[]): Buffer {
     const { collector, epoch, boot } = this.#options
-    const positions = this.#positions()
+    const positions = this.#positionsWithout([...batch, ...this.#queue])
     const records: Uint8Array[] = []
     if (!active.hasHead) {
       const inFiles = this.#source!.waiting().filter(({ place }) => place === 'files')

@@ -481,3 +481,22 @@ t.test(
     t.equal(pace.window, wire.backlogInFlight, 'a long way is no queue')
   },
 )
+
+t.test('killed in the midst of a write: a sequence that was never used is no gap', async (t) => {
+  for (let share = 0; share <= 20; share++) {
+    const hub = new ModelHub()
+    const host = await SpoolHost.open(new MemoryDisk())
+    host.connect(hub)
+    host.read(1)
+    await host.send(hub)
+    host.disk.tearAt = share / 20
+    host.read(2)
+    await host.settled()
+    const next = await SpoolHost.open(host.disk.torn!)
+    next.connect(hub)
+    next.read(3)
+    await next.drain(hub)
+    t.equal(hub.gaps, 0, `${share} of 20 written`)
+    t.strictSame(hub.faults, [])
+  }
+})
