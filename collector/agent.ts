@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from './clock.ts'
+import { dropReasons } from './pending.ts'
 import { ReportBuilder } from './report-builder.ts'
-import type { Session, SessionLogger } from './session.ts'
+import type { Session, SessionFigures, SessionLogger } from './session.ts'
 import { type Metric, metric, readSource, type Source, type TimedReading } from './source.ts'
 import type { HostLabels, Lane, Millis, Section, SectionState } from './wire/frames.ts'
 
@@ -18,6 +19,8 @@ export interface AgentOptions {
   readonly os: { readonly name: string; readonly version: string }
   /** What is not read in the tick but belongs to every report. */
   readonly surveyed?: { readonly sections: readonly Section[]; readonly metrics: readonly Metric[] }
+  /** Its section, and the bytes it takes. */
+  readonly spool?: { readonly section: Section; readonly bytes: number }
 }
 
 /** Milliseconds of the interval at which this instance reports, so that hosts spread over it. */
@@ -66,13 +69,17 @@ export class Agent {
 
   /** One report now, by the agent's clock. Never throws. */
   async tick(lane: Lane = 'live'): Promise<void> {
-    const { clock, session, intervalSeconds, logger, surveyed } = this.#options
+    const { clock, session, intervalSeconds, logger, surveyed, spool } = this.#options
     try {
       const wall = clock.now()
       const monotonic = clock.monotonic()
       const limit = Math.min(5000, intervalSeconds * 800)
       const readings = await Promise.all(this.#sources.map((one) => readSource(one, wall, limit)))
-      const sections = [...readings.map(sectionOf), ...(surveyed?.sections ?? [])]
+      const sections = [
+        ...readings.map(sectionOf),
+        ...(surveyed?.sections ?? []),
+        ...(spool === undefined ? [] : [spool.section]),
+      ]
       const metrics = [
         ...readings.flatMap((reading) => reading.metrics),
         ...(surveyed?.metrics ?? []),
@@ -104,7 +111,9 @@ export class Agent {
       metric('callward_server_info', 1, { os: os.name, version: os.version }),
       metric('callward_collector_info', 1, { version }),
       of('reports_pending', figures.pending),
-      of('reports_dropped_total', figures.dropped),
+      ...dropReasons.map((reason) =>
+        metric('callward_collector_reports_dropped_total', figures.droppedBy[reason], { reason }),
+      ),
       of('reports_refused_total', figures.refused),
       of('connections_total', figures.connections),
       of('series_refused_total', this.#builder.refused),
@@ -114,7 +123,18 @@ export class Agent {
     ]
     const offset = figures.clockOffsetSeconds
     if (offset !== undefined) metrics.push(metric('callward_clock_offset_seconds', offset))
-    return metrics
+    return [...metrics, ...this.#spoolMetrics(figures)]
+  }
+
+  #spoolMetrics({ pending, inMemory, oldestWall }: SessionFigures): Metric[] {
+    const { spool } = this.#options
+    if (spool === undefined) return []
+    const oldest = oldestWall ?? this.#options.clock.now()
+    return [
+      metric('callward_collector_spool_bytes', spool.bytes),
+      metric('callward_collector_spool_reports', pending - inMemory),
+      metric('callward_collector_spool_oldest_timestamp_seconds', oldest / 1000),
+    ]
   }
 }
 

@@ -16,6 +16,7 @@ import { readHostOs } from './host-os.ts'
 import { groupName, hidepidGroupOf, pathAccess } from './path-access.ts'
 import { readSource } from './source.ts'
 import { hostSources, sourceNames } from './sources/all.ts'
+import { inspectSpool } from './spool/inspect.ts'
 import { surveys } from './surveys/all.ts'
 import { runSurvey } from './surveys/run.ts'
 import { unprovenParsers } from './unproven.ts'
@@ -79,7 +80,9 @@ async function checkHost(
     os: `${os.name} ${os.version}`,
     version,
     user,
-    sections: [...read, ...found].map((section) => explained(section, grantee)),
+    sections: [...read, ...found, spoolSection(config)].map((section) =>
+      explained(section, grantee),
+    ),
     switchedOff: [...sourceNames, ...surveys.map(({ name }) => name)].filter(
       (name) => enabled[name] === false,
     ),
@@ -124,6 +127,11 @@ async function takeSurveys(
     }
   }
   return { found, backups: backups.trim() }
+}
+
+function spoolSection({ folder }: CollectorConfig): CheckedSection {
+  const { state, detail } = inspectSpool(folder)
+  return { name: 'spool', state, detail }
 }
 
 function explained(section: CheckedSection, grantee: Grantee): CheckedSection {

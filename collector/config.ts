@@ -42,6 +42,32 @@ const sectionsSchema = Type.Object(
   },
 )
 
+const spoolSchema = Type.Object(
+  {
+    megabytes: Type.Optional(
+      Type.Integer({
+        minimum: 8,
+        maximum: 65_536,
+        description: 'a whole number of megabytes from 8 to 65536',
+        examples: [64],
+      }),
+    ),
+    hours: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 720,
+        description: 'a whole number of hours from 1 to 720',
+        examples: [72],
+      }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    description: 'the limits of the spool',
+    examples: ['{megabytes: 64, hours: 72}'],
+  },
+)
+
 /** Everything that can be set. Keys of the YAML file are the same; `environment` says which variable sets a key. */
 const settingsSchema = Type.Object(
   {
@@ -90,6 +116,7 @@ const settingsSchema = Type.Object(
     ...watchedSchemas,
     software: softwareSchema,
     backups: Type.Optional(Type.Unknown()), // read by backups/settings.ts
+    spool: spoolSchema,
   },
   { additionalProperties: false },
 )
@@ -119,6 +146,8 @@ export interface CollectorConfig {
   readonly watched: Watched
   readonly software: SoftwareSettings
   readonly backups: BackupSettings
+  /** Reports waiting on disk are bounded by both; the oldest go first. */
+  readonly spool: { readonly bytes: number; readonly milliseconds: number }
 }
 
 /** Every fault of the configuration at once, one line each with the key and an example. */
@@ -164,6 +193,7 @@ export function readConfig(
     smartFolder,
     sections: {},
     software: {},
+    spool: {},
     ...file,
   }
   for (const [key, variable] of Object.entries(environmentKeys)) {
@@ -213,6 +243,10 @@ function configOf(
     watched: watchedOf(settings),
     software: settings.software,
     backups,
+    spool: {
+      bytes: (settings.spool.megabytes ?? 64) * 1024 * 1024,
+      milliseconds: (settings.spool.hours ?? 72) * 3_600_000,
+    },
   }
 }
 

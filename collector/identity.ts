@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-/** Who this collector is to the hub. */
+/** Who this collector is to the hub; the epoch of its sequences is the spool's. */
 export interface Identity {
   /** Random, made at the first start. */
   readonly collector: string
-  /** New at every start: unsent reports live in memory and are lost with the process. */
-  readonly epoch: string
+  /** There was a spool: when it is gone, so are the reports in it. */
+  readonly hadSpool: boolean
 }
 
 /** The folder for the collector's own files cannot be written. */
@@ -25,16 +25,15 @@ export function makeFolder(path: string): void {
   mkdirSync(path, { mode: 0o700 })
 }
 
-/** Reads or makes `identity.json` (mode 0600) and begins a new epoch. Throws FolderError. */
-export function beginEpoch(folder: string): Identity {
-  const path = join(folder, 'identity.json')
+/** Reads or makes `identity.json` (mode 0600). Throws FolderError when there is none and none can be made. */
+export function keptIdentity(folder: string): Identity {
   try {
     makeFolder(folder)
-    const identity = { collector: storedCollector(path) ?? randomUUID(), epoch: randomUUID() }
-    const draft = `${path}.new`
-    writeFileSync(draft, `${JSON.stringify(identity)}\n`, { mode: 0o600 })
-    renameSync(draft, path)
-    return identity
+    const stored = storedIdentity(join(folder, 'identity.json'))
+    if (stored !== undefined) return stored
+    const made = { collector: randomUUID(), hadSpool: false }
+    storeIdentity(folder, made)
+    return made
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw new FolderError(
@@ -44,12 +43,31 @@ export function beginEpoch(folder: string): Identity {
   }
 }
 
+/** Notes that there is a spool now; the reason when that fails, and the loss of the spool would not be noticed. */
+export function noteSpool(folder: string, identity: Identity): string | undefined {
+  if (identity.hadSpool) return undefined
+  try {
+    storeIdentity(folder, { ...identity, hadSpool: true })
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+function storeIdentity(folder: string, identity: Identity): void {
+  const path = join(folder, 'identity.json')
+  const draft = `${path}.new`
+  writeFileSync(draft, `${JSON.stringify(identity)}\n`, { mode: 0o600 })
+  renameSync(draft, path)
+}
+
 /** Undefined when there is none yet or the file is damaged; a damaged identity is replaced. */
-function storedCollector(path: string): string | undefined {
+function storedIdentity(path: string): Identity | undefined {
   try {
     const stored: unknown = JSON.parse(readFileSync(path, 'utf8'))
-    const id = (stored as { collector?: unknown } | null)?.collector
-    return typeof id === 'string' && uuid.test(id) ? id : undefined
+    const { collector, hadSpool } = (stored ?? {}) as { collector?: unknown; hadSpool?: unknown }
+    if (typeof collector !== 'string' || !uuid.test(collector)) return undefined
+    return { collector, hadSpool: hadSpool === true }
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
     if (code === 'ENOENT' || error instanceof SyntaxError) return undefined

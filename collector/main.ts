@@ -11,9 +11,10 @@ import { enrolCommand, enrolHelp } from './enrolment/command.ts'
 import { keyOf } from './enrolment/enrolled.ts'
 import { EnrolmentError, readEnrolment } from './enrolment/files.ts'
 import { readHostOs } from './host-os.ts'
-import { beginEpoch, FolderError } from './identity.ts'
+import { FolderError, keptIdentity, noteSpool } from './identity.ts'
 import { openSession } from './session.ts'
 import { hostSources } from './sources/all.ts'
+import { openSpool } from './spool/open.ts'
 import { chosenSurveys, surveys } from './surveys/all.ts'
 import { surveyHere } from './surveys/run.ts'
 import { SurveyWatch } from './surveys/watch.ts'
@@ -41,7 +42,8 @@ a hub with a certificate of an own authority: NODE_EXTRA_CA_CERTS=/path/ca.pem
 
 Keys of the section "collector" of the YAML file: labels.{instance,server,customer,site,role,env},
 interval, procRoot, sysRoot, rootfs, smartFolder, sections.<name>: false, hub, tokenFile, data,
-services, udpPorts, chrony, software.{files,certificates,licences,tlsEndpoints,everyMinutes,...}, backups.
+services, udpPorts, chrony, software.{files,certificates,licences,tlsEndpoints,everyMinutes,...}, backups,
+spool.{megabytes,hours}.
 
 Examples:
   CALLWARD_HUB=wss://hub.bank.example CALLWARD_TOKEN_FILE=/etc/callward/token \\
@@ -119,21 +121,33 @@ function print(text: string): number {
 
 /** Runs until SIGTERM or SIGINT. */
 async function collect(config: CollectorConfig): Promise<number> {
-  const identity = beginEpoch(config.folder)
+  const identity = keptIdentity(config.folder)
   const logger: Logger = pino({
     name: 'collector',
     redact: ['token', '*.token', 'authorization', '*.authorization'],
   })
   const stop = new AbortController()
   const { labels, intervalSeconds } = config
+  const { collector } = identity
+  const opened = await openSpool({
+    ...identity,
+    folder: config.folder,
+    limits: config.spool,
+    clock: systemClock,
+    logger,
+  })
+  const { epoch, spool } = opened
+  const fault = spool === undefined ? undefined : noteSpool(config.folder, identity)
+  if (fault !== undefined) logger.warn({ fault }, 'identity.json could not be written')
   const key = keyOf(readEnrolment(config.folder), config, logger)
   const session = openSession({
     url: config.hub,
     token: tokenReader(config.token, config.tokenFile, logger, stop.signal),
     key,
-    hello: { ...identity, version, labels, intervalSeconds },
+    hello: { collector, epoch, version, labels, intervalSeconds },
     clock: systemClock,
     logger,
+    spool,
   })
   const surveyed = new SurveyWatch({
     entry,
@@ -162,6 +176,7 @@ async function collect(config: CollectorConfig): Promise<number> {
     version,
     os: readHostOs(config.roots.rootfs),
     surveyed,
+    spool: opened,
   })
   const { instance } = labels
   logger.info({ hub: config.hub, instance, intervalSeconds, version }, 'the collector has started')
@@ -173,8 +188,11 @@ async function collect(config: CollectorConfig): Promise<number> {
   await backups.stop()
   await agent.stop()
   const left = await session.close(`stopped by ${signal}`)
+  const isKept = opened.section.state === 'ok'
+  await opened.close()
   stop.abort()
-  if (left > 0) logger.warn({ left }, 'stopped with reports the hub has not acknowledged')
+  const rest = isKept ? 'they wait in the spool' : 'they are lost'
+  if (left > 0) logger.warn({ left }, `stopped with reports the hub has not acknowledged; ${rest}`)
   logger.info({ signal }, 'the collector has stopped')
   return 0
 }

@@ -6,10 +6,12 @@ import { Connection, type ConnectionEnd, type Credentials, type HubAnswer } from
 import { explain, isRefusal } from './endings.ts'
 import { type Handshake, HubNotProven, type SessionKey } from './enrolment/handshake.ts'
 import {
+  type DropReason,
   defaultPendingLimits,
   type OutgoingReport,
   type PendingLimits,
   PendingReports,
+  type ReportSpool,
   type SentReport,
 } from './pending.ts'
 import {
@@ -20,6 +22,7 @@ import {
   type Hello,
   type Lane,
   limits,
+  type Millis,
   protocolVersions,
   type Refusal,
   type Section,
@@ -58,6 +61,8 @@ export interface SessionOptions {
   readonly clock: Clock
   readonly logger: SessionLogger
   readonly pending?: PendingLimits
+  /** Where reports wait on disk; without it they wait in memory only. */
+  readonly spool?: ReportSpool | undefined
   /** Gives [0, 1); for the jitter of the back-off. */
   readonly random?: () => number
 }
@@ -66,6 +71,11 @@ export interface SessionFigures {
   readonly state: SessionState
   readonly pending: number
   readonly dropped: number
+  readonly droppedBy: Readonly<Record<DropReason, number>>
+  /** Of the pending ones, those that only memory holds. */
+  readonly inMemory: number
+  /** When the oldest pending one was read; undefined when none waits. */
+  readonly oldestWall: Millis | undefined
   readonly refused: number
   readonly connections: number
   readonly acknowledged: Readonly<Record<Lane, number>>
@@ -89,7 +99,7 @@ export interface Session {
   close(reason: string): Promise<number>
 }
 
-/** Opens a session that lives until `close`: it reconnects for ever and loses no report while memory lasts. */
+/** Opens a session that lives until `close`: it reconnects for ever and loses no report while there is room for them. */
 export function openSession(options: SessionOptions): Session {
   const session = new HubSession(options)
   session.connect()
@@ -107,6 +117,7 @@ class HubSession implements Session {
   readonly #backOff: BackOff
   readonly #offset: ClockOffset
   readonly #facts = new Map<string, Fact>()
+  /** Monotonic milliseconds by sequence. */
   readonly #sentAt: Record<Lane, Map<number, number>> = { live: new Map(), backlog: new Map() }
   readonly #acknowledged: Record<Lane, number> = { live: 0, backlog: 0 }
   #sections: readonly Section[] = []
@@ -132,7 +143,8 @@ class HubSession implements Session {
 
   constructor(options: SessionOptions) {
     this.#options = options
-    this.#pending = new PendingReports(options.pending ?? defaultPendingLimits)
+    this.#pending = new PendingReports(options.pending ?? defaultPendingLimits, options.spool)
+    this.#pending.onReady = () => this.#pump()
     this.#backOff = new BackOff(
       longestFailedMilliseconds(options.hello.intervalSeconds),
       options.random,
@@ -163,8 +175,9 @@ class HubSession implements Session {
     const { dropped, count } = this.#pending
     if (dropped > droppedBefore && isPowerOfTwo(dropped)) {
       const message =
-        'the memory for unsent reports is full: the oldest are dropped until the hub answers'
-      this.#options.logger.error({ dropped, waiting: count }, message)
+        'there is no more room for unsent reports: the oldest are dropped until the hub answers'
+      const { droppedBy } = this.#pending
+      this.#options.logger.error({ dropped, droppedBy, waiting: count }, message)
     }
     this.#pump()
   }
@@ -191,6 +204,9 @@ class HubSession implements Session {
       state: this.#state,
       pending: this.#pending.count,
       dropped: this.#pending.dropped,
+      droppedBy: this.#pending.droppedBy,
+      inMemory: this.#pending.inMemory,
+      oldestWall: this.#pending.oldestWall,
       refused: this.#refused,
       connections: this.#connections,
       acknowledged: { ...this.#acknowledged },
@@ -341,12 +357,15 @@ class HubSession implements Session {
     this.#badFrames = 0
     const sentAt = this.#sentAt[ack.lane].get(ack.sequence)
     if (sentAt !== undefined) {
+      const receivedAt = this.#options.clock.now()
+      const now = this.#options.clock.monotonic()
       this.#offset.observe({
-        sentAt,
+        sentAt: receivedAt - (now - sentAt),
         hubReceivedAt: ack.receivedAt,
         hubSentAt: ack.sentAt,
-        receivedAt: this.#options.clock.now(),
+        receivedAt,
       })
+      if (ack.lane === 'backlog') this.#pending.pace.answered(sentAt, now)
     }
     for (const sequence of this.#sentAt[ack.lane].keys()) {
       if (sequence <= ack.sequence) this.#sentAt[ack.lane].delete(sequence)
@@ -399,7 +418,7 @@ class HubSession implements Session {
       connection.close(1000, 'the dictionary is full')
       return false
     }
-    this.#sentAt[report.lane].set(report.sequence, this.#options.clock.now())
+    this.#sentAt[report.lane].set(report.sequence, this.#options.clock.monotonic())
     this.#pending.sent(report)
     return true
   }
@@ -411,6 +430,7 @@ class HubSession implements Session {
     this.#welcomedAt = undefined
     this.#renewing = false
     this.#connection = undefined
+    this.#pending.disconnected()
     this.#onIdle?.()
     if (this.#closing) return
     this.#giveUpUnreadable(end)

@@ -382,6 +382,21 @@ const system = [
       ),
     ],
   }),
+  new TimeSeries(57, 'Reports that wait', {
+    description:
+      'Reports in the collector’s spool that the hub has not acknowledged. Above zero while the hub is away; back to zero within a minute after. Orange at an hour of them.',
+    width: 12,
+    unit: 'none',
+    thresholds: badAbove({ attention: 360, bad: 8640 }),
+    links: [seriesHost],
+    queries: [
+      query(`max by (${perHost}) (callward_collector_spool_reports{${S}})`, '{{server}} waiting'),
+      query(
+        `sum by (${perHost}) (increase(callward_collector_reports_dropped_total{${S}}[$__rate_interval]))`,
+        '{{server}} given up',
+      ),
+    ],
+  }),
 ]
 
 const purpose = new Text(

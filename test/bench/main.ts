@@ -9,7 +9,9 @@ import { ingest } from './ingest.ts'
 import { type Benchmark, canPin, pinLoad, progress, repeats, settings } from './kit.ts'
 import { memory } from './memory.ts'
 import { query } from './query.ts'
+import { reconnect } from './reconnect.ts'
 import { recovery } from './recovery.ts'
+import { spool } from './spool.ts'
 import { steady } from './steady.ts'
 import { printed } from './table.ts'
 import { write } from './write.ts'
@@ -25,6 +27,8 @@ const benchmarks: readonly Benchmark[] = [
   steady,
   alert,
   collector,
+  spool,
+  reconnect,
 ]
 
 /** Those that drive the hub through a profile of its own. */

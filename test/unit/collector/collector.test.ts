@@ -7,7 +7,7 @@ import { canonical, documentHash } from '../../../collector/canonical.ts'
 import { ClockOffset } from '../../../collector/clock-offset.ts'
 import { ConfigError, readConfig } from '../../../collector/config.ts'
 import { parseOsRelease } from '../../../collector/host-os.ts'
-import { beginEpoch } from '../../../collector/identity.ts'
+import { keptIdentity, noteSpool } from '../../../collector/identity.ts'
 import type { OutgoingReport } from '../../../collector/pending.ts'
 import { ReportBuilder, seriesPerReportLimit } from '../../../collector/report-builder.ts'
 import type { Session, SessionFigures } from '../../../collector/session.ts'
@@ -25,6 +25,7 @@ t.test('the version is that of the package', async (t) => {
 t.test('configuration: defaults, file, environment over file', async (t) => {
   const plain = readConfig({}, 'host-1')
   t.match(plain, { hub: 'ws://127.0.0.1:9770', intervalSeconds: 10, roots: { proc: '/proc' } })
+  t.strictSame(plain.spool, { bytes: 64 * 1024 * 1024, milliseconds: 72 * 3_600_000 })
   t.strictSame(plain.labels, {
     job: 'callward',
     instance: 'host-1',
@@ -70,7 +71,7 @@ t.test('configuration: a file shared with the hub', async (t) => {
 
 t.test('configuration: all faults at once, each with its key and an example', async (t) => {
   const yaml =
-    'labels: {role: "", colour: red}\nsections: {entropi: false, cpu: 3}\nprocRoot: proc\n'
+    'labels: {role: "", colour: red}\nsections: {entropi: false, cpu: 3}\nprocRoot: proc\nspool: {megabytes: 7, days: 3}\n'
   const file = join(t.testdir({ 'c.yaml': yaml }), 'c.yaml')
   const faultsOf = (environment: Record<string, string>) => {
     try {
@@ -95,6 +96,8 @@ t.test('configuration: all faults at once, each with its key and an example', as
     /^procRoot: must be an absolute path, e.g. procRoot: \/proc$/,
     /^sections.cpu: must be true or false/,
     /^sections.entropi: there is no such key; known are cpu,/,
+    /^spool.days: there is no such key; known are megabytes, hours/,
+    /^spool.megabytes: must be a whole number of megabytes from 8 to 65536, e.g. spool.megabytes: 64/,
   ]
   t.equal(faults.length, expected.length, faults.join('\n'))
   for (const [i, pattern] of expected.entries()) t.match(faults[i], pattern)
@@ -103,25 +106,24 @@ t.test('configuration: all faults at once, each with its key and an example', as
   t.match(faultsOf({ CALLWARD_INTERVAL: '2.5' }), [/CALLWARD_INTERVAL/])
 })
 
-t.test('identity: kept across starts, a new epoch each, readable by its user only', async (t) => {
+t.test('identity: kept across starts, readable by its user only', async (t) => {
   const folder = join(t.testdir(), 'data', 'collector')
-  const first = beginEpoch(folder)
-  const second = beginEpoch(folder)
-  t.equal(first.collector, second.collector)
-  t.not(first.epoch, second.epoch)
+  const first = keptIdentity(folder)
+  t.match(first, { collector: /^[0-9a-f-]{36}$/, hadSpool: false })
+  t.equal(noteSpool(folder, first), undefined)
+  t.strictSame(keptIdentity(folder), { ...first, hadSpool: true })
   const file = join(folder, 'identity.json')
   t.equal(statSync(file).mode & 0o777, 0o600)
   t.equal(statSync(folder).mode & 0o777, 0o700)
+  writeFileSync(file, `{"collector": "${first.collector}", "epoch": "of an earlier version"}`)
+  t.strictSame(keptIdentity(folder), first)
   writeFileSync(file, '{"collector": "gar')
-  t.match(beginEpoch(folder).collector, /^[0-9a-f-]{36}$/)
+  t.match(keptIdentity(folder).collector, /^[0-9a-f-]{36}$/)
   const blocked = t.testdir({ data: 'a file' })
-  t.throws(() => beginEpoch(join(blocked, 'data', 'collector')), /cannot write to its folder/)
-  t.throws(
-    () => beginEpoch(join(blocked, 'data', 'collector')),
-    /set CALLWARD_DATA to a folder it owns/,
-  )
+  const inFile = () => keptIdentity(join(blocked, 'data', 'collector'))
+  t.throws(inFile, /cannot write to its folder .* set CALLWARD_DATA to a folder it owns/)
   mkdirSync(join(blocked, 'x', 'identity.json'), { recursive: true })
-  t.throws(() => beginEpoch(join(blocked, 'x')), /cannot write to its folder .*EISDIR/)
+  t.throws(() => keptIdentity(join(blocked, 'x')), /cannot write to its folder .*EISDIR/)
 })
 
 t.test(
@@ -200,6 +202,9 @@ function heardSession(figures: Partial<SessionFigures> = {}): HeardSession {
     state: 'open',
     pending: 3,
     dropped: 2,
+    droppedBy: { memory: 2, bytes: 0, age: 0, damaged: 0, unreadable: 0 },
+    inMemory: 1,
+    oldestWall: 1_767_599_000_000,
     refused: 1,
     connections: 4,
     acknowledged: { live: 0, backlog: 0 },
@@ -250,6 +255,7 @@ t.test(
       version,
       os,
       surveyed: { sections, metrics: [] },
+      spool: { section: { name: 'spool', state: 'ok', detail: '' }, bytes: 4096 },
     })
     await agent.tick()
     const values = (n: number) => {
@@ -276,7 +282,11 @@ t.test(
     check('callward_server_info os=Debian GNU/Linux version=12', 1)
     check(`callward_collector_info version=${version}`, 1)
     check('callward_collector_reports_pending', 3)
-    check('callward_collector_reports_dropped_total', 2)
+    check('callward_collector_reports_dropped_total reason=memory', 2)
+    check('callward_collector_reports_dropped_total reason=damaged', 0)
+    check('callward_collector_spool_bytes', 4096)
+    check('callward_collector_spool_reports', 2)
+    check('callward_collector_spool_oldest_timestamp_seconds', 1_767_599_000)
     check('callward_clock_offset_seconds', -0.25)
     t.ok(first.has('callward_source_duration_seconds source=good'))
     broken = true
