@@ -76,7 +76,10 @@ t.test(
   'the one file alone, as nobody: sections, and the surveys in their child processes',
   async (t) => {
     const folder = join(work, 'one file')
-    const checked = run(process.execPath, [bundle, '--check', '--json'], { ...nobody, cwd: folder })
+    // Whether this machine's package lists are fresh is not what is tested here.
+    const env = { ...plainEnvironment, CALLWARD_CONFIG: withoutSoftware() }
+    const argv = [bundle, '--check', '--json']
+    const checked = run(process.execPath, argv, { ...nobody, cwd: folder, env })
     t.equal(checked.stderr, '')
     t.equal(checked.status, 0)
     const check = JSON.parse(checked.stdout) as Check & { verdict: string; exitCode: number }
@@ -162,6 +165,10 @@ t.test(
     t.match(all.stdout, /Absent here/)
   },
 )
+
+function withoutSoftware(): string {
+  return writeSettings({ sections: { software: false } })
+}
 
 function writeSettings(settings: unknown): string {
   const path = join(work, 'settings.yaml')
@@ -350,7 +357,11 @@ t.test(
     const seen = run(join(host, 'usr/bin/callward-collector'), ['--check', '--json'], {
       uid,
       gid,
-      env: { ...plainEnvironment, CALLWARD_NODE: process.execPath },
+      env: {
+        CALLWARD_CONFIG: withoutSoftware(),
+        ...plainEnvironment,
+        CALLWARD_NODE: process.execPath,
+      },
     })
     t.equal(seen.status, 0, seen.stderr)
     t.match(JSON.parse(seen.stdout), { user: { id: uid }, exitCode: 0 })
