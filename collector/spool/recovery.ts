@@ -126,7 +126,8 @@ export function recover(segments: readonly FoundSegment[], asker: Asker): Recove
     // Its sequence is skipped, which the hub sees; without one it takes one.
     if (identity === undefined) next.backlog++
   }
-  const { nextNumber } = state
+  // Below the lowest that waited none may be given again: it would be taken for answered.
+  const nextNumber = Math.max(state.nextNumber, state.positions.lowest)
   const epoch = reason === '' ? head?.epoch : undefined
   const lanesNow = epoch === undefined ? freshLanes(lost) : next
   return { epoch, reason, next: lanesNow, nextNumber, waiting, lost }
