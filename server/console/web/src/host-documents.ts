@@ -127,7 +127,8 @@ export function softwareOf(facts: HostDetail['facts']): Software | undefined {
       notAfter: time(one['notAfter']),
       detail: text(one['detail']) || text(one['state']),
     })),
-    pendingUpdates: pending?.length ?? null,
+    // The list itself may be cut.
+    pendingUpdates: pending && (number(updates?.['pendingCount']) ?? pending.length),
     securityUpdates: pending?.filter((one) => one['security'] === true).length ?? null,
     rebootNeeded: reboot?.['state'] === 'ok' ? reboot['needed'] === true : null,
     rebootReasons: texts(reboot?.['reasons']),

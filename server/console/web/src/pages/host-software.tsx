@@ -182,8 +182,8 @@ function Certificates({ list }: { list: readonly Certificate[] }) {
           </tr>
         </thead>
         <tbody>
-          {list.map((one) => (
-            <tr key={`${one.path} ${one.subject}`}>
+          {list.map((one, index) => (
+            <tr key={index}>
               <td>{one.path}</td>
               <td>{one.subject}</td>
               <td>{one.notAfter ? <Ends at={one.notAfter} /> : one.detail}</td>

@@ -218,6 +218,8 @@ function Sections({ sections }: { sections: readonly Section[] }) {
 
 /** Thousands of packages have their own list, with a search. */
 const shownElsewhere: ReadonlySet<string> = new Set(['packages'])
+/** The others have sections of their own above; here they stand whole. */
+const opened: ReadonlySet<string> = new Set(['hardware', 'os'])
 
 function Facts({ facts }: { facts: HostDetail['facts'] | null }) {
   const entries = Object.entries(facts ?? {})
@@ -228,7 +230,7 @@ function Facts({ facts }: { facts: HostDetail['facts'] | null }) {
       <h2 id="facts-heading">{t('host.facts')}</h2>
       {facts !== null && entries.length === 0 && <p class="muted">{t('host.noFacts')}</p>}
       {facts === null && <p class="muted">{t('loading')}</p>}
-      {entries.map(([name, fact], index) => (
+      {entries.map(([name, fact]) => (
         <details key={name} open={index < 2}>
           <summary>
             {name}{' '}
