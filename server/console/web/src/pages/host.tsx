@@ -231,7 +231,7 @@ function Facts({ facts }: { facts: HostDetail['facts'] | null }) {
       {facts !== null && entries.length === 0 && <p class="muted">{t('host.noFacts')}</p>}
       {facts === null && <p class="muted">{t('loading')}</p>}
       {entries.map(([name, fact]) => (
-        <details key={name} open={index < 2}>
+        <details key={name} open={opened.has(name)}>
           <summary>
             {name}{' '}
             <span class="muted">
