@@ -35,12 +35,20 @@ class Machine {
       figures: () => ({
         pending: 0,
         dropped: 0,
+        droppedBy: {},
         refused: 0,
         connections: 1,
         clockOffsetSeconds: 0,
       }),
     }
-    const silent = { info() {}, warn() {}, error() {}, debug() {} }
+    // A report that fails is none, and then there is nothing to see: say so.
+    const silent = {
+      info() {},
+      warn() {},
+      error(fields: object, message: string) {
+        throw new Error(message, { cause: fields })
+      },
+    }
     this.#agent = new Agent({
       labels: hostLabels,
       intervalSeconds: 10,

@@ -14,7 +14,7 @@ const instances = ['a', 'b', 'c']
 const metrics: Readonly<Record<string, { labels: readonly Labels[]; values: readonly number[] }>> =
   {
     node_cpu_seconds_total: {
-      labels: ['idle', 'user'].flatMap((mode) => ['0', '1'].map((cpu) => ({ cpu, mode }))),
+      labels: ['idle', 'user', 'steal'].flatMap((mode) => ['0', '1'].map((cpu) => ({ cpu, mode }))),
       values: [0, 0.1, 5, 9.8],
     },
     node_disk_io_time_seconds_total: { labels: [{ device: 'sda' }], values: [9.9, 10] },
@@ -60,6 +60,32 @@ const metrics: Readonly<Record<string, { labels: readonly Labels[]; values: read
     node_network_transmit_errs_total: { labels: [{ device: 'eth0' }], values: [0, 50] },
     node_nf_conntrack_entries: { labels: [{}], values: [10, 900] },
     node_nf_conntrack_entries_limit: { labels: [{}], values: [1000] },
+    node_filefd_allocated: { labels: [{}], values: [10, 900] },
+    node_filefd_maximum: { labels: [{}], values: [1000] },
+    node_md_disks_required: { labels: [{ device: 'md0' }], values: [2] },
+    node_md_disks: {
+      labels: ['active', 'failed'].map((state) => ({ device: 'md0', state })),
+      values: [1, 2],
+    },
+    node_md_state: {
+      labels: ['active', 'inactive', 'recovering'].map((state) => ({ device: 'md0', state })),
+      values: [0, 1],
+    },
+    node_edac_correctable_errors_total: { labels: [{ controller: '0' }], values: [0, 9] },
+    node_edac_uncorrectable_errors_total: { labels: [{ controller: '0' }], values: [0, 1] },
+    node_hwmon_temp_celsius: { labels: [{ chip: 'c', sensor: 't' }], values: [40, 95] },
+    node_hwmon_temp_crit_celsius: { labels: [{ chip: 'c', sensor: 't' }], values: [90] },
+    node_hwmon_fan_rpm: { labels: [{ chip: 'c', sensor: 'f' }], values: [0, 500, 3000] },
+    node_hwmon_fan_min_rpm: { labels: [{ chip: 'c', sensor: 'f' }], values: [600] },
+    node_cpu_package_throttles_total: { labels: [{ package: '0' }], values: [0, 3] },
+    node_network_info: {
+      labels: [{ device: 'eth0', duplex: 'half', operstate: 'up', address: '02:00' }],
+      values: [1],
+    },
+    node_network_carrier_changes_total: { labels: [{ device: 'eth0' }], values: [0, 2] },
+    node_network_speed_bytes: { labels: [{ device: 'eth0' }], values: [1.25e7, 1.25e8] },
+    node_bonding_slaves: { labels: [{ master: 'bond0' }], values: [2] },
+    node_bonding_active: { labels: [{ master: 'bond0' }], values: [1, 2] },
   }
 
 /** Expressions beyond the shipped ones: labels that come, go and meet, the same series at an instant and over a range. */
@@ -80,7 +106,7 @@ const further = [
 
 type Store = ReturnType<typeof createMemoryStore>
 
-/** Reports of ten minutes, with gaps, resets, ended series, a value that is no number and hosts that lack metrics. */
+/** Reports of an hour, the last ten minutes at full pace, with gaps, resets, ended series, a value that is no number and hosts that lack metrics. */
 async function fill(store: Store, pick: (below: number) => number): Promise<void> {
   for (const [host, instance] of instances.entries()) {
     const role = host === 2 ? 'db' : 'pbx'
@@ -94,7 +120,7 @@ async function fill(store: Store, pick: (below: number) => number): Promise<void
         const id = store.intern({ ...own, ...label, __name__: name })
         const isCounter = /_total$|errs|oom_kill|Udp/.test(name)
         let value = values[pick(values.length)]!
-        for (let t = now - 2_400_000; t <= now; t += t < now - 600_000 ? 60_000 : 10_000) {
+        for (let t = now - 4_200_000; t <= now; t += t < now - 600_000 ? 60_000 : 10_000) {
           const chance = pick(40)
           if (chance === 0) continue
           if (chance === 1) value = 0
