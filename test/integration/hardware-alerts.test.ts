@@ -52,8 +52,8 @@ class Machine {
     this.#agent = new Agent({
       labels: hostLabels,
       intervalSeconds: 10,
-      // The file systems of this very machine are not the tree's.
-      sources: hostSources(roots, { filesystem: false }),
+      // The file systems and the time service of this very machine are not the tree's.
+      sources: hostSources(roots, { filesystem: false, clock_sync: false }),
       session: session as unknown as Session, // a tick uses these three only
       clock: hub.clock,
       logger: silent,
