@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { number, type Roots, readOptionalKernelFile } from '../source.ts'
+import { number, type Roots, readKernelFile } from '../source.ts'
 import type { Millis } from '../wire/frames.ts'
 import { type Process, ProcessTable, ticksPerSecond } from './process-table.ts'
 import type { ServiceSpec } from './service-spec.ts'
@@ -228,7 +228,7 @@ export class ServiceWatch {
   }
 
   #bootSeconds(): number {
-    const text = readOptionalKernelFile(join(this.#roots.proc, 'stat')) ?? ''
+    const text = readKernelFile(join(this.#roots.proc, 'stat'))
     return number(/^btime (\d+)$/m.exec(text)?.[1], 'btime')
   }
 
