@@ -78,7 +78,7 @@ function buildIn(stage, { out, bundle, node, 'node-license': nodeLicense }) {
   layFiles(stage)
   layBundle(stage, bundle)
   if (node !== undefined) layNode(stage, node, nodeLicense)
-  makeFolder(stage, 'var/lib/callward', 0o700)
+  makeFolder(stage, 'var/lib/callward', 0o755)
   const version = debianVersion(
     JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version,
   )

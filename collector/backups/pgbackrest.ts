@@ -122,6 +122,11 @@ async function restore(job: PgBackRestJob, around: RestoreAround): Promise<Resto
     // Tablespaces and links would go back to the places of the running database.
     `--tablespace-map-all=${join(around.target, 'tablespaces')}`,
     '--no-link-all',
+    // What the configuration of the running database says of its own restore would write to its own places, or run programs.
+    ...['link-map', 'tablespace-map', 'recovery-option', 'db-include', 'db-exclude'].map(
+      (option) => `--reset-${option}`,
+    ),
+    '--no-delta',
   ]
   await stored(pgBackRest(job, around, argv))
   if (!existsSync(join(data, 'PG_VERSION')))

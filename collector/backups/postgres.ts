@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path'
 import type { PostgresRun, RestoreAround } from './kind.ts'
 import { runTool } from './tool.ts'
-import { BackupError } from './trouble.ts'
+import { BackupError, troubleOf } from './trouble.ts'
 
 /** Where Debian and the PostgreSQL project's RPMs put the programs of a version. */
 const roots = ['/usr/lib/postgresql', '/usr'] as const
@@ -69,6 +69,9 @@ const alone = {
   ssl: 'off',
   fsync: 'off',
   archive_mode: 'off',
+  archive_command: '',
+  archive_cleanup_command: '',
+  recovery_end_command: '',
   shared_preload_libraries: '',
   session_preload_libraries: '',
   local_preload_libraries: '',
@@ -144,7 +147,10 @@ async function start(
     server.once('error', (error) => give(`: ${error.message}`))
     exited.then(() => {
       clearTimeout(timer)
-      give('')
+      // Its own children killed for want of memory make it end, too; it says so.
+      const trouble = troubleOf('postgres', server.exitCode ?? undefined, said)
+      if (trouble.trouble.code === 'killed') reject(trouble)
+      else give('')
     })
   })
   const version = readFileSync(join(data, 'PG_VERSION'), 'utf8').trim()

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { StringDecoder } from 'node:string_decoder'
+import { whyNotTrusted } from '../surveys/software/command.ts'
 import { BackupError, fileTrouble, troubleOf } from './trouble.ts'
 
 const outputCharactersLimit = 16 * 1024 * 1024
@@ -10,6 +11,22 @@ const endedAfterMilliseconds = 5000
 
 /** Fixed, so that a tool is never one that somebody's environment put first. */
 const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/** Where a tool is, if root alone could have put it there: it gets passwords. Throws BackupError. */
+function trusted(program: string): string {
+  if (program.startsWith('/')) return program
+  const path = searchPath
+    .split(':')
+    .map((folder) => `${folder}/${program}`)
+    .find((one) => existsSync(one))
+  if (path === undefined)
+    throw new BackupError('toolMissing', `${program} is not installed on this host`)
+  if (whyNotTrusted(path) === undefined) return path
+  throw new BackupError(
+    'refused',
+    `${program} was not started: others than root may write to it or to a folder above it`,
+  )
+}
 
 export interface ToolCall {
   /** A name on the system's search path, or an absolute path. */
@@ -47,7 +64,7 @@ export function runTool(call: ToolCall): Promise<ToolAnswer> {
   const name = program.split('/').at(-1) ?? program
   return new Promise((resolve, reject) => {
     if (signal?.aborted === true) return reject(stopped())
-    const child = spawn(program, [...argv], {
+    const child = spawn(trusted(program), [...argv], {
       env: { ...baseEnvironment(), ...environment },
       stdio: [call.input ?? 'ignore', 'pipe', 'pipe'],
       ...(folder === undefined ? {} : { cwd: folder }),
@@ -77,8 +94,7 @@ export function runTool(call: ToolCall): Promise<ToolAnswer> {
     })
     child.stderr!.setEncoding('utf8').on('data', (chunk: string) => {
       said = (said + chunk).slice(-saidCharactersLimit)
-      if (call.isHopeless?.(said) === true)
-        end(troubleOf(name, undefined, hideSecrets(said, call.secrets)))
+      if (call.isHopeless?.(said) === true) end(troubleOf(name, 1, hideSecrets(said, call.secrets)))
     })
     child.on('error', (error) => {
       clearTimeout(timer)

@@ -9,6 +9,7 @@ export type TroubleCode =
   | 'toolMissing'
   | 'late'
   | 'noRoom'
+  | 'killed'
   | 'refused'
   | 'stopped'
   | 'tooSlow'
@@ -42,6 +43,8 @@ const texts: Readonly<Partial<Record<TroubleCode, string>>> = {
   refused:
     'the repository has moved: if that is right, set BORG_RELOCATED_REPO_ACCESS_IS_OK=yes in its environmentFile',
   unreachable: 'the place it is stored at cannot be reached',
+  killed:
+    'the tool was ended for want of memory or processes: raise MemoryMax and TasksMax of callward-collector.service',
 }
 
 /** What tools say; the first match tells. Texts of restic 0.14 to 0.18, borg 1.2 and 1.4, pgBackRest 2.4x and PostgreSQL. */
@@ -69,11 +72,17 @@ const patterns: readonly (readonly [TroubleCode, RegExp])[] = [
   ],
   ['refused', /was previously located at/i],
   ['noRoom', /no space left|disk quota exceeded/i],
+  [
+    'killed',
+    /out of memory|cannot allocate memory|\bMemoryError\b|failed to create new OS thread|pthread_create|could not fork|resource temporarily unavailable|out of shared memory/i,
+  ],
 ]
 
 /** The trouble of a tool that ended with `code` and said `said`. */
 export function troubleOf(tool: string, code: number | undefined, said: string): BackupError {
   const known = resticCodes[code ?? 0]
+  // Ended by a signal that was not ours, most likely the kernel's for want of memory: that says nothing about a backup.
+  if (code === undefined) return new BackupError('killed', texts.killed!, said)
   const found =
     tool === 'restic' && known !== undefined
       ? known

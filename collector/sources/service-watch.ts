@@ -48,6 +48,8 @@ class Watched {
   readonly spec: ServiceSpec
   /** It ran long enough here to be missed. */
   seen = false
+  /** systemd started it at boot when last looked at. */
+  atBoot = false
   restarts = 0
   cpuSeconds = 0
   #named = false
@@ -178,7 +180,11 @@ export class ServiceWatch {
     for (const { one, ids, byUnit } of found) {
       const { spec } = one
       const members = this.#read(one, ids, turns)
-      const expected = spec.configured || one.seen || this.#units.startsAtBoot(spec.bootUnits)
+      const atBoot = this.#units.startsAtBoot(spec.bootUnits)
+      // Stopped and `systemctl disable`d, or its package removed: somebody has said that it does not belong here any more.
+      if (ids.length === 0 && one.atBoot && !atBoot) one.seen = false
+      if (atBoot || ids.length === 0) one.atBoot = atBoot
+      const expected = spec.configured || one.seen || atBoot
       if (ids.length === 0 && !expected) continue
       if (ids.length === 0 && !visible) {
         unknown.push(spec.name)

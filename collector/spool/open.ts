@@ -84,7 +84,11 @@ async function opened(
     found.map(({ content }) => content),
     { collector, boot, whole, wall, monotonic },
   )
-  const lost = recovered?.lost ?? (options.hadSpool || found.length > 0 ? 1 : 0)
+  // A first segment that was being begun when the process was killed held nothing.
+  const wasBegun = found.some(({ content }) => !content.isUnbegun)
+  // The marker speaks of the epoch that ends.
+  if (whole && recovered?.epoch === undefined) await files.setWhole(false)
+  const lost = recovered?.lost ?? (options.hadSpool || wasBegun ? 1 : 0)
   const says = ({ content }: (typeof found)[number]) =>
     content.head !== undefined || content.events.length > 0
   for (const one of found) if (!says(one)) await files.remove(one.segment.serial)

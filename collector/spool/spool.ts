@@ -20,6 +20,9 @@ const reportsTogether = 256
 const syncMilliseconds = 10_000
 /** A disk that takes longer is not waited for: reports then go out without it. */
 const stuckMilliseconds = 2000
+/** A read that failed for want of descriptors or memory is tried again after so long. */
+const readAgainMilliseconds = 1000
+const passingCodes = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR'])
 /** Series of one segment's dictionary; beyond, a new segment begins with those in use. */
 const seriesPerSegment = 40_000
 
@@ -140,8 +143,12 @@ export class Spool implements ReportSpool {
     if (this.#done().length > 0) this.#begin()
   }
 
-  isSafe({ safeAfter }: Waiting): boolean {
-    return !this.#health.isWorking || safeAfter <= this.#written
+  isSafe({ safeAfter, place }: Waiting): boolean {
+    if (safeAfter <= this.#written) return true
+    if (this.#health.isWorking) return false
+    // The next process begins an epoch of its own when the marker is gone. Otherwise what it would find without this identity waits.
+    const comesBack = place === 'files' || (place === 'writing' && safeAfter > this.#writes)
+    return !this.#isWhole || !comesBack
   }
 
   overLimit(): number | undefined {
@@ -338,10 +345,9 @@ export class Spool implements ReportSpool {
     this.#given = [...given, ...this.#given]
     this.#moved = true
     await this.#endSegment()
+    // Without it the next process knows that more was sent than the files tell; it goes before anything is sent unwritten.
+    if (this.#isWhole) await this.#takeMarkerAway()
     this.#health.failed(error)
-    // Without it the next process knows that more was sent than the files tell.
-    if (this.#isWhole) await this.#options.files.setWhole(false).catch(() => undefined)
-    this.#isWhole = false
     this.#source?.ready()
   }
 
@@ -355,6 +361,15 @@ export class Spool implements ReportSpool {
     await file.close().catch(() => undefined)
     if (segment.bytes > 0) this.#closed.push(segment)
     else await this.#options.files.remove(segment.serial).catch(() => undefined)
+  }
+
+  async #takeMarkerAway(): Promise<void> {
+    try {
+      await this.#options.files.setWhole(false)
+      this.#isWhole = false
+    } catch {
+      // It stands: what would come back under another identity is not sent.
+    }
   }
 
   async #setWhole(): Promise<void> {
@@ -415,8 +430,25 @@ export class Spool implements ReportSpool {
       const missing = reports.filter(({ number, gone }) => !gone && !bodies.has(number)).length
       if (missing > 0) this.#health.lost(`${missing} reports in the spool are damaged`)
     } catch (error) {
+      if (isPassing(error)) {
+        this.#readLater({ reports, resolve })
+        return
+      }
       this.#health.lost(`${reports.length} reports cannot be read back: ${String(error)}`)
     }
     resolve(bodies)
   }
+
+  /** What is there but cannot be read just now is not given up. */
+  #readLater(read: Read): void {
+    const again = () => {
+      this.#reads.push(read)
+      this.#begin()
+    }
+    setTimeout(again, readAgainMilliseconds).unref()
+  }
+}
+
+function isPassing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && passingCodes.has(String(error.code))
 }

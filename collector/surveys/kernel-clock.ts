@@ -1,11 +1,9 @@
-import { execFile } from 'node:child_process'
 import { arch } from 'node:os'
-import { promisify } from 'node:util'
-import { type Metric, metric, number } from '../source.ts'
+import { type Metric, metric, number, stateOfError } from '../source.ts'
+import { ask, whyNotTrusted } from './software/command.ts'
 import type { Findings, Survey } from './survey.ts'
 
-const run = promisify(execFile)
-const commandMilliseconds = 5000
+const limits = { milliseconds: 5000, bytes: 4096 }
 
 /** System call number of adjtimex by Node's name of the architecture (kernel's syscall tables). */
 const callNumbers: Readonly<Record<string, number>> = { x64: 159, arm64: 171 }
@@ -21,14 +19,14 @@ type Field = (typeof fields)[number]
 /** Both ask with no mode set, which changes nothing and needs no right. */
 const commands = (call: number): readonly (readonly [string, readonly string[]])[] => [
   [
-    'perl',
+    '/usr/bin/perl',
     [
       '-e',
       `my $b = "\\0" x 208; my $r = syscall(${call}, $b); exit 1 if $r < 0; print join(" ", $r, unpack("x8 q4 l x4 q8 l x4 q5 l", $b))`,
     ],
   ],
   [
-    'python3',
+    '/usr/bin/python3',
     [
       '-c',
       'import ctypes, struct\nb = ctypes.create_string_buffer(208)\nr = ctypes.CDLL(None).adjtimex(b)\nprint(r, *struct.unpack_from("=8x4qi4x8qi4x5qi", b))',
@@ -51,17 +49,24 @@ async function takeKernelClock(): Promise<Findings> {
   const call = callNumbers[arch()]
   if (call === undefined) return absent(`adjtimex is not known on ${arch()}`)
   for (const [command, argv] of commands(call)) {
-    const answer = await run(command, argv, { timeout: commandMilliseconds }).catch(
-      (error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT' || error.code === 'EACCES') return undefined
-        throw new Error(`${command} could not ask the kernel's clock`)
-      },
-    )
-    if (answer === undefined) continue
+    const distrust = distrustOf(command)
+    if (distrust === 'absent') continue
+    if (distrust !== undefined) throw new Error(`not asked: ${distrust}`)
+    const { text, code } = await ask(command, argv, limits)
+    if (code !== 0) throw new Error(`${command} could not ask the kernel's clock`)
     const sections = [{ name: 'kernel_clock', state: 'ok', detail: '' }] as const
-    return { sections, documents: {}, metrics: clockMetrics(answer.stdout) }
+    return { sections, documents: {}, metrics: clockMetrics(text) }
   }
   return absent('neither perl nor python3 is installed, with which the kernel’s clock is asked')
+}
+
+function distrustOf(command: string): string | undefined {
+  try {
+    return whyNotTrusted(command)
+  } catch (error) {
+    if (stateOfError(error) === 'absent') return 'absent'
+    throw error
+  }
 }
 
 function absent(detail: string): Findings {

@@ -12,6 +12,17 @@ export class BaselineStore {
     this.#clock = clock
   }
 
+  /** Whether a role ever had a baseline. */
+  async isKnown(role: string): Promise<boolean> {
+    const row = await this.#records.read
+      .selectFrom('baseline_versions')
+      .select('role')
+      .where('role', '=', role)
+      .limit(1)
+      .executeTakeFirst()
+    return row !== undefined
+  }
+
   /**
    * Keeps versions that are new, and leaves out files that say something else under a version that was read before: what was approved
    * under a name stays what it was.

@@ -43,6 +43,8 @@ export const baselinesPlugin = fp(
     let signature: string | undefined
     /** Role each host was last judged by. */
     const judged = new Map<string, string>()
+    /** Hosts that a baseline has judged since the start, under whatever role. */
+    const everJudged = new Set<string>()
 
     async function findings(instance: string, role: string): Promise<readonly Finding[]> {
       const read = files.byRole.get(role)
@@ -62,7 +64,9 @@ export const baselinesPlugin = fp(
         return
       }
       const version = files.byRole.get(role)?.baseline.version
-      const figures = figuresOf(await findings(instance, role), version)
+      if (version !== undefined) everJudged.add(instance)
+      const wasJudged = everJudged.has(instance) || (await store.isKnown(role))
+      const figures = figuresOf(await findings(instance, role), version, wasJudged)
       app.inventory.showFigures(instance, 'baselines', figures)
       judged.set(instance, role)
     }, app.log)
@@ -136,14 +140,25 @@ export const baselinesPlugin = fp(
   },
 )
 
-function figuresOf(findings: readonly Finding[], version: string | undefined): HostFigure[] {
+function figuresOf(
+  findings: readonly Finding[],
+  version: string | undefined,
+  wasJudged: boolean,
+): HostFigure[] {
   const count = (kind: string) => findings.filter((finding) => finding.kind === kind).length
   const drift = (kind: string) => ({
     name: 'callward_drift_findings',
     labels: { kind },
     value: count(kind),
   })
-  if (version === undefined) return [drift('unknown')]
+  // A role that had a baseline is not one that never had: that it is gone must not end its alarms without another.
+  if (version === undefined)
+    return wasJudged
+      ? [
+          drift('unknown'),
+          { name: 'callward_baseline_info', labels: { version: 'none' }, value: 1 },
+        ]
+      : [drift('unknown')]
   return [
     ...driftKinds.map(drift),
     { name: 'callward_baseline_info', labels: { version }, value: 1 },

@@ -126,7 +126,9 @@ export class ChangeStore {
     return rows.flatMap((row) => {
       if (row.approved_at === null) return []
       const { hosts, expected } = contentOf(row)
-      const window = { startsAt: row.starts_at, endsAt: row.ends_at }
+      // Closing ends the work: what changes in the rest of the window is no longer it.
+      const endsAt = row.state === 'closed' ? Math.min(row.ends_at, row.updated_at) : row.ends_at
+      const window = { startsAt: row.starts_at, endsAt }
       return { id: row.id, hosts, expected, approvedAt: row.approved_at, ...window }
     })
   }

@@ -6,6 +6,8 @@ import type { Hello } from '../../collector/wire/frames.ts'
 import type { Challenge, Proof } from '../../collector/wire/handshake.ts'
 import type { Clock } from '../clock.ts'
 import type { HubConfig } from '../config.ts'
+import { CallwardError } from '../errors.ts'
+import type {} from '../inventory/plugin.ts'
 import type {} from '../people/plugin.ts'
 import type {} from '../records/plugin.ts'
 import type {} from '../store/plugin.ts'
@@ -49,6 +51,8 @@ export interface Enrolments {
   knock(request: IncomingMessage): Knock | undefined
   /** Throws `conflict` for a session by token that speaks for an enrolled host. */
   requireUnclaimed(hello: Hello): void
+  /** Throws `conflict` for labels that only an enrolled host's own collector, or the hub itself, may write under. */
+  requireForeign(labels: Readonly<Record<string, string>>): void
   /** Tells of each host that was enrolled: sessions by token for it are over. */
   onEnrolled(listener: (instance: string) => void): void
 }
@@ -61,6 +65,8 @@ declare module 'fastify' {
 
 /** How often what is refused is told to the rules, and what could not be saved is tried again. */
 const upkeepMillis = 5000
+/** Label of collectors' series unless their configuration says otherwise. */
+const collectorsJob = 'callward'
 /** Share of all half-open connections that one address may hold. */
 const shareOfOneAddress = 8
 
@@ -89,6 +95,17 @@ export const enrolmentPlugin = fp(
       requireSafe: (request) => gate.requireSafe(request),
       knock: (request) => gate.knock(request),
       requireUnclaimed: (hello) => registry.requireUnclaimed(hello),
+      requireForeign: ({ instance, job }) => {
+        if (instance === undefined || job === undefined) return
+        if (job === 'callward-hub' && instance === 'hub')
+          throw new CallwardError('conflict', 'These labels are those of the hub’s own series.')
+        if (registry.active(instance) === undefined) return
+        if (job !== (app.inventory.host(instance)?.labels.job ?? collectorsJob)) return
+        throw new CallwardError(
+          'conflict',
+          `"${instance}" is enrolled: under the job "${job}" its collector alone reports, by its own key; give these series a job of their own`,
+        )
+      },
       onEnrolled: (listener) => void onEnrolled.push(listener),
     })
     const isConnected = gate.isConnected.bind(gate)

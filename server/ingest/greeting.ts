@@ -116,13 +116,16 @@ export class Greeting {
     const { app, clock, answers, events, admission } = this.#options
     const { collector, epoch } = hello
     admission.check(hello)
+    if (hello.labels.job === 'callward-hub' && hello.labels.instance === 'hub')
+      throw new FrameError('hello: these labels are those of the hub’s own series')
     await app.inventory.connected(hello)
     events.admitted(hello, receivedAt)
     const facts = await app.inventory.factHashes(collector)
-    // Asked last: what the former session of this collector sent may have become durable meanwhile.
-    const laneOf = (lane: Lane) =>
-      laneFrom(lane, app.store.position({ collector, epoch, lane }), receivedAt)
-    const lanes = { live: laneOf('live'), backlog: laneOf('backlog') }
+    // The former session of this collector takes nothing any more. What it took is waited for: a collector that was killed before it
+    // wrote a report down gives that sequence again, unless it is told that it is in.
+    const laneOf = async (lane: Lane) =>
+      laneFrom(lane, await app.store.settled({ collector, epoch, lane }), receivedAt)
+    const lanes = { live: await laneOf('live'), backlog: await laneOf('backlog') }
     events.lanes(lanes)
     answers.send({
       type: 'welcome',

@@ -5,12 +5,14 @@ export interface Settled {
   readonly reports: number
   readonly samples: number
   readonly late: number
+  /** Sequences skipped before them. */
+  readonly gap: number
   /** When the newest of them was received; meaningless without reports. */
   readonly receivedAt: Millis
 }
 
-/** Numbers kept of a report: sequence, bytes, samples, of them late, time of receipt. */
-const fields = 5
+/** Numbers kept of a report: sequence, bytes, samples, of them late, time of receipt, sequences skipped before it. */
+const fields = 6
 
 /** The reports of one lane that are handed to the store and not yet durable, by rising sequence. */
 export class InFlight {
@@ -28,7 +30,14 @@ export class InFlight {
     return this.#bytes
   }
 
-  push(sequence: number, bytes: number, samples: number, late: number, receivedAt: Millis): void {
+  push(
+    sequence: number,
+    bytes: number,
+    samples: number,
+    late: number,
+    receivedAt: Millis,
+    gap = 0,
+  ): void {
     if (this.#count * fields === this.#ring.length) this.#grow()
     const ring = this.#ring
     const at = ((this.#first + this.#count) * fields) % ring.length
@@ -37,6 +46,7 @@ export class InFlight {
     ring[at + 2] = samples
     ring[at + 3] = late
     ring[at + 4] = receivedAt
+    ring[at + 5] = gap
     this.#count++
     this.#bytes += bytes
   }
@@ -44,7 +54,7 @@ export class InFlight {
   /** Takes out every report up to and including `sequence`. */
   settle(sequence: number): Settled {
     const ring = this.#ring
-    let [reports, samples, late, receivedAt] = [0, 0, 0, 0]
+    let [reports, samples, late, receivedAt, gap] = [0, 0, 0, 0, 0]
     for (; this.#count > 0; this.#count--, reports++) {
       const at = this.#first * fields
       if (ring[at]! > sequence) break
@@ -52,9 +62,10 @@ export class InFlight {
       samples += ring[at + 2]!
       late += ring[at + 3]!
       receivedAt = ring[at + 4]!
+      gap += ring[at + 5]!
       this.#first = (this.#first + 1) % (ring.length / fields)
     }
-    return { reports, samples, late, receivedAt }
+    return { reports, samples, late, receivedAt, gap }
   }
 
   #grow(): void {

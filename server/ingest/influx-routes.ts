@@ -12,7 +12,13 @@ import {
 } from './influx-line.ts'
 import { KnownLines } from './line-series.ts'
 import { type Dropped, droppedSentence } from './write-batch.ts'
-import { commitWrite, retryAfterSeconds, type WriteContext, writeFault } from './write-context.ts'
+import {
+  commitWrite,
+  internForeign,
+  retryAfterSeconds,
+  type WriteContext,
+  writeFault,
+} from './write-context.ts'
 import { WriteRefused } from './write-refused.ts'
 
 const protocol = 'influx'
@@ -80,7 +86,11 @@ function partialSentence(lines: ParsedLines, dropped: readonly Dropped[]): strin
 export async function influxRoutes(app: FastifyInstance, context: WriteContext) {
   const { metrics, budget, clock } = context
   const turns = new Turns()
-  const known = new KnownLines()
+  let known = new KnownLines()
+  // What it knows of a host's series was written before that host had a key.
+  app.enrolment.onEnrolled(() => {
+    known = new KnownLines()
+  })
   app.setErrorHandler((error: Error, request, reply) => {
     const fault = writeFault(error, request)
     metrics.rejected.labels(protocol, fault.reason).inc()
@@ -122,7 +132,7 @@ export async function influxRoutes(app: FastifyInstance, context: WriteContext) 
           app,
           context,
           protocol,
-          writtenLines(lines, app.store.intern),
+          writtenLines(lines, (labels) => internForeign(app, labels)),
         )
         const sentence = partialSentence(lines, dropped)
         return sentence === undefined ? reply.code(204).send() : answer(reply, 400, sentence)

@@ -8,6 +8,8 @@ export interface LaneState {
   readonly name: Lane
   /** Highest sequence handed to the store or refused. */
   accepted: number
+  /** Sequences skipped before the next one that is handed to the store; they count once that is durable. */
+  gap: number
   /** Highest sequence that is durable. */
   committed: number
   readonly flight: InFlight
@@ -28,6 +30,7 @@ export function laneFrom(name: Lane, position: number, receivedAt: Millis): Lane
   return {
     name,
     accepted: position,
+    gap: 0,
     committed: position,
     flight: new InFlight(),
     stream: undefined,

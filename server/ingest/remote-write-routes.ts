@@ -1,7 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { RemoteWriteDecoder, remoteWriteBytes, speaksVersion1 } from './remote-write.ts'
 import { droppedSentence } from './write-batch.ts'
-import { commitWrite, retryAfterSeconds, type WriteContext, writeFault } from './write-context.ts'
+import {
+  commitWrite,
+  internForeign,
+  retryAfterSeconds,
+  type WriteContext,
+  writeFault,
+} from './write-context.ts'
 import { WriteRefused } from './write-refused.ts'
 
 const protocol = 'remote_write'
@@ -30,7 +36,12 @@ function checkHeaders(request: FastifyRequest): void {
 /** Prometheus remote write 1.0 at `/prom/api/v1/write`; answers in plain text, as Prometheus does. */
 export async function remoteWriteRoutes(app: FastifyInstance, context: WriteContext) {
   const { metrics, budget } = context
-  const decoder = new RemoteWriteDecoder((labels) => app.store.intern(labels))
+  const newDecoder = () => new RemoteWriteDecoder((labels) => internForeign(app, labels))
+  let decoder = newDecoder()
+  // What it knows of a host's series was written before that host had a key.
+  app.enrolment.onEnrolled(() => {
+    decoder = newDecoder()
+  })
   app.setErrorHandler((error: Error, request, reply) => {
     const fault = writeFault(error, request)
     metrics.rejected.labels(protocol, fault.reason).inc()

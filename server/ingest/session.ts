@@ -51,6 +51,8 @@ export class Session {
   #offset = new ClockOffset(0)
   #lanes: Lanes | undefined
   #refusals = 0
+  /** Refused reports whose sequence is on its way to the disk. */
+  #passing = 0
   #paused = false
   #onDrained: (() => void) | undefined
   /** Resolves when the socket is closed and everything taken from it has been dealt with. */
@@ -133,7 +135,8 @@ export class Session {
 
   get #reportsInFlight(): number {
     const lanes = this.#lanes
-    return lanes === undefined ? 0 : lanes.live.flight.reports + lanes.backlog.flight.reports
+    if (lanes === undefined) return 0
+    return lanes.live.flight.reports + lanes.backlog.flight.reports + this.#passing
   }
 
   get #bytesInFlight(): number {
@@ -223,16 +226,36 @@ export class Session {
       if (sequence <= lane.committed) this.#queueAck(lane, receivedAt)
       return
     }
-    if (sequence > lane.accepted + 1) this.#metrics.gaps.inc(sequence - lane.accepted - 1)
+    lane.gap += sequence - lane.accepted - 1
     const time = storedTime(report.wall, this.#offset.millis, receivedAt)
     lane.accepted = sequence
     if (time.kind === 'refused') {
       lane.skipped = true
       this.#refuseReport(report, time.reason, receivedAt)
+      this.#passOver(this.#hello, lane, sequence)
       return
     }
     if (time.kind === 'corrected') this.#metrics.corrected.inc()
     this.#store(this.#hello, lane, report, time.t, receivedAt)
+  }
+
+  /** A refused report is answered for good: the next session must not count it as missing. */
+  #passOver({ collector, epoch }: Hello, lane: LaneState, sequence: number): void {
+    const { gap } = lane
+    lane.gap = 0
+    const origin = { collector, epoch, lane: lane.name, sequence }
+    this.#passing++
+    this.#app.store
+      .append({ origin, rows: [] })
+      .then(
+        () => this.#metrics.gaps.inc(gap),
+        (error: unknown) => this.#answers.refuse(error),
+      )
+      .then(() => {
+        this.#passing--
+        this.#throttle()
+        if (this.#reportsInFlight === 0) this.#onDrained?.()
+      })
   }
 
   /** A report that will never be taken: it is answered, and the rest goes on. */
@@ -262,7 +285,8 @@ export class Session {
     lane.skipped = false
     const samples = values.length - bitsOf(absent) - bitsOf(stale)
     const late = receivedAt - t > lateAfterIntervals * hello.intervalSeconds * 1000
-    lane.flight.push(sequence, bytes, samples, late ? samples : 0, receivedAt)
+    lane.flight.push(sequence, bytes, samples, late ? samples : 0, receivedAt, lane.gap)
+    lane.gap = 0
     // Late data is stored, never paged.
     if (lane.name === 'live') this.#news.reported(this.#host!, receivedAt, !late)
   }
@@ -286,11 +310,12 @@ export class Session {
 
   #committed(lane: LaneState, sequence: number): void {
     if (sequence > lane.committed) lane.committed = sequence
-    const { reports, samples, late, receivedAt } = lane.flight.settle(sequence)
+    const { reports, samples, late, receivedAt, gap } = lane.flight.settle(sequence)
     if (reports > 0) {
       this.#metrics.samples.inc(samples)
       this.#metrics.reports[lane.name].inc(reports)
       if (late > 0) this.#metrics.late.inc(late)
+      if (gap > 0) this.#metrics.gaps.inc(gap)
       lane.unanswered += reports
       // While more is on its way to the disk, its commit will answer for these too.
       if (lane.flight.reports === 0 || lane.unanswered >= reportsAnAck)

@@ -1,8 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Labels } from '../../collector/wire/frames.ts'
 import type { Clock } from '../clock.ts'
+import type {} from '../enrolment/plugin.ts'
 import { shownError } from '../error-answers.ts'
 import { CallwardError } from '../errors.ts'
-import { StoreUnavailable } from '../store/writer.ts'
+import { type SeriesId, StoreUnavailable } from '../store/writer.ts'
 import type { Written } from './sample-columns.ts'
 import { type Dropped, prepareWrite } from './write-batch.ts'
 import type { WriteMetrics, WriteProtocol } from './write-metrics.ts'
@@ -40,6 +42,12 @@ export class BodyBudget {
       this.#taken -= bytes
     })
   }
+}
+
+/** Interns labels that others than collectors send. Throws CallwardError for those of enrolled hosts' collectors and of the hub. */
+export function internForeign(app: FastifyInstance, labels: Labels): SeriesId {
+  app.enrolment.requireForeign(labels)
+  return app.store.intern(labels)
 }
 
 /**

@@ -22,6 +22,12 @@ export const writeRoutes = fp(
   },
   {
     name: 'callward-write',
-    dependencies: ['callward-telemetry', 'callward-access', 'callward-store', 'callward-rules'],
+    dependencies: [
+      'callward-telemetry',
+      'callward-access',
+      'callward-store',
+      'callward-rules',
+      'callward-enrolment',
+    ],
   },
 )

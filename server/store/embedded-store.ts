@@ -201,6 +201,10 @@ class Engine implements EmbeddedStore, StreamHost {
   readonly intern = (labels: Labels): SeriesId => this.index.intern(labels)
   readonly labels = (id: SeriesId): Labels => this.index.labels(id)
   readonly position = (stream: StreamKey): number => this.positions.durable(stream)
+  readonly settled = async (stream: StreamKey): Promise<number> => {
+    if (this.positions.accepted(stream) > this.position(stream)) await this.journal.settled()
+    return this.position(stream)
+  }
   readonly stream: StoreWriter['stream'] = (key, events) =>
     new EngineStream(this, this.nextStream++, this.positions.of(key, this.now()), events)
 

@@ -41,6 +41,7 @@ export function createMemoryStore(): MemoryStore {
     intern: (labels) => index.intern(labels),
     labels: (id) => index.labels(id),
     position: (stream) => positions.durable(stream),
+    settled: async (stream) => positions.durable(stream),
     select: (...query) => reads.select(...query),
     series: (...query) => reads.series(...query),
     labelNames: (...query) => reads.labelNames(...query),

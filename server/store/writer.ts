@@ -85,6 +85,8 @@ export interface StoreWriter {
   stream(key: StreamKey, events: StreamEvents): StreamWriter
   /** Highest sequence made durable for a stream; 0 when none. */
   position(stream: StreamKey): number
+  /** The same, once everything taken of the stream is durable. Rejects with StoreUnavailable when the disk refuses it. */
+  settled(stream: StreamKey): Promise<number>
 }
 
 /** Figures of a store for /metrics and the console. */

@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Test } from 'tap'
 import { ChangesDesk } from './changes-desk.ts'
 
@@ -124,6 +126,23 @@ export async function withRecord(t: Test, recordsUrl?: string): Promise<void> {
   await desk.tell('pbx-01', 'packages', installed('1:20.6', { bash: '5.3' }))
   await desk.tell('pbx-01', 'packages', installed('1:20.7', { bash: '5.3' }))
   t.match((await desk.changesOf('pbx-01'))[0], /^6 open/, 'the window and its grace are over')
+}
+
+/** A record of a long window covers nothing that happens after it was closed. */
+export async function closedEarly(t: Test, recordsUrl?: string): Promise<void> {
+  const desk = await ChangesDesk.start(t, recordsUrl)
+  await desk.hello('pbx-01')
+  await desk.tell('pbx-01', 'packages', installed('1:20.6'))
+  const at = (days: number) => new Date(desk.clock.now() + days * 86_400_000).toISOString()
+  const number = await desk.approved({ window: { start: at(-1), end: at(20) } })
+  await desk.as('ines', 'POST', `/changes/${number}/verify`, { result: 'ok', note: 'calls' })
+  await desk.as('ines', 'POST', `/changes/${number}/close`, {})
+  await desk.tell('pbx-01', 'packages', installed('1:20.7'))
+  t.match((await desk.changesOf('pbx-01'))[0], /^1 matched/, 'told an hour late')
+  desk.clock.ahead = 2 * 86_400_000
+  await desk.hello('pbx-01')
+  await desk.tell('pbx-01', 'packages', installed('1:20.8'))
+  t.match((await desk.changesOf('pbx-01'))[0], /^2 open/, 'two days after the closing')
 }
 
 /** Two people, a plan that changes, and what a record refuses. */
@@ -263,7 +282,7 @@ export async function drift(t: Test, recordsUrl?: string): Promise<void> {
   t.equal(await shown(), 0, 'a host off the list has no series')
   await desk.hello('pbx-01', { role: 'edge' })
   await desk.app.baselines.settled()
-  t.equal(await shown(), 2, 'one that comes back is judged by the role it has now')
+  t.equal(await shown(), 3, 'one that comes back is judged by the role it has now')
   t.same((await desk.driftOf('pbx-01')).at(-1), 'unknown baseline')
   await desk.hello('pbx-01')
   await desk.app.baselines.settled()
@@ -291,6 +310,21 @@ export async function drift(t: Test, recordsUrl?: string): Promise<void> {
   t.match(info.value, {
     samples: [{ labels: { instance: 'pbx-01', role: 'pbx', version: '2' }, value: 1 }],
   })
+  const named = async () => {
+    const { value } = await desk.app.promql.instant('callward_baseline_info', desk.clock.now())
+    return value.kind === 'vector' ? value.samples.map(({ labels }) => labels['version']) : []
+  }
+  await desk.hello('pbx-01', { role: 'nameless' })
+  await desk.app.baselines.settled()
+  t.same(await named(), ['none'], 'another role is no way out of being judged')
+  await desk.hello('pbx-01')
+  await desk.app.baselines.settled()
+  rmSync(join(desk.baselines, 'pbx.yaml'))
+  await desk.look()
+  t.same(await named(), ['none'], 'a file that is gone: DriftUnknown, not silence')
+  desk.baseline('pbx.yaml', text('2', '1:18.1'))
+  await desk.look()
+  t.same(await named(), ['2'])
   t.match(await desk.as('vera', 'GET', '/hosts/nobody/drift'), { status: 404 })
 
   const facts = (at?: string) =>
@@ -312,6 +346,7 @@ export async function drift(t: Test, recordsUrl?: string): Promise<void> {
 export const changesSuite = {
   'a change without a record is found, alarmed and ended by a link': withoutRecord,
   'an approved record covers what it says, when it says': withRecord,
+  'a closed record covers nothing more': closedEarly,
   'a record takes two people': approval,
   'drift is judged at once, and what is unknown is not in order': drift,
 }

@@ -9,6 +9,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -238,7 +239,7 @@ t.test(
       './usr/lib/systemd/system/callward-smart.service': '-rw-r--r--',
       './usr/lib/systemd/system/callward-smart.timer': '-rw-r--r--',
       './usr/share/doc/callward-collector/copyright': '-rw-r--r--',
-      './var/lib/callward/': 'drwx------',
+      './var/lib/callward/': 'drwxr-xr-x',
     })
     const folders = Object.entries(modes).filter(
       ([path]) => path.endsWith('/') && path !== './var/lib/callward/',
@@ -348,7 +349,8 @@ t.test(
     const [, uid, gid] = (user() ?? []).map(Number)
     t.ok(uid! > 0 && gid! > 0, 'a user of its own')
     const check = () => {
-      t.same(facts('var/lib/callward'), [uid, gid, '700'])
+      t.same(facts('var/lib/callward'), [0, 0, '755'], 'its user can put nothing in its place')
+      t.same(facts('var/lib/callward/collector'), [uid, gid, '700'])
       t.same(facts('etc/callward/collector.yaml'), [0, gid, '640'])
       t.same(facts('etc/callward'), [0, gid, '750'])
       t.same((user() ?? []).map(Number).slice(1), [uid, gid])
@@ -372,7 +374,6 @@ t.test(
     t.equal(seen.status, 0, seen.stderr)
     t.match(JSON.parse(seen.stdout), { user: { id: uid }, exitCode: 0 })
     writeFileSync(join(host, 'etc/callward/collector.yaml'), 'collector: {interval: 20}\n')
-    mkdirSync(join(host, 'var/lib/callward/collector'))
     writeFileSync(join(host, 'var/lib/callward/collector/identity.json'), '{}')
     dpkg(host, '-i', file)
     check()
@@ -406,6 +407,12 @@ t.test(
     t.equal(statSync(join(host, 'var/lib/callward')).uid, 0)
     t.equal(statSync(join(host, 'var/lib/callward/hub')).uid, 0)
     t.not(statSync(join(host, 'var/lib/callward/collector')).uid, 0)
+    // Who may write there lays a link: root must not give away what it leads to.
+    const target = join(host, 'etc/passwd')
+    rmSync(join(host, 'var/lib/callward/collector'), { recursive: true })
+    symlinkSync(target, join(host, 'var/lib/callward/collector'))
+    dpkg(host, '-i', file)
+    t.same([statSync(target).uid, statSync(target).mode & 0o777], [0, 0o644])
     dpkg(host, '-P', 'callward-collector')
     t.same(readdirSync(join(host, 'var/lib/callward')), ['hub'])
   },

@@ -669,3 +669,27 @@ t.test('two collectors of one folder take turns; neither is called a clone', asy
   await pbx.opened()
   t.match(await hub.enrolment('pbx-1'), { refusals: 0, connected: true, sessions: 3 })
 })
+
+t.test('nobody writes an enrolled host’s series, or the hub’s, by a token', async (t) => {
+  const { hub, host } = await tlsHub(t)
+  const pbx = host('pbx')
+  const { token } = await hub.app.access.people.createToken('telegraf', 'collector', '')
+  const line = async (name: string, instance: string, job: string) => {
+    const answer = await hub.app.inject({
+      method: 'POST',
+      url: '/influx/write',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'text/plain' },
+      payload: `${name},instance=${instance},job=${job} value=1`,
+    })
+    return answer.statusCode
+  }
+  t.equal(await line('callward_collector_up', 'pbx-1', 'callward'), 204, 'before it is enrolled')
+  await pbx.enrol(hub, 'pbx-1')
+  pbx.start()
+  await pbx.opened()
+  t.equal(await line('callward_collector_up', 'pbx-1', 'callward'), 400, 'not even what was known')
+  t.equal(await line('node_load1', 'pbx-1', 'callward'), 400)
+  t.equal(await line('callward_collector_refused', 'hub', 'callward-hub'), 400)
+  t.equal(await line('nginx_requests', 'pbx-1', 'telegraf'), 204, 'under a job of its own')
+  t.equal(await line('node_load1', 'pbx-2', 'callward'), 204, 'a host without a key')
+})

@@ -32,9 +32,9 @@ import { dueWork, isOverdue, nextDrillAt } from '../../../collector/backups/sche
 import { cleanScratch, openScratch } from '../../../collector/backups/scratch.ts'
 import { readBackups } from '../../../collector/backups/settings.ts'
 import { readBtrfsTimes, readLvmTimes, readZfsTimes } from '../../../collector/backups/snapshot.ts'
-import { credentialsOf } from '../../../collector/backups/tool.ts'
+import { credentialsOf, runTool } from '../../../collector/backups/tool.ts'
 import { readManifest, removeTree, sha256Below } from '../../../collector/backups/tree.ts'
-import { BackupError, troubleOf } from '../../../collector/backups/trouble.ts'
+import { BackupError, stored, troubleOf } from '../../../collector/backups/trouble.ts'
 import { safePath, untar } from '../../../collector/backups/untar.ts'
 
 const hour = 3600
@@ -487,6 +487,20 @@ t.test(
     t.ok(figuresOf(judged(now, sight, proven), now).length <= 20, 'few series a job')
   },
 )
+
+t.test('a tool that was killed says nothing about the backup', async (t) => {
+  const run = (script: string) =>
+    stored(runTool({ program: 'sh', argv: ['-c', script], limitMilliseconds: 5000 }))
+  const codeOf = (script: string) =>
+    run(script).then(
+      () => 'no trouble',
+      (error: BackupError) => error.trouble.code,
+    )
+  t.equal(await codeOf('kill -9 $$'), 'killed', 'by the kernel, for want of memory')
+  t.equal(await codeOf('echo fatal error: runtime: out of memory >&2; exit 2'), 'killed')
+  t.equal(await codeOf('echo runtime: failed to create new OS thread >&2; exit 2'), 'killed')
+  t.equal(await codeOf('exit 1'), 'damaged')
+})
 
 t.test('what tools say becomes a sentence without a path', async (t) => {
   const check = (code: string, tool: string, exit: number, said: string) => {

@@ -256,6 +256,25 @@ t.test(
   },
 )
 
+t.test('a service that was disabled and stopped on purpose is not missed', async (t) => {
+  const { tree, tick, now } = watching(t)
+  const folder = join(tree.roots.rootfs, 'etc/systemd/system/multi-user.target.wants')
+  mkdirSync(folder, { recursive: true })
+  symlinkSync('/no/such/unit', join(folder, 'nginx.service'))
+  tree.run(73, { name: 'nginx' })
+  t.equal((await tick()).of('up', 'nginx'), 1)
+  tree.end(73)
+  t.equal((await tick()).of('up', 'nginx'), 0, 'stopped only: it is missed')
+  rmSync(join(folder, 'nginx.service'))
+  const asked = now()
+  while (now() < asked + 60_000) await tick()
+  t.notOk((await tick()).found.has('up{service="nginx"}'), 'as the runbook of ServiceDown says')
+  tree.run(74, { name: 'nginx' })
+  t.equal((await tick()).of('up', 'nginx'), 1)
+  tree.end(74)
+  t.equal((await tick()).of('up', 'nginx'), 0, 'started by hand and gone: it is missed again')
+})
+
 t.test('a process that becomes another program is seen to do so', async (t) => {
   const { tree, tick } = watching(t, [{ name: 'rtpengine' }])
   tree.run(80, { name: 'sh' })

@@ -23,6 +23,14 @@ export class MemoryDisk {
   readonly segments = new Map<number, Content>()
   whole = false
   refusal: Refusal | undefined
+  /** So many reads fail for want of descriptors. */
+  readsFail = 0
+  /** Fails what is brought to the medium; writes go on. */
+  syncFails = false
+  /** Writes come to no end. */
+  hangs = false
+  /** What takes the marker away fails. */
+  markerStays = false
   syncs = 0
   writes = 0
   /** Share of the next write that a kill in the midst of it leaves; what is then there becomes `torn`. */
@@ -60,6 +68,7 @@ export class MemoryDisk {
     return {
       list: async () => [...this.segments.keys()].sort((a, b) => a - b),
       read: async (serial, from = 0) => {
+        if (this.readsFail-- > 0) throw Object.assign(new Error('EMFILE: open'), { code: 'EMFILE' })
         const content = this.segments.get(serial)
         if (content === undefined) throw Object.assign(new Error('ENOENT'), { code: 'ENOENT' })
         return Uint8Array.from(content.bytes.subarray(from))
@@ -70,6 +79,7 @@ export class MemoryDisk {
       isWhole: async () => this.whole,
       setWhole: async (whole) => {
         if (whole) this.#check()
+        else if (this.markerStays) throw Object.assign(new Error('EIO: unlink'), { code: 'EIO' })
         this.whole = whole
       },
     }
@@ -91,6 +101,7 @@ export class MemoryDisk {
     return {
       write: async (bytes) => {
         this.writes++
+        if (this.hangs) await new Promise(() => undefined)
         if (this.refusal !== undefined) append(bytes.subarray(0, bytes.length >> 1))
         this.#check()
         if (this.tearAt !== undefined) {
@@ -104,6 +115,7 @@ export class MemoryDisk {
       },
       sync: async () => {
         this.syncs++
+        if (this.syncFails) throw Object.assign(new Error('EIO: fdatasync'), { code: 'EIO' })
         this.#check()
         content.synced = content.bytes.length
       },

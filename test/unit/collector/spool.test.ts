@@ -38,6 +38,24 @@ t.test(
   },
 )
 
+t.test('killed while its first segment was being begun: nothing was lost, no gap', async (t) => {
+  const host = await SpoolHost.open(new MemoryDisk())
+  const [serial] = host.disk.segments.keys()
+  for (const length of [0, 1, 7, 40]) {
+    const disk = host.disk.afterKill()
+    const content = disk.segments.get(serial!)!
+    content.bytes = content.bytes.slice(0, length)
+    disk.whole = false
+    const hub = new ModelHub()
+    const next = await SpoolHost.open(disk, { hadSpool: false })
+    t.equal(next.pending.dropped, 0, `${length} bytes`)
+    next.read(1)
+    await next.drain(hub)
+    t.equal(hub.gaps, 0)
+    t.match(next.opened.section, { state: 'ok', detail: '' })
+  }
+})
+
 t.test('a report is on disk before it can be sent; a kill loses none', async (t) => {
   const hub = new ModelHub()
   const host = await SpoolHost.open(new MemoryDisk())
@@ -431,6 +449,92 @@ t.test(
     t.ok(hub.stored.has(11) && hub.stored.has(12))
   },
 )
+
+t.test(
+  'a disk that fails, its marker still there: nothing goes out that would come back as another',
+  async (t) => {
+    for (const fault of ['syncFails', 'markerStays'] as const) {
+      const hub = new ModelHub()
+      const host = await SpoolHost.open(new MemoryDisk())
+      host.disk[fault] = true
+      for (const n of upTo(3)) {
+        host.read(n)
+        await host.settled()
+      }
+      if (fault === 'markerStays') {
+        host.disk.refusal = 'EIO'
+        host.read(4)
+        await host.settled()
+      }
+      t.equal(host.opened.section.state, 'error')
+      t.equal(host.disk.whole, true)
+      host.connect(hub)
+      await host.send(hub)
+      host.disk.refusal = undefined
+      const next = await again(host, { at: 10 })
+      t.equal(next.opened.epoch, host.opened.epoch)
+      for (const n of [11, 12]) next.read(n)
+      await next.drain(hub)
+      t.strictSame(hub.faults, [])
+      t.ok(once(hub), `${fault}: none is stored twice`)
+      for (const n of [1, 2, 3, 11, 12]) t.ok(hub.stored.has(n))
+    }
+  },
+)
+
+t.test(
+  'a disk that hangs: reports of now go out, a kill gives none of their sequences again',
+  async (t) => {
+    const hub = new ModelHub()
+    const host = await SpoolHost.open(new MemoryDisk())
+    for (const n of upTo(3)) host.read(n)
+    await host.settled()
+    host.disk.hangs = true
+    host.read(4)
+    await new Promise((resolve) => setTimeout(resolve, 2100))
+    t.match(host.opened.section, { state: 'error', detail: /does not answer/ })
+    host.read(5)
+    host.connect(hub)
+    const pass = () => {
+      let next = host.pending.next()
+      for (; next !== undefined; next = host.pending.next()) {
+        host.pending.sent(next)
+        hub.receive(host.opened.epoch, next.lane, next.sequence, next.report)
+        host.answer(hub, next.lane)
+      }
+    }
+    pass()
+    host.read(6)
+    pass()
+    t.strictSame(numbers(hub), [5, 6], 'what the files have without its sequence waits')
+    host.disk.hangs = false
+    const next = await again(host, { at: 10 })
+    t.equal(next.opened.epoch, host.opened.epoch)
+    for (const n of [11, 12]) next.read(n)
+    await next.drain(hub)
+    t.strictSame(hub.faults, [])
+    t.ok(once(hub))
+    t.strictSame(
+      numbers(hub),
+      [1, 2, 3, 5, 6, 11, 12],
+      'the report in the write that hung is lost with it',
+    )
+  },
+)
+
+t.test('no descriptor is free for a moment: nothing is given up', async (t) => {
+  const hub = new ModelHub()
+  const host = await SpoolHost.open(new MemoryDisk())
+  for (const n of upTo(200)) host.read(n)
+  await host.settled()
+  host.disk.readsFail = 2
+  await host.drain(hub)
+  await new Promise((resolve) => setTimeout(resolve, 2300))
+  while ((await host.send(hub, 40)) > 0);
+  t.equal(host.pending.dropped, 0)
+  t.strictSame(numbers(hub), upTo(200))
+  t.equal(hub.gaps, 0)
+})
 
 t.test('memory is bounded while the disk refuses', async (t) => {
   const hub = new ModelHub()

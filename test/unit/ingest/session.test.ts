@@ -80,7 +80,8 @@ class SlowHub {
       },
       store: {
         intern: () => series++,
-        position: () => 0,
+        settled: async () => 0,
+        append: async () => undefined,
         stream: ({ lane }: { lane: Lane }, events: StreamEvents) => {
           this.events.set(lane, events)
           let columns = 0
@@ -210,6 +211,26 @@ t.test('reports do not wait for the records; a disk that refuses closes the sess
   t.equal(host.acknowledged, 0)
   hub.records.emit('written')
   await hub.sessions[0]!.closed
+})
+
+t.test('a gap counts when what follows it is durable: once, not once a session', async (t) => {
+  const hub = await SlowHub.start(t)
+  const host = new Reporter('gap')
+  const gaps = async () => (await hub.metrics.gaps.get()).values[0]?.value ?? 0
+  for (let session = 1; session <= 3; session++) {
+    await host.connect(hub.url, 'any')
+    host.report(3, [3])
+    await until('it is taken', () => hub.rows.length === session)
+    host.socket?.terminate()
+    await host.untilClosed()
+  }
+  await host.connect(hub.url, 'any')
+  host.report(3, [3])
+  await until('it is taken again', () => hub.rows.length === 4)
+  hub.events.get('live')!.committed(3)
+  await host.acknowledgedUpTo(3)
+  t.equal(await gaps(), 2)
+  host.close()
 })
 
 t.test('what follows the hello waits for the welcome, in its order', async (t) => {
