@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { StringDecoder } from 'node:string_decoder'
 import { whyNotTrusted } from '../surveys/software/command.ts'
@@ -184,9 +184,18 @@ export function credentialsOf(
 
 function readSmall(path: string, key: string): string {
   try {
+    // It can name programs to run (RESTIC_PASSWORD_COMMAND, BORG_RSH), and may hold a password: nobody else writes it.
+    const { uid, mode } = statSync(path)
+    const isOurs = uid === 0 || uid === process.getuid?.()
+    if (!isOurs || (mode & 0o022) !== 0)
+      throw new BackupError(
+        'refused',
+        `its ${key} was not used: it must belong to root or the collector’s user, and nobody else may write to it`,
+      )
     const text = readFileSync(path, 'utf8')
     if (text.length <= fileBytesLimit) return text
   } catch (error) {
+    if (error instanceof BackupError) throw error
     const { code } = fileTrouble(error).trouble
     const what = code === 'denied' ? 'may not be read' : 'cannot be read'
     throw new BackupError(

@@ -12,6 +12,11 @@ import { coverage, namesHost } from './matching.ts'
 
 /** Items kept of one version change; a whole distribution upgrade has fewer. */
 const maxItems = 5_000
+/** Version changes of a host within a day that are kept with all their items: they stay for good, so no host may fill the records. */
+const wholeADay = 20
+/** Items kept of each beyond them. */
+const fewItems = 20
+const dayMillis = 86_400_000
 const hubActor = 'hub'
 
 type Database = Kysely<RecordsSchema>
@@ -43,7 +48,7 @@ export class VersionStore {
     const permits = await this.#changes.permits(tx, at, this.#graceMillis)
     const covered = coverage(seen.items, seen.labels, at, permits, this.#graceMillis)
     const uncovered = new Set(covered.uncovered)
-    const kept = seen.items.slice(0, maxItems)
+    const kept = seen.items.slice(0, await this.#itemsKept(tx, seen.labels.instance, at))
     const row: Omit<VersionChangeRow, 'number'> = {
       id: uuid(at),
       instance: seen.labels.instance,
@@ -69,6 +74,16 @@ export class VersionStore {
       const reason = `covers ${count} of ${seen.items.length} changed version(s), inside its window`
       await this.#link(tx, row.id, changeId, 'matched', reason, hubActor)
     }
+  }
+
+  async #itemsKept(tx: RecordsTransaction, instance: string, at: number): Promise<number> {
+    const row = await tx
+      .selectFrom('version_changes')
+      .select((s) => s.fn.countAll().as('count'))
+      .where('instance', '=', instance)
+      .where('detected_at', '>', at - dayMillis)
+      .executeTakeFirst()
+    return Number(row?.count ?? 0) < wholeADay ? maxItems : fewItems
   }
 
   /** Links an open version change to a record after the fact. Throws conflict, unprocessable. */

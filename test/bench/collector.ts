@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { surveyNames } from '../../collector/config.ts'
 import { packageRoot } from '../../server/assets.ts'
 import { compiled, Program, type TestHub, until } from '../helpers/hub.ts'
 import {
@@ -46,10 +47,11 @@ function startCollector(
   token: string,
   name: string,
   environment: Record<string, string> = {},
+  settings = '',
 ): Program {
   mkdirSync(folder, { recursive: true })
   const file = join(folder, 'collector.yaml')
-  writeFileSync(file, `collector:\n  labels: { instance: ${name}, role: pbx }\n`)
+  writeFileSync(file, `collector:\n  labels: { instance: ${name}, role: pbx }\n${settings}`)
   const program = new Program(bundle, {
     CALLWARD_CONFIG: file,
     CALLWARD_DATA: folder,
@@ -117,12 +119,15 @@ async function watch(
 
 /** One more collector, whose event loop is watched; that costs CPU, so its own is not counted. */
 function startProbed(folder: string, hub: TestHub, token: string, probe: string): Program {
-  return startCollector(join(folder, 'probed'), hub, token, 'probed', {
+  const environment = {
     NODE_OPTIONS: `--import=${join(compiled, 'test/bench/stall-probe.js')}`,
     CALLWARD_PROBE: probe,
-    // Surveys run at the start; what comes later is the ticks'.
     CALLWARD_PROBE_AFTER: String(settleMillis),
-  })
+  }
+  // Surveys are child processes on purpose; what is watched are the ticks.
+  const off = surveyNames.map((name) => `${name}: false`).join(', ')
+  const settings = `  sections: { ${off} }\n`
+  return startCollector(join(folder, 'probed'), hub, token, 'probed', environment, settings)
 }
 
 function addProbed(probe: string, sheet: Sheet): void {

@@ -624,6 +624,8 @@ t.test('credentials: files only, read each time, nothing that changes what runs'
     () => credentialsOf(join(folder, 'none'), undefined),
     /its environmentFile cannot be read/,
   )
+  chmodSync(join(folder, 'env'), 0o666)
+  t.throws(() => credentialsOf(join(folder, 'env'), undefined), /nobody else may write to it/)
 })
 
 t.test('the ends of files: whole, cut at any byte, and what only reading tells', async (t) => {
