@@ -114,7 +114,9 @@ t.test('cuts lose nothing and double nothing, with the times of reading', async 
   await eventually('all acknowledged', () => session.figures().pending === 0, 30_000)
   t.strictSame(numbers(hub), upTo(200))
   t.equal(hub.gaps, 0)
-  t.equal(hub.hellos.length, 5, 'it did reconnect each time')
+  // Where everything was acknowledged before the last cut, the last connection is still on its way.
+  await eventually('it did reconnect each time', () => hub.hellos.length >= 5)
+  t.equal(hub.hellos.length, 5, 'and only then')
   t.ok(hub.received.length > 200, 'some came twice, with no second effect')
   t.strictSame(hub.faults, [], 'every connection begins with an empty dictionary and empty rows')
 })
