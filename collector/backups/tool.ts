@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { StringDecoder } from 'node:string_decoder'
-import { whyNotTrusted } from '../surveys/software/command.ts'
+import { whyNotTrusted } from '../trusted-program.ts'
 import { BackupError, fileTrouble, troubleOf } from './trouble.ts'
 
 const outputCharactersLimit = 16 * 1024 * 1024

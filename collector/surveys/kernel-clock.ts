@@ -1,6 +1,6 @@
 import { arch } from 'node:os'
 import { type Metric, metric, number, stateOfError } from '../source.ts'
-import { ask, whyNotTrusted } from './software/command.ts'
+import { ask, whyNotTrusted } from '../trusted-program.ts'
 import type { Findings, Survey } from './survey.ts'
 
 const limits = { milliseconds: 5000, bytes: 4096 }

@@ -7,6 +7,7 @@ import type { Challenge, Proof } from '../../collector/wire/handshake.ts'
 import type { Clock } from '../clock.ts'
 import type { HubConfig } from '../config.ts'
 import { CallwardError } from '../errors.ts'
+import { areHubLabels } from '../hub-labels.ts'
 import type {} from '../inventory/plugin.ts'
 import type {} from '../people/plugin.ts'
 import type {} from '../records/plugin.ts'
@@ -95,9 +96,10 @@ export const enrolmentPlugin = fp(
       requireSafe: (request) => gate.requireSafe(request),
       knock: (request) => gate.knock(request),
       requireUnclaimed: (hello) => registry.requireUnclaimed(hello),
-      requireForeign: ({ instance, job }) => {
+      requireForeign: (labels) => {
+        const { instance, job } = labels
         if (instance === undefined || job === undefined) return
-        if (job === 'callward-hub' && instance === 'hub')
+        if (areHubLabels(labels))
           throw new CallwardError('conflict', 'These labels are those of the hub’s own series.')
         if (registry.active(instance) === undefined) return
         if (job !== (app.inventory.host(instance)?.labels.job ?? collectorsJob)) return

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { hubLabels } from '../hub-labels.ts'
 import type { SeriesId, StoreWriter } from '../store/writer.ts'
 import type { RefusalReason, TokenRefusal } from './enrolment.ts'
 
@@ -8,17 +9,6 @@ const presentMillis = 10 * 60_000
 const misusePresentMillis = 30 * 60_000
 /** Different hosts and reasons kept at once. */
 const keptAtOnce = 10_000
-
-/** The hub's own labels, as the series of its rules have them. */
-const hubLabels = {
-  job: 'callward-hub',
-  instance: 'hub',
-  customer: 'callward',
-  site: 'hub',
-  server: 'hub',
-  role: 'hub',
-  env: 'production',
-}
 
 /**
  * What is refused now, as series that rules can watch: `callward_collector_refused{host, reason}` and

@@ -8,6 +8,7 @@ import {
 } from '../../collector/wire/frames.ts'
 import { version } from '../assets.ts'
 import type { Clock, Millis } from '../clock.ts'
+import { areHubLabels } from '../hub-labels.ts'
 import type { Answers } from './answers.ts'
 import { type Lanes, laneFrom } from './lane.ts'
 import type { IngestMetrics } from './metrics.ts'
@@ -116,7 +117,7 @@ export class Greeting {
     const { app, clock, answers, events, admission } = this.#options
     const { collector, epoch } = hello
     admission.check(hello)
-    if (hello.labels.job === 'callward-hub' && hello.labels.instance === 'hub')
+    if (areHubLabels({ ...hello.labels }))
       throw new FrameError('hello: these labels are those of the hub’s own series')
     await app.inventory.connected(hello)
     events.admitted(hello, receivedAt)

@@ -2,6 +2,7 @@ import fp from 'fastify-plugin'
 import type { AlertView } from '../../alerts/alert.ts'
 import { type Clock, type Millis, systemClock } from '../clock.ts'
 import type { HubConfig } from '../config.ts'
+import { hubLabels } from '../hub-labels.ts'
 import { uuid } from '../ids.ts'
 import type { Principal } from '../people/plugin.ts'
 import { RuleEngine } from './engine.ts'
@@ -55,16 +56,6 @@ export interface RulesOptions {
   readonly hubLabels?: Readonly<Record<string, string>>
 }
 
-const defaultHubLabels = {
-  job: 'callward-hub',
-  instance: 'hub',
-  customer: 'callward',
-  site: 'hub',
-  server: 'hub',
-  role: 'hub',
-  env: 'production',
-}
-
 /** What the store says of its disk; a store without figures (in tests) never refuses. */
 function roomOf(store: { stats?: () => object }): StoreRoom {
   return store.stats?.() ?? {}
@@ -110,7 +101,7 @@ export const rulesPlugin = fp(
       store: app.store,
       groups: files.groups,
       defaultInterval: (options.config?.ruleIntervalSeconds ?? 10) * 1000,
-      hubLabels: options.hubLabels ?? defaultHubLabels,
+      hubLabels: options.hubLabels ?? hubLabels,
       newId: () => uuid(clock.now()),
       metrics,
       log: app.log,

@@ -7,7 +7,7 @@ import { runSurvey } from '../../collector/surveys/run.ts'
 import { runningServices } from '../../collector/surveys/software/processes.ts'
 import { softwareSurvey } from '../../collector/surveys/software/software.ts'
 import type { Findings } from '../../collector/surveys/survey.ts'
-import { makeCertificate, opensslMissing } from '../helpers/certificate.ts'
+import { makeCertificate, opensslMissing } from '../helpers/certificates.ts'
 import { Program, TestHub, until } from '../helpers/hub.ts'
 
 const main = fileURLToPath(new URL('../../collector/main.js', import.meta.url))

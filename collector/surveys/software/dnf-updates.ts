@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { ask, whyNotTrusted } from './command.ts'
+import { ask, whyNotTrusted } from '../../trusted-program.ts'
 import { compareDebianVersions } from './debian-version.ts'
 import type { InstalledPackage } from './dpkg.ts'
 import { instantText } from './text.ts'

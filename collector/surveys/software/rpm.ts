@@ -1,4 +1,4 @@
-import { ask, whyNotTrusted } from './command.ts'
+import { ask, whyNotTrusted } from '../../trusted-program.ts'
 import type { InstalledPackage } from './dpkg.ts'
 
 const rpmPath = '/usr/bin/rpm'

@@ -1,8 +1,8 @@
 import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { stateOfError } from '../../source.ts'
+import { ask, whyNotTrusted } from '../../trusted-program.ts'
 import type { Section, SectionState } from '../../wire/frames.ts'
-import { ask, whyNotTrusted } from './command.ts'
 import { expand, sectionFrom, type Trouble, whyOf } from './paths.ts'
 import { printable } from './text.ts'
 

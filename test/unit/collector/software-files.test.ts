@@ -22,14 +22,14 @@ import {
   certificateSection,
   certificatesOf,
 } from '../../../collector/surveys/software/certificates.ts'
-import { ask, whyNotTrusted } from '../../../collector/surveys/software/command.ts'
 import { configFiles } from '../../../collector/surveys/software/config-files.ts'
 import { licences } from '../../../collector/surveys/software/licences.ts'
 import { expand, matchesName, realPath } from '../../../collector/surveys/software/paths.ts'
 import { serviceVersions } from '../../../collector/surveys/software/services.ts'
 import { printable } from '../../../collector/surveys/software/text.ts'
 import { presentedCertificates } from '../../../collector/surveys/software/tls-endpoints.ts'
-import { makeCertificate, opensslMissing } from '../../helpers/certificate.ts'
+import { ask, whyNotTrusted } from '../../../collector/trusted-program.ts'
+import { makeCertificate, opensslMissing } from '../../helpers/certificates.ts'
 
 const isRoot = process.getuid?.() === 0
 
