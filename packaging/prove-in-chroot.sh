@@ -11,13 +11,15 @@
 #     --deb FILE       the package (default: built now, with this machine's Node in it)
 #     --within SECONDS limit from paste to sight (default 60)
 #     --no-purge       leave out the purge
+#     --pictures FOLDER  a browser watches the console meanwhile, says when the host's page shows all of it, and takes
+#                      pictures (needs chromium and the development packages)
 #
 # Needs root, debootstrap, iproute2, openssl, util-linux and a built project (npm run build). Everything but the tree ends with the
 # script: mounts vanish with their namespace, processes with their process namespace.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-rootfs=/tmp/callward-prove/rootfs deb='' with=deb within=60 purge=1
+rootfs=/tmp/callward-prove/rootfs deb='' with=deb within=60 purge=1 pictures=''
 while [ $# -gt 0 ]; do
   case "$1" in
   --rootfs) rootfs=$2; shift 2 ;;
@@ -25,6 +27,7 @@ while [ $# -gt 0 ]; do
   --with) with=$2; shift 2 ;;
   --within) within=$2; shift 2 ;;
   --no-purge) purge=0; shift ;;
+  --pictures) pictures=$2; shift 2 ;;
   *) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
   esac
 done
@@ -42,11 +45,12 @@ host_address=${hub_address%.1}.2
 port=9771
 hub_url=https://$hub_address:$port
 work=$(mktemp -d)
-hub_pid='' host_pid=''
+hub_pid='' host_pid='' browser_pid=''
 
 finish() {
   rm -rf "$rootfs/tmp/callward-proof" "$rootfs/tmp/callward-collector.deb"
   [ "$with" = deb ] || rm -f "$rootfs/usr/local/bin/node"
+  [ -z "$browser_pid" ] || kill -TERM "$browser_pid" 2>/dev/null || true
   [ -z "$host_pid" ] || kill -KILL "$host_pid" 2>/dev/null || true
   [ -z "$hub_pid" ] || kill -TERM "$hub_pid" 2>/dev/null || true
   wait 2>/dev/null || true
@@ -139,6 +143,28 @@ tree_files() {
     -prune -o -printf '%P\n' | grep -vE '^etc/(passwd|group|shadow|gshadow|subuid|subgid)-$' | sort
 }
 
+watch_in_browser() {
+  local link
+  mkdir -p "$pictures"
+  link=$(CALLWARD_TOKEN=$admin_token node dist/server/cli/main.js sign-in --hub "$hub_url" | grep -oE 'https?://[^ ]+')
+  node packaging/watch-in-console.mjs "$hub_url" "$link" "$host" "$pictures" >"$work/browser.log" 2>&1 &
+  browser_pid=$!
+  until grep -q watching "$work/browser.log"; do
+    kill -0 "$browser_pid" 2>/dev/null || { cat "$work/browser.log" >&2; exit 1; }
+    sleep 0.2
+  done
+}
+
+show_browser() {
+  if ! wait "$browser_pid"; then
+    browser_pid=''
+    tail -20 "$work/browser.log" >&2
+    exit 1
+  fi
+  browser_pid=''
+  say "Seen in the console after $(node -p "(($(tail -1 "$work/browser.log") - $started) / 1000).toFixed(1)") s; pictures in $pictures."
+}
+
 wait_for_host() {
   local limit=$1 left
   while :; do
@@ -180,6 +206,7 @@ else
   printf '%s\n' "$line" >"$rootfs/tmp/callward-proof/line"
   pasted='cd /tmp/callward-proof && exec setpriv --reuid=65534 --regid=65534 --clear-groups sh ./line'
 fi
+[ -z "$pictures" ] || watch_in_browser
 say "Pasting on $host: $(printf %s "$line" | sed -E 's/(--token|Bearer) [^ '"\\'"'"]+/\1 …/g' | cut -c1-300)"
 started=$(node -p 'Date.now()')
 on_host "$pasted"
@@ -190,8 +217,9 @@ if ! wait_for_host "$within"; then
   tail -20 "$work/host.log" >&2
   exit 1
 fi
-say "Seen after $(node -p "((Date.now() - $started) / 1000).toFixed(1)") s, with hardware, versions and sections."
+say "Seen by REST after $(node -p "((Date.now() - $started) / 1000).toFixed(1)") s, with hardware, versions and sections."
 show_host
+[ -z "$pictures" ] || show_browser
 
 if [ "$with" = deb ]; then
   kill -KILL "$host_pid" 2>/dev/null || true
