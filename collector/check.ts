@@ -46,7 +46,7 @@ export async function runCheck(
     return 2
   }
   const progress = progressOn(stderr)
-  const check = await checkHost(config, entry, progress.show).finally(progress.end)
+  const check = await checkHost(config, entry, env, progress.show).finally(progress.end)
   const onTerminal = stdout.isTTY === true
   const colour = onTerminal && !env['NO_COLOR'] && env['TERM'] !== 'dumb'
   const columns = onTerminal ? Math.max(40, stdout.columns ?? 80) : undefined
@@ -61,6 +61,7 @@ type ShowProgress = (text: string) => void
 async function checkHost(
   config: CollectorConfig,
   entry: string,
+  environment: CheckProcess['env'],
   show: ShowProgress,
 ): Promise<Check> {
   const { roots, sections: enabled } = config
@@ -73,7 +74,7 @@ async function checkHost(
     roots,
   }
   const read = await readSources(config, show)
-  const { found, backups } = await takeSurveys(config, entry, show)
+  const { found, backups } = await takeSurveys(config, entry, environment, show)
   const os = readHostOs(roots.rootfs)
   return {
     host: config.labels.instance,
@@ -109,6 +110,7 @@ async function readSources(
 async function takeSurveys(
   { sections: enabled }: CollectorConfig,
   entry: string,
+  environment: CheckProcess['env'],
   show: ShowProgress,
 ): Promise<{ readonly found: readonly CheckedSection[]; readonly backups: string }> {
   const due = surveys.filter(({ name }) => enabled[name] !== false)
@@ -117,7 +119,7 @@ async function takeSurveys(
   for (const [i, survey] of due.entries()) {
     const limit = survey.limitMilliseconds / 1000
     show(`survey ${i + 1} of ${due.length}: ${survey.name}, at most ${limit} s`)
-    const { sections, documents, metrics } = await runSurvey(entry, survey)
+    const { sections, documents, metrics } = await runSurvey(entry, survey, { environment })
     backups += postureTable(documents['backups'])
     const whole = { figures: metrics.length, documents: Object.keys(documents) }
     const heads = sections.some(({ name }) => name === survey.name)

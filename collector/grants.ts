@@ -72,6 +72,17 @@ const bySection: Readonly<Record<string, (grantee: Grantee) => Grant>> = {
       'systemd-tmpfiles --create callward.conf',
     ],
   }),
+  kernel_clock: () => ({
+    note:
+      'The shipped service allows the call adjtimex, which without a capability reads the clock and sets nothing; a setting of this host ' +
+      'takes it away. As long as it does, ClockNotSynchronised goes by chronyd alone (section clock_sync).',
+    commands: [
+      `systemctl cat ${unit} | grep -nE 'ProtectClock|SystemCallFilter'`,
+      `mkdir -p /etc/systemd/system/${unit}.d`,
+      `printf '[Service]\\nProtectClock=no\\nSystemCallFilter=adjtimex\\n' > /etc/systemd/system/${unit}.d/clock.conf`,
+      `systemctl daemon-reload && ${restart}`,
+    ],
+  }),
   smart: () => ({
     note: 'Only root may ask a disk: a timer of root’s writes what it says where the collector reads it.',
     commands: ['apt-get install smartmontools', smartTimer],

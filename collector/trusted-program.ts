@@ -20,7 +20,23 @@ export interface AskLimits {
 }
 
 const nobody = 65534
-const plainEnvironment = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', HOME: '/' }
+const systemPath = '/usr/sbin:/usr/bin:/sbin:/bin'
+const plainEnvironment = { PATH: systemPath, LC_ALL: 'C', HOME: '/' }
+
+/**
+ * Environment of the collector's own child processes: nothing that could put another program or library first, nor make Node load
+ * code, is handed on; what configures the collector is, without its token.
+ */
+export function childEnvironment(
+  own: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  const kept = Object.entries(own).flatMap(([key, value]) =>
+    /^CALLWARD_/.test(key) && key !== 'CALLWARD_TOKEN' && value !== undefined
+      ? [[key, value] as const]
+      : [],
+  )
+  return { ...plainEnvironment, ...Object.fromEntries(kept) }
+}
 
 /**
  * Why a program must not be started by us: somebody beside root could have put it there. Looks at the file, every folder

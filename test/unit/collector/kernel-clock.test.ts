@@ -1,5 +1,5 @@
 import t from 'tap'
-import { clockMetrics } from '../../../collector/surveys/kernel-clock.ts'
+import { clockMetrics, refused } from '../../../collector/surveys/kernel-clock.ts'
 
 // State, then struct timex (man 2 adjtimex): offset, freq, maxerror, esterror, status, constant, precision, tolerance, time, tick, …
 const answer = (state: number, status: number) =>
@@ -34,4 +34,15 @@ t.test('the kernel’s clock: units of its fields, synchronised or not', async (
     () => clockMetrics(answer(0, 0).replace('16500', 'x')),
     /adjtimex maxerror: "x" is not a number/,
   )
+})
+
+t.test('a refused call is denied, not an error of the host', async (t) => {
+  const of = (text: string, fault = '') => refused('/usr/bin/perl', { text, fault }).sections[0]
+  const denied = { state: 'denied', detail: /adjtimex.*refused.*ProtectClock=/ }
+  t.match(of('errno 1\n'), denied, 'EPERM, as ProtectClock= and containers answer')
+  t.match(of('errno 13'), denied)
+  t.match(of('', 'ended by SIGSYS'), denied, 'a filter that kills')
+  t.match(of('errno 38\n'), { state: 'absent', detail: /does not offer/ })
+  t.throws(() => of('errno 22\n'), /could not ask the kernel's clock: errno 22/)
+  t.throws(() => of('', 'no answer within 5 s'), /no answer within 5 s/)
 })
