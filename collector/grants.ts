@@ -68,7 +68,7 @@ const bySection: Readonly<Record<string, (grantee: Grantee) => Grant>> = {
       'the memory modules only root sees, and the collector goes without them.',
     commands: [
       smartTimer,
-      `echo 'z /sys/class/dmi/id/*_serial 0440 root ${group}' > /etc/tmpfiles.d/callward.conf`,
+      `echo 'z /sys/class/dmi/id/*_serial 0440 root ${group}' >> /etc/tmpfiles.d/callward.conf`,
       'systemd-tmpfiles --create callward.conf',
     ],
   }),

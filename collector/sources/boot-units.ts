@@ -60,12 +60,12 @@ export function bootStartOf(roots: Roots, units: readonly string[]): BootStart {
 }
 
 /** One `Condition…=` line: its kind without the word Condition, and its value. */
-interface Condition {
+export interface Condition {
   readonly kind: string
   readonly value: string
 }
 
-interface UnitSettings {
+export interface UnitSettings {
   readonly conditions: readonly Condition[]
   readonly type: string
 }
@@ -87,7 +87,7 @@ export function settingsOf(texts: readonly string[]): UnitSettings {
 }
 
 /** All must hold, and of those with a bar at least one (man 5 systemd.unit, "Conditions"). Undefined when the unit is started. */
-function whySkipped(conditions: readonly Condition[], roots: Roots): string | undefined {
+export function whySkipped(conditions: readonly Condition[], roots: Roots): string | undefined {
   const judged = conditions.map((one) => ({ ...one, verdict: verdictOf(one, roots) }))
   const said = ({ kind, value }: Condition) => `Condition${kind}=${value}`.slice(0, 120)
   const must = judged.filter(({ value }) => !value.startsWith('|'))
@@ -110,7 +110,7 @@ function verdictOf({ kind, value }: Condition, roots: Roots): Verdict {
 }
 
 /** Places that are on the root file system or in memory: a look elsewhere could hang the tick. */
-const localPath = /^\/(etc|usr|lib|bin|sbin|run|dev|proc|sys)\//
+const localPath = /^\/(etc|usr|lib|bin|sbin|run|dev|proc|sys)(\/|$)/
 
 /** Bits of /proc/PID/status CapBnd (linux/capability.h); units of the services known here ask for no others. */
 const capabilityBits: Readonly<Record<string, bigint>> = {

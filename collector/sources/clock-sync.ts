@@ -61,7 +61,8 @@ export function clockSyncSource(roots: Roots, options: ClockSyncOptions = {}): S
         const boot = bootStartOf(roots, bootUnits)
         if (boot.kind === 'starts') return seen(stateMetrics('chronyd', false, false))
         const waived = boot.kind === 'waived' ? `; chrony is enabled, but ${boot.reason}` : ''
-        const advice = 'install chrony, or set "chrony" to the address chronyd listens at'
+        const first = boot.kind === 'waived' ? 'start it' : 'install chrony'
+        const advice = `${first}, or set "chrony" to the address chronyd listens at`
         return unseen(
           'absent',
           `no time service seen: ${error.message}, no systemd-timesyncd${waived}; ${advice}`,

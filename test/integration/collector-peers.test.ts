@@ -243,7 +243,7 @@ t.test('as user nobody: everything the tick reads is seen, what is denied is sai
     `exec env -u NODE_OPTIONS ${nobody} "$0" "$1" --check --json`,
   ].join('\n')
   const check = (environment: Record<string, string>) => {
-    const argv = ['--mount', '--pid', '--fork', '--mount-proc', 'bash', '-c', alone]
+    const argv = ['--mount', '--pid', '--fork', '--mount-proc', 'sh', '-c', alone]
     argv.push(process.execPath, bundle)
     const env = { PATH: process.env['PATH'] ?? '', ...environment }
     const { stdout, stderr } = spawnSync('unshare', argv, {

@@ -16,7 +16,7 @@ const hungMount = (folder: string) =>
 function unable(): string | false {
   if (process.getuid?.() !== 0) return 'only root can mount'
   const folder = mkdtempSync(join(tmpdir(), 'callward-hung-probe-'))
-  const probe = spawnSync('unshare', ['--mount', 'bash', '-c', hungMount(folder)], {
+  const probe = spawnSync('unshare', ['--mount', 'sh', '-c', hungMount(folder)], {
     encoding: 'utf8',
   })
   rmSync(folder, { recursive: true })
@@ -56,7 +56,7 @@ t.test(
     const command = `${hungMount(hung)} && exec "$0" --input-type=module -e "$1"`
     const { stdout, stderr } = spawnSync(
       'unshare',
-      ['--mount', 'bash', '-c', command, process.execPath, script],
+      ['--mount', 'sh', '-c', command, process.execPath, script],
       { encoding: 'utf8', env: { PATH: process.env['PATH'] ?? '' }, maxBuffer: 64 * 1024 * 1024 },
     )
     const found = JSON.parse(

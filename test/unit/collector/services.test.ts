@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { readConfig } from '../../../collector/config.ts'
 import { type Metric, readSource } from '../../../collector/source.ts'
 import { hostSources } from '../../../collector/sources/all.ts'
+import { settingsOf, whySkipped } from '../../../collector/sources/boot-units.ts'
 import { parseProcess } from '../../../collector/sources/process-table.ts'
 import { openFilesLimit, serviceFilesSource } from '../../../collector/sources/service-files.ts'
 import { type ServiceSetting, serviceSpecs } from '../../../collector/sources/service-spec.ts'
@@ -364,6 +365,38 @@ t.test(
     t.equal(await isMissed('', removed), false, 'removed, its link left behind')
   },
 )
+
+t.test('conditions: the verdict of systemd itself', async (t) => {
+  const systemd = (lines: readonly string[]) =>
+    spawnSync('systemd-analyze', ['condition', ...lines])
+  if (systemd(['ConditionPathExists=/']).status !== 0) {
+    t.pass('systemd-analyze', { skip: 'systemd-analyze is not installed' })
+    return
+  }
+  const roots = { proc: '/proc', sys: '/sys', rootfs: '/' }
+  const cases: readonly (readonly string[])[] = [
+    ['ConditionFileNotEmpty=/etc/passwd'],
+    ['ConditionFileNotEmpty=/etc'],
+    ['ConditionFileNotEmpty=/etc/no-such-file'],
+    ['ConditionFileNotEmpty=!/etc/no-such-file'],
+    ['ConditionPathExists=/etc/passwd', 'ConditionPathExists=/etc/no-such-file'],
+    ['ConditionPathExists=|/etc/no-such-file', 'ConditionPathExists=|/etc/passwd'],
+    ['ConditionPathExists=|/etc/no-such-file', 'ConditionPathExists=|!/etc/passwd'],
+    ['ConditionPathExists=|!/etc/no-such-file', 'ConditionPathExists=/etc/no-such-file'],
+    ['ConditionPathIsDirectory=/etc'],
+    ['ConditionPathIsDirectory=/etc/passwd'],
+    ['ConditionDirectoryNotEmpty=/etc'],
+    ['ConditionDirectoryNotEmpty=/etc/passwd'],
+    ['ConditionFileIsExecutable=/usr/bin/env'],
+    ['ConditionFileIsExecutable=/etc/passwd'],
+    ['ConditionPathIsSymbolicLink=/proc/self'],
+    ['ConditionPathIsSymbolicLink=/etc/passwd'],
+  ]
+  for (const lines of cases) {
+    const own = whySkipped(settingsOf([lines.join('\n')]).conditions, roots)
+    t.equal(own === undefined, systemd(lines).status === 0, lines.join(', '))
+  }
+})
 
 t.test('one that ran here stays missed when its configuration is taken away', async (t) => {
   const { tree, tick, now } = watching(t)
