@@ -67,7 +67,7 @@ class Told {
   }
 }
 
-/** Runs one child to its findings, its end, or a limit; then ends it with all it started. Never rejects. */
+/** Runs one child to its findings, its end, or a limit; then ends it with all it started. Rejects only where no process can be started. */
 export async function runChild(
   entry: string,
   survey: Survey,

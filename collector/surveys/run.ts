@@ -56,7 +56,9 @@ export async function runSurvey(
   const passed: string[] = []
   for (;;) {
     const limitMilliseconds = Math.max(1, until - performance.now())
-    const end = await runChild(entry, survey, passed, { ...options, limitMilliseconds })
+    const child = runChild(entry, survey, passed, { ...options, limitMilliseconds })
+    const end = await child.catch(reasonOf)
+    if (typeof end === 'string') return failed(survey, end)
     noteLingering(survey, end, options)
     if (end.findings !== undefined) return end.findings
     const place = end.isHung && end.isGone ? hangingPlace(end.at) : undefined
