@@ -100,8 +100,6 @@ t.test(
       [],
     )
     t.match(check.verdict, /^Verdict: good/)
-    const packages = check.sections.find(({ name }) => name === 'packages')
-    t.same(packages?.documents, ['packages'], 'a document stands beside its section')
     for (const name of surveyNames) {
       const survey = run(bundle, ['--survey', name], { ...nobody, cwd: folder })
       t.equal(survey.status, 0, `${name}: ${survey.stderr}`)

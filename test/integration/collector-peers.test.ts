@@ -253,8 +253,11 @@ t.test('as user nobody: everything the tick reads is seen, what is denied is sai
     })
     t.equal(stderr, '')
     const { sections } = JSON.parse(stdout) as {
-      sections: { name: string; state: string; detail: string }[]
+      sections: { name: string; state: string; detail: string; documents?: string[] }[]
     }
+    const packages = sections.find(({ name, state }) => name === 'packages' && state === 'ok')
+    if (packages !== undefined)
+      t.same(packages.documents, ['packages'], 'a document stands beside its section')
     return new Map(sections.map(({ name, state, detail }) => [name, `${state} ${detail}`]))
   }
   const real = check({})
