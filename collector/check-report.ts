@@ -50,7 +50,7 @@ export interface Layout {
 
 const titles: Readonly<Record<SectionState, string>> = {
   ok: 'Seen',
-  absent: 'Absent here: this host has no such thing, or its kernel does not offer it',
+  absent: 'Absent here: not on this host, not offered by its kernel, or not set up',
   denied: 'Denied: it is there, but not for this user',
   error: 'Error: it could not be read',
 }
@@ -157,11 +157,15 @@ function sectionLines(section: CheckedSection, nameWidth: number, layout: Layout
 
 function seenText({ state, figures, documents }: CheckedSection): string {
   const parts: string[] = []
-  if (figures !== undefined && figures > 0) parts.push(`${figures} figures`)
+  if (figures !== undefined && figures > 0) parts.push(counted(figures, 'figure'))
   if (documents !== undefined && documents.length > 0)
-    parts.push(`${documents.length} documents (${documents.join(', ')})`)
+    parts.push(`${counted(documents.length, 'document')} (${documents.join(', ')})`)
   // Seen, and there was nothing to count: an empty line would look like a fault of the check's.
   return parts.length === 0 && state === 'ok' && figures === 0 ? 'no figures' : parts.join(', ')
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
 
 function commandLines(commands: readonly string[], indent: number): string[] {

@@ -24,6 +24,9 @@ import { version } from './version.ts'
 import type { Section } from './wire/frames.ts'
 
 const limitMilliseconds = 5000
+const nobody = 65534
+/** Made by the package. */
+const packageUser = 'callward-collector'
 
 /** What the check uses of the process it runs in. */
 export interface CheckProcess {
@@ -46,7 +49,7 @@ export async function runCheck(
     return 2
   }
   const progress = progressOn(stderr)
-  const check = await checkHost(config, entry, progress.show).finally(progress.end)
+  const check = await checkHost(config, entry, env, progress.show).finally(progress.end)
   const onTerminal = stdout.isTTY === true
   const colour = onTerminal && !env['NO_COLOR'] && env['TERM'] !== 'dumb'
   const columns = onTerminal ? Math.max(40, stdout.columns ?? 80) : undefined
@@ -61,19 +64,15 @@ type ShowProgress = (text: string) => void
 async function checkHost(
   config: CollectorConfig,
   entry: string,
+  environment: CheckProcess['env'],
   show: ShowProgress,
 ): Promise<Check> {
   const { roots, sections: enabled } = config
   const user = ownUser()
   const hidepidGroup = hidepidGroupOf(optionalText(join(roots.proc, 'mounts')))
-  const grantee: Grantee = {
-    user: user.name || String(user.id),
-    group: groupName(process.getgid?.() ?? 0) ?? String(process.getgid?.()),
-    hidepidGroup,
-    roots,
-  }
+  const grantee: Grantee = { ...granteeOf(user), hidepidGroup, roots }
   const read = await readSources(config, show)
-  const { found, backups } = await takeSurveys(config, entry, show)
+  const { found, backups } = await takeSurveys(config, entry, environment, show)
   const os = readHostOs(roots.rootfs)
   return {
     host: config.labels.instance,
@@ -109,6 +108,7 @@ async function readSources(
 async function takeSurveys(
   { sections: enabled }: CollectorConfig,
   entry: string,
+  environment: CheckProcess['env'],
   show: ShowProgress,
 ): Promise<{ readonly found: readonly CheckedSection[]; readonly backups: string }> {
   const due = surveys.filter(({ name }) => enabled[name] !== false)
@@ -117,13 +117,18 @@ async function takeSurveys(
   for (const [i, survey] of due.entries()) {
     const limit = survey.limitMilliseconds / 1000
     show(`survey ${i + 1} of ${due.length}: ${survey.name}, at most ${limit} s`)
-    const { sections, documents, metrics } = await runSurvey(entry, survey)
+    const { sections, documents, metrics } = await runSurvey(entry, survey, { environment })
     backups += postureTable(documents['backups'])
-    const whole = { figures: metrics.length, documents: Object.keys(documents) }
     const heads = sections.some(({ name }) => name === survey.name)
+    const names = new Set(sections.map(({ name }) => name))
     for (const [at, section] of sections.entries()) {
       const carries = heads ? section.name === survey.name : at === 0
-      found.push(carries ? { ...section, ...whole } : section)
+      // A document of a section's name is that section's; the others are the survey's.
+      const own = Object.keys(documents).filter((one) =>
+        names.has(one) ? one === section.name : carries,
+      )
+      const listed = own.length > 0 || carries ? { documents: own } : {}
+      found.push({ ...section, ...listed, ...(carries ? { figures: metrics.length } : {}) })
     }
   }
   return { found, backups: backups.trim() }
@@ -153,7 +158,17 @@ function noticesOf(user: Check['user'], hidepidGroup: number | undefined, entry:
     const command = `runuser -u nobody -- ${shellWord(process.execPath)} ${shellWord(entry)} --check`
     return [{ text, commands: [command] }]
   }
-  if (hidepidGroup === undefined || process.getgroups?.().includes(hidepidGroup) === true) return []
+  const standIn: Notice[] =
+    user.id === nobody
+      ? [
+          {
+            text: `nobody stands in for the collector’s user here; what grants access grants it to ${packageUser}, whom the package makes.`,
+            commands: [],
+          },
+        ]
+      : []
+  if (hidepidGroup === undefined || process.getgroups?.().includes(hidepidGroup) === true)
+    return standIn
   const text =
     '/proc is mounted with hidepid: processes of other users look as if they did not exist. A group that sees them:'
   const group = hidepidGroup === 0 ? 'proc' : `"$(getent group ${hidepidGroup} | cut -d: -f1)"`
@@ -161,9 +176,16 @@ function noticesOf(user: Check['user'], hidepidGroup: number | undefined, entry:
     ...(hidepidGroup === 0
       ? ['groupadd --system proc', 'mount -o remount,hidepid=2,gid=proc /proc']
       : []),
-    `usermod -aG ${group} ${user.name || user.id}`,
+    `usermod -aG ${group} ${granteeOf(user).user}`,
   ]
-  return [{ text, commands }]
+  return [...standIn, { text, commands }]
+}
+
+/** Root asks as nobody to see what a user without rights sees: nothing must be granted to a user whom many programs share. */
+function granteeOf(user: Check['user']): Pick<Grantee, 'user' | 'group'> {
+  if (user.id === nobody) return { user: packageUser, group: packageUser }
+  const group = process.getgid?.() ?? 0
+  return { user: user.name || String(user.id), group: groupName(group) ?? String(group) }
 }
 
 function ownUser(): Check['user'] {

@@ -68,8 +68,19 @@ const bySection: Readonly<Record<string, (grantee: Grantee) => Grant>> = {
       'the memory modules only root sees, and the collector goes without them.',
     commands: [
       smartTimer,
-      `echo 'z /sys/class/dmi/id/*_serial 0440 root ${group}' > /etc/tmpfiles.d/callward.conf`,
+      `echo 'z /sys/class/dmi/id/*_serial 0440 root ${group}' >> /etc/tmpfiles.d/callward.conf`,
       'systemd-tmpfiles --create callward.conf',
+    ],
+  }),
+  kernel_clock: () => ({
+    note:
+      'The shipped service allows the call adjtimex, which without a capability reads the clock and sets nothing; a setting of this host ' +
+      'takes it away. As long as it does, ClockNotSynchronised goes by chronyd alone (section clock_sync).',
+    commands: [
+      `systemctl cat ${unit} | grep -nE 'ProtectClock|SystemCallFilter'`,
+      `mkdir -p /etc/systemd/system/${unit}.d`,
+      `printf '[Service]\\nProtectClock=no\\nSystemCallFilter=adjtimex\\n' > /etc/systemd/system/${unit}.d/clock.conf`,
+      `systemctl daemon-reload && ${restart}`,
     ],
   }),
   smart: () => ({

@@ -71,7 +71,7 @@ async function main(argument: string | undefined, rest: readonly string[]): Prom
   if (argument === '--version') return print(`${version}\n`)
   const survey = surveys.find((one) => argument === '--survey' && one.name === rest[0])
   if (survey !== undefined) {
-    await surveyHere(survey, readConfig(process.env, hostname()))
+    await surveyHere(survey, readConfig(process.env, hostname()), rest.slice(1))
     return 0
   }
   if (argument === 'enrol' && rest[0] === '--help') return print(enrolHelp)
@@ -154,6 +154,7 @@ async function collect(config: CollectorConfig): Promise<number> {
   })
   const surveyed = new SurveyWatch({
     entry,
+    environment: process.env,
     surveys: chosenSurveys(config),
     onDocument: (name, document) => {
       session.facts(name, document)

@@ -20,7 +20,23 @@ export interface AskLimits {
 }
 
 const nobody = 65534
-const plainEnvironment = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', HOME: '/' }
+const systemPath = '/usr/sbin:/usr/bin:/sbin:/bin'
+const plainEnvironment = { PATH: systemPath, LC_ALL: 'C', HOME: '/' }
+
+/**
+ * Environment of the collector's own child processes: nothing that could put another program or library first, nor make Node load
+ * code, is handed on; what configures the collector is, without its token.
+ */
+export function childEnvironment(
+  own: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  const kept = Object.entries(own).flatMap(([key, value]) =>
+    /^CALLWARD_/.test(key) && key !== 'CALLWARD_TOKEN' && value !== undefined
+      ? [[key, value] as const]
+      : [],
+  )
+  return { ...plainEnvironment, ...Object.fromEntries(kept) }
+}
 
 /**
  * Why a program must not be started by us: somebody beside root could have put it there. Looks at the file, every folder
@@ -29,6 +45,12 @@ const plainEnvironment = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', H
  */
 export function whyNotTrusted(path: string): string | undefined {
   const real = realpathSync(path)
+  return (
+    whyOthersMayWrite(path, real) ?? (lstatSync(real).isFile() ? undefined : `${real} is no file`)
+  )
+}
+
+function whyOthersMayWrite(path: string, real: string): string | undefined {
   for (const one of new Set([...ancestry(path), ...ancestry(real)])) {
     const stats = lstatSync(one)
     if (stats.uid !== 0) return `${one} does not belong to root`
@@ -37,7 +59,24 @@ export function whyNotTrusted(path: string): string | undefined {
     // Of root's group as well: these bits are also the mask of access lists.
     if ((stats.mode & 0o020) !== 0) return `${one} is writable by its group`
   }
-  return lstatSync(real).isFile() ? undefined : `${real} is no file`
+  return undefined
+}
+
+/**
+ * The folders a program may look for its helpers in: the system's, and those below /usr/local after them where root alone may write
+ * there. Joined for PATH.
+ */
+export function trustedPath(
+  local: readonly string[] = ['/usr/local/sbin', '/usr/local/bin'],
+): string {
+  const trusted = local.filter((folder) => {
+    try {
+      return whyOthersMayWrite(folder, realpathSync(folder)) === undefined
+    } catch {
+      return false // not there
+    }
+  })
+  return [systemPath, ...trusted].join(':')
 }
 
 function ancestry(path: string): string[] {

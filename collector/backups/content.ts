@@ -2,7 +2,9 @@ import { spawn } from 'node:child_process'
 import { closeSync, constants, createReadStream, openSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
+import { trustedPath } from '../trusted-program.ts'
 import type { Packing } from './file-form.ts'
+import { trusted } from './tool.ts'
 import { BackupError, fileTrouble, troubleOf } from './trouble.ts'
 
 /** Programs that unpack from standard input what Node cannot. */
@@ -58,10 +60,11 @@ function unpacked(path: string, packing: Packing): Unpacked {
     return { stream, done: Promise.resolve(), end }
   }
   const program = unpackers[packing]
+  const place = trusted(program)
   const source = openSync(path, flags)
-  const child = spawn(program, ['-dc'], {
+  const child = spawn(place, ['-dc'], {
     stdio: [source, 'pipe', 'pipe'],
-    env: { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C.UTF-8' },
+    env: { PATH: trustedPath(), LC_ALL: 'C.UTF-8' },
   })
   closeSync(source)
   let said = ''

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { trustedPath } from '../trusted-program.ts'
 import type { PostgresRun, RestoreAround } from './kind.ts'
 import { runTool } from './tool.ts'
 import { BackupError, troubleOf } from './trouble.ts'
@@ -118,7 +119,7 @@ async function start(
   const server = spawn(join(programs, 'postgres'), ['-D', data, ...argv], {
     stdio: ['ignore', 'ignore', 'pipe'],
     cwd: around.target,
-    env: { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C.UTF-8', ...environment },
+    env: { PATH: trustedPath(), LC_ALL: 'C.UTF-8', ...environment },
   })
   const exited = new Promise<void>((resolve) => server.once('close', () => resolve()))
   const stop = async () => {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { StringDecoder } from 'node:string_decoder'
-import { whyNotTrusted } from '../trusted-program.ts'
+import { trustedPath, whyNotTrusted } from '../trusted-program.ts'
 import { BackupError, fileTrouble, troubleOf } from './trouble.ts'
 
 const outputCharactersLimit = 16 * 1024 * 1024
@@ -12,8 +12,8 @@ const endedAfterMilliseconds = 5000
 /** Fixed, so that a tool is never one that somebody's environment put first. */
 const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
-/** Where a tool is, if root alone could have put it there: it gets passwords. Throws BackupError. */
-function trusted(program: string): string {
+/** Where a tool is, if root alone could have put it there: it gets passwords and what was backed up. Throws BackupError. */
+export function trusted(program: string): string {
   if (program.startsWith('/')) return program
   const path = searchPath
     .split(':')
@@ -124,7 +124,7 @@ function stopped(): BackupError {
 function baseEnvironment(): Record<string, string> {
   // UTC, since borg writes local times without a zone; C, since messages are read.
   return {
-    PATH: searchPath,
+    PATH: trustedPath(),
     HOME: userInfo().homedir,
     LANG: 'C.UTF-8',
     LC_ALL: 'C.UTF-8',

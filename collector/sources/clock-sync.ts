@@ -10,6 +10,7 @@ import {
   unseen,
 } from '../source.ts'
 import type { Millis } from '../wire/frames.ts'
+import { bootStartOf } from './boot-units.ts'
 import { askTracking, type ChronyAddress, NoChrony, type Tracking } from './chrony.ts'
 
 /** chronyd answers from memory; a busy host may take a moment. */
@@ -19,7 +20,6 @@ const askLimitMilliseconds = 500
 const timesyncdLimitSeconds = 3 * 2048
 
 const notSynchronised = 3
-const bootFolder = 'etc/systemd/system/multi-user.target.wants'
 const bootUnits = ['chrony.service', 'chronyd.service'] as const
 
 export interface ClockSyncOptions {
@@ -33,7 +33,7 @@ const defaultAddress: ChronyAddress = { host: '127.0.0.1', port: 323 }
 
 /**
  * Whether the clock follows a time source, and how well: asked of chronyd, else read from systemd-timesyncd's mark.
- * A chronyd that answered before, or that systemd starts at boot, and is not there now, is down; one that runs with
+ * A chronyd that answered before, or that a systemd that runs starts at boot, and is not there now, is down; one that runs with
  * its command port closed is denied; without any sign of a time service the section is absent.
  */
 export function clockSyncSource(roots: Roots, options: ClockSyncOptions = {}): Source {
@@ -58,11 +58,14 @@ export function clockSyncSource(roots: Roots, options: ClockSyncOptions = {}): S
           const advice = 'set cmdport in chrony.conf, or "chrony" to the address it listens at'
           return unseen('denied', `chronyd runs, but ${error.message}; ${advice}`)
         }
-        if (startsAtBoot(roots)) return seen(stateMetrics('chronyd', false, false))
-        const advice = 'install chrony, or set "chrony" to the address chronyd listens at'
+        const boot = bootStartOf(roots, bootUnits)
+        if (boot.kind === 'starts') return seen(stateMetrics('chronyd', false, false))
+        const waived = boot.kind === 'waived' ? `; chrony is enabled, but ${boot.reason}` : ''
+        const first = boot.kind === 'waived' ? 'start it' : 'install chrony'
+        const advice = `${first}, or set "chrony" to the address chronyd listens at`
         return unseen(
           'absent',
-          `no time service seen: ${error.message}, no systemd-timesyncd; ${advice}`,
+          `no time service seen: ${error.message}, no systemd-timesyncd${waived}; ${advice}`,
         )
       }
     },
@@ -94,10 +97,6 @@ function stateMetrics(daemon: string, up: boolean, synchronised: boolean): Metri
     metric('callward_ntp_up', up ? 1 : 0, { daemon }),
     metric('callward_ntp_synchronised', synchronised ? 1 : 0, { daemon }),
   ]
-}
-
-function startsAtBoot({ rootfs }: Roots): boolean {
-  return bootUnits.some((unit) => modifiedSeconds(join(rootfs, bootFolder, unit)) !== undefined)
 }
 
 /** Undefined when it does not run. It touches its mark at each answer of its server; the mark says nothing about the offset. */

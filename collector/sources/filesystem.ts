@@ -5,6 +5,7 @@ import {
   metric,
   type Roots,
   readKernelFile,
+  readOptionalKernelFile,
   type Source,
   type SourceReading,
   seen,
@@ -62,7 +63,8 @@ export function filesystemSource(roots: Roots, options: FilesystemOptions = {}):
     async read() {
       const metrics: Metric[] = []
       const faults: unknown[] = []
-      for (const mount of watchedMounts(readMounts(roots))) {
+      const { mounts, isOwn } = readMounts(roots)
+      for (const mount of watchedMounts(mounts)) {
         const labels = { device: mount.device, mountpoint: mount.mountPoint, fstype: mount.type }
         metrics.push(metric('node_filesystem_readonly', mount.readOnly ? 1 : 0, labels))
         try {
@@ -73,9 +75,19 @@ export function filesystemSource(roots: Roots, options: FilesystemOptions = {}):
           faults.push(new MountFault(mount.mountPoint, error))
         }
       }
-      return faults.length === 0 ? seen(metrics) : withFaults(metrics, faults as MountFault[])
+      const reading =
+        faults.length === 0 ? seen(metrics) : withFaults(metrics, faults as MountFault[])
+      return isOwn ? onlyOwn(reading) : reading
     },
   }
+}
+
+/** The host's mounts are denied; what is seen of them from here is no whole answer, however well it was read. */
+function onlyOwn({ state, detail, metrics }: SourceReading): SourceReading {
+  const own =
+    '/proc/1/mounts is hidden (hidepid, or ProtectProc= of the service): these are the mounts this process sees itself, and some of the host’s may be missing'
+  if (state === 'ok') return { state: 'denied', detail: own, metrics }
+  return { state, detail: `${detail}; ${own}`, metrics }
 }
 
 class MountFault {
@@ -108,15 +120,34 @@ function sizeMetrics(figures: FilesystemFigures, labels: Metric['labels']): Metr
   ]
 }
 
-/** The mounts of process 1, which a container sees as the host's; its own where those are hidden. */
-function readMounts(roots: Roots): Mount[] {
-  let text: string
+/** The mounts of process 1, which a container sees as the host's; this process's own where those are hidden. */
+function readMounts(roots: Roots): { readonly mounts: readonly Mount[]; readonly isOwn: boolean } {
+  const textOf = (path: string) => readKernelFile(join(roots.proc, path))
   try {
-    text = readKernelFile(join(roots.proc, '1/mounts'))
+    return { mounts: parseMounts(textOf('1/mounts'), roots.rootfs), isOwn: false }
   } catch {
-    text = readKernelFile(join(roots.proc, 'mounts'))
+    const info = readOptionalKernelFile(join(roots.proc, 'self/mountinfo'))
+    const mounts =
+      info === undefined
+        ? parseMounts(textOf('mounts'), roots.rootfs)
+        : parseMountinfo(info, roots.rootfs)
+    return { mounts, isOwn: true }
   }
-  return parseMounts(text, roots.rootfs)
+}
+
+/**
+ * The mounts of this process. What a service may not write is mounted read-only for it alone: whether the file system itself is, the
+ * last column tells (man 5 proc_pid_mountinfo, "super options").
+ */
+export function parseMountinfo(text: string, rootfs = '/'): Mount[] {
+  return text.split('\n').flatMap((line) => {
+    const [left, right] = line.split(' - ')
+    const mountPoint = left?.split(' ').map(withoutEscapes)[4]
+    const [type, device, options] = (right ?? '').split(' ').map(withoutEscapes)
+    if (mountPoint === undefined || type === undefined || device === undefined) return []
+    const readOnly = (options ?? '').split(',').includes('ro')
+    return [{ device, mountPoint: belowRoot(mountPoint, rootfs), type, readOnly }]
+  })
 }
 
 /** Mount points below `rootfs` are named as the host names them. */

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Roots, readKernelFile } from '../source.ts'
 import type { Millis } from '../wire/frames.ts'
+import { type BootStart, bootStartOf } from './boot-units.ts'
 
 /** Where systemd keeps its tree: cgroup v2, then the hybrid and old layouts of Debian 10 and CentOS 7. */
 const hierarchies = ['fs/cgroup', 'fs/cgroup/systemd', 'fs/cgroup/unified'] as const
@@ -23,7 +24,7 @@ export function unitPath(unit: string): string {
 export class ServiceUnits {
   readonly #roots: Roots
   #hierarchy: string | undefined
-  #bootUnits: ReadonlySet<string> = new Set()
+  readonly #boot = new Map<string, BootStart>()
   #lookedAt = Number.NEGATIVE_INFINITY
 
   constructor(roots: Roots) {
@@ -36,14 +37,15 @@ export class ServiceUnits {
     this.#hierarchy = hierarchies
       .map((path) => join(this.#roots.sys, path))
       .find((path) => existsSync(join(path, 'system.slice')))
-    this.#bootUnits = new Set(
-      namesIn(join(this.#roots.rootfs, 'etc/systemd/system/multi-user.target.wants')),
-    )
+    this.#boot.clear()
   }
 
-  /** Whether systemd starts one of these at boot. */
-  startsAtBoot(units: readonly string[]): boolean {
-    return units.some((unit) => this.#bootUnits.has(unit))
+  /** What systemd does with these at boot, as of the last refresh. */
+  bootStart(units: readonly string[]): BootStart {
+    const key = units.join(' ')
+    const found = this.#boot.get(key) ?? bootStartOf(this.#roots, units)
+    this.#boot.set(key, found)
+    return found
   }
 
   /** Ids of a unit's processes, those of folders it made for itself included; undefined where the unit does not run. */

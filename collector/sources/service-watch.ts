@@ -34,6 +34,8 @@ export interface ServicesSeen {
   readonly services: readonly ServiceState[]
   /** Names of configured services nothing can be said about. */
   readonly unknown: readonly string[]
+  /** Services enabled at boot that do not run and are not missed, each with the reason. */
+  readonly waived: readonly { readonly service: string; readonly reason: string }[]
   /** True where /proc hides other users' processes. */
   readonly hidden: boolean
 }
@@ -48,8 +50,8 @@ class Watched {
   readonly spec: ServiceSpec
   /** It ran long enough here to be missed. */
   seen = false
-  /** systemd started it at boot when last looked at. */
-  atBoot = false
+  /** It was enabled at boot when last looked at. */
+  enabled = false
   restarts = 0
   cpuSeconds = 0
   #named = false
@@ -173,6 +175,7 @@ export class ServiceWatch {
     this.#tick++
     const services: ServiceState[] = []
     const unknown: string[] = []
+    const waived: { service: string; reason: string }[] = []
     const found = this.#watched.map((one) => ({ one, ...this.#idsOf(one.spec, visible) }))
     const total = found.reduce((sum, { ids }) => sum + ids.length, 0)
     const turns = Math.ceil(total / fullReadingsLimit)
@@ -180,12 +183,16 @@ export class ServiceWatch {
     for (const { one, ids, byUnit } of found) {
       const { spec } = one
       const members = this.#read(one, ids, turns)
-      const atBoot = this.#units.startsAtBoot(spec.bootUnits)
+      const boot = this.#units.bootStart(spec.bootUnits)
+      const enabled = boot.kind !== 'none'
       // Stopped and `systemctl disable`d, or its package removed: somebody has said that it does not belong here any more.
-      if (ids.length === 0 && one.atBoot && !atBoot) one.seen = false
-      if (atBoot || ids.length === 0) one.atBoot = atBoot
-      const expected = spec.configured || one.seen || atBoot
-      if (ids.length === 0 && !expected) continue
+      if (ids.length === 0 && one.enabled && !enabled) one.seen = false
+      if (enabled || ids.length === 0) one.enabled = enabled
+      const expected = spec.configured || one.seen || boot.kind === 'starts'
+      if (ids.length === 0 && !expected) {
+        if (boot.kind === 'waived') waived.push({ service: spec.name, reason: boot.reason })
+        continue
+      }
       if (ids.length === 0 && !visible) {
         unknown.push(spec.name)
         continue
@@ -198,7 +205,7 @@ export class ServiceWatch {
         })),
       )
     }
-    const seen = { services, unknown, hidden: !visible }
+    const seen = { services, unknown, waived, hidden: !visible }
     this.#scanned = { now, seen }
     return seen
   }

@@ -1,16 +1,16 @@
 import { type Metric, metric, type Source, type SourceReading, seen, unseen } from '../source.ts'
-import type { ServiceState, ServiceWatch } from './service-watch.ts'
+import type { ServiceState, ServicesSeen, ServiceWatch } from './service-watch.ts'
 
 /**
  * Named services by their processes: whether they run, since when, what they use. A configured service that is not
  * there is down, never absent; one of the known services is watched from when it is first seen, or when systemd
- * starts it at boot. Where /proc hides processes, nothing is said about services no unit vouches for.
+ * is process 1 and starts it at boot. Where /proc hides processes, nothing is said about services no unit vouches for.
  */
 export function servicesSource(watch: ServiceWatch, pageBytes: number): Source {
   return {
     name: 'services',
     async read(now): Promise<SourceReading> {
-      const { services, unknown, hidden } = watch.scan(now)
+      const { services, unknown, waived, hidden } = watch.scan(now)
       const metrics = services.flatMap((one) => serviceMetrics(one, pageBytes))
       const unclear = [...unknown, ...services.flatMap((one) => (one.detailed ? [] : [one.name]))]
       if (hidden) {
@@ -18,10 +18,19 @@ export function servicesSource(watch: ServiceWatch, pageBytes: number): Source {
         const detail = `/proc hides the processes of other users (hidepid), which leaves ${which} unclear; mount /proc with gid= of a group the collector's user is in`
         return { state: 'denied', detail: detail.slice(0, 300), metrics }
       }
-      if (services.length > 0) return seen(metrics)
-      return unseen('absent', 'no service is configured and none of the known ones runs here')
+      const note = waivedText(waived)
+      if (services.length > 0) return { ...seen(metrics), detail: note }
+      const none = 'no service is configured and none of the known ones runs here'
+      return unseen('absent', note === '' ? none : `${none}; ${note}`)
     },
   }
+}
+
+/** Why what is enabled at boot is not missed; empty where nothing is. */
+function waivedText(waived: ServicesSeen['waived']): string {
+  if (waived.length === 0) return ''
+  const names = waived.map(({ service, reason }) => `${service} (${reason})`).join(', ')
+  return `enabled at boot, but not missed: ${names.slice(0, 300)}; one that must run belongs under "services" of the collector's file`
 }
 
 function serviceMetrics(one: ServiceState, pageBytes: number): Metric[] {

@@ -1,6 +1,6 @@
 import { arch } from 'node:os'
 import { type Metric, metric, number, stateOfError } from '../source.ts'
-import { ask, whyNotTrusted } from '../trusted-program.ts'
+import { type Answer, ask, whyNotTrusted } from '../trusted-program.ts'
 import type { Findings, Survey } from './survey.ts'
 
 const limits = { milliseconds: 5000, bytes: 4096 }
@@ -16,20 +16,20 @@ const fields = [
 ] as const
 type Field = (typeof fields)[number]
 
-/** Both ask with no mode set, which changes nothing and needs no right. */
+/** Both ask with no mode set, which changes nothing and needs no right; where the call is refused they print its errno. */
 const commands = (call: number): readonly (readonly [string, readonly string[]])[] => [
   [
     '/usr/bin/perl',
     [
       '-e',
-      `my $b = "\\0" x 208; my $r = syscall(${call}, $b); exit 1 if $r < 0; print join(" ", $r, unpack("x8 q4 l x4 q8 l x4 q5 l", $b))`,
+      `my $b = "\\0" x 208; my $r = syscall(${call}, $b); if ($r < 0) { print "errno ", $! + 0; exit 1 } print join(" ", $r, unpack("x8 q4 l x4 q8 l x4 q5 l", $b))`,
     ],
   ],
   [
     '/usr/bin/python3',
     [
       '-c',
-      'import ctypes, struct\nb = ctypes.create_string_buffer(208)\nr = ctypes.CDLL(None).adjtimex(b)\nprint(r, *struct.unpack_from("=8x4qi4x8qi4x5qi", b))',
+      'import ctypes, struct\nb = ctypes.create_string_buffer(208)\nr = ctypes.CDLL(None, use_errno=True).adjtimex(b)\nif r < 0: raise SystemExit(print("errno", ctypes.get_errno()) or 1)\nprint(r, *struct.unpack_from("=8x4qi4x8qi4x5qi", b))',
     ],
   ],
 ]
@@ -52,8 +52,9 @@ async function takeKernelClock(): Promise<Findings> {
     const distrust = distrustOf(command)
     if (distrust === 'absent') continue
     if (distrust !== undefined) throw new Error(`not asked: ${distrust}`)
-    const { text, code } = await ask(command, argv, limits)
-    if (code !== 0) throw new Error(`${command} could not ask the kernel's clock`)
+    const answer = await ask(command, argv, limits)
+    const { text, code } = answer
+    if (code !== 0) return refused(command, answer)
     const sections = [{ name: 'kernel_clock', state: 'ok', detail: '' }] as const
     return { sections, documents: {}, metrics: clockMetrics(text) }
   }
@@ -70,8 +71,30 @@ function distrustOf(command: string): string | undefined {
 }
 
 function absent(detail: string): Findings {
-  const sections = [{ name: 'kernel_clock', state: 'absent', detail }] as const
-  return { sections, documents: {}, metrics: [] }
+  return unseen('absent', detail)
+}
+
+function unseen(state: 'absent' | 'denied', detail: string): Findings {
+  return { sections: [{ name: 'kernel_clock', state, detail }], documents: {}, metrics: [] }
+}
+
+/** EPERM and EACCES: how ProtectClock= and the filters of containers refuse a call; others end the process with SIGSYS. */
+const refusals = /^errno (?:1|13)$/
+const noSuchCall = /^errno 38$/
+
+/** What an answer without figures means. Throws when the program itself failed. */
+export function refused(
+  command: string,
+  { text, fault }: Pick<Answer, 'text' | 'fault'>,
+): Findings {
+  const said = text.trim()
+  if (refusals.test(said) || fault === 'ended by SIGSYS') {
+    const detail =
+      'the call adjtimex, which only reads here, is refused to this process: by ProtectClock=, SystemCallFilter= or a container'
+    return unseen('denied', detail)
+  }
+  if (noSuchCall.test(said)) return absent('the kernel does not offer the call adjtimex')
+  throw new Error(`${command} could not ask the kernel's clock: ${fault || said.slice(0, 200)}`)
 }
 
 /** Bit of the status: offset and jitter are in nanoseconds. */

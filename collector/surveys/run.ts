@@ -1,81 +1,109 @@
-import { spawn } from 'node:child_process'
 import type { CollectorConfig } from '../config.ts'
+import type { Section } from '../wire/frames.ts'
+import { type ChildEnd, type ChildOptions, runChild, type SurveyLine } from './child.ts'
+import { follow } from './course.ts'
+import { hangingPlace } from './hanging-place.ts'
 import type { Findings, Survey } from './survey.ts'
 
-const outputBytesLimit = 8 * 1024 * 1024
+/** Places that hang are passed by in a new child, so many times; then the survey is cut. */
+const childrenLimit = 4
 
-/** Writes the findings as JSON to standard output; the child process of `runSurvey`. */
-export async function surveyHere(survey: Survey, config: CollectorConfig): Promise<void> {
-  const findings = await survey.take(config).catch((error: unknown) => failed(survey, error))
-  await new Promise<void>((resolve) =>
-    process.stdout.write(JSON.stringify(findings), () => resolve()),
-  )
+/**
+ * Takes the survey and tells on standard output, one JSON object a line, how far it is and then what it found; the child process of
+ * `runSurvey`. `passed` are paths that hung before.
+ */
+export async function surveyHere(
+  survey: Survey,
+  config: CollectorConfig,
+  passed: readonly string[] = [],
+): Promise<void> {
+  const tell = (line: SurveyLine) =>
+    new Promise<void>((resolve) =>
+      process.stdout.write(`${JSON.stringify(line)}\n`, () => resolve()),
+    )
+  follow({ at: (at) => void tell({ at }), passed })
+  const findings = await survey
+    .take(config, (part, section) => void tell(section === undefined ? { part } : { section }))
+    .catch((error: unknown) => failed(survey, reasonOf(error)))
+  await tell({ findings })
+}
+
+/** A child that could not be ended, and since when; it waits in the kernel for a device or a mount. */
+export interface Lingering {
+  readonly sinceMilliseconds: number
+  readonly at: string
+}
+
+export interface RunOptions extends Partial<ChildOptions> {
+  /** Children that could not be ended, by the survey's name: while there is one the survey is not started. Kept by the caller. */
+  readonly lingering?: Map<string, Lingering>
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number
 }
 
 /**
- * Takes the survey in a child process, since it may block and start commands. `entry` is the collector's main file, which
- * reads the same environment again. Never throws: what failed is said in a section of the survey's name.
+ * Takes the survey in a child process, since it may block and start commands. `entry` is the collector's main file. A path that
+ * hangs is told as such and the rest is read without it. Never throws: what failed is said in the survey's sections.
  */
 export async function runSurvey(
   entry: string,
   survey: Survey,
-  options: { readonly limitMilliseconds?: number; readonly stop?: AbortSignal } = {},
+  options: RunOptions = {},
 ): Promise<Findings> {
-  try {
-    const limit = options.limitMilliseconds ?? survey.limitMilliseconds
-    const findings = JSON.parse(await runChild(entry, survey, limit, options.stop)) as Findings // our own child wrote it
-    if (typeof findings.documents !== 'object') throw new Error('no documents')
-    return findings
-  } catch (error) {
-    return failed(survey, error)
+  const old = options.lingering?.get(survey.name)
+  if (old !== undefined) return failed(survey, stillThere(old))
+  const until = performance.now() + (options.limitMilliseconds ?? survey.limitMilliseconds)
+  const passed: string[] = []
+  for (;;) {
+    const limitMilliseconds = Math.max(1, until - performance.now())
+    const child = runChild(entry, survey, passed, { ...options, limitMilliseconds })
+    const end = await child.catch(reasonOf)
+    if (typeof end === 'string') return failed(survey, end)
+    noteLingering(survey, end, options)
+    if (end.findings !== undefined) return end.findings
+    const place = end.isHung && end.isGone ? hangingPlace(end.at) : undefined
+    const isLast = passed.length + 1 >= childrenLimit || performance.now() >= until
+    if (place === undefined || isLast || options.stop?.aborted === true)
+      return failed(survey, end.why, end)
+    passed.push(place)
   }
 }
 
-function failed({ name }: Survey, error: unknown): Findings {
-  const detail = `the ${name} failed: ${error instanceof Error ? error.message : String(error)}`
-  return { sections: [{ name, state: 'error', detail }], documents: {}, metrics: [] }
-}
-
-function runChild(
-  entry: string,
+function noteLingering(
   { name }: Survey,
-  limitMilliseconds: number,
-  stop: AbortSignal | undefined,
-): Promise<string> {
-  return new Promise((resolve, reject) => {
-    // A group of its own, so that a child's hung command is killed with it.
-    const child = spawn(process.execPath, [entry, '--survey', name], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      detached: true,
-    })
-    let output = ''
-    const fail = (message: string) => {
-      killGroup(child.pid)
-      reject(new Error(message))
-    }
-    const late = `no answer within ${limitMilliseconds / 1000} s`
-    const timer = setTimeout(() => fail(late), limitMilliseconds)
-    const stopped = () => fail('stopped')
-    stop?.addEventListener('abort', stopped)
-    child.stdout.setEncoding('utf8')
-    child.stdout.on('data', (chunk: string) => {
-      output += chunk
-      if (output.length > outputBytesLimit) fail('over 8 MiB of output')
-    })
-    child.on('error', (error) => fail(error.message))
-    child.on('close', (code) => {
-      clearTimeout(timer)
-      stop?.removeEventListener('abort', stopped)
-      if (code === 0) resolve(output)
-      else reject(new Error(`its process ended with code ${code}`))
-    })
-  })
+  end: ChildEnd,
+  { lingering, now = Date.now }: RunOptions,
+): void {
+  if (end.isGone || lingering === undefined) return
+  lingering.set(name, { sinceMilliseconds: now(), at: end.at })
+  void end.gone.then(() => lingering.delete(name))
 }
 
-function killGroup(pid: number | undefined): void {
-  try {
-    if (pid !== undefined) process.kill(-pid, 'SIGKILL')
-  } catch {
-    // It has just ended by itself.
-  }
+function stillThere({ sinceMilliseconds, at }: Lingering): string {
+  const since = new Date(sinceMilliseconds).toISOString().slice(0, 19)
+  const where = at === '' ? '' : ` at ${at}`
+  return `not started: its process hangs${where} since ${since}Z and cannot be ended; look at the mount or the disk`
+}
+
+/** What is known of a survey that did not come to its end: every part has a section, and none that was not read looks well. */
+function failed(
+  { name, parts = [name] }: Survey,
+  why: string,
+  end: { readonly part: string; readonly sections: readonly Section[] } = {
+    part: '',
+    sections: [],
+  },
+): Findings {
+  const error = (part: string, detail: string): Section => ({ name: part, state: 'error', detail })
+  const sections = parts.map((part) => {
+    const known = end.sections.find((section) => section.name === part)
+    if (known !== undefined) return known
+    if (end.part === '' || end.part === part) return error(part, `the ${name} failed: ${why}`)
+    return error(part, `not read: ${end.part} before it did not come to an end`)
+  })
+  return { sections, documents: {}, metrics: [], isCut: true }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

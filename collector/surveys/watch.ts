@@ -1,12 +1,14 @@
 import type { SessionLogger } from '../session.ts'
 import { type Metric, metric } from '../source.ts'
 import type { Section } from '../wire/frames.ts'
-import { runSurvey } from './run.ts'
+import { type Lingering, runSurvey } from './run.ts'
 import type { Findings, Survey } from './survey.ts'
 
 export interface SurveyWatchOptions {
   /** The collector's main file. */
   readonly entry: string
+  /** The collector's own; surveys get only what configures the collector. */
+  readonly environment: Readonly<Record<string, string | undefined>>
   readonly surveys: readonly Survey[]
   readonly onDocument: (name: string, document: unknown) => void
   readonly logger: SessionLogger
@@ -28,6 +30,7 @@ export class SurveyWatch {
   readonly #stopping = new AbortController()
   readonly #timers = new Map<string, NodeJS.Timeout>()
   readonly #again = new Set<string>()
+  readonly #lingering = new Map<string, Lingering>()
   #last: Promise<void> = Promise.resolve()
 
   constructor(options: SurveyWatchOptions) {
@@ -70,7 +73,9 @@ export class SurveyWatch {
     if (stop.aborted) return
     this.#timers.delete(survey.name)
     this.#again.delete(survey.name)
-    const findings = await runSurvey(this.#options.entry, survey, { stop })
+    const { entry, environment, now } = this.#options
+    const lingering = this.#lingering
+    const findings = await runSurvey(entry, survey, { stop, environment, lingering, now })
     if (stop.aborted) return
     this.#keep(survey, findings)
     if (this.#again.has(survey.name)) return this.#queue(survey)
@@ -79,13 +84,15 @@ export class SurveyWatch {
     this.#timers.set(survey.name, timer)
   }
 
-  #keep({ name }: Survey, { sections, documents, metrics }: Findings): void {
+  #keep({ name }: Survey, { sections, documents, metrics, isCut }: Findings): void {
     const last = this.#taken.get(name)
     const own = sections.find((section) => section.name === name)
     // The survey as a whole failed; a part that failed is the section of that part.
-    const hasFailed = own?.state === 'error' && Object.keys(documents).length === 0
-    if (own?.state === 'error') {
-      this.#options.logger.warn({ survey: name, detail: own.detail }, 'a survey is not complete')
+    const hasFailed =
+      isCut === true || (own?.state === 'error' && Object.keys(documents).length === 0)
+    const fault = own?.state === 'error' ? own : sections.find(({ state }) => state === 'error')
+    if (own?.state === 'error' || isCut === true) {
+      this.#options.logger.warn({ survey: name, detail: fault?.detail }, 'a survey is not complete')
     }
     this.#taken.set(name, {
       sections,

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** What a made-up process shows; times in hundredths of a second. */
@@ -55,5 +55,18 @@ export class ProcessTree {
   unit(path: string, pids: readonly number[], hierarchy = 'fs/cgroup'): void {
     const text = pids.map((pid) => `${pid}\n`).join('')
     this.write('sys', `${hierarchy}/system.slice/${path}/cgroup.procs`, text)
+  }
+
+  /** systemd is process 1 of this host: the sign of man 3 sd_booted. */
+  bootSystemd(): void {
+    mkdirSync(join(this.roots.rootfs, 'run/systemd/system'), { recursive: true })
+  }
+
+  /** A packaged unit that is enabled at boot; `text` is its file. */
+  enable(unit: string, text = '[Service]\nType=notify\n'): void {
+    this.write('rootfs', `lib/systemd/system/${unit}`, text)
+    const folder = join(this.roots.rootfs, 'etc/systemd/system/multi-user.target.wants')
+    mkdirSync(folder, { recursive: true })
+    symlinkSync(`/lib/systemd/system/${unit}`, join(folder, unit))
   }
 }

@@ -220,7 +220,7 @@ t.test('as user nobody: everything the tick reads is seen, what is denied is sai
     t.pass('as nobody', { skip: 'only root can become nobody' })
     return
   }
-  if (!hasPeer(t, 'setpriv')) return
+  if (!hasPeer(t, 'setpriv') || !hasPeer(t, 'unshare')) return
   // In /tmp: a checkout may stand where nobody may not look.
   const tree = join('/tmp', `callward-nobody-${process.pid}`)
   cpSync(join(packageRoot, 'test/fixtures/proc/modern'), tree, { recursive: true })
@@ -233,30 +233,31 @@ t.test('as user nobody: everything the tick reads is seen, what is denied is sai
   const bundle = join(tree, 'collector.mjs')
   const compiled = fileURLToPath(new URL('../../', import.meta.url))
   execFileSync(process.execPath, [join(packageRoot, 'bin/bundle-collector.mjs'), bundle, compiled])
+  const nobody = 'setpriv --reuid=65534 --regid=65534 --clear-groups'
+  // Processes and mounts of its own: what other tests mount meanwhile where nobody may not look is not in it, and what they had
+  // mounted before is taken out.
+  const alone = [
+    `while read -r _ point _; do point=$(printf %b "$point")`,
+    `${nobody} test -e "$point" || umount -l "$point" || exit 1; done < /proc/self/mounts`,
+    // The test runner's own hook would write where nobody may not.
+    `exec env -u NODE_OPTIONS ${nobody} "$0" "$1" --check --json`,
+  ].join('\n')
   const check = (environment: Record<string, string>) => {
-    const argv = [
-      '--reuid=65534',
-      '--regid=65534',
-      '--clear-groups',
-      // The test runner's own hook would write where nobody may not.
-      'env',
-      '-u',
-      'NODE_OPTIONS',
-      process.execPath,
-      bundle,
-      '--check',
-      '--json',
-    ]
+    const argv = ['--mount', '--pid', '--fork', '--mount-proc', 'sh', '-c', alone]
+    argv.push(process.execPath, bundle)
     const env = { PATH: process.env['PATH'] ?? '', ...environment }
-    const { stdout, stderr } = spawnSync('setpriv', argv, {
+    const { stdout, stderr } = spawnSync('unshare', argv, {
       encoding: 'utf8',
       env,
       cwd: '/',
     })
     t.equal(stderr, '')
     const { sections } = JSON.parse(stdout) as {
-      sections: { name: string; state: string; detail: string }[]
+      sections: { name: string; state: string; detail: string; documents?: string[] }[]
     }
+    const packages = sections.find(({ name, state }) => name === 'packages' && state === 'ok')
+    if (packages !== undefined)
+      t.same(packages.documents, ['packages'], 'a document stands beside its section')
     return new Map(sections.map(({ name, state, detail }) => [name, `${state} ${detail}`]))
   }
   const real = check({})

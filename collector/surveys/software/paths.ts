@@ -13,6 +13,7 @@ import {
 import { dirname, join } from 'node:path'
 import { stateOfError } from '../../source.ts'
 import type { SectionState } from '../../wire/frames.ts'
+import { approach } from '../course.ts'
 import { counted, printable } from './text.ts'
 
 /** Names read of one folder; a folder of more is a fault, since the first of them would be chance. */
@@ -92,6 +93,7 @@ function parts(path: string): string[] {
 /** What cannot be looked at may be there: reading it will say why not. */
 function mayExist(path: string): boolean {
   try {
+    approach(path)
     return lstatSync(path, { throwIfNoEntry: false }) !== undefined
   } catch (error) {
     return stateOfError(error) !== 'absent'
@@ -108,6 +110,7 @@ function matches(
 ): string[] {
   const found: string[] = []
   try {
+    approach(join(rootfs, folder))
     const entries = opendirSync(join(rootfs, folder))
     try {
       let count = 0
@@ -163,6 +166,7 @@ function matchesPath(path: string, pattern: string): boolean {
  * begins with may be a link, since the configuration names it. Throws the system's error, or one that says what to list.
  */
 export function realPath(path: string, listed: Listed): string {
+  approach(join(listed.rootfs, path))
   const root = realpathSync(listed.rootfs)
   const real = realpathSync(join(listed.rootfs, path))
   const inside = root === '/' ? real : real.slice(root.length)
@@ -181,6 +185,7 @@ function placed(pattern: string, { rootfs }: Listed): string {
   const folder = first < 0 ? dirname(pattern) : names.slice(0, first).join('/') || '/'
   const rest = first < 0 ? names.slice(-1) : names.slice(first)
   try {
+    approach(join(rootfs, folder))
     const root = realpathSync(rootfs)
     const real = realpathSync(join(rootfs, folder))
     const inside = root === '/' ? real : real.slice(root.length)
@@ -195,6 +200,7 @@ function placed(pattern: string, { rootfs }: Listed): string {
  * Never waits: a pipe, a socket or a device is refused before it is read. Throws the system's error.
  */
 export function* piecesOf(path: string, limitBytes: number): Generator<Buffer, Stats> {
+  approach(path)
   if (!lstatSync(path).isFile()) throw new Error('no regular file')
   const flags =
     constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW | constants.O_NOCTTY

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { type Metric, metric, type Roots } from '../../source.ts'
+import { approach } from '../course.ts'
 import { programsOf, type ServiceKind } from './services.ts'
 
 /** Whether the processes of a service run the program that is on the disk. */
@@ -85,6 +86,9 @@ function judge(
   bootSeconds: number | undefined,
 ): RunningService {
   const { name } = service
+  // The kernel lets a look at a process that waits for a dead disk wait as well.
+  const answers = orUndefined(() => approach(folder) === undefined)
+  if (answers === undefined) return { service: name, detail: 'its process does not answer' }
   const program = orUndefined(() => readlinkSync(join(folder, 'exe')))
   if (program?.endsWith(' (deleted)') === true)
     return { service: name, outdated: true, detail: 'its program was replaced since it started' }

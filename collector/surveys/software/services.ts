@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { stateOfError } from '../../source.ts'
 import { ask, whyNotTrusted } from '../../trusted-program.ts'
 import type { Section, SectionState } from '../../wire/frames.ts'
+import { approach, HangsError } from '../course.ts'
 import { expand, sectionFrom, type Trouble, whyOf } from './paths.ts'
 import { printable } from './text.ts'
 
@@ -245,6 +246,7 @@ async function versionOf(
   source: string,
 ): Promise<string | Pick<UnaskedProgram, 'state' | 'detail'>> {
   try {
+    approach(source)
     const distrust = whyNotTrusted(source)
     if (distrust !== undefined) return { state: 'denied', detail: `not asked: ${distrust}` }
     const first = await ask(source, argv, limits)
@@ -265,8 +267,11 @@ export function versionIn(text: string, version: RegExp): string | undefined {
 
 function realPathOf(rootfs: string, path: string): string | undefined {
   try {
+    approach(join(rootfs, path))
     return realpathSync(join(rootfs, path))
-  } catch {
+  } catch (error) {
+    // It may be there, so it is told as one that could not be asked.
+    if (error instanceof HangsError) return path
     return undefined
   }
 }

@@ -9,6 +9,9 @@ export const softwareSurvey: Survey = {
   name: 'software',
   everyMilliseconds: defaultMinutes * 60_000,
   intervalOf: ({ software }) => (software.everyMinutes ?? defaultMinutes) * 60_000,
+  parts: ['packages', 'software', 'config_files', 'certificates', 'licences', 'updates', 'reboot'],
   limitMilliseconds: 300_000,
-  take: async (config) => (await library()).takeSoftware(config, Date.now()),
+  // dnf may take a minute.
+  stallMilliseconds: 75_000,
+  take: async (config, onPart) => (await library()).takeSoftware(config, Date.now(), onPart),
 }

@@ -1,7 +1,7 @@
 import type { CollectorConfig } from '../../config.ts'
 import { type Metric, stateOfError } from '../../source.ts'
 import { limits, type Section } from '../../wire/frames.ts'
-import type { Findings } from '../survey.ts'
+import type { Findings, OnPart } from '../survey.ts'
 import { aptUpdates } from './apt-updates.ts'
 import { certificateFiles, certificateMetrics, certificateSection } from './certificates.ts'
 import { configFiles } from './config-files.ts'
@@ -25,9 +25,16 @@ interface Part {
 }
 
 /** One survey at `now`, milliseconds since the epoch, which only judges how old lists are: documents hold no present time. */
-export async function takeSoftware(config: CollectorConfig, now: number): Promise<Findings> {
+export async function takeSoftware(
+  config: CollectorConfig,
+  now: number,
+  onPart: OnPart = () => {},
+): Promise<Findings> {
   const { roots, software } = config
+  const part = partsTelling(onPart)
+  onPart('packages')
   const known = await packages(roots.rootfs, software.packageNames)
+  onPart('packages', known.section)
   const parts = [
     await part('software', () => services(config)),
     await part('config_files', async () => {
@@ -59,13 +66,16 @@ export async function takeSoftware(config: CollectorConfig, now: number): Promis
 }
 
 /** A part that fails says so; the others go on. */
-async function part(name: string, take: () => Promise<Part>): Promise<Part> {
-  try {
-    return await take()
-  } catch (error) {
-    const path = error instanceof Error && 'path' in error ? `${String(error.path)}: ` : ''
-    const detail = printable(path + whyOf(error), 400)
-    return { section: { name, state: stateOfError(error), detail }, members: {}, metrics: [] }
+function partsTelling(onPart: OnPart) {
+  return async (name: string, take: () => Promise<Part>): Promise<Part> => {
+    onPart(name)
+    const found = await take().catch((error: unknown): Part => {
+      const path = error instanceof Error && 'path' in error ? `${String(error.path)}: ` : ''
+      const detail = printable(path + whyOf(error), 400)
+      return { section: { name, state: stateOfError(error), detail }, members: {}, metrics: [] }
+    })
+    onPart(name, found.section)
+    return found
   }
 }
 

@@ -48,6 +48,8 @@ const sections: CheckedSection[] = [
     },
   },
   { name: 'inventory', state: 'ok', detail: '', figures: 0, documents: ['hardware', 'os'] },
+  { name: 'packages', state: 'ok', detail: '', documents: ['packages'] },
+  { name: 'uname', state: 'ok', detail: '', figures: 1 },
   { name: 'disk', state: 'error', detail: 'diskstats: "x" is not a number\u001b[2J', figures: 0 },
 ]
 
@@ -72,11 +74,13 @@ t.test(
       text,
       `callward-collector 0.1.0 on pbx-01 (Debian GNU/Linux 12), as user callward-collector (id 998)
 
-Seen (2)
+Seen (4)
   cpu        96 figures
   inventory  2 documents (hardware, os)
+  packages   1 document (packages)
+  uname      1 figure
 
-Absent here: this host has no such thing, or its kernel does not offer it (1)
+Absent here: not on this host, not offered by its kernel, or not set up (1)
   conntrack  this host does not offer /proc/sys/net/netfilter/nf_conntrack_count
 
 Denied: it is there, but not for this user (1)
@@ -92,7 +96,7 @@ Switched off by the configuration: entropy
 Unproven: written from documents alone; check by hand what they say (1)
   megaraid: from the vendor’s manual
 
-Verdict: not all well: 2 of 5 sections seen, 1 absent here, 1 denied, 1 in error. See "Error".
+Verdict: not all well: 4 of 7 sections seen, 1 absent here, 1 denied, 1 in error. See "Error".
 `,
     )
     const painted = checkText(checkOf(), { columns: undefined, colour: true })
@@ -148,7 +152,7 @@ t.test('verdict and exit code', async (t) => {
   const told = JSON.parse(checkJson(checkOf()))
   t.equal(told.exitCode, 1)
   t.equal(told.sections[2].grant.commands.length, 1)
-  t.equal(told.sections.length, 5)
+  t.equal(told.sections.length, 7)
   const table = 'backup  posture    why\ndaily   protected\u001b[2J'
   const withBackups = checkText(checkOf({ backups: table }), { columns: 40, colour: false })
   t.match(
@@ -226,6 +230,24 @@ t.test('how to grant: the reason decides', async (t) => {
     "echo 'z /sys/class/dmi/id/board_serial 0440 root cwg'",
   )
   t.match(grant('inventory', 'needs root').commands[0], /callward-smart\.timer/)
+  t.notMatch(
+    grant('inventory', 'needs root').commands.join('\n'),
+    / > /,
+    'lines of other grants stay in their file',
+  )
+  t.match(grant('kernel_clock', 'adjtimex is refused'), {
+    note: /sets nothing/,
+    commands: [
+      /grep .*ProtectClock/,
+      /mkdir/,
+      /ProtectClock=no.*SystemCallFilter=adjtimex/,
+      /daemon-reload && .*restart/,
+    ],
+  })
+  t.match(
+    grant('filesystem', '/proc/1/mounts is hidden (hidepid)', {}, { hidepidGroup: 0 }).commands[0],
+    /groupadd/,
+  )
   t.match(
     grant('smart', 'sda: no permission to read /run/callward/smart/sda.json').commands.at(-1),
     /callward-smart/,

@@ -1,11 +1,12 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import { readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { readConfig } from '../../../collector/config.ts'
 import { type Metric, readSource } from '../../../collector/source.ts'
 import { hostSources } from '../../../collector/sources/all.ts'
+import { settingsOf, whySkipped } from '../../../collector/sources/boot-units.ts'
 import { parseProcess } from '../../../collector/sources/process-table.ts'
 import { openFilesLimit, serviceFilesSource } from '../../../collector/sources/service-files.ts'
 import { type ServiceSetting, serviceSpecs } from '../../../collector/sources/service-spec.ts'
@@ -243,9 +244,8 @@ t.test(
     await tick()
     tree.end(70)
     t.equal((await tick()).of('up', 'kamailio'), 0)
-    const folder = join(tree.roots.rootfs, 'etc/systemd/system/multi-user.target.wants')
-    mkdirSync(folder, { recursive: true })
-    symlinkSync('/no/such/unit', join(folder, 'postgresql.service'))
+    tree.bootSystemd()
+    tree.enable('postgresql.service')
     const asked = now()
     while (now() < asked + 60_000) await tick()
     t.equal(
@@ -258,9 +258,9 @@ t.test(
 
 t.test('a service that was disabled and stopped on purpose is not missed', async (t) => {
   const { tree, tick, now } = watching(t)
+  tree.bootSystemd()
+  tree.enable('nginx.service')
   const folder = join(tree.roots.rootfs, 'etc/systemd/system/multi-user.target.wants')
-  mkdirSync(folder, { recursive: true })
-  symlinkSync('/no/such/unit', join(folder, 'nginx.service'))
   tree.run(73, { name: 'nginx' })
   t.equal((await tick()).of('up', 'nginx'), 1)
   tree.end(73)
@@ -274,6 +274,162 @@ t.test('a service that was disabled and stopped on purpose is not missed', async
   tree.end(74)
   t.equal((await tick()).of('up', 'nginx'), 0, 'started by hand and gone: it is missed again')
 })
+
+t.test('where systemd does not run, being enabled at boot makes no service missed', async (t) => {
+  const { tree, tick } = watching(t)
+  // As Debian's package leaves it in a container: enabled, and nobody there to start it.
+  tree.enable('postgresql.service', '[Service]\nType=oneshot\nExecStart=/bin/true\n')
+  tree.enable('nginx.service')
+  const idle = await tick()
+  t.strictSame([idle.state, idle.found.size], ['absent', 0], 'nothing is called down')
+  t.match(
+    idle.detail,
+    /not missed: postgres \(systemd does not run here\), nginx \(systemd does not run here\); .*"services"/,
+  )
+  tree.run(70, { name: 'postgres' })
+  const seen = await tick()
+  t.match(seen, { state: 'ok', detail: /not missed: nginx \(systemd does not run here\);/ })
+  tree.end(70)
+  t.equal((await tick()).of('up', 'postgres'), 0, 'one that ran here is missed all the same')
+  const named = watching(t, [{ name: 'nginx' }])
+  named.tree.enable('nginx.service')
+  t.equal((await named.tick()).of('up', 'nginx'), 0, 'and so is one that the file names')
+})
+
+t.test(
+  'a unit that systemd itself would skip is not missed, and the section says why',
+  async (t) => {
+    const keepalived = (lines: string, prepare: (tree: ProcessTree) => void = () => {}) => {
+      const { tree, tick } = watching(t)
+      tree.bootSystemd()
+      tree.enable('keepalived.service', `[Unit]\n${lines}\n[Service]\nType=notify\n`)
+      tree.write('rootfs', 'etc/keepalived/empty.conf', '')
+      tree.write('rootfs', 'etc/keepalived/here.conf', 'vrrp_instance a {}\n')
+      prepare(tree)
+      return tick()
+    }
+    const isMissed = async (lines: string, prepare?: (tree: ProcessTree) => void) => {
+      const { state, found, of } = await keepalived(lines, prepare)
+      t.equal(state === 'absent', found.size === 0)
+      return of('up', 'keepalived') === 0
+    }
+    const path = '/etc/keepalived'
+    const gone = await keepalived(`ConditionFileNotEmpty=${path}/keepalived.conf`)
+    t.strictSame([gone.state, gone.found.size], ['absent', 0], 'installed and never configured')
+    t.match(
+      gone.detail,
+      /keepalived \(ConditionFileNotEmpty=\/etc\/keepalived\/keepalived.conf is not met\)/,
+    )
+    const cases: readonly (readonly [string, boolean])[] = [
+      ['After=network-online.target', true],
+      [`ConditionFileNotEmpty=${path}/here.conf`, true],
+      [`ConditionFileNotEmpty=${path}/empty.conf`, false],
+      [`ConditionPathExists=${path}/empty.conf`, true],
+      [`ConditionPathExists=!${path}/empty.conf`, false],
+      [`ConditionPathExists=${path}/here.conf\nConditionPathExists=${path}/gone.conf`, false],
+      [`ConditionPathExists=|${path}/here.conf\nConditionPathExists=|${path}/gone.conf`, true],
+      [`ConditionPathExists=|${path}/gone.conf`, false],
+      [`ConditionPathExists=${path}/gone.conf\nConditionPathExists=`, true],
+      [`ConditionPathIsDirectory=${path}`, true],
+      [`ConditionDirectoryNotEmpty=${path}`, true],
+      [`ConditionFileIsExecutable=${path}/here.conf`, false],
+      // What only systemd can tell, and what lies where a look may hang: watched once it was seen to run.
+      ['ConditionFileIsReadable=/etc/keepalived/here.conf', false],
+      ['ConditionVirtualization=!container', false],
+      ['ConditionPathExists=/srv/nfs/keepalived.conf', false],
+      ['ConditionPathExists=/etc/../srv/nfs/keepalived.conf', false],
+      ['ConditionCapability=CAP_SYS_TIME', false],
+    ]
+    for (const [lines, missed] of cases) t.equal(await isMissed(lines), missed, lines)
+    const status = (mask: string) => (tree: ProcessTree) =>
+      tree.write('proc', '1/status', `Name:\tsystemd\nCapBnd:\t${mask}\n`)
+    const capability = 'ConditionCapability=CAP_SYS_TIME'
+    t.equal(await isMissed(capability, status('000001ffffffffff')), true)
+    t.equal(await isMissed(capability, status('000001fffdffffff')), false, 'as in a container')
+    const dropIn = (tree: ProcessTree) =>
+      tree.write(
+        'rootfs',
+        'etc/systemd/system/keepalived.service.d/site.conf',
+        `[Unit]\nConditionPathExists=\n`,
+      )
+    t.equal(
+      await isMissed(`ConditionPathExists=${path}/gone.conf`, dropIn),
+      true,
+      'a drop-in counts',
+    )
+    const masked = (tree: ProcessTree) =>
+      symlinkSync('/dev/null', join(tree.roots.rootfs, 'etc/systemd/system/keepalived.service'))
+    t.equal(await isMissed('', masked), false, 'masked')
+    const removed = (tree: ProcessTree) =>
+      rmSync(join(tree.roots.rootfs, 'lib/systemd/system/keepalived.service'))
+    t.equal(await isMissed('', removed), false, 'removed, its link left behind')
+  },
+)
+
+t.test('conditions: the verdict of systemd itself', async (t) => {
+  const systemd = (lines: readonly string[]) =>
+    spawnSync('systemd-analyze', ['condition', ...lines])
+  if (systemd(['ConditionPathExists=/']).status !== 0) {
+    t.pass('systemd-analyze', { skip: 'systemd-analyze is not installed' })
+    return
+  }
+  const roots = { proc: '/proc', sys: '/sys', rootfs: '/' }
+  const cases: readonly (readonly string[])[] = [
+    ['ConditionFileNotEmpty=/etc/passwd'],
+    ['ConditionFileNotEmpty=/etc'],
+    ['ConditionFileNotEmpty=/etc/no-such-file'],
+    ['ConditionFileNotEmpty=!/etc/no-such-file'],
+    ['ConditionPathExists=/etc/passwd', 'ConditionPathExists=/etc/no-such-file'],
+    ['ConditionPathExists=|/etc/no-such-file', 'ConditionPathExists=|/etc/passwd'],
+    ['ConditionPathExists=|/etc/no-such-file', 'ConditionPathExists=|!/etc/passwd'],
+    ['ConditionPathExists=|!/etc/no-such-file', 'ConditionPathExists=/etc/no-such-file'],
+    ['ConditionPathIsDirectory=/etc'],
+    ['ConditionPathIsDirectory=/etc/passwd'],
+    ['ConditionDirectoryNotEmpty=/etc'],
+    ['ConditionDirectoryNotEmpty=/etc/passwd'],
+    ['ConditionFileIsExecutable=/usr/bin/env'],
+    ['ConditionFileIsExecutable=/etc/passwd'],
+    ['ConditionPathIsSymbolicLink=/proc/self'],
+    ['ConditionPathIsSymbolicLink=/etc/passwd'],
+  ]
+  for (const lines of cases) {
+    const own = whySkipped(settingsOf([lines.join('\n')]).conditions, roots)
+    t.equal(own === undefined, systemd(lines).status === 0, lines.join(', '))
+  }
+})
+
+t.test('one that ran here stays missed when its configuration is taken away', async (t) => {
+  const { tree, tick, now } = watching(t)
+  tree.bootSystemd()
+  const file = 'etc/keepalived/keepalived.conf'
+  tree.enable('keepalived.service', `[Unit]\nConditionFileNotEmpty=/${file}\n`)
+  tree.write('rootfs', file, 'vrrp_instance a {}\n')
+  tree.run(70, { name: 'keepalived' })
+  t.equal((await tick()).of('up', 'keepalived'), 1)
+  rmSync(join(tree.roots.rootfs, file))
+  tree.end(70)
+  const asked = now()
+  while (now() < asked + 70_000) await tick()
+  t.equal((await tick()).of('up', 'keepalived'), 0)
+})
+
+t.test(
+  'Debian’s postgresql.service starts clusters: without any there is none to miss',
+  async (t) => {
+    const { tree, tick, now } = watching(t)
+    tree.bootSystemd()
+    tree.enable('postgresql.service', '[Service]\nType=oneshot\nExecStart=/bin/true\n')
+    t.match(await tick(), { state: 'absent', detail: /postgresql.service starts nothing here/ })
+    tree.write(
+      'rootfs',
+      'run/systemd/generator/postgresql.service.wants/postgresql@15-main.service',
+      '',
+    )
+    const asked = now()
+    while (now() < asked + 60_000) await tick()
+    t.equal((await tick()).of('up', 'postgres'), 0, 'a cluster that its generator lists is missed')
+  },
+)
 
 t.test('a process that becomes another program is seen to do so', async (t) => {
   const { tree, tick } = watching(t, [{ name: 'rtpengine' }])

@@ -332,7 +332,13 @@ t.test(
     answer = new NoChrony('nobody listens')
     source = fresh()
     running = false
-    tree.write('rootfs', 'etc/systemd/system/multi-user.target.wants/chrony.service', '')
+    tree.enable('chrony.service')
+    t.match(
+      await read(),
+      { state: 'absent', detail: /chrony is enabled, but systemd does not run here;/ },
+      'nobody is there to start it',
+    )
+    tree.bootSystemd()
     t.strictSame(await states(), ['ok', 0, 0, false], 'to be started at boot, and not there')
     tree.write('rootfs', 'run/systemd/timesync/other', '')
     t.strictSame(await states(), ['ok', 1, 0, false], 'timesyncd has not reached a server yet')

@@ -7,6 +7,7 @@ import { cpuSource } from '../../../collector/sources/cpu.ts'
 import {
   type FilesystemFigures,
   filesystemSource,
+  parseMountinfo,
   parseMounts,
 } from '../../../collector/sources/filesystem.ts'
 import { parseMeminfo } from '../../../collector/sources/memory.ts'
@@ -282,6 +283,33 @@ t.test(
     )
   },
 )
+
+t.test('where process 1 is hidden, its own mounts are no whole answer and say so', async (t) => {
+  // As in a unit with ProtectSystem=strict and ProtectProc=invisible: read-only for the service, not on the disk.
+  const line = (rest: string) => `36 27 8:1 / ${rest}\n`
+  const mountinfo = [
+    line('/ ro,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro'),
+    line('/mnt/rec\\040ordings rw,relatime shared:2 master:1 - xfs /dev/sdb1 ro'),
+    line('/proc rw - proc proc rw,hidepid=invisible'),
+  ].join('')
+  const folder = t.testdir({ proc: { mounts: '/dev/x / ext4 ro 0 0\n', self: { mountinfo } } })
+  const roots = { ...rootsOf('modern'), proc: join(folder, 'proc') }
+  const source = filesystemSource(roots, { statfs: async () => sizes })
+  const reading = await source.read(0)
+  t.match(reading, { state: 'denied', detail: /\/proc\/1\/mounts is hidden .*some .* missing/ })
+  const found = byKey(reading.metrics)
+  const of = (name: string, labels: string) => found.get(`node_filesystem_${name}{${labels}}`)
+  const root = 'device="/dev/sda1",fstype="ext4",mountpoint="/"'
+  const recordings = 'device="/dev/sdb1",fstype="xfs",mountpoint="/mnt/rec ordings"'
+  t.strictSame(
+    [of('readonly', root), of('readonly', recordings), of('size_bytes', root)],
+    [0, 1, 4_096_000],
+    'what is seen is told, and a disk that fills is still judged',
+  )
+  t.equal(parseMountinfo('').length, 0)
+  const failing = filesystemSource(roots, { statfs: () => Promise.reject(new Error('it is gone')) })
+  t.match(await failing.read(0), { state: 'error', detail: /it is gone.*1\/mounts is hidden/ })
+})
 
 t.test('a hung mount stalls only itself, and not the pool of threads', async (t) => {
   let calls = 0
