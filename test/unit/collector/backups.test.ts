@@ -479,12 +479,24 @@ t.test(
       callward_restore_drill_rto_seconds: 600,
       callward_restore_drill_overdue: 0,
     })
+    const reasons = (record: JobRecord, seen: Sight) =>
+      figuresOf(judged(now, seen, record), now)
+        .filter(({ name }) => name === 'callward_backup_reason')
+        .map(({ labels, value }) => `${labels['state']} ${labels['reason']} ${value}`)
+    t.same(reasons(proven, sight), [], 'protected: no reason')
+    t.same(
+      reasons(noRecord, { state: 'unseen', trouble: { code: 'denied', text: 'x' } }),
+      ['unknown denied 1', 'attention notVerified 1', 'attention neverDrilled 1'],
+      'every reason, worst first, for the rules to tell them apart',
+    )
     const blind = figures(noRecord, { state: 'unseen', trouble: { code: 'denied', text: 'x' } })
     t.same(Object.keys(blind).sort(), [
       'callward_backup_postureattention',
       'callward_backup_postureprotected',
       'callward_backup_postureunknown',
       'callward_backup_postureunprotected',
+      'callward_backup_reasonattention',
+      'callward_backup_reasonunknown',
       'callward_backup_rpo_seconds',
       'callward_restore_drill_overdue',
       'callward_restore_drill_rto_seconds',
