@@ -228,7 +228,7 @@ const hubMetrics: readonly Metric[] = [
     unit: '',
     labels: [],
     from: 'hub: changes',
-    help: 'Version changes of the host that no approved change record covers and nobody has linked to one.',
+    help: 'Findings of changed versions on the host (one a run of its survey) that no approved change record covers and nobody has linked to one.',
   },
   {
     name: 'ALERTS',
