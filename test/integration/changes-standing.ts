@@ -35,6 +35,10 @@ export async function standing(t: Test, recordsUrl?: string): Promise<void> {
     },
   )
 
+  const hours = { from: '23:00', to: '04:00', zone: '+07:00', days: ['sat', 'sun'] }
+  const whole = await post({ standing: { origin: 'security', hours } })
+  t.same(whole.body.change.standing, { origin: 'security', hours }, 'shown as it was said')
+  t.same(whole.body.change.entries[0].value.standing, { origin: 'security', hours })
   await desk.tell('pbx-01', 'packages', packages({ 'libc6:amd64': '1', bash: '1', openssl: '1' }))
   await desk.tell(
     'pbx-01',
