@@ -21,6 +21,12 @@ export const backupMetrics: readonly Metric[] = [
     ['state'],
   ),
   backup(
+    'backup_reason',
+    '1 for each reason why a job is not protected, with the posture it leads to; absent where there is none.',
+    '',
+    ['reason', 'state'],
+  ),
+  backup(
     'backup_last_success_timestamp_seconds',
     'When the newest finished backup was made.',
     'seconds',

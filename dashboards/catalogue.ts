@@ -228,7 +228,7 @@ const hubMetrics: readonly Metric[] = [
     unit: '',
     labels: [],
     from: 'hub: changes',
-    help: 'Version changes of the host that no approved change record covers and nobody has linked to one.',
+    help: 'Findings of changed versions on the host (one a run of its survey) that no approved change record covers and nobody has linked to one.',
   },
   {
     name: 'ALERTS',
@@ -279,6 +279,14 @@ const ruleMetrics: readonly Metric[] = [
       '1 while the store refuses samples for this reason (`disk full`, `disk failing`).',
     ),
     labels: ['reason'],
+  },
+  {
+    ...ruleMetric(
+      'gauge',
+      'callward_hub_tls_not_after_timestamp_seconds',
+      'End of the validity of the hub’s certificate in use; only where the hub ends TLS.',
+    ),
+    unit: 'seconds',
   },
   {
     ...ruleMetric('gauge', 'callward_hub_store_free_bytes', 'Free on the disk of the store.'),
@@ -444,14 +452,6 @@ const ownMetrics: readonly Metric[] = [
     'counter',
     'callward_enrolment_counts_accepted_total',
     'Sessions whose count was taken as it was, after a restore or by an administrator’s word.',
-  ),
-  own(
-    'hub',
-    'gauge',
-    'callward_hub_tls_not_after_timestamp_seconds',
-    'End of the validity of the hub’s certificate in use; only where the hub ends TLS.',
-    [],
-    'seconds',
   ),
   own('live', 'gauge', 'callward_live_connections', 'Open /live connections of staff.'),
   own(

@@ -5,12 +5,15 @@ import type { FastifyInstance } from 'fastify'
 import { Gauge } from 'prom-client'
 import type { HubConfig } from './config.ts'
 import { StartError } from './errors.ts'
+import type {} from './rules/plugin.ts'
 import type {} from './telemetry/plugin.ts'
 
 /** How often the files are looked at; a signal (SIGHUP) has them read at once. */
 const lookEveryMillis = 10_000
 /** What browsers, Grafana and old curls still speak; a collector's session takes 1.3. */
 const minVersion = 'TLSv1.2'
+
+const endFigure = 'callward_hub_tls_not_after_timestamp_seconds'
 
 /** Certificate and key of a TLS server, as read. */
 export interface TlsFiles {
@@ -56,8 +59,10 @@ export function keepTlsFresh(app: FastifyInstance, config: HubConfig): void {
   const { tls } = config
   if (tls === undefined) return
   let validTo = readTlsFiles(tls).validTo
+  // The rules come later in the order of the parts.
+  app.addHook('onReady', async () => app.rules.watchFigure(endFigure, () => validTo / 1000))
   new Gauge({
-    name: 'callward_hub_tls_not_after_timestamp_seconds',
+    name: endFigure,
     help: 'End of the validity of the hub’s certificate in use.',
     registers: [app.telemetry.registry],
     collect() {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { trustedPath } from '../trusted-program.ts'
 import type { PostgresRun, RestoreAround } from './kind.ts'
 import { runTool } from './tool.ts'
-import { BackupError, troubleOf } from './trouble.ts'
+import { BackupError, pgBackRestTroubleIn, troubleOf } from './trouble.ts'
 
 /** Where Debian and the PostgreSQL project's RPMs put the programs of a version. */
 const roots = ['/usr/lib/postgresql', '/usr'] as const
@@ -150,8 +150,11 @@ async function start(
       clearTimeout(timer)
       // Its own children killed for want of memory make it end, too; it says so.
       const trouble = troubleOf('postgres', server.exitCode ?? undefined, said)
-      if (trouble.trouble.code === 'killed') reject(trouble)
-      else give('')
+      if (trouble.trouble.code === 'killed') return reject(trouble)
+      // The tool that fetches the log may be what could not work, for a reason of its own.
+      const tool = pgBackRestTroubleIn(said)
+      if (tool === undefined) give('')
+      else reject(tool)
     })
   })
   const version = readFileSync(join(data, 'PG_VERSION'), 'utf8').trim()

@@ -84,12 +84,18 @@ export function figuresOf(judged: readonly Judged[], now: Millis): Metric[] {
 }
 
 function postureFigures({ job, judgement }: Judged): Metric[] {
-  return postures.map((state) =>
-    metric('callward_backup_posture', judgement.posture === state ? 1 : 0, {
-      backup: job.name,
-      state,
-    }),
+  const backup = job.name
+  const reasons = new Map(
+    judgement.reasons.map(({ code, posture }) => [`${code} ${posture}`, { code, posture }]),
   )
+  return [
+    ...postures.map((state) =>
+      metric('callward_backup_posture', judgement.posture === state ? 1 : 0, { backup, state }),
+    ),
+    ...[...reasons.values()].map(({ code, posture }) =>
+      metric('callward_backup_reason', 1, { backup, reason: code, state: posture }),
+    ),
+  ]
 }
 
 function some(name: string, value: number | undefined, backup: string): Metric[] {

@@ -83,6 +83,8 @@ export function troubleOf(tool: string, code: number | undefined, said: string):
   const known = resticCodes[code ?? 0]
   // Ended by a signal that was not ours, most likely the kernel's for want of memory: that says nothing about a backup.
   if (code === undefined) return new BackupError('killed', texts.killed!, said)
+  const own = tool === 'pgbackrest' ? pgBackRestTrouble(code, said) : undefined
+  if (own !== undefined) return own
   const found =
     tool === 'restic' && known !== undefined
       ? known
@@ -97,6 +99,35 @@ const resticCodes: Readonly<Record<number, TroubleCode>> = {
   10: 'missing',
   11: 'locked',
   12: 'wrongPassword',
+}
+
+/**
+ * Exit codes of pgBackRest that say nothing of what is stored (src/build/error/error.yaml of its sources). Refused: config,
+ * command-required, option-invalid, option-invalid-value, option-required, pg-running, path-not-empty, param-required,
+ * command-invalid, stop, feature-not-supported, link-expected, link-destination, host-invalid,
+ * tablespace-map, link-map, user-missing, param-invalid. Then host-connect, protocol, service, execute; lock-acquire; memory.
+ */
+const pgBackRestCodes: ReadonlyMap<number, TroubleCode> = new Map([
+  ...[27, 30, 31, 32, 37, 38, 40, 43, 48, 62, 67, 69, 70, 72, 76, 78, 89, 96].map(
+    (code) => [code, 'refused'] as const,
+  ),
+  ...[49, 39, 101, 102].map((code) => [code, 'unreachable'] as const),
+  [50, 'locked'],
+  [94, 'killed'],
+])
+
+/** What an exit code of pgBackRest says for certain; undefined where its words must tell. */
+export function pgBackRestTrouble(code: number, said: string): BackupError | undefined {
+  const found = pgBackRestCodes.get(code)
+  if (found === undefined) return undefined
+  const text = `pgbackrest refuses its options or its configuration (code ${code}): this says nothing of the backup; on the host, callward-collector drill NAME shows what it says`
+  return new BackupError(found, found === 'refused' ? text : texts[found]!, said)
+}
+
+/** The same of a log that pgBackRest has written errors to, as `ERROR: [031]: …`; the last one tells. */
+export function pgBackRestTroubleIn(log: string): BackupError | undefined {
+  const code = [...log.matchAll(/\bERROR: \[(\d{3})\]:/g)].at(-1)?.[1]
+  return code === undefined ? undefined : pgBackRestTrouble(Number(code), log)
 }
 
 /** The trouble of reading files here, by the system's error code. */

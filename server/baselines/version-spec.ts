@@ -1,4 +1,4 @@
-import { compareDebVersions } from './deb-version.ts'
+import { compareDebianVersions } from '../../collector/wire/debian-version.ts'
 import { compareRpmVersions } from './rpm-version.ts'
 
 const operators = ['>=', '<=', '>', '<', '='] as const
@@ -20,7 +20,7 @@ export interface VersionSpec {
 export type VersionOrder = 'dpkg' | 'rpm'
 
 const orders: Readonly<Record<VersionOrder, (a: string, b: string) => number>> = {
-  dpkg: compareDebVersions,
+  dpkg: compareDebianVersions,
   rpm: compareRpmVersions,
 }
 

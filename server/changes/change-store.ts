@@ -125,11 +125,11 @@ export class ChangeStore {
       .execute()
     return rows.flatMap((row) => {
       if (row.approved_at === null) return []
-      const { hosts, expected } = contentOf(row)
+      const { hosts, expected, standing } = contentOf(row)
       // Closing ends the work: what changes in the rest of the window is no longer it.
       const endsAt = row.state === 'closed' ? Math.min(row.ends_at, row.updated_at) : row.ends_at
       const window = { startsAt: row.starts_at, endsAt }
-      return { id: row.id, hosts, expected, approvedAt: row.approved_at, ...window }
+      return { id: row.id, hosts, expected, standing, approvedAt: row.approved_at, ...window }
     })
   }
 
@@ -167,9 +167,12 @@ export function contentOf(row: Pick<ChangeRow, 'content'>): ChangeContent {
   return JSON.parse(row.content) as ChangeContent // the store wrote it
 }
 
-function columnsOf({ startsAt, endsAt, title, description, hosts, expected }: ChangePlan) {
-  const content = JSON.stringify({ title, description, hosts, expected } satisfies ChangeContent)
-  return { content, starts_at: startsAt, ends_at: endsAt }
+function columnsOf({ startsAt, endsAt, ...content }: ChangePlan) {
+  return {
+    content: JSON.stringify(content satisfies ChangeContent),
+    starts_at: startsAt,
+    ends_at: endsAt,
+  }
 }
 
 function isWriting({ kind }: ChangeEntryRow): boolean {

@@ -1,5 +1,6 @@
 import type { Millis } from '../clock.ts'
 import type { ItemKind } from './difference.ts'
+import type { Standing } from './standing.ts'
 
 /** What a record says will change; `to` absent: to whatever version. */
 export interface ExpectedChange {
@@ -16,6 +17,8 @@ export interface ChangeContent {
   /** Instances, or `role=pbx` and the like. */
   readonly hosts: readonly string[]
   readonly expected: readonly ExpectedChange[]
+  /** Absent: a change that is made once. */
+  readonly standing?: Standing
 }
 
 export interface ChangeWindow {
@@ -50,6 +53,8 @@ export interface ChangeStanding {
 
 /** A window longer than this approves nothing in particular. */
 export const longestWindowDays = 31
+/** A standing record is approved anew at least once a year. */
+export const longestStandingDays = 366
 
 /** Subjects with `*` in one record; each is compared with everything that changed. */
 const mostPatterns = 50
@@ -94,12 +99,18 @@ export function refusal(
 }
 
 /** What is wrong with a window; undefined when nothing is. */
-export function windowFault({ startsAt, endsAt }: ChangeWindow): string | undefined {
+export function windowFault(
+  { startsAt, endsAt }: ChangeWindow,
+  isStanding = false,
+): string | undefined {
   if (!Number.isFinite(startsAt) || !Number.isFinite(endsAt))
     return 'window: start and end must be real times with a zone. Example: 2026-03-02T22:00:00+07:00'
   if (endsAt <= startsAt) return 'window: its end must come after its start.'
-  if (endsAt - startsAt > longestWindowDays * 86_400_000)
-    return `window: longer than ${longestWindowDays} days; make a record for each part.`
+  const days = isStanding ? longestStandingDays : longestWindowDays
+  if (endsAt - startsAt > days * 86_400_000)
+    return isStanding
+      ? `window: longer than ${days} days; a standing record is approved anew at least once a year.`
+      : `window: longer than ${days} days; make a record for each part.`
   return undefined
 }
 

@@ -1,6 +1,7 @@
 import type { HostLabels } from '../../collector/wire/frames.ts'
 import type { Inventory, StoredDocument } from '../inventory/plugin.ts'
 import type { RecordsTransaction } from '../records/records.ts'
+import type { ExpectedChange } from './change.ts'
 import {
   knownSoftware,
   packageDifference,
@@ -8,10 +9,14 @@ import {
   type VersionItem,
 } from './difference.ts'
 import { readPackages, readSoftware } from './documents.ts'
+import { announcedIn } from './standing.ts'
 import type { VersionStore } from './version-store.ts'
 
 /** Names of the documents whose versions are compared. */
 export const comparedDocuments: readonly string[] = ['packages', 'software']
+
+/** Documents of a host that are searched for announced updates; it tells a new one at most once an hour. */
+const documentsSearched = 12
 
 /** What is known after a document, and what it changed. */
 interface Step {
@@ -49,13 +54,24 @@ export class Comparison {
       .execute()
     if (row === undefined || step.items.length === 0) return
     const { items } = step
-    await this.#versions.add(tx, {
-      labels,
-      document: name,
-      fromHash: row.hash,
-      toHash: hash,
-      items,
-    })
+    const seen = { labels, document: name, fromHash: row.hash, toHash: hash, items }
+    await this.#versions.add(tx, seen, () => this.#announced(tx, instance))
+  }
+
+  /** Security updates that the host's newest documents told were waiting: what is installed now waits no more. */
+  async #announced(tx: RecordsTransaction, instance: string): Promise<ExpectedChange[]> {
+    const rows = await tx
+      .selectFrom('facts')
+      .select('hash')
+      .where('instance', '=', instance)
+      .where('name', '=', 'software')
+      .orderBy('received_at', 'desc')
+      .limit(documentsSearched)
+      .execute()
+    const announced: ExpectedChange[] = []
+    for (const { hash } of rows)
+      announced.push(...announcedIn(await this.#inventory.documentText(tx, hash)))
+    return announced
   }
 }
 

@@ -2,6 +2,7 @@ import type { HostLabels } from '../../collector/wire/frames.ts'
 import type { Millis } from '../clock.ts'
 import type { ExpectedChange } from './change.ts'
 import type { VersionItem } from './difference.ts'
+import type { Standing } from './standing.ts'
 
 /** Of a change record what decides whether it covers what was seen. */
 export interface Permit {
@@ -12,6 +13,8 @@ export interface Permit {
   readonly approvedAt: Millis
   /** Empty: whatever changes. */
   readonly expected: readonly ExpectedChange[]
+  /** `permitsNow` says what it is worth at one moment. */
+  readonly standing?: Standing | undefined
 }
 
 export interface Coverage {

@@ -16,6 +16,7 @@ import {
   ReasonBody,
   VerifyBody,
 } from './schema.ts'
+import { standingFault } from './standing.ts'
 import { changeView, entryView, verificationOf, versionViews } from './views.ts'
 
 const readers = { owner: 'changes', roles: ['admin', 'operator', 'auditor'] } as const
@@ -133,9 +134,17 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
 
 /** Throws bad_request with what is wrong with it. */
 function planOf(body: Static<typeof ChangeBody>): ChangePlan {
-  const { title, description, hosts, expected, window } = body
+  const { title, description, hosts, expected, window, standing } = body
   const times = { startsAt: Date.parse(window.start), endsAt: Date.parse(window.end) }
-  const fault = windowFault(times) ?? expectedFault(expected)
+  const plan = {
+    title,
+    description,
+    hosts,
+    expected,
+    ...(standing === undefined ? {} : { standing }),
+  }
+  const fault =
+    windowFault(times, standing !== undefined) ?? expectedFault(expected) ?? standingFault(plan)
   if (fault !== undefined) throw new CallwardError('bad_request', fault)
-  return { title, description, hosts, expected, ...times }
+  return { ...plan, ...times }
 }

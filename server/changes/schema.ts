@@ -21,6 +21,27 @@ const Expected = Type.Object(
   { additionalProperties: false },
 )
 
+const HourText = Type.String({ pattern: '^([01]\\d|2[0-3]):[0-5]\\d$' })
+const Hours = Type.Object(
+  {
+    from: HourText,
+    to: HourText,
+    zone: Type.String({ pattern: '^[+-](0\\d|1[0-4]):[0-5]\\d$' }),
+    days: Type.Optional(
+      Type.Array(Type.Enum(['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']), {
+        minItems: 1,
+        maxItems: 7,
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+/** With it a record covers what it says again and again, in these hours, until its window ends. */
+const StandingBody = Type.Object(
+  { origin: Type.Optional(Type.Enum(['security'])), hours: Type.Optional(Hours) },
+  { additionalProperties: false },
+)
+
 const Window = Type.Object({ start: Time, end: Time }, { additionalProperties: false })
 
 /** What a person writes; a correction is given whole. */
@@ -31,6 +52,7 @@ export const ChangeBody = Type.Object(
     hosts: Type.Array(Text(1024), { minItems: 1, maxItems: 500 }),
     window: Window,
     expected: Type.Array(Expected, { maxItems: 500, default: [] }),
+    standing: Type.Optional(StandingBody),
   },
   { additionalProperties: false },
 )
@@ -82,6 +104,7 @@ export const ChangeView = Type.Object({
   hosts: Type.Array(Type.String()),
   window: Type.Object({ start: Type.String(), end: Type.String() }),
   expected: Type.Array(Expected),
+  standing: Type.Union([StandingBody, Type.Null()]),
   state: State,
   requestedBy: Type.String(),
   requestedAt: Type.String(),

@@ -6,9 +6,11 @@ import { uuid } from '../ids.ts'
 import type { Principal } from '../people/plugin.ts'
 import type { RecordsTransaction } from '../records/records.ts'
 import type { ChangeRow, RecordsSchema, VersionChangeRow } from '../records/schema.ts'
+import type { ExpectedChange } from './change.ts'
 import { type ChangeStore, contentOf } from './change-store.ts'
 import type { VersionItem } from './difference.ts'
 import { coverage, namesHost } from './matching.ts'
+import { permitsNow } from './standing.ts'
 
 /** Items kept of one version change; a whole distribution upgrade has fewer. */
 const maxItems = 5_000
@@ -17,6 +19,8 @@ const wholeADay = 20
 /** Items kept of each beyond them. */
 const fewItems = 20
 const dayMillis = 86_400_000
+/** Documents of one survey come within this. */
+const runMillis = 10 * 60_000
 const hubActor = 'hub'
 
 type Database = Kysely<RecordsSchema>
@@ -42,20 +46,53 @@ export class VersionStore {
     this.#graceMillis = graceMillis
   }
 
-  /** Keeps a change, with the approved records that cover it. */
-  async add(tx: RecordsTransaction, seen: SeenChange): Promise<void> {
+  /**
+   * Keeps a change, with the approved records that cover it. What no record covers joins the open finding of the same run: a collector
+   * tells packages and software one after the other. `announced` gives the security updates the host told of before.
+   */
+  async add(
+    tx: RecordsTransaction,
+    seen: SeenChange,
+    announced: () => Promise<readonly ExpectedChange[]>,
+  ): Promise<void> {
     const at = this.#clock.now()
-    const permits = await this.#changes.permits(tx, at, this.#graceMillis)
+    const all = await this.#changes.permits(tx, at, this.#graceMillis)
+    const permits = await permitsNow(all, seen.labels, at, this.#graceMillis, announced)
     const covered = coverage(seen.items, seen.labels, at, permits, this.#graceMillis)
     const uncovered = new Set(covered.uncovered)
     const kept = seen.items.slice(0, await this.#itemsKept(tx, seen.labels.instance, at))
+    const items = kept.map((item) => ({ ...item, covered: !uncovered.has(item) }))
+    const link = async (id: string) => {
+      for (const [changeId, count] of covered.records) {
+        const reason = `covers ${count} of ${seen.items.length} changed version(s), inside its window`
+        await this.#link(tx, id, changeId, 'matched', reason, hubActor)
+      }
+    }
+    const sameRun = uncovered.size === 0 ? undefined : await this.#openOfRun(tx, seen, at)
+    if (sameRun !== undefined) {
+      const before = JSON.parse(sameRun.items) as typeof items // this store wrote it
+      const together = [...before, ...items].slice(0, maxItems)
+      const omitted =
+        before.length + items.length - together.length + seen.items.length - kept.length
+      await tx
+        .updateTable('version_changes')
+        .set({
+          document: `${sameRun.document}, ${seen.document}`,
+          items: JSON.stringify(together),
+          omitted: sameRun.omitted + omitted,
+          uncovered: sameRun.uncovered + uncovered.size,
+        })
+        .where('id', '=', sameRun.id)
+        .execute()
+      return link(sameRun.id)
+    }
     const row: Omit<VersionChangeRow, 'number'> = {
       id: uuid(at),
       instance: seen.labels.instance,
       document: seen.document,
       from_hash: seen.fromHash,
       to_hash: seen.toHash,
-      items: JSON.stringify(kept.map((item) => ({ ...item, covered: !uncovered.has(item) }))),
+      items: JSON.stringify(items),
       omitted: seen.items.length - kept.length,
       uncovered: uncovered.size,
       state: uncovered.size === 0 ? 'matched' : 'open',
@@ -70,10 +107,26 @@ export class VersionStore {
           .select((s) => sql<number>`coalesce(${s.fn.max('other.number')}, 0) + 1`.as('next'))})`,
       }))
       .execute()
-    for (const [changeId, count] of covered.records) {
-      const reason = `covers ${count} of ${seen.items.length} changed version(s), inside its window`
-      await this.#link(tx, row.id, changeId, 'matched', reason, hubActor)
-    }
+    await link(row.id)
+  }
+
+  /** The open finding of the same host and run that another document made. */
+  async #openOfRun(
+    tx: RecordsTransaction,
+    { labels, document }: SeenChange,
+    at: number,
+  ): Promise<VersionChangeRow | undefined> {
+    const row = await tx
+      .selectFrom('version_changes')
+      .selectAll()
+      .where('instance', '=', labels.instance)
+      .where('state', '=', 'open')
+      .where('detected_at', '>', at - runMillis)
+      .where('detected_at', '<=', at)
+      .orderBy('number', 'desc')
+      .limit(1)
+      .executeTakeFirst()
+    return row?.document.split(', ').includes(document) === false ? row : undefined
   }
 
   async #itemsKept(tx: RecordsTransaction, instance: string, at: number): Promise<number> {

@@ -17,7 +17,7 @@ type Version = Static<typeof VersionChangeView>
 const itemsInLists = 100
 
 export function changeView(row: ChangeRow, now: Millis): Static<typeof ChangeView> {
-  const { title, description, hosts, expected } = contentOf(row)
+  const { title, description, hosts, expected, standing } = contentOf(row)
   const window = { startsAt: row.starts_at, endsAt: row.ends_at }
   return {
     id: row.id,
@@ -27,6 +27,7 @@ export function changeView(row: ChangeRow, now: Millis): Static<typeof ChangeVie
     hosts: [...hosts],
     window: { start: rfc3339(row.starts_at), end: rfc3339(row.ends_at) },
     expected: [...expected],
+    standing: (standing ?? null) as Static<typeof ChangeView>['standing'], // the body's schema checked it
     state: shownState(row.state as ChangeState, window, now),
     requestedBy: row.requested_by,
     requestedAt: rfc3339(row.requested_at),

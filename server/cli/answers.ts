@@ -85,6 +85,15 @@ export interface ChangeAnswer {
     readonly subject: string
     readonly to?: string
   }[]
+  readonly standing: {
+    readonly origin?: string
+    readonly hours?: {
+      readonly from: string
+      readonly to: string
+      readonly zone: string
+      readonly days?: readonly string[]
+    }
+  } | null
   readonly state: string
   readonly requestedBy: string
   readonly requestedAt: string

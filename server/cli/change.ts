@@ -1,5 +1,5 @@
 import type { ChangeAnswer, ChangeDetailAnswer, VersionChangeAnswer } from './answers.ts'
-import { expectedField, listField, timeField } from './change-fields.ts'
+import { expectedField, listField, standingField, timeField } from './change-fields.ts'
 import { type Call, type Command, sayJson, textOption, UsageError } from './command.ts'
 import { localTime, paintFor, plain, table } from './render.ts'
 
@@ -17,6 +17,8 @@ approved record is a finding, until a person links a record to it.
             hosts: instances, or role=pbx, site=…, customer=…, server=…, env=…
             expect: package:NAME=VERSION, service:…, file:PATH, kernel:running; * for any characters; without it any version may change
             times without a zone are in this machine's zone
+            standing: covers what it says again and again, for at most a year; it needs --expect or --origin
+            --standing; --origin security (updates the host announced as such); --daily 01:00-04:00, --days sat,sun
   list      the newest first; --state draft | approved | closed | rejected
   show      one record with its entries and what it covered
   approve   another person than who wrote it; --note TEXT
@@ -30,6 +32,8 @@ approved record is a finding, until a person links a record to it.
 Examples:
   callward change create --title 'Asterisk 20.6' --what 'Security update of asterisk' --hosts role=pbx \\
     --from '2026-03-02 22:00' --to '2026-03-03 02:00' --expect 'package:asterisk*=1:20.6.0~dfsg-1'
+  callward change create --title 'Security updates' --hosts role=pbx --origin security --daily 01:00-05:00 \\
+    --from '2026-03-01 00:00' --to '2026-12-31 00:00'
   callward change approve 12
   callward change verify 12 --result ok --note 'Test calls in and out'
   callward change link 7 --change 12 --reason 'Done an hour late, agreed by phone'`,
@@ -40,6 +44,10 @@ Examples:
     from: { type: 'string' },
     to: { type: 'string' },
     expect: { type: 'string' },
+    standing: { type: 'boolean' },
+    origin: { type: 'string' },
+    daily: { type: 'string' },
+    days: { type: 'string' },
     state: { type: 'string' },
     note: { type: 'string' },
     reason: { type: 'string' },
@@ -86,6 +94,16 @@ async function create(call: Call): Promise<number> {
   const hosts = listField(textOption(call, 'hosts'))
   if (hosts.length === 0) throw new UsageError('Say where: --hosts pbx-1,pbx-2 or --hosts role=pbx')
   const title = required(call, 'title', 'what it is in a few words')
+  const text = (name: string) => textOption(call, name)
+  const standing = standingField(
+    {
+      standing: call.values.standing === true,
+      origin: text('origin'),
+      daily: text('daily'),
+      days: text('days'),
+    },
+    -new Date().getTimezoneOffset(),
+  )
   return shown(call, 'POST', '/api/v1/changes', {
     title,
     description: textOption(call, 'what') ?? title,
@@ -95,6 +113,7 @@ async function create(call: Call): Promise<number> {
       end: timeField(textOption(call, 'to'), 'to'),
     },
     expected: expectedField(textOption(call, 'expect')),
+    ...(standing === undefined ? {} : { standing }),
   })
 }
 
@@ -171,7 +190,10 @@ function show(call: Call, change: ChangeDetailAnswer): void {
   const expected = change.expected.map(
     ({ kind, subject, to }) => `${kind} ${subject}${to === undefined ? '' : ` to ${to}`}`,
   )
-  field('expected', expected.length === 0 ? 'any version may change' : plain(expected.join(', ')))
+  const any =
+    change.standing?.origin === undefined ? 'any version may change' : 'what was announced as such'
+  field('expected', expected.length === 0 ? any : plain(expected.join(', ')))
+  if (change.standing !== null) field('standing', plain(standingText(change.standing)))
   field('requested', `${localTime(change.requestedAt)} by ${plain(change.requestedBy)}`)
   field(
     'approved',
@@ -195,6 +217,13 @@ function show(call: Call, change: ChangeDetailAnswer): void {
   if (change.versionChanges.length === 0) return
   call.say('\nOn hosts')
   for (const one of change.versionChanges) sayVersionChange(call, one)
+}
+
+function standingText({ origin, hours }: NonNullable<ChangeAnswer['standing']>): string {
+  const what = origin === undefined ? 'again and again' : `${origin} updates`
+  if (hours === undefined) return `${what}, at any time`
+  const days = hours.days === undefined ? 'daily' : hours.days.join(', ')
+  return `${what}, ${days} ${hours.from} to ${hours.to} (${hours.zone})`
 }
 
 function sayVersionChange(call: Call, one: VersionChangeAnswer): void {

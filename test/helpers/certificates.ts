@@ -64,7 +64,7 @@ export function selfSigned(
     'openssl',
     [
       ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
-      ...['-days', '2', '-subj', `/CN=${name}.bank.example`, '-keyout', key, '-out', certificate],
+      ...['-days', '90', '-subj', `/CN=${name}.bank.example`, '-keyout', key, '-out', certificate],
     ],
     { stdio: 'pipe' },
   )

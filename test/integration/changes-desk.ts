@@ -107,6 +107,13 @@ export class ChangesDesk {
     return { status: response.statusCode, body: response.json() }
   }
 
+  /** A baseline that asks for the package and nothing else. */
+  async anyAsterisk(): Promise<void> {
+    const by = 'approvedBy: Anh\napprovedAt: 2026-03-02'
+    this.baseline('pbx.yaml', `role: pbx\nversion: "1"\n${by}\npackages: { asterisk: "*" }\n`)
+    await this.look()
+  }
+
   /** A record made by ines and approved by jonas, its window from an hour ago to in an hour. */
   async approved(plan: object = {}): Promise<number> {
     const made = await this.as('ines', 'POST', '/changes', this.plan(plan))
@@ -156,7 +163,12 @@ export class ChangesDesk {
 
   /** `ChangeWithoutRecord pbx-01`, of the rules of this topic that fire. */
   firing(): string[] {
-    const topic = ['ChangeWithoutRecord', 'VersionDrift', 'BaselineFilesFaulty']
+    const topic = [
+      'ChangeWithoutRecord',
+      'ChangeWithoutBaseline',
+      'VersionDrift',
+      'BaselineFilesFaulty',
+    ]
     return this.app.rules
       .activeAlerts()
       .filter(({ rule, state }) => topic.includes(rule) && state === 'firing')

@@ -217,6 +217,14 @@ t.test(
     t.match(await callward(hub, ines, 'change', 'list'), {
       output: /#2 +IN PROGRESS +Late .*\n#1 +IN PROGRESS +Back to 18/,
     })
+    const standing = ['--origin', 'security', '--daily', '23:00-04:00+07:00', '--days', 'sat,sun']
+    const times = ['--from', '2026-01-01T00:00:00Z', '--to', '2026-12-31T00:00:00Z']
+    const create = ['change', 'create', '--title', 'Security updates', '--hosts', 'role=none']
+    t.match(await callward(hub, ines, ...create, ...times, ...standing), {
+      code: 0,
+      output:
+        /expected +what was announced as such\n +standing +security updates, sat, sun 23:00 to 04:00 \(\+07:00\)/,
+    })
     t.match(
       await callward(hub, ines, 'change', 'verify', '1', '--result', 'ok', '--note', 'calls'),
       { output: /verified +ok.*ines: calls/ },

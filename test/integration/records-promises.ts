@@ -6,6 +6,7 @@ import { type Kysely, sql } from 'kysely'
 import type { Test } from 'tap'
 import type { Migration } from '../../server/records/migrations/migration.ts'
 import type { RecordsSchema } from '../../server/records/schema.ts'
+import { oldRows } from './records-old-rows.ts'
 import { keys, type Place, put, refusal, setting } from './records-place.ts'
 import { everyTable, rows } from './records-tables.ts'
 
@@ -378,6 +379,7 @@ export const suite: Record<string, (t: Test, place: Place) => Promise<void>> = {
   'limits are kept': limits,
   'a failing commit rejects its group only': failingCommit,
   'migrations run once, whole, and never backwards': migrations,
+  'a database of an earlier version with its rows': oldRows,
 }
 
 /** Kills a child in the middle of its writes; every row it said was written must be there, whole. */

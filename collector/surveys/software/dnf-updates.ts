@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { ask, whyNotTrusted } from '../../trusted-program.ts'
-import { compareDebianVersions } from './debian-version.ts'
+import { compareDebianVersions } from '../../wire/debian-version.ts'
 import type { InstalledPackage } from './dpkg.ts'
 import { instantText } from './text.ts'
 import { type PendingUpdate, updatesFact } from './updates.ts'

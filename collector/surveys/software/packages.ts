@@ -1,6 +1,6 @@
 import { stateOfError } from '../../source.ts'
+import { compareDebianVersions } from '../../wire/debian-version.ts'
 import { limits, type Section } from '../../wire/frames.ts'
-import { compareDebianVersions } from './debian-version.ts'
 import { dpkgPackages, type InstalledPackage } from './dpkg.ts'
 import { matchesName, whyOf } from './paths.ts'
 import { rpmPackages } from './rpm.ts'

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import fc from 'fast-check'
 import t from 'tap'
-import { compareDebVersions } from '../../../server/baselines/deb-version.ts'
+import { compareDebianVersions } from '../../../collector/wire/debian-version.ts'
 import { compareRpmVersions, rpmvercmp } from '../../../server/baselines/rpm-version.ts'
 import { allows, parseSpec, type VersionSpec } from '../../../server/baselines/version-spec.ts'
 
@@ -82,7 +82,7 @@ t.test('Debian versions are ordered as dpkg orders them', { skip: dpkgMissing },
   const theirs = askDpkg(pairs)
   t.equal(theirs.length, pairs.length)
   const wrong = pairs.flatMap(([a, b], index) => {
-    const ours = word(compareDebVersions(a, b))
+    const ours = word(compareDebianVersions(a, b))
     return ours === theirs[index] ? [] : [`${a} ${b}: ${ours}, dpkg says ${theirs[index]}`]
   })
   t.same(wrong, [])
@@ -133,7 +133,7 @@ t.test('RPM labels are ordered as rpm-version(7) says', async (t) => {
 
 t.test('both orders are orders, for whatever text', async (t) => {
   t.comment(`seed ${seed}; CALLWARD_SEED=${seed} repeats the run`)
-  for (const compare of [compareDebVersions, compareRpmVersions, rpmvercmp]) {
+  for (const compare of [compareDebianVersions, compareRpmVersions, rpmvercmp]) {
     const sign = (a: string, b: string) => Math.sign(compare(a, b))
     fc.assert(
       fc.property(
@@ -146,11 +146,11 @@ t.test('both orders are orders, for whatever text', async (t) => {
   }
   fc.assert(
     fc.property(fc.tuple(debVersion, debVersion, debVersion), (three) => {
-      const [a, b, c] = [...three].sort(compareDebVersions) as [string, string, string]
+      const [a, b, c] = [...three].sort(compareDebianVersions) as [string, string, string]
       return (
-        compareDebVersions(a, b) <= 0 &&
-        compareDebVersions(b, c) <= 0 &&
-        compareDebVersions(a, c) <= 0
+        compareDebianVersions(a, b) <= 0 &&
+        compareDebianVersions(b, c) <= 0 &&
+        compareDebianVersions(a, c) <= 0
       )
     }),
     { seed },

@@ -34,7 +34,12 @@ import { readBackups } from '../../../collector/backups/settings.ts'
 import { readBtrfsTimes, readLvmTimes, readZfsTimes } from '../../../collector/backups/snapshot.ts'
 import { credentialsOf, runTool } from '../../../collector/backups/tool.ts'
 import { readManifest, removeTree, sha256Below } from '../../../collector/backups/tree.ts'
-import { BackupError, stored, troubleOf } from '../../../collector/backups/trouble.ts'
+import {
+  BackupError,
+  pgBackRestTroubleIn,
+  stored,
+  troubleOf,
+} from '../../../collector/backups/trouble.ts'
 import { safePath, untar } from '../../../collector/backups/untar.ts'
 
 const hour = 3600
@@ -474,12 +479,24 @@ t.test(
       callward_restore_drill_rto_seconds: 600,
       callward_restore_drill_overdue: 0,
     })
+    const reasons = (record: JobRecord, seen: Sight) =>
+      figuresOf(judged(now, seen, record), now)
+        .filter(({ name }) => name === 'callward_backup_reason')
+        .map(({ labels, value }) => `${labels['state']} ${labels['reason']} ${value}`)
+    t.same(reasons(proven, sight), [], 'protected: no reason')
+    t.same(
+      reasons(noRecord, { state: 'unseen', trouble: { code: 'denied', text: 'x' } }),
+      ['unknown denied 1', 'attention notVerified 1', 'attention neverDrilled 1'],
+      'every reason, worst first, for the rules to tell them apart',
+    )
     const blind = figures(noRecord, { state: 'unseen', trouble: { code: 'denied', text: 'x' } })
     t.same(Object.keys(blind).sort(), [
       'callward_backup_postureattention',
       'callward_backup_postureprotected',
       'callward_backup_postureunknown',
       'callward_backup_postureunprotected',
+      'callward_backup_reasonattention',
+      'callward_backup_reasonunknown',
       'callward_backup_rpo_seconds',
       'callward_restore_drill_overdue',
       'callward_restore_drill_rto_seconds',
@@ -537,6 +554,18 @@ t.test('what tools say becomes a sentence without a path', async (t) => {
     2,
     'Data integrity error: Segment entry checksum mismatch [segment 5, offset 8]',
   )
+  // Its words may sound like damage or loss; the code is certain.
+  for (const code of [27, 30, 31, 32, 37, 43, 72, 76, 78, 96])
+    check('refused', 'pgbackrest', code, "ERROR: invalid checksum or '/srv/secret' does not exist")
+  check('refused', 'pgbackrest', 31, '')
+  check('unreachable', 'pgbackrest', 49, 'x')
+  check('locked', 'pgbackrest', 50, 'x')
+  check('damaged', 'pgbackrest', 26, 'ERROR: [026]: invalid checksum')
+  check('failed', 'pgbackrest', 33, 'x')
+  check('failed', 'postgres', 31, 'x')
+  t.equal(pgBackRestTroubleIn('FATAL: x\nP00  ERROR: [032]: bad')?.trouble.code, 'refused')
+  t.equal(pgBackRestTroubleIn('P00  ERROR: [032]: bad\nP00 ERROR: [026]: x'), undefined)
+  t.equal(pgBackRestTroubleIn('FATAL: could not locate a valid checkpoint record'), undefined)
   check('unreachable', 'borg', 2, 'ssh: connect to host secret port 22: Connection refused')
   check('failed', 'restic', 3, 'something new at /srv/secret')
 })

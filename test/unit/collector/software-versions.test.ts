@@ -7,7 +7,6 @@ import t from 'tap'
 import { ConfigError, readConfig } from '../../../collector/config.ts'
 import { aptUpdates } from '../../../collector/surveys/software/apt-updates.ts'
 import { field, stanzas } from '../../../collector/surveys/software/control-file.ts'
-import { compareDebianVersions } from '../../../collector/surveys/software/debian-version.ts'
 import { securityRows } from '../../../collector/surveys/software/dnf-updates.ts'
 import { packagesOf } from '../../../collector/surveys/software/dpkg.ts'
 import { endOfLife } from '../../../collector/surveys/software/end-of-life.ts'
@@ -19,6 +18,7 @@ import { newestLike, rebootNeeded } from '../../../collector/surveys/software/re
 import { rpmRows } from '../../../collector/surveys/software/rpm.ts'
 import { serviceKinds, versionIn } from '../../../collector/surveys/software/services.ts'
 import { softwareSurvey } from '../../../collector/surveys/software/software.ts'
+import { compareDebianVersions } from '../../../collector/wire/debian-version.ts'
 import { packageRoot } from '../../../server/assets.ts'
 
 const fixture = (name: string) =>

@@ -5,8 +5,12 @@ interface DebVersion {
   readonly revision: string
 }
 
-/** Order of two Debian versions by deb-version(7): negative, 0 or positive. Never throws; an epoch that is no number counts as text before the colon. */
-export function compareDebVersions(a: string, b: string): number {
+/**
+ * Order of two Debian versions by deb-version(7): negative, 0 or positive. Never throws; an epoch that is no number counts as text before
+ * the colon. It stands with the protocol because both sides must agree: what a collector tells as an update that waits, the hub must not
+ * hold for a downgrade.
+ */
+export function compareDebianVersions(a: string, b: string): number {
   const [x, y] = [parse(a), parse(b)]
   return (
     compareParts(x.epoch, y.epoch) ||

@@ -1,0 +1,115 @@
+import { sql } from 'kysely'
+import type { Test } from 'tap'
+import { allMigrations } from '../../server/records/migrations.ts'
+import type { RecordsSchema } from '../../server/records/schema.ts'
+import type { CountedRecords } from '../../server/records/write-queue.ts'
+import { type Place, refusal } from './records-place.ts'
+import { rows } from './records-tables.ts'
+
+/** Tables that 0003 brings or changes; all others must come through as they are. */
+const newer: readonly (keyof RecordsSchema)[] = [
+  'facts',
+  'documents',
+  'changes',
+  'change_entries',
+  'known_versions',
+  'version_changes',
+  'version_change_links',
+  'baseline_versions',
+]
+
+/** Facts as 0001 kept them: each with its text. */
+const facts = [
+  { collector: 'c', name: 'os', hash: 'same', body: '{"id":"debian"}', at: 1 },
+  { collector: 'c', name: 'os', hash: 'other', body: '{"id":"Đebian 12"}', at: 2 },
+  { collector: 'c', name: 'os', hash: 'same', body: '{"id":"debian"}', at: 3 },
+  { collector: 'c2', name: 'os', hash: 'same', body: '{"id":"debian"}', at: 1 },
+  { collector: 'c3', name: 'cpu', hash: 'nameless', body: 'null', at: 2 ** 53 - 1 },
+]
+
+async function fillOld(records: CountedRecords): Promise<void> {
+  await records.write(async (tx) => {
+    const old = (Object.keys(rows) as (keyof RecordsSchema)[]).filter((one) => !newer.includes(one))
+    for (const table of old) await tx.insertInto(table).values(rows[table]).execute()
+    const more = { ...rows.collectors, labels: '{"instance":"pbx-2:9100","role":"pbx"}' }
+    await tx
+      .insertInto('collectors')
+      .values([
+        { ...more, id: 'c2', instance: 'pbx-2:9100' },
+        { ...more, id: 'c3', instance: 'odd', labels: '{}' },
+      ])
+      .execute()
+    await sql`update collectors set labels = '{"instance":"pbx-1:9100"}' where id = 'c'`.execute(tx)
+    for (const { collector, name, hash, body, at } of facts)
+      await sql`insert into facts (collector_id, name, hash, body, received_at) values (${collector}, ${name}, ${hash}, ${body}, ${at})`.execute(
+        tx,
+      )
+  })
+}
+
+/** A database of an earlier version, with rows in it, becomes one of this version and loses nothing. */
+export async function oldRows(t: Test, place: Place): Promise<void> {
+  const before = allMigrations.filter(({ name }) => name < '0003')
+  t.same(
+    before.map(({ name }) => name),
+    ['0001-house', '0002-enrolment'],
+  )
+  const old = await place.open({ migrations: before })
+  await fillOld(old)
+  await old.close()
+
+  const [records, other] = await Promise.all([place.open(), place.open()])
+  const all = <T extends keyof RecordsSchema>(table: T) =>
+    records.read.selectFrom(table).selectAll().execute()
+  for (const table of Object.keys(rows) as (keyof RecordsSchema)[]) {
+    if (newer.includes(table)) continue
+    const kept = (await all(table)) as unknown as { id?: string }[]
+    const expected =
+      table === 'collectors'
+        ? { ...rows.collectors, labels: '{"instance":"pbx-1:9100"}' }
+        : rows[table]
+    t.strictSame(
+      table === 'collectors' ? kept.filter(({ id }) => id === 'c') : kept,
+      [expected],
+      table,
+    )
+  }
+  const documents = await records.read.selectFrom('documents').selectAll().orderBy('hash').execute()
+  t.strictSame(
+    documents,
+    [
+      { hash: 'nameless', encoding: 'json', body: 'null' },
+      { hash: 'other', encoding: 'json', body: '{"id":"Đebian 12"}' },
+      { hash: 'same', encoding: 'json', body: '{"id":"debian"}' },
+    ],
+    'each text once',
+  )
+  const moved = await records.read
+    .selectFrom('facts')
+    .selectAll()
+    .orderBy('collector_id')
+    .orderBy('received_at')
+    .execute()
+  const instances: Record<string, string> = { c: 'pbx-1:9100', c2: 'pbx-2:9100', c3: '' }
+  t.strictSame(
+    moved,
+    facts.map(({ collector, name, hash, at }) => ({
+      collector_id: collector,
+      name,
+      hash,
+      received_at: at,
+      instance: instances[collector]!,
+    })),
+    'every fact, with its host',
+  )
+  for (const table of ['changes', 'version_changes', 'known_versions'] as const)
+    t.strictSame(await all(table), [], `${table} begins empty`)
+  const known = { instance: 'pbx-1:9100', name: 'os', hash: 'same' }
+  t.equal(
+    await refusal(other.write((tx) => tx.insertInto('known_versions').values(known).execute())),
+    'kept',
+    'what moved can be held',
+  )
+  await Promise.all([records.close(), other.close()])
+  await (await place.open()).close()
+}
