@@ -118,7 +118,7 @@ export class Connection {
   }
 
   /** Sends a report, before it the series the hub does not know; false when its dictionary would overflow. */
-  sendReport({ lane, sequence, report }: SentReport): boolean {
+  sendReport({ lane, sequence, report }: Omit<SentReport, 'readAt'>): boolean {
     const indexes = this.#indexes(report.series)
     const ended = indexes && this.#indexes(report.stale)
     if (indexes === undefined || ended === undefined) return false

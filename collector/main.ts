@@ -138,10 +138,12 @@ async function collect(config: CollectorConfig): Promise<number> {
     limits: config.spool,
     clock: systemClock,
     logger,
+    onFirst: () => {
+      const fault = noteSpool(config.folder, identity)
+      if (fault !== undefined) logger.warn({ fault }, 'identity.json could not be written')
+    },
   })
   const { epoch, spool } = opened
-  const fault = spool === undefined ? undefined : noteSpool(config.folder, identity)
-  if (fault !== undefined) logger.warn({ fault }, 'identity.json could not be written')
   const key = keyOf(readEnrolment(config.folder), config, logger)
   const session = openSession({
     url: config.hub,

@@ -26,6 +26,8 @@ export interface SentReport {
   readonly lane: Lane
   readonly sequence: number
   readonly report: OutgoingReport
+  /** When it was read, by this process's monotonic clock. */
+  readonly readAt: number
 }
 
 /** Bounds of the reports that only memory holds; beyond, the oldest are dropped and counted. */
@@ -102,6 +104,8 @@ export interface ReportSpool {
     readonly lost: number
   }
   readonly longestMilliseconds: number
+  /** Whether what is kept comes onto the disk. */
+  readonly isWorking: boolean
   attach(source: SpoolSource): void
   /** Takes over a report that was just read. */
   keep(report: Waiting): void
@@ -130,6 +134,8 @@ interface LaneQueue {
   /** How many of `given`, from the first on, went out on this connection. */
   inFlight: number
   nextSequence: number
+  /** The highest sequence the hub has answered. */
+  answered: number
 }
 
 /**
@@ -237,6 +243,20 @@ export class PendingReports {
     }
     this.#spool?.keep(waiting)
     this.#trim(monotonic)
+    this.#showGap(report)
+  }
+
+  /**
+   * What the backlog gave up last is seen by the hub once something follows in that lane. When nothing does, a report without
+   * any series does, behind `report`; once it can be on disk, for its own loss would be a gap.
+   */
+  #showGap({ wall, monotonic }: OutgoingReport): void {
+    const { given, answered, nextSequence } = this.#backlog
+    const last = Math.max(answered, given.at(-1)?.given?.sequence ?? 0)
+    if (!this.#connected || last >= nextSequence - 1) return
+    if (this.#spool?.isWorking === false) return
+    const empty = { lane: 'backlog', wall, monotonic, series: [], stale: [] } as const
+    this.add({ ...empty, values: new Float64Array(0) })
   }
 
   /** A new connection, whose hub has committed up to these sequences: the rest is to be sent again. */
@@ -279,6 +299,7 @@ export class PendingReports {
   /** Forgets every report of `lane` up to and including `sequence`. */
   acknowledge(lane: Lane, sequence: number): void {
     const queue = this.#lane(lane)
+    queue.answered = Math.max(queue.answered, sequence)
     if (lane === 'live' && queue.inFlight > 0) this.#liveAnswered = true
     const kept = queue.given.findIndex(({ given }) => given!.sequence > sequence)
     this.#take(queue, 0, kept < 0 ? queue.given.length : kept)
@@ -288,6 +309,7 @@ export class PendingReports {
   forget(lane: Lane, sequence: number): boolean {
     const queue = this.#lane(lane)
     const at = queue.given.findIndex(({ given }) => given!.sequence === sequence)
+    queue.answered = Math.max(queue.answered, sequence)
     if (at >= 0) this.#take(queue, at, 1)
     return at >= 0
   }
@@ -321,7 +343,7 @@ export class PendingReports {
     const { report, given } = waiting
     if (report === undefined || given === undefined) return undefined
     if (this.#spool !== undefined && !this.#spool.isSafe(waiting)) return undefined
-    return { ...given, report }
+    return { ...given, report, readAt: waiting.readAt }
   }
 
   /** Asks the spool for the bodies of the next reports that memory lacks. */
@@ -393,11 +415,11 @@ export class PendingReports {
     )
   }
 
-  /** Gives a report up; one without an identity takes a sequence of the backlog with it, so that the hub sees the gap. */
+  /** Gives a report up; one without an identity takes a sequence of `live` with it, so that the hub sees the gap with the next report. */
   #drop(report: Waiting, reason: DropReason): void {
     this.#dropped[reason]++
     if (report.given === undefined) {
-      this.#backlog.nextSequence++
+      this.#live.nextSequence++
       this.#notGiven.splice(this.#notGiven.indexOf(report), 1)
       this.#forgotten(report)
     } else {
@@ -454,7 +476,7 @@ export class PendingReports {
 }
 
 function emptyLane(lane: Lane): LaneQueue {
-  return { lane, given: [], inFlight: 0, nextSequence: 1 }
+  return { lane, given: [], inFlight: 0, nextSequence: 1, answered: 0 }
 }
 
 function least(...reports: readonly (Waiting | undefined)[]): Waiting | undefined {

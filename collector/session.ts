@@ -14,6 +14,7 @@ import {
   type ReportSpool,
   type SentReport,
 } from './pending.ts'
+import { retold } from './retold.ts'
 import {
   type Ack,
   closeCodes,
@@ -412,7 +413,7 @@ class HubSession implements Session {
   }
 
   #transmit(connection: Connection, report: SentReport): boolean {
-    if (!connection.sendReport(report)) {
+    if (!connection.sendReport(retold(report, this.#options.clock))) {
       // Many short-lived series: a new connection starts a new dictionary with those still in use.
       this.#renewing = true
       connection.close(1000, 'the dictionary is full')

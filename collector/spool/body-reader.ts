@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { OutgoingReport } from '../pending.ts'
+import { isOfMedium } from './files.ts'
 import { type SpoolRecord, scanRecords } from './record.ts'
 import { SegmentReader } from './segment.ts'
 import type { Segment } from './segments.ts'
@@ -42,8 +43,14 @@ export class BodyReader {
     for (const segment of segments) {
       if (!numbers.some((number) => number >= segment.first && number <= segment.last)) continue
       const cursor = await this.#cursorAt(segment, numbers)
-      await this.#through(cursor, Math.min(lastWanted, segment.last), (number, report) => {
+      const upTo = Math.min(lastWanted, segment.last)
+      const each = (number: number, report: OutgoingReport) => {
         if (wanted.has(number)) found.set(number, report)
+      }
+      await this.#through(cursor, upTo, each).catch((error: unknown) => {
+        this.#cursor = undefined
+        // One file that the medium does not give back is no reason to lose the others.
+        if (!isOfMedium(error)) throw error
       })
     }
     return found

@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync } from 'node:fs'
-import { open, readdir, rm, unlink, writeFile } from 'node:fs/promises'
+import { constants, existsSync, mkdirSync } from 'node:fs'
+import { open, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /** A segment that grows. */
@@ -17,6 +17,7 @@ export interface SegmentFile {
 export interface SpoolFiles {
   /** Rising. */
   list(): Promise<number[]>
+  /** What the medium does not give back comes as zeros; throws when the file cannot even be opened. */
   read(serial: number, from?: number): Promise<Uint8Array>
   /** Fails when the file exists. */
   create(serial: number): Promise<SegmentFile>
@@ -27,10 +28,19 @@ export interface SpoolFiles {
   isWhole(): Promise<boolean>
   /** Sets or takes away that marker; taking it away needs no room. */
   setWhole(whole: boolean): Promise<void>
+  /** The bytes of the ledger (`ledger.ts`); undefined when there is none. */
+  readLedger(): Promise<Uint8Array | undefined>
+  /** Writes it in place, which needs no room but the first time; `sync` brings it to the medium. */
+  writeLedger(bytes: Uint8Array, sync?: boolean): Promise<void>
+  removeLedger(): Promise<void>
 }
 
 const name = /^(\d{12})\.spool$/
 const marker = 'whole'
+const ledger = 'ledger'
+/** What the medium does not give back is stepped over in blocks of so many bytes, at most so many a file. */
+const blockBytes = 4096
+const badBlocks = 8
 
 const fileName = (serial: number) => `${String(serial).padStart(12, '0')}.spool`
 
@@ -62,6 +72,22 @@ export function spoolFiles(folder: string): SpoolFiles {
       if (whole) await writeFile(join(folder, marker), '', { mode: 0o600 })
       else await unlink(join(folder, marker)).catch(ignoreMissing)
     },
+    readLedger: () =>
+      readFile(join(folder, ledger)).catch((error: unknown) => {
+        if (isOfMedium(error)) return undefined
+        ignoreMissing(error)
+        return undefined
+      }),
+    async writeLedger(bytes, sync = false) {
+      const handle = await open(join(folder, ledger), constants.O_RDWR | constants.O_CREAT, 0o600)
+      try {
+        await handle.write(bytes, 0, bytes.length, 0)
+        if (sync) await handle.datasync()
+      } finally {
+        await handle.close()
+      }
+    },
+    removeLedger: () => rm(join(folder, ledger), { force: true }),
   }
 }
 
@@ -70,16 +96,41 @@ async function readFrom(path: string, from: number): Promise<Uint8Array> {
   try {
     const { size } = await handle.stat()
     const bytes = new Uint8Array(Math.max(0, size - from))
-    let at = 0
-    while (at < bytes.length) {
+    return await filled(bytes, async (at) => {
       const { bytesRead } = await handle.read(bytes, at, bytes.length - at, from + at)
-      if (bytesRead === 0) break
-      at += bytesRead
-    }
-    return bytes.subarray(0, at)
+      return bytesRead
+    })
   } finally {
     await handle.close()
   }
+}
+
+/** Fills `bytes` by `read`, which gives how many it put at a place, 0 at the end; a place that the medium refuses stays zero. */
+export async function filled(
+  bytes: Uint8Array,
+  read: (at: number) => Promise<number>,
+): Promise<Uint8Array> {
+  let bad = 0
+  let at = 0
+  while (at < bytes.length) {
+    try {
+      const count = await read(at)
+      if (count === 0) break
+      at += count
+    } catch (error) {
+      if (!isOfMedium(error)) throw error
+      if (++bad > badBlocks) return bytes
+      at = Math.min(bytes.length, (Math.floor(at / blockBytes) + 1) * blockBytes)
+    }
+  }
+  return bytes.subarray(0, at)
+}
+
+const mediumCodes = new Set(['EIO', 'EREMOTEIO', 'ENODATA', 'EBADMSG', 'EUCLEAN', 'EILSEQ'])
+
+/** Whether the medium, or the file system's own checksum, refuses what is there: trying again helps no more. */
+export function isOfMedium(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && mediumCodes.has(String(error.code))
 }
 
 async function createSegment(path: string): Promise<SegmentFile> {

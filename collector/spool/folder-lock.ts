@@ -1,18 +1,21 @@
-import { existsSync, linkSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
+import { connect, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 
 /** Another process holds the folder. */
 export class FolderInUse extends Error {}
 
-interface Holder {
-  readonly pid: number
-  /** Start of that process in clock ticks since boot (proc(5), field 22), so that a reused pid is told apart. */
-  readonly startTicks: string
-  readonly boot: string
-}
-
-/** Folders this process holds. */
-const heldHere = new Set<string>()
+/** A connect that hangs is taken for one that is answered: better no spool than two writers. */
+const askMilliseconds = 1000
 
 /** Which start of the machine this is; empty where /proc does not say. */
 export function bootId(): string {
@@ -24,27 +27,51 @@ export function bootId(): string {
 }
 
 /**
- * Holds `folder` for this process; returns what lets it go. The lock of a process that is gone is taken over. Throws FolderInUse,
- * which names the other process, or the system's error.
+ * Holds `folder` for this process; returns what lets it go. The lock is a Unix socket that listens there: whoever can connect
+ * to it knows that its holder lives, in whatever container and under whatever process id, and the kernel ends it with the process. The
+ * lock of a process that is gone is taken over. Throws FolderInUse, or the system's error.
  */
-export function lockFolder(folder: string): () => void {
+export async function lockFolder(folder: string): Promise<() => void> {
   const path = join(folder, 'lock')
-  if (heldHere.has(path)) throw new FolderInUse(inUse(folder, process.pid))
-  const own = join(folder, `lock.${process.pid}`)
-  const self = { pid: process.pid, startTicks: startTicks(process.pid), boot: bootId() }
-  writeFileSync(own, JSON.stringify(self), { mode: 0o600 })
+  const own = join(folder, `lock.${process.pid}.${process.hrtime.bigint().toString(36)}`)
+  const server = await listenAt(folder, own)
   try {
     for (let attempt = 0; attempt < 5; attempt++) {
       if (claimed(own, path)) {
-        heldHere.add(path)
-        return () => release(path)
+        const { ino } = lstatSync(path)
+        return () => release(server, path, ino)
       }
-      takeAway(folder, path)
+      await takeAway(folder, path)
     }
+    throw new FolderInUse(`the lock of ${folder} changes hands all the time`)
+  } catch (error) {
+    server.close()
+    throw error
   } finally {
-    unlinkSync(own)
+    rmSync(own, { force: true })
   }
-  throw new FolderInUse(`the lock of ${folder} changes hands all the time`)
+}
+
+/** Listens on a socket file; it keeps no process alive. A path may have 107 bytes only, so the folder is named by its descriptor. */
+async function listenAt(folder: string, path: string): Promise<Server> {
+  const descriptor = openSync(folder, 'r')
+  try {
+    const server = createServer((socket) => socket.destroy())
+    server.unref()
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(shortPath(descriptor, path), resolve)
+    })
+    server.on('error', () => undefined)
+    return server
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function shortPath(descriptor: number, path: string): string {
+  if (!existsSync('/proc/self/fd')) return path
+  return `/proc/self/fd/${descriptor}/${path.slice(path.lastIndexOf('/') + 1)}`
 }
 
 /** A link is made whole or not at all, and by one process only. */
@@ -59,12 +86,14 @@ function claimed(own: string, path: string): boolean {
 }
 
 /** Removes the lock of a process that is gone. */
-function takeAway(folder: string, path: string): void {
-  const text = textOf(path)
-  if (text === undefined) return
-  const holder = holderOf(text)
-  if (holder !== undefined && isAlive(holder)) throw new FolderInUse(inUse(folder, holder.pid))
-  const aside = `${path}.stale.${process.pid}`
+async function takeAway(folder: string, path: string): Promise<void> {
+  if (await isHeld(folder, path)) {
+    const help = 'stop it, or give each collector its own data folder (CALLWARD_DATA)'
+    throw new FolderInUse(
+      `${folder} is in use by another process, perhaps in another container: ${help}`,
+    )
+  }
+  const aside = `${path}.stale.${process.pid}.${process.hrtime.bigint().toString(36)}`
   try {
     renameSync(path, aside)
   } catch (error) {
@@ -72,56 +101,37 @@ function takeAway(folder: string, path: string): void {
     throw error
   }
   // Another process took over between our look and the rename: it gets its lock back.
-  if (textOf(aside) !== text) claimed(aside, path)
-  unlinkSync(aside)
+  if (await isHeld(folder, aside)) claimed(aside, path)
+  rmSync(aside, { force: true })
 }
 
-function textOf(path: string): string | undefined {
+/** Whether somebody listens there. */
+async function isHeld(folder: string, path: string): Promise<boolean> {
+  const descriptor = openSync(folder, 'r')
   try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined
-    throw error
+    return await new Promise<boolean>((resolve) => {
+      const socket = connect(shortPath(descriptor, path))
+      const timer = setTimeout(() => resolve(true), askMilliseconds)
+      const answer = (isHeldNow: boolean) => {
+        clearTimeout(timer)
+        socket.destroy()
+        resolve(isHeldNow)
+      }
+      socket.once('connect', () => answer(true))
+      // Nobody listens, or nothing is there. Whatever else is wrong, somebody may.
+      socket.once('error', (error) =>
+        answer(!['ECONNREFUSED', 'ENOENT', 'ENOTSOCK'].includes(String(codeOf(error)))),
+      )
+    })
+  } finally {
+    closeSync(descriptor)
   }
 }
 
-function holderOf(text: string): Holder | undefined {
-  try {
-    const holder = JSON.parse(text) as Holder
-    return Number.isSafeInteger(holder.pid) && holder.pid > 0 ? holder : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function isAlive({ pid, startTicks: ticks, boot }: Holder): boolean {
-  if (pid === process.pid) return false // we do not hold it, so that was an earlier process of this pid
-  try {
-    process.kill(pid, 0)
-  } catch (error) {
-    if (codeOf(error) === 'ESRCH') return false
-  }
-  if (boot !== bootId()) return false
-  const now = startTicks(pid)
-  return ticks === '' || now === '' || now === ticks
-}
-
-function startTicks(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
-  } catch {
-    return ''
-  }
-}
-
-function release(path: string): void {
-  heldHere.delete(path)
-  if (existsSync(path)) unlinkSync(path)
-}
-
-function inUse(folder: string, pid: number): string {
-  return `${folder} is in use by process ${pid}: stop it, or give each collector its own data folder (CALLWARD_DATA)`
+/** Lets go of our lock; one that is another's by now stays. */
+function release(server: Server, path: string, ino: number): void {
+  server.close()
+  if (lstatSync(path, { throwIfNoEntry: false })?.ino === ino) rmSync(path, { force: true })
 }
 
 function codeOf(error: unknown): unknown {

@@ -105,8 +105,12 @@ function isCut(bytes: Uint8Array, at: number): boolean {
   const kind = bytes[at + 1]
   if (kind !== undefined && (kind < 1 || kind > recordKinds.closed)) return false
   if (at + headBytes > bytes.length) return true
-  const length = new DataView(bytes.buffer, bytes.byteOffset + at, headBytes).getUint32(2, true)
-  return length <= longestPayloadBytes && at + headBytes + length > bytes.length
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at, headBytes)
+  const length = view.getUint32(2, true)
+  if (length > longestPayloadBytes || at + headBytes + length <= bytes.length) return false
+  // Whole but for its length, it was not cut but damaged.
+  const rest = recordOf(bytes[at + 1]!, bytes.subarray(at + headBytes))
+  return new DataView(rest.buffer).getUint32(6, true) !== view.getUint32(6, true)
 }
 
 function checksum(head: Uint8Array, payload: Uint8Array): number {

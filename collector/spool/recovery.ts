@@ -1,5 +1,7 @@
 import type { LanePositions, Waiting } from '../pending.ts'
-import type { Lane, Millis } from '../wire/frames.ts'
+import type { Lane } from '../wire/frames.ts'
+import { agesOf } from './ages.ts'
+import type { Ledger } from './ledger.ts'
 import { recordKinds, type Scan, type SpoolRecord } from './record.ts'
 import {
   type ReportMeta,
@@ -34,9 +36,10 @@ export interface Asker {
   readonly collector: string
   /** Of this start of the machine; empty when unknown. */
   readonly boot: string
-  /** Nothing was sent that the segments do not know of. */
+  /** Nothing was sent, and nothing waited, that the segments do not know of. */
   readonly whole: boolean
-  readonly wall: Millis
+  /** What the segments do not know, where that could be written down. */
+  readonly ledger: Ledger | undefined
   readonly monotonic: number
 }
 
@@ -51,6 +54,10 @@ export interface Recovered {
   readonly waiting: readonly Waiting[]
   /** Reports that waited and cannot be found. */
   readonly lost: number
+  /** Nobody knows how many were lost: `lost` is the least. */
+  readonly isLeast: boolean
+  /** Reports that only memory had and that were on their way: the hub has them, or counts them as a gap. */
+  readonly underWay: number
 }
 
 type Identity = Waiting['given']
@@ -107,30 +114,73 @@ export function recover(segments: readonly FoundSegment[], asker: Asker): Recove
     for (const one of events) if (one.kind === 'report') metas.set(one.meta.number, one.meta)
   const newest = segments.findLastIndex(({ head }) => head !== undefined)
   const head = segments[newest]?.head
-  if (head === undefined && metas.size === 0) return undefined
+  const { ledger } = asker
+  if (head === undefined && metas.size === 0 && ledger === undefined) return undefined
   // A later one whose head is damaged still has its records.
   const speaking = segments.slice(Math.max(0, newest))
-  const state = stateOf(head, speaking)
+  const fromFiles = stateOf(head, speaking)
+  const state = ledger === undefined ? fromFiles : withLedger(fromFiles, head, ledger)
   const reason = reasonForEpoch(head, speaking, state.closed, asker)
   const next = { ...state.positions.next }
+  const ages = agesOf(datesOf(segments), asker)
+  const onlyInMemory = new Set(numbersIn(ledger?.inMemory ?? []))
   const waiting: Waiting[] = []
+  let underWay = 0
   let lost = speaking.some(({ damaged }) => damaged) ? lostRecords(state, metas) : 0
   for (const [number, identity] of [...state.identities].sort(([a], [b]) => a - b)) {
     if (!waits(number, identity, state.positions)) continue
     const meta = metas.get(number)
     if (meta !== undefined) {
-      waiting.push(waitingOf(meta, reason === '' ? identity : undefined, asker))
-      continue
+      const readAt = asker.monotonic - (ages.get(number) ?? 0)
+      waiting.push(waitingOf(meta, reason === '' ? identity : undefined, readAt))
+    } else if (identity !== undefined && onlyInMemory.has(number)) underWay++
+    else {
+      lost++
+      // Its sequence is skipped, which the hub sees; without one it takes one.
+      if (identity === undefined) next.live++
     }
-    lost++
-    // Its sequence is skipped, which the hub sees; without one it takes one.
-    if (identity === undefined) next.backlog++
   }
+  const isLeast = !asker.whole && ledger === undefined
+  if (isLeast) lost = Math.max(lost, 1)
   // Below the lowest that waited none may be given again: it would be taken for answered.
   const nextNumber = Math.max(state.nextNumber, state.positions.lowest)
-  const epoch = reason === '' ? head?.epoch : undefined
-  const lanesNow = epoch === undefined ? freshLanes(lost) : next
-  return { epoch, reason, next: lanesNow, nextNumber, waiting, lost }
+  const epoch = reason === '' ? (ledger ?? head)?.epoch : undefined
+  const lanesNow = epoch === undefined ? freshLanes(lost + underWay) : next
+  return { epoch, reason, next: lanesNow, nextNumber, waiting, lost, isLeast, underWay }
+}
+
+/** Reports by rising number, with the start of the machine that their segment names. */
+function datesOf(segments: readonly FoundSegment[]) {
+  const dated = segments.flatMap(({ head, events }) =>
+    events.flatMap((one) =>
+      one.kind === 'report' ? [{ boot: head?.boot ?? '', ...one.meta }] : [],
+    ),
+  )
+  return dated.sort((a, b) => a.number - b.number)
+}
+
+function* numbersIn(runs: readonly Run[]): Generator<number> {
+  for (const { number, count } of runs) for (let i = 0; i < count; i++) yield number + i
+}
+
+/** What the segments say, with what the ledger knows beside them. An identity never changes, so the order of the two does not matter. */
+function withLedger(state: State, head: SegmentHead | undefined, ledger: Ledger): State {
+  const isSame = head === undefined || head.epoch === ledger.epoch
+  const { positions, nextNumber } = ledger
+  const joined: State = {
+    ...state,
+    identities: new Map(),
+    nextNumber: Math.max(state.nextNumber, nextNumber),
+    positions: isSame ? furthest(state.positions, positions) : positions,
+  }
+  for (const run of [...ledger.inFiles, ...ledger.inMemory]) applyRun(joined, run)
+  for (const [number, identity] of state.identities) {
+    // One that the ledger leaves out was answered, although the files do not know it.
+    const isKnown = number >= nextNumber || joined.identities.has(number)
+    if (isKnown && joined.identities.get(number) === undefined)
+      joined.identities.set(number, isSame ? identity : undefined)
+  }
+  return joined
 }
 
 /** Lanes of a new epoch, whose first live report shows the hub a gap of so many. */
@@ -211,22 +261,28 @@ function reasonForEpoch(
   asker: Asker,
 ): string {
   // A segment that was being begun when the process was killed has nothing that was sent.
-  if (newest?.damaged !== false || !later.every(({ isUnbegun }) => isUnbegun) || !head)
+  const { ledger } = asker
+  const isDamaged = head
+    ? newest?.damaged !== false
+    : ledger === undefined || newest?.isUnbegun === false
+  if (isDamaged || !later.every(({ isUnbegun }) => isUnbegun))
     return 'the newest segment is damaged'
-  if (head.collector !== asker.collector) return 'the spool is of another collector'
-  if (!asker.whole) return 'the disk had refused what was sent since'
-  if (!closed && (asker.boot === '' || asker.boot !== head.boot))
+  const { collector, boot } = (ledger ?? head) as Ledger | SegmentHead
+  if (collector !== asker.collector) return 'the spool is of another collector'
+  if (!asker.whole && ledger === undefined) return 'the disk had refused what was sent since'
+  const isStopped = closed && ledger === undefined
+  if (!isStopped && (asker.boot === '' || asker.boot !== boot))
     return 'the machine went down without a stop of the collector'
   return ''
 }
 
 /** A report of an earlier process never overtakes: it goes by the backlog, unless it had a lane. */
-function waitingOf(meta: ReportMeta, given: Identity, asker: Asker): Waiting {
+function waitingOf(meta: ReportMeta, given: Identity, readAt: number): Waiting {
   const { number, wall } = meta
   return {
     number,
     wall,
-    readAt: asker.monotonic - Math.max(0, asker.wall - wall),
+    readAt,
     wanted: 'backlog',
     report: undefined,
     given,

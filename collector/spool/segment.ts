@@ -77,14 +77,29 @@ export function runsOf(reports: readonly Waiting[]): Run[] {
 }
 
 export function headRecord({ positions, runs, ...rest }: SegmentHead): Uint8Array {
-  const packed = runs.map(({ lane, number, count, sequence }) => [
+  const text = JSON.stringify({ version, ...rest, ...positions, runs: runsPacked(runs) })
+  return recordOf(recordKinds.head, Buffer.from(text))
+}
+
+/** Runs as they stand in JSON. */
+export function runsPacked(runs: readonly Run[]): number[][] {
+  return runs.map(({ lane, number, count, sequence }) => [
     lane === undefined ? notGiven : lanes.indexOf(lane),
     number,
     count,
     sequence,
   ])
-  const text = JSON.stringify({ version, ...rest, ...positions, runs: packed })
-  return recordOf(recordKinds.head, Buffer.from(text))
+}
+
+/** Throws what it throws when `packed` is none. */
+export function readRuns(packed: unknown): Run[] {
+  const runs = packed as unknown[][] // each member is checked just below
+  return runs.map((run) => ({
+    lane: lanes[whole(run[0])],
+    number: whole(run[1]),
+    count: counted(whole(run[2])),
+    sequence: whole(run[3]),
+  }))
 }
 
 /** Undefined when the payload is no head of this version. */
@@ -92,27 +107,27 @@ export function readHead(payload: Uint8Array): SegmentHead | undefined {
   try {
     const head = JSON.parse(Buffer.from(payload).toString('utf8')) as Record<string, unknown>
     if (head['version'] !== version) return undefined
-    const positions = {
-      next: pair(head['next']),
-      done: pair(head['done']),
-      lowest: whole(head['lowest']),
-    }
-    const runs = head['runs'] as unknown[][] // each member is checked just below
-    return {
-      collector: text(head['collector']),
-      epoch: text(head['epoch']),
-      boot: text(head['boot']),
-      first: whole(head['first']),
-      positions,
-      runs: runs.map((run) => ({
-        lane: lanes[whole(run[0])],
-        number: whole(run[1]),
-        count: counted(whole(run[2])),
-        sequence: whole(run[3]),
-      })),
-    }
+    return { ...readPacked(head, 'first'), runs: readRuns(head['runs']) }
   } catch {
     return undefined
+  }
+}
+
+/** Whose it is and how far its lanes are; `numberKey` names the number that comes next. Throws what it throws when `packed` is none. */
+export function readPacked(
+  packed: Record<string, unknown>,
+  numberKey: string,
+): Omit<SegmentHead, 'runs'> {
+  return {
+    collector: text(packed['collector']),
+    epoch: text(packed['epoch']),
+    boot: text(packed['boot']),
+    first: whole(packed[numberKey]),
+    positions: {
+      next: pair(packed['next']),
+      done: pair(packed['done']),
+      lowest: whole(packed['lowest']),
+    },
   }
 }
 

@@ -10,6 +10,7 @@ import type { Section } from '../wire/frames.ts'
 import { BodyReader } from './body-reader.ts'
 import type { SegmentFile, SpoolFiles } from './files.ts'
 import { SpoolHealth, type SpoolLogger } from './health.ts'
+import { ledgerRuns, writeLedger } from './ledger.ts'
 import { recordKinds, recordOf } from './record.ts'
 import { givenRecord, headRecord, positionsRecord, runsOf, SegmentWriter } from './segment.ts'
 import { doneSegments, fullBytes, overLimit, type Segment } from './segments.ts'
@@ -44,6 +45,10 @@ export interface SpoolOptions {
   readonly boot: string
   /** Whether the marker stands that the files know of everything that was sent. */
   readonly whole: boolean
+  /** The ledger goes on: the marker is missing, and the files and it know everything together. */
+  readonly isLedgered: boolean
+  /** Called once, when the files hold the first report. */
+  readonly onFirst?: (() => void) | undefined
   readonly limits: SpoolLimits
   readonly clock: Clock
   readonly logger: SpoolLogger
@@ -88,6 +93,10 @@ export class Spool implements ReportSpool {
   #moved = false
   #syncNext = false
   #isWhole: boolean
+  /** Beside the files the ledger is kept, in which everything stands before it is sent. */
+  #isLedgered: boolean
+  #ledgerDue = false
+  #hasReport = false
   #writes = 0
   #written = 0
   #syncedAt = Number.NEGATIVE_INFINITY
@@ -103,6 +112,7 @@ export class Spool implements ReportSpool {
     this.#closed = [...options.segments]
     this.#nextSerial = options.nextSerial
     this.#isWhole = options.whole
+    this.#isLedgered = options.isLedgered
     const { files, clock, logger, trouble } = options
     this.#health = new SpoolHealth(clock, logger, trouble)
     this.#bodies = new BodyReader(({ serial }, from) => files.read(serial, from))
@@ -110,6 +120,10 @@ export class Spool implements ReportSpool {
 
   get section(): Section {
     return this.#health.section
+  }
+
+  get isWorking(): boolean {
+    return this.#health.isWorking
   }
 
   /** Bytes of all its files. */
@@ -125,10 +139,12 @@ export class Spool implements ReportSpool {
 
   keep(report: Waiting): void {
     this.#queue.push(report)
+    this.#ledgerDue = this.#isLedgered
     this.#begin()
   }
 
   given(reports: readonly Waiting[]): void {
+    this.#ledgerDue = this.#isLedgered
     for (const report of reports) {
       if (report.place === 'memory') continue
       report.safeAfter = Number.POSITIVE_INFINITY
@@ -145,7 +161,7 @@ export class Spool implements ReportSpool {
 
   isSafe({ safeAfter, place }: Waiting): boolean {
     if (safeAfter <= this.#written) return true
-    if (this.#health.isWorking) return false
+    if (this.#health.isWorking || this.#isLedgered) return false
     // The next process begins an epoch of its own when the marker is gone. Otherwise what it would find without this identity waits.
     const comesBack = place === 'files' || (place === 'writing' && safeAfter > this.#writes)
     return !this.#isWhole || !comesBack
@@ -186,11 +202,13 @@ export class Spool implements ReportSpool {
     await this.settled()
     this.#isClosing = true
     const active = this.#active
+    if (this.#isLedgered) await this.#keepLedger(true)
     if (active === undefined || !this.#health.isWorking || !this.#isWhole) return
     try {
       const closed = recordOf(recordKinds.closed, new Uint8Array(0))
       await active.file.write(Buffer.concat([positionsRecord(this.#positions()), closed]))
       await active.file.sync()
+      await this.#options.files.syncFolder()
       await active.file.close()
     } catch (error) {
       this.#health.failed(error)
@@ -229,6 +247,7 @@ export class Spool implements ReportSpool {
     for (;;) {
       const mayWrite = this.#health.mayTry
       if (mayWrite && this.#hasToWrite()) await this.#watched(() => this.#write())
+      else if (this.#ledgerDue) await this.#watched(() => this.#keepLedger())
       else if (mayWrite && this.#done().length > 0) await this.#watched(() => this.#removeDone())
       else if (this.#reads.length > 0) await this.#watched(() => this.#readNext())
       else break
@@ -278,6 +297,10 @@ export class Spool implements ReportSpool {
       return
     }
     this.#written = number
+    if (batch.length > 0 && !this.#hasReport) {
+      this.#hasReport = true
+      this.#options.onFirst?.()
+    }
     this.#health.works()
     if (!this.#isWhole && this.#queue.length === 0) await this.#setWhole()
     this.#source?.stored(batch)
@@ -346,7 +369,7 @@ export class Spool implements ReportSpool {
     this.#moved = true
     await this.#endSegment()
     // Without it the next process knows that more was sent than the files tell; it goes before anything is sent unwritten.
-    if (this.#isWhole) await this.#takeMarkerAway()
+    await this.#keepLedger()
     this.#health.failed(error)
     this.#source?.ready()
   }
@@ -368,14 +391,54 @@ export class Spool implements ReportSpool {
       await this.#options.files.setWhole(false)
       this.#isWhole = false
     } catch {
-      // It stands: what would come back under another identity is not sent.
+      // It stands, and nothing else counts: what would come back under another identity is not sent.
+      this.#isLedgered = false
+    }
+  }
+
+  /** Writes down what the files do not know, and takes away the marker that they know all; what then stands there may be sent. */
+  async #keepLedger(sync = false): Promise<void> {
+    const written = await this.#writeLedger(sync)
+    if (this.#isWhole) await this.#takeMarkerAway()
+    if (this.#isLedgered)
+      for (const report of written) report.safeAfter = Math.min(report.safeAfter, this.#written)
+    this.#source?.ready()
+  }
+
+  /** Resolves to the reports whose identity stands in it. */
+  async #writeLedger(sync: boolean): Promise<readonly Waiting[]> {
+    this.#ledgerDue = false
+    const { files, collector, epoch, boot } = this.#options
+    const all = this.#source!.waiting()
+    const given = all.filter((one) => one.given !== undefined)
+    const positions = this.#positions()
+    const nextNumber = Math.max((all.at(-1)?.number ?? 0) + 1, positions.lowest)
+    const ledger = { collector, epoch, boot, nextNumber, positions, ...ledgerRuns(all) }
+    try {
+      const bytes = writeLedger(ledger)
+      if (bytes === undefined) throw new Error('the ledger is too small')
+      await files.writeLedger(bytes, sync)
+      this.#isLedgered = true
+      return given
+    } catch {
+      // What it says no longer holds: without it the next process knows that reports were lost, not how many.
+      this.#isLedgered = false
+      await files.removeLedger().catch(() => undefined)
+      return []
     }
   }
 
   async #setWhole(): Promise<void> {
     try {
-      await this.#options.files.setWhole(true)
+      const { files } = this.#options
+      // What the ledger says of losses must not end before the files say it.
+      if (this.#isLedgered && this.#active !== undefined) await this.#sync(this.#active)
+      await files.setWhole(true)
       this.#isWhole = true
+      this.#isLedgered = false
+      this.#ledgerDue = false
+      // Room for it is taken while there is some.
+      await files.writeLedger(writeLedger('blank')!).catch(() => undefined)
     } catch (error) {
       this.#health.failed(error)
     }

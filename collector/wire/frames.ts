@@ -5,6 +5,9 @@
 
 import type { Challenge, Proof } from './handshake.ts'
 
+/** How the epoch of a collector without a spool begins: no later process goes on in it. */
+export const passingEpoch = 'passing-'
+
 /** Milliseconds since the epoch, UTC. */
 export type Millis = number
 
@@ -97,7 +100,10 @@ export interface Hello {
   readonly protocols: readonly number[]
   /** Random id made at the collector's first start and kept on its disk; a UUID. */
   readonly collector: string
-  /** New whenever the collector lost its unsent reports; sequences restart at 1 in a new epoch. */
+  /**
+   * New whenever the collector lost its unsent reports; sequences restart at 1 in a new epoch. It begins with `passingEpoch` when it ends
+   * with this process for sure.
+   */
   readonly epoch: string
   readonly version: string
   readonly labels: HostLabels

@@ -29,10 +29,16 @@ export class ClockOffset {
 
   /**
    * `difference` is the hub's wall clock minus the hello's, in milliseconds: the offset until a report counts. A hello so far ahead
-   * that its reports would be refused tells none: those that are taken were read after the clock was set.
+   * that its reports would be refused tells none: those that are taken were read after the clock was set. `underWay`: the hello was
+   * on its way for at most so long, which a busy hub must not take for a clock that is behind.
    */
-  constructor(difference: number) {
+  constructor(difference: number, underWay = 0) {
+    const least = difference - underWay
     this.#least = difference < -refuseAheadMillis ? 0 : difference
+    if (difference <= correctBeyondMillis || least > correctBeyondMillis) return
+    // It leaves the window as the reports do: eight of them that say otherwise are believed.
+    this.#least = Math.max(0, least)
+    this.#differences.push(this.#least)
   }
 
   /** Takes a live report's clocks into account; milliseconds. */

@@ -3,6 +3,8 @@ import type { Millis } from '../clock.ts'
 /** What a commit made durable. */
 export interface Settled {
   readonly reports: number
+  /** Of them, those that another session had brought. */
+  readonly repeated: number
   readonly samples: number
   readonly late: number
   /** Sequences skipped before them. */
@@ -11,8 +13,8 @@ export interface Settled {
   readonly receivedAt: Millis
 }
 
-/** Numbers kept of a report: sequence, bytes, samples, of them late, time of receipt, sequences skipped before it. */
-const fields = 6
+/** Numbers kept of a report: sequence, bytes, samples, of them late, time of receipt, sequences skipped before it, 1 when repeated. */
+const fields = 7
 
 /** The reports of one lane that are handed to the store and not yet durable, by rising sequence. */
 export class InFlight {
@@ -37,6 +39,7 @@ export class InFlight {
     late: number,
     receivedAt: Millis,
     gap = 0,
+    isRepeated = false,
   ): void {
     if (this.#count * fields === this.#ring.length) this.#grow()
     const ring = this.#ring
@@ -47,6 +50,7 @@ export class InFlight {
     ring[at + 3] = late
     ring[at + 4] = receivedAt
     ring[at + 5] = gap
+    ring[at + 6] = isRepeated ? 1 : 0
     this.#count++
     this.#bytes += bytes
   }
@@ -54,7 +58,7 @@ export class InFlight {
   /** Takes out every report up to and including `sequence`. */
   settle(sequence: number): Settled {
     const ring = this.#ring
-    let [reports, samples, late, receivedAt, gap] = [0, 0, 0, 0, 0]
+    let [reports, repeated, samples, late, receivedAt, gap] = [0, 0, 0, 0, 0, 0]
     for (; this.#count > 0; this.#count--, reports++) {
       const at = this.#first * fields
       if (ring[at]! > sequence) break
@@ -63,9 +67,10 @@ export class InFlight {
       late += ring[at + 3]!
       receivedAt = ring[at + 4]!
       gap += ring[at + 5]!
+      repeated += ring[at + 6]!
       this.#first = (this.#first + 1) % (ring.length / fields)
     }
-    return { reports, samples, late, receivedAt, gap }
+    return { reports, repeated, samples, late, receivedAt, gap }
   }
 
   #grow(): void {

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import fp from 'fastify-plugin'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { closeCodes, enrolledVersions, limits } from '../../collector/wire/frames.ts'
-import type { Clock } from '../clock.ts'
+import type { Clock, Millis } from '../clock.ts'
 import type { HubConfig } from '../config.ts'
 import type {} from '../enrolment/plugin.ts'
 import { identify, isStillAdmitted, requireRoom } from './admission.ts'
@@ -58,15 +58,15 @@ export const ingestPlugin = fp(
       app.inventory.disconnected(collector)
     }
 
-    function begin(webSocket: WebSocket, admission: Admission): Session {
-      const shared = { app, clock, metrics, news, onHello: greeted }
+    function begin(webSocket: WebSocket, admission: Admission, openedAt: Millis): Session {
+      const shared = { app, clock, metrics, news, onHello: greeted, openedAt }
       const session = new Session({ ...shared, socket: webSocket, admission })
       sessions.add(session)
       return session
     }
 
-    function beginByToken(webSocket: WebSocket, request: IncomingMessage): void {
-      const session = begin(webSocket, byToken)
+    function beginByToken(webSocket: WebSocket, request: IncomingMessage, openedAt: Millis): void {
+      const session = begin(webSocket, byToken, openedAt)
       tokenSessions.add(session)
       const stopWatching = keepAlive(webSocket, {
         admitted: () => isStillAdmitted(app, request),
@@ -78,8 +78,8 @@ export const ingestPlugin = fp(
       })
     }
 
-    function beginProven(webSocket: WebSocket, { hello, onEnded }: Proven): void {
-      const session = begin(webSocket, byKey)
+    function beginProven(webSocket: WebSocket, { hello, onEnded }: Proven, openedAt: Millis): void {
+      const session = begin(webSocket, byKey, openedAt)
       const stopWatching = keepAlive(webSocket)
       const stopListening = onEnded((reason) => session.close(closeCodes.forbidden, reason))
       ended(session).finally(() => {
@@ -103,10 +103,11 @@ export const ingestPlugin = fp(
     app.upgrades.register('/session', async (request, socket, head) => {
       const knock = await identify(app, request, metrics, () => requireRoom(sessions.size, config))
       if (knock !== undefined) socket.once('close', () => knock.leave())
+      const openedAt = clock.now()
       sockets.handleUpgrade(request, socket, head, (webSocket) => {
-        if (knock === undefined) return beginByToken(webSocket, request)
+        if (knock === undefined) return beginByToken(webSocket, request, openedAt)
         proveCollector(webSocket, socket, knock, app.log).then(
-          (proven) => proven && beginProven(webSocket, proven),
+          (proven) => proven && beginProven(webSocket, proven, openedAt),
         )
       })
     })

@@ -31,6 +31,8 @@ export interface SessionOptions {
   /** The collector is known, and may report for its host. */
   readonly onHello: (session: Session) => void
   readonly admission?: Admission
+  /** When the collector could begin to say hello; now when left out. */
+  readonly openedAt?: Millis
 }
 
 /** One collector's session: takes its frames in order, hands reports to the store, acknowledges what is durable. */
@@ -49,6 +51,7 @@ export class Session {
   #hello: Hello | undefined
   #host: ReportingHost | undefined
   #offset = new ClockOffset(0)
+  readonly #openedAt: Millis
   #lanes: Lanes | undefined
   #refusals = 0
   /** Refused reports whose sequence is on its way to the disk. */
@@ -58,7 +61,9 @@ export class Session {
   /** Resolves when the socket is closed and everything taken from it has been dealt with. */
   readonly closed: Promise<void>
 
-  constructor({ app, clock, socket, metrics, news, onHello, admission }: SessionOptions) {
+  constructor(options: SessionOptions) {
+    const { app, clock, socket, metrics, news, onHello, admission } = options
+    this.#openedAt = options.openedAt ?? clock.now()
     this.#app = app
     this.#clock = clock
     this.#socket = socket
@@ -206,7 +211,7 @@ export class Session {
       toldAt: Number.NEGATIVE_INFINITY,
       waiting: false,
     }
-    this.#offset = new ClockOffset(receivedAt - hello.wall)
+    this.#offset = new ClockOffset(receivedAt - hello.wall, receivedAt - this.#openedAt)
     this.#answers.log = this.#app.log.child({ instance })
     this.#onHello(this)
   }
@@ -285,7 +290,11 @@ export class Session {
     lane.skipped = false
     const samples = values.length - bitsOf(absent) - bitsOf(stale)
     const late = receivedAt - t > lateAfterIntervals * hello.intervalSeconds * 1000
-    lane.flight.push(sequence, bytes, samples, late ? samples : 0, receivedAt, lane.gap)
+    // Not written: another session's commit had it. It is answered with that, and counted by it.
+    const isRepeated = bytes === 0
+    if (isRepeated) this.#metrics.repeated.inc()
+    const counted = isRepeated ? 0 : samples
+    lane.flight.push(sequence, bytes, counted, late ? counted : 0, receivedAt, lane.gap, isRepeated)
     lane.gap = 0
     // Late data is stored, never paged.
     if (lane.name === 'live') this.#news.reported(this.#host!, receivedAt, !late)
@@ -310,10 +319,10 @@ export class Session {
 
   #committed(lane: LaneState, sequence: number): void {
     if (sequence > lane.committed) lane.committed = sequence
-    const { reports, samples, late, receivedAt, gap } = lane.flight.settle(sequence)
+    const { reports, repeated, samples, late, receivedAt, gap } = lane.flight.settle(sequence)
     if (reports > 0) {
       this.#metrics.samples.inc(samples)
-      this.#metrics.reports[lane.name].inc(reports)
+      this.#metrics.reports[lane.name].inc(reports - repeated)
       if (late > 0) this.#metrics.late.inc(late)
       if (gap > 0) this.#metrics.gaps.inc(gap)
       lane.unanswered += reports

@@ -61,7 +61,7 @@ export interface StreamWriter {
   extend(ids: readonly SeriesId[]): void
   /**
    * Makes the row visible to readers at once; `committed` follows when it is durable. A row whose sequence is not above the
-   * stream's position is dropped (and told as committed once it is). Returns the bytes that wait for the disk because of it: many
+   * stream's position is dropped (and told as committed once it is), and 0 returned. Returns the bytes that wait for the disk because of it: many
    * times those of the frame where the journal needs the whole row. Throws StoreUnavailable when the disk refuses.
    */
   append(row: StreamRow): number

@@ -24,6 +24,7 @@ import { TestHub, until } from '../helpers/hub.ts'
 
 const compiled = fileURLToPath(new URL('../../', import.meta.url))
 const reporter = join(compiled, 'test/helpers/spool-reporter.js')
+const required = process.env['CALLWARD_REQUIRE_PEERS'] === '1'
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 
 async function metric(hub: TestHub, name: string): Promise<number> {
@@ -38,117 +39,142 @@ interface Killed {
   readonly collector: string
   readonly folder: string
   readonly instance: string
+  /** Of its spool while the hub is away: those with little drop the oldest. */
+  readonly bytes: number
   child: ChildProcess | undefined
   output: string
-  /** Of its starts since it noted a report. */
+  /** Of its starts since it noted a report: killed before the first, it took nothing. */
   readonly epochs: Set<string>
 }
 
 /** Starts the collector of `host` again; resolves when its spool is open. */
 async function start(host: Killed, environment: Record<string, string>): Promise<void> {
   const { folder: FOLDER, instance: INSTANCE, collector: COLLECTOR } = host
-  const env = { PATH: process.env['PATH'], ...environment, FOLDER, INSTANCE, COLLECTOR }
+  const env = {
+    PATH: process.env['PATH'],
+    ...environment,
+    FOLDER,
+    INSTANCE,
+    COLLECTOR,
+    BYTES: environment['BYTES'] ?? String(host.bytes),
+  }
+  host.output = ''
   const child = spawn(process.execPath, ['--enable-source-maps', reporter], { env })
   host.child = child
   let begun = false
   const hear = (chunk: Buffer) => {
     host.output += chunk.toString()
-    begun ||= host.output.includes('epoch')
+    begun ||= host.output.includes('\n')
   }
   child.stdout.on('data', hear)
   child.stderr.on('data', hear)
-  await eventually('it has begun', () => begun || child.exitCode !== null, 20_000)
+  await eventually('it has begun', () => begun || child.exitCode !== null, 60_000)
   if (existsSync(join(FOLDER, 'truth'))) host.epochs.add(host.output.split('\n')[0] ?? '')
 }
 
 const ended = (child: ChildProcess | undefined) =>
   new Promise<number | null>((resolve) => child?.once('exit', (code) => resolve(code)))
 
+/** Starts each of them and kills it at any instant within `milliseconds` of its beginning; at most `together` at a time. */
+async function startAndKill(
+  hosts: readonly Killed[],
+  environment: Record<string, string>,
+  milliseconds: number,
+  together = 5,
+): Promise<void> {
+  const left = [...hosts]
+  const one = async () => {
+    for (let host = left.pop(); host !== undefined; host = left.pop()) {
+      await start(host, environment)
+      await wait(Math.random() * milliseconds)
+      const gone = ended(host.child)
+      host.child?.kill('SIGKILL')
+      await gone
+    }
+  }
+  await Promise.all(Array.from({ length: together }, one))
+}
+
+/** What the hub holds of a host: milliseconds and value of each sample. */
+async function samplesOf(hub: TestHub, instance: string): Promise<(readonly [number, number])[]> {
+  const query = encodeURIComponent(`test_value{instance="${instance}"}[1h]`)
+  const answer = await hub.api<{
+    data: { result: { values: [number, string][] }[] }
+  }>(`/prom/api/v1/query?query=${query}`)
+  const samples = answer.data.result[0]?.values ?? []
+  return samples.map(([seconds, value]) => [Math.round(seconds * 1000), Number(value)] as const)
+}
+
 t.test(
-  'killed at any instant, the hub away or there: every report once',
-  { timeout: 90_000 },
+  'ten collectors killed at any instant, the hub away and back: each sample once, gaps exact',
+  { timeout: 180_000 },
   async (t) => {
     const scratch = t.testdir()
     const hub = await TestHub.start(join(scratch, 'hub'))
     t.teardown(() => hub.stop())
     const TOKEN = await hub.token('reporters', 'collector')
     await hub.stop()
-    const BASE = Date.now()
-    const environment = { TOKEN, HUB: hub.url.replace('http', 'ws'), BASE: String(BASE) }
-    const hosts = ['a', 'b', 'c'].map((name): Killed => {
-      const folder = join(scratch, name)
+    const environment = { TOKEN, HUB: hub.url.replace('http', 'ws') }
+    const hosts = Array.from({ length: 10 }, (_, i): Killed => {
+      const instance = `spool-${i}`
+      const folder = join(scratch, instance)
       mkdirSync(folder)
-      const collector = randomUUID()
-      return {
-        collector,
-        folder,
-        instance: `spool-${name}`,
-        child: undefined,
-        output: '',
-        epochs: new Set(),
-      }
+      const bytes = i < 2 ? 4 * 1024 : 8 * 1024 * 1024
+      const [output, epochs] = ['', new Set<string>()]
+      return { collector: randomUUID(), folder, instance, bytes, child: undefined, output, epochs }
     })
     t.teardown(() => hosts.forEach(({ child }) => void child?.kill('SIGKILL')))
-    for (let round = 0; round < 9; round++) {
-      if (round === 4) await hub.restart()
-      await Promise.all(
-        hosts.map(async (host) => {
-          host.output = ''
-          await start(host, environment)
-          // Any instant: while it connects, sends what waited, waits for acknowledgements, or has them all.
-          await wait(Math.random() * (round < 4 ? 250 : 600))
-          const gone = ended(host.child)
-          host.child?.kill('SIGKILL')
-          await gone
-        }),
-      )
-    }
-    for (const host of hosts) {
-      host.output = ''
-      await start(host, environment)
-    }
-    await wait(100)
+    // The hub is away, the disk of each host full; then both are well.
+    for (let round = 0; round < 2; round++)
+      await startAndKill(hosts, { ...environment, FULL: '1' }, 900)
+    // Three intervals: what was read until now is late by then.
+    const lateBefore = Date.now()
+    await wait(3100)
+    await hub.restart()
+    const back = { ...environment, BYTES: String(8 * 1024 * 1024) }
+    for (let round = 0; round < 2; round++) await startAndKill(hosts, back, 600)
+    for (const host of hosts) await start(host, back)
+    let [stored, taken, late] = [0, 0, 0]
     for (const host of hosts) {
       const gone = ended(host.child)
       host.child?.kill('SIGTERM')
       t.equal(await gone, 0, host.output)
-      t.match(host.output, /dropped 0/)
       t.equal(host.epochs.size, 1, 'a kill begins no epoch')
+      const read = Number(/read (\d+)/.exec(host.output)?.[1])
+      const samples = await samplesOf(hub, host.instance)
+      const there = new Map(samples)
+      const truth = readFileSync(join(host.folder, 'truth'), 'utf8').trim().split('\n')
+      const noted = truth.map((line) => line.split(' ').map(Number) as [number, number])
+      const missing = noted.filter(([at]) => !there.has(at))
+      const wrong = noted.filter(([at, value]) => there.has(at) && there.get(at) !== value)
+      t.strictSame(wrong, [], 'each with its value')
+      t.equal(new Set(there.values()).size, samples.length, 'each once')
+      t.ok(samples.every(([, value]) => value >= 1 && value <= read))
+      if (host.bytes > 1e6) {
+        t.strictSame(missing, [], `of ${noted.length} none is missing`)
+        t.equal(samples.length, read, 'nor of those that were not noted')
+      }
+      stored += samples.length
+      taken += read
+      late += samples.filter(([at]) => at <= lateBefore).length
     }
-    let stored = 0
-    for (const { instance, folder } of hosts) {
-      const selector = `test_value{instance="${instance}"}`
-      const truth = readFileSync(join(folder, 'truth'), 'utf8').trim().split('\n').map(Number)
-      const answer = await hub.api<{
-        data: { result: { values: [number, string][] }[] }
-      }>(`/prom/api/v1/query?query=${encodeURIComponent(`${selector}[1h]`)}`)
-      const samples = answer.data.result[0]?.values ?? []
-      const times = samples.map(([seconds]) => Math.round(seconds * 1000))
-      const there = new Set(times)
-      t.equal(there.size, times.length)
-      t.strictSame(
-        truth.filter((time) => !there.has(time)),
-        [],
-        `of ${truth.length} none is missing`,
-      )
-      t.ok(
-        truth.length > 200 && times.length - truth.length < 10 * 60,
-        'and few more than was noted',
-      )
-      // On a machine so busy that a hello takes 2 s to be read, the hub corrects times.
-      const corrected = await metric(hub, 'callward_ingest_clock_corrected_total')
-      const own = samples.filter(([at, value]) => Math.round(at * 1000) - BASE === Number(value))
-      t.ok(own.length === samples.length || corrected > 0, 'each with its value')
-      const count = (await hub.query(`count_over_time(${selector}[1h])`))[0]?.value[1]
-      t.equal(Number(count), there.size)
-      stored += there.size
-    }
-    // A connection that is quicker than the hub's disk brings some again: the store leaves them out.
-    t.ok((await metric(hub, 'callward_ingest_reports_total')) >= stored)
-    // Nothing that was noted is missing; a report that was being written when its process was killed may count as one.
-    const kills = 9 * hosts.length
-    t.ok((await metric(hub, 'callward_ingest_gap_reports_total')) <= kills)
+    t.ok(taken > stored, `${taken - stored} of two small spools had no room`)
+    t.ok(late > 100, `${late} are late`)
+    t.equal(await metric(hub, 'callward_ingest_gap_reports_total'), taken - stored, 'gaps exact')
+    t.equal(await metric(hub, 'callward_ingest_reports_total'), stored, 'each taken in once')
+    t.equal(await metric(hub, 'callward_ingest_samples_total'), stored * 4)
     t.equal(await metric(hub, 'callward_ingest_rejected_total'), 0)
+    t.equal(await metric(hub, 'callward_ingest_clock_corrected_total'), 0)
+    t.ok((await metric(hub, 'callward_ingest_late_samples_total')) >= late * 4, 'marked late')
+    const { alerts } = await hub.api<{ alerts: { rule: string; severity: string }[] }>(
+      '/api/v1/alerts?state=firing',
+    )
+    // On a busy machine a host that is killed may be silent for so long that it is told.
+    t.strictSame(
+      alerts.filter(({ rule, severity }) => severity === 'critical' && rule !== 'HostSilent'),
+      [],
+      'a disk that was full while the hub was away pages nobody',
+    )
   },
 )
 
@@ -260,8 +286,7 @@ class SimulatedFleet {
   /** What kill -9 leaves is what its files hold; another process goes on with them. */
   async kill(member: Member, time: number): Promise<void> {
     const folder = join(this.#scratch, `${member.instance}-${time}`)
-    cpSync(member.folder, folder, { recursive: true })
-    rmSync(join(folder, 'spool', 'lock'), { force: true })
+    cpSync(member.folder, folder, { recursive: true, filter: (path) => !path.endsWith('lock') })
     member.dropped += member.session.figures().dropped
     await member.session.close('killed')
     await member.opened.close()
@@ -403,7 +428,7 @@ t.test('two processes on one folder: the second reports from memory and says why
   const first = await opened(folder, nowhere)
   const second = await opened(folder, nowhere)
   t.match(first.state(), { state: 'ok' })
-  t.match(second.state(), { state: 'error', detail: /is in use by process \d+: stop it/ })
+  t.match(second.state(), { state: 'error', detail: /is in use by another process.*: stop it/ })
   t.not(first.spool.epoch, second.spool.epoch, 'it counts on its own')
   second.send(1)
   t.equal(second.session.figures().inMemory, 1)
@@ -417,6 +442,53 @@ t.test('two processes on one folder: the second reports from memory and says why
   await third.spool.close()
 })
 
+/** A process that holds the folder, run by `launcher`; what it printed within its beginning. */
+async function holder(t: Test, folder: string, launcher: readonly string[] = []) {
+  const lock = join(compiled, 'collector/spool/folder-lock.js')
+  const text = `import { lockFolder } from ${JSON.stringify(lock)}
+    await lockFolder(${JSON.stringify(folder)}).then(
+      () => console.log('holds it as', process.pid), (error) => console.log(error.message))
+    setInterval(() => {}, 1e6)`
+  const [command = '', ...args] = [...launcher, process.execPath, '--input-type=module', '-e', text]
+  const { NODE_OPTIONS: _, ...env } = process.env
+  const child = spawn(command, args, { env })
+  t.teardown(() => child.kill('SIGKILL'))
+  let output = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString()
+    })
+  await eventually('it says', () => output.includes('\n') || child.exitCode !== null, 20_000)
+  return { child, output }
+}
+
+t.test('two containers on one volume, pid 1 both: the second is refused', async (t) => {
+  const folder = t.testdir()
+  const launcher = ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child']
+  try {
+    execFileSync(launcher[0]!, [...launcher.slice(1), 'true'], { stdio: 'pipe' })
+  } catch (error) {
+    const reason = `no pid namespaces here: ${String(error).split('\n')[0]}`
+    t.notOk(required, reason)
+    t.pass('not run', { skip: reason })
+    return
+  }
+  const first = await holder(t, folder, launcher)
+  t.match(first.output, /holds it as 1$/m)
+  const second = await holder(t, folder, launcher)
+  t.match(second.output, /is in use by another process/)
+  const outside = await holder(t, folder)
+  t.match(outside.output, /is in use by another process/)
+  const gone = ended(first.child)
+  first.child.kill('SIGKILL')
+  await gone
+  await until('its lock ends with it', async () => {
+    const third = await holder(t, folder, launcher)
+    return /holds it as 1$/m.test(third.output)
+  })
+  t.strictSame(readdirSync(folder), ['lock'], 'nothing else is left')
+})
+
 t.test('a folder that cannot be written: denied or error, never a crash', async (t) => {
   const folder = t.testdir({ spool: 'a file, not a folder' })
   const one = await opened(folder, nowhere)
@@ -425,8 +497,6 @@ t.test('a folder that cannot be written: denied or error, never a crash', async 
   t.equal(await one.session.close('end'), 1)
   await one.spool.close()
 })
-
-const required = process.env['CALLWARD_REQUIRE_PEERS'] === '1'
 
 t.test('a disk that is really full: memory, then the disk again', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'callward-small-'))

@@ -1,3 +1,4 @@
+import { passingEpoch } from '../../../collector/wire/frames.ts'
 import type { Millis } from '../../clock.ts'
 import type { StreamKey } from '../writer.ts'
 import type { StreamPosition } from './record.ts'
@@ -9,7 +10,10 @@ import type { StreamPosition } from './record.ts'
 const forgottenAfterMillis = 90 * 86_400_000
 const manyStreams = 20_000
 
-/** Epochs of a collector and lane that count: each start of a collector begins one, and all stand at the head of each segment. */
+/**
+ * Epochs of a collector and lane that count, all of which stand at the head of each segment: so many that a collector may go on with,
+ * and so many passing ones. Those are counted apart, so that starts without a spool never push out the epoch that the spool goes on with.
+ */
 const keptEpochs = 4
 
 /** How far one stream of reports has come. */
@@ -80,7 +84,8 @@ export class Positions {
     const laterEpochs = new Map<string, number>()
     const forget = this.byKey.size > manyStreams
     for (const [name, { stream, accepted, movedAt, holders }] of [...this.byKey].reverse()) {
-      const lane = key({ ...stream, epoch: '' })
+      const isPassing = stream.epoch.startsWith(passingEpoch)
+      const lane = key({ ...stream, epoch: isPassing ? passingEpoch : '' })
       const later = laterEpochs.get(lane) ?? 0
       const counts =
         accepted > 0 && later < keptEpochs && !(forget && movedAt < now - forgottenAfterMillis)

@@ -16,12 +16,17 @@ interface Content {
   synced: number
   /** Where the last write began: a kill may cut that one short. */
   lastWrite: number
+  /** Its name outlives a power failure; of every file of an earlier start. */
+  named?: boolean
 }
 
 /** A disk in memory. `refusal` fails what is written from then on; a partial write is left as a full disk leaves it. */
 export class MemoryDisk {
   readonly segments = new Map<number, Content>()
   whole = false
+  ledger: Uint8Array | undefined
+  /** Files the medium gives nothing back of. */
+  readonly unreadable = new Set<number>()
   refusal: Refusal | undefined
   /** So many reads fail for want of descriptors. */
   readsFail = 0
@@ -46,16 +51,21 @@ export class MemoryDisk {
 
   /** What a power failure leaves. */
   afterPowerFailure(): MemoryDisk {
-    return this.#copy(({ synced }) => synced)
+    const copy = this.#copy(({ synced }) => synced)
+    for (const [serial, { named }] of this.segments) if (!named) copy.segments.delete(serial)
+    return copy
   }
 
   #copy(lengthOf: (content: Content, isNewest: boolean) => number): MemoryDisk {
     const copy = new MemoryDisk()
     copy.whole = this.whole
+    copy.ledger = this.ledger
+    for (const serial of this.unreadable) copy.unreadable.add(serial)
     const newest = Math.max(...this.segments.keys())
     for (const [serial, content] of this.segments) {
       const bytes = Uint8Array.from(content.bytes.subarray(0, lengthOf(content, serial === newest)))
-      copy.segments.set(serial, { bytes, synced: bytes.length, lastWrite: bytes.length })
+      const { length } = bytes
+      copy.segments.set(serial, { bytes, synced: length, lastWrite: length, named: true })
     }
     return copy
   }
@@ -70,12 +80,26 @@ export class MemoryDisk {
       read: async (serial, from = 0) => {
         if (this.readsFail-- > 0) throw Object.assign(new Error('EMFILE: open'), { code: 'EMFILE' })
         const content = this.segments.get(serial)
+        if (this.unreadable.has(serial))
+          throw Object.assign(new Error('EIO: read'), { code: 'EIO' })
         if (content === undefined) throw Object.assign(new Error('ENOENT'), { code: 'ENOENT' })
         return Uint8Array.from(content.bytes.subarray(from))
       },
       create: async (serial) => this.#create(serial),
       remove: async (serial) => void this.segments.delete(serial),
-      syncFolder: async () => {},
+      syncFolder: async () => {
+        for (const content of this.segments.values()) content.named = true
+      },
+      readLedger: async () => this.ledger,
+      writeLedger: async (bytes) => {
+        // A full disk takes what needs no room.
+        if (this.ledger === undefined || this.refusal !== 'ENOSPC') this.#check()
+        this.ledger = Uint8Array.from(bytes)
+      },
+      removeLedger: async () => {
+        if (this.refusal === 'EROFS' || this.markerStays) this.#check()
+        this.ledger = undefined
+      },
       isWhole: async () => this.whole,
       setWhole: async (whole) => {
         if (whole) this.#check()
@@ -154,6 +178,13 @@ export class ModelHub {
         this.faults.push(`${identity} was ${this.#committed.get(identity)}, now ${n}`)
       return
     }
+    if (report.series.length === 0) {
+      // Shows a gap, and is nothing itself.
+      this.gaps += sequence - position - 1
+      this.#positions.set(stream, sequence)
+      this.#committed.set(identity, n)
+      return
+    }
     if (report.values[0] !== n) this.faults.push(`${identity}: ${report.values[0]} is not ${n}`)
     this.gaps += sequence - position - 1
     this.#positions.set(stream, sequence)
@@ -183,6 +214,9 @@ export interface HostOptions {
   readonly collector?: string
   /** Number of the report this process begins at; its clock. */
   readonly at?: number
+  /** Hours the wall clock is ahead. */
+  readonly hoursAhead?: number
+  readonly onFirst?: () => void
 }
 
 /** One process of a collector over a disk in memory: its spool and its reports, without a network. */
@@ -210,7 +244,11 @@ export class SpoolHost {
       collector: options.collector ?? 'c-1',
       hadSpool: options.hadSpool ?? disk.segments.size > 0,
       limits: options.limits ?? wide,
-      clock: { now: () => wallStart + now(), monotonic: now },
+      clock: {
+        now: () => wallStart + now() + (options.hoursAhead ?? 0) * 3_600_000,
+        monotonic: now,
+      },
+      ...(options.onFirst && { onFirst: options.onFirst }),
       logger: silent,
       boot: options.boot ?? 'boot-1',
       files: () => disk.files(),

@@ -36,7 +36,10 @@ class SlowHub {
   readonly news = new HostNews(
     ({ instance }, fresh) => void this.heard.push(`${instance} ${fresh}`),
   )
-  readonly metrics = ingestMetrics(new Registry(), () => 1)
+  readonly registry = new Registry()
+  readonly metrics = ingestMetrics(this.registry, () => 1)
+  /** Bytes that the store says a row took; what it took when undefined. */
+  written: number | undefined
   readonly closed: string[] = []
   /** Resolves what the records were asked. */
   readonly records = new EventEmitter()
@@ -96,6 +99,7 @@ class SlowHub {
               const { sequence, encoded } = row
               const values = [...row.values.subarray(0, 1)]
               this.rows.push({ lane, sequence, values, encoded: encoded !== undefined })
+              if (this.written !== undefined) return this.written
               return encoded === undefined ? row.values.byteLength : encoded.bytes.length
             },
             close: () => void this.closed.push(lane),
@@ -330,6 +334,53 @@ t.test('a clock that is set after the hello moves no sample away', async (t) => 
   t.equal(offset.millis, 20)
   read(now + 7_330_000, 130)
   t.equal(offset.millis, 20, 'a report that is refused measures nothing')
+})
+
+t.test('a hello that a busy hub reads late is of no clock that is behind', async (t) => {
+  const late = new ClockOffset(9000, 9100)
+  t.equal(late.millis, 0)
+  // What follows is as late, for a while.
+  for (let i = 0; i < 7; i++)
+    late.observe({
+      wall: now + i * 10_000,
+      monotonic: i * 10_000,
+      receivedAt: now + 9000 + i * 10_000,
+    })
+  t.equal(late.millis, 0)
+  for (let i = 7; i < 10; i++)
+    late.observe({
+      wall: now + i * 10_000,
+      monotonic: i * 10_000,
+      receivedAt: now + 9000 + i * 10_000,
+    })
+  t.equal(late.millis, 9000, 'eight that say so are believed')
+  t.equal(new ClockOffset(9000, 1000).millis, 9000, 'behind, whenever it was said')
+  t.equal(new ClockOffset(-9000, 9500).millis, -9000, 'ahead, for sure')
+  t.equal(new ClockOffset(2500, 1000).millis, 1500, 'as little as it may be')
+})
+
+t.test('a report that another session had brought is answered, and counted once', async (t) => {
+  const hub = await SlowHub.start(t)
+  hub.written = 0
+  const host = new Reporter('twice')
+  await host.connect(hub.url, 'any')
+  host.report(1, [1])
+  await until('it is handed over', () => hub.rows.length === 1)
+  hub.written = undefined
+  host.report(2, [2])
+  await until('the next is, too', () => hub.rows.length === 2)
+  hub.events.get('live')!.committed(2)
+  await host.acknowledgedUpTo(2)
+  const value = async (name: 'samples' | 'repeated') =>
+    (await hub.metrics[name].get()).values[0]?.value
+  t.equal(await value('samples'), 1)
+  t.equal(await value('repeated'), 1)
+  const reports = await hub.registry.getSingleMetric('callward_ingest_reports_total')!.get()
+  t.same(
+    reports.values.map((one) => one.value),
+    [1],
+  )
+  host.close()
 })
 
 t.test('corrected or not, no time is more than an hour ahead', async (t) => {

@@ -42,6 +42,17 @@ t.test(
   },
 )
 
+t.test('starts without a spool push out no epoch that goes on', async (t) => {
+  const positions = new Positions()
+  move(positions, 'e1', 500)
+  for (let n = 1; n <= 40; n++) {
+    move(positions, `passing-${n}`)
+    positions.snapshot(0)
+  }
+  t.equal(positions.durable(stream('e1')), 500)
+  t.same(epochs(positions), ['e1', 'passing-37', 'passing-38', 'passing-39', 'passing-40'])
+})
+
 t.test('a stream without rows pushes no other out', async (t) => {
   const positions = new Positions()
   for (let n = 0; n < 4; n++) move(positions, `e${n}`)
