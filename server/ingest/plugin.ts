@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts'
 import type { HubConfig } from '../config.ts'
 import type {} from '../enrolment/plugin.ts'
 import { identify, isStillAdmitted, requireRoom } from './admission.ts'
+import { Arrivals } from './arrivals.ts'
 import { type Admission, plainAdmission } from './greeting.ts'
 import { HostNews } from './host-news.ts'
 import { keepAlive } from './keep-alive.ts'
@@ -23,6 +24,9 @@ export const ingestPlugin = fp(
     })
     const sessions = new Set<Session>()
     const byCollector = new Map<string, Session>()
+    /** The newest of each host; the ones before it are closed. */
+    const byInstance = new Map<string, Session>()
+    const arrivals = new Arrivals()
     /** Those of them that a token let in. */
     const tokenSessions = new Set<Session>()
     const byToken: Admission = {
@@ -30,7 +34,11 @@ export const ingestPlugin = fp(
       check: (hello) => app.enrolment.requireUnclaimed(hello),
     }
     const byKey: Admission = { ...plainAdmission, protocols: enrolledVersions }
-    const metrics = ingestMetrics(app.telemetry.registry, () => sessions.size)
+    const metrics = ingestMetrics(
+      app.telemetry.registry,
+      () => sessions.size,
+      () => arrivals.waiting,
+    )
 
     const news = new HostNews(({ collector, instance, heardAt }, fresh) => {
       app.inventory.reported(collector, heardAt)
@@ -43,23 +51,26 @@ export const ingestPlugin = fp(
       byCollector.set(collector, session)
       former?.close(closeCodes.replaced, 'the same collector connected again')
       // Whoever reported for this host before comes back with a hello of its own, or is refused.
-      for (const other of sessions) {
-        if (other !== session && other.instance === session.instance && other !== former)
-          other.close(closeCodes.shuttingDown, 'another collector took over this host')
-      }
+      const instance = session.instance as string
+      const other = byInstance.get(instance)
+      byInstance.set(instance, session)
+      if (other !== former)
+        other?.close(closeCodes.shuttingDown, 'another collector took over this host')
     }
 
     async function ended(session: Session): Promise<void> {
       await session.closed
       sessions.delete(session)
-      const { collector } = session
+      const { collector, instance } = session
+      if (instance !== undefined && byInstance.get(instance) === session)
+        byInstance.delete(instance)
       if (collector === undefined || byCollector.get(collector) !== session) return
       byCollector.delete(collector)
       app.inventory.disconnected(collector)
     }
 
     function begin(webSocket: WebSocket, admission: Admission): Session {
-      const shared = { app, clock, metrics, news, onHello: greeted }
+      const shared = { app, clock, metrics, news, arrivals, onHello: greeted }
       const session = new Session({ ...shared, socket: webSocket, admission })
       sessions.add(session)
       return session
@@ -113,6 +124,7 @@ export const ingestPlugin = fp(
 
     app.addHook('preClose', async () => {
       news.stop()
+      arrivals.stop()
       for (const session of sessions) session.close(closeCodes.shuttingDown, 'the hub is stopping')
       await Promise.race([
         Promise.all([...sessions].map(({ closed }) => closed)),

@@ -32,7 +32,7 @@ const benchmarks: readonly Benchmark[] = [
 ]
 
 /** Those that drive the hub through a profile of its own. */
-const profilable = ['ingest', 'remote-write', 'query', 'fleet']
+const profilable = ['ingest', 'remote-write', 'query', 'fleet', 'reconnect']
 
 const help = `npm run bench -- [--quick] [--markdown] [--profile] [NAME ...]
 
