@@ -20,6 +20,22 @@ export interface Place {
   leave(): void
 }
 
+/** Time as arrivals need it. */
+export interface ArrivalsClock {
+  /** Milliseconds that never go back. */
+  monotonic(): number
+  /** Calls once after so many milliseconds; returns how to stop. */
+  after(millis: number, call: () => void): () => void
+}
+
+const systemTime: ArrivalsClock = {
+  monotonic: () => performance.now(),
+  after(millis, call) {
+    const timer = setTimeout(call, millis)
+    return () => clearTimeout(timer)
+  },
+}
+
 interface Waiting {
   readonly since: number
   readonly enter: () => void
@@ -38,12 +54,11 @@ export class Arrivals {
   #room = atFirst
   /** When the crowd began, by the monotonic clock. */
   #crowdedSince: number | undefined
-  #timer: NodeJS.Timeout | undefined
-  readonly #monotonic: () => number
+  #stopLooking: (() => void) | undefined
+  readonly #clock: ArrivalsClock
 
-  /** `monotonic`: milliseconds. */
-  constructor(monotonic: () => number = () => performance.now()) {
-    this.#monotonic = monotonic
+  constructor(clock: ArrivalsClock = systemTime) {
+    this.#clock = clock
   }
 
   /** Collectors that wait for their turn. */
@@ -57,43 +72,43 @@ export class Arrivals {
     const turn = new Promise<void>((resolve) => {
       enter = resolve
     })
-    const now = this.#monotonic()
+    const now = this.#clock.monotonic()
     const waiting = { since: now, enter }
     this.#waiting.add(waiting)
     this.#crowdedSince ??= now
-    this.#timer ??= setTimeout(() => this.#look(), waitMillis)
+    this.#stopLooking ??= this.#clock.after(waitMillis, () => this.#look())
     return this.#placeAfter({ waiting, turn })
   }
 
   /** Calls back at once, or when the crowd is in. */
   whenQuiet(tell: () => void): void {
     const since = this.#crowdedSince
-    if (since === undefined || this.#monotonic() - since >= holdMillis) tell()
+    if (since === undefined || this.#clock.monotonic() - since >= holdMillis) tell()
     else this.#held.push(tell)
   }
 
   /** The hub ends: nobody waits any more. */
   stop(): void {
-    clearTimeout(this.#timer)
+    this.#stopLooking?.()
     for (const waiting of this.#waiting) this.#letIn(waiting)
     this.#tellHeld()
   }
 
   #placeAfter(queued: { waiting: Waiting; turn: Promise<void> } | undefined): Place {
     if (queued === undefined) this.#inside++
-    let timer: NodeJS.Timeout | undefined
+    let stop: (() => void) | undefined
     let left = false
     const leave = () => {
       if (left) return
       left = true
-      clearTimeout(timer)
+      stop?.()
       if (queued !== undefined && this.#waiting.delete(queued.waiting)) queued.waiting.enter()
       else this.#inside--
       if (this.#room < atMost) this.#room++
       this.#next()
     }
     const welcomed = () => {
-      if (!left) timer = setTimeout(leave, placeMillis)
+      if (!left) stop = this.#clock.after(placeMillis, leave)
     }
     return { turn: queued?.turn ?? Promise.resolve(), welcomed, leave }
   }
@@ -104,8 +119,8 @@ export class Arrivals {
       this.#letIn(waiting)
     }
     if (this.#waiting.size > 0 || this.#inside > 0) return
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#stopLooking?.()
+    this.#stopLooking = undefined
     this.#crowdedSince = undefined
     this.#room = atFirst
     this.#tellHeld()
@@ -119,14 +134,14 @@ export class Arrivals {
 
   /** Lets in who has waited long enough, and ends what is held too long. */
   #look(): void {
-    const now = this.#monotonic()
+    const now = this.#clock.monotonic()
     for (const waiting of this.#waiting) {
       if (now - waiting.since < waitMillis) break
       this.#letIn(waiting)
     }
     if (this.#crowdedSince !== undefined && now - this.#crowdedSince >= holdMillis) this.#tellHeld()
     const isOver = this.#waiting.size === 0 && this.#held.length === 0
-    this.#timer = isOver ? undefined : setTimeout(() => this.#look(), lookMillis)
+    this.#stopLooking = isOver ? undefined : this.#clock.after(lookMillis, () => this.#look())
   }
 
   #tellHeld(): void {
