@@ -62,7 +62,8 @@ async function tell(url: string, token: string, host: number): Promise<WebSocket
       if (frame.type !== 'welcome') return reject(new Error(String(data)))
       const document = { manager: 'dpkg', packages: packagesOf(host) }
       const hash = createHash('sha256').update(JSON.stringify(document)).digest('hex')
-      socket.send(JSON.stringify({ type: 'facts', name: 'packages', hash, document }))
+      const fact = { type: 'facts', name: 'packages', hash, document, wall: Date.now() }
+      socket.send(JSON.stringify(fact))
       resolve()
     })
   })
