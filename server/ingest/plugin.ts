@@ -11,6 +11,7 @@ import { type Admission, plainAdmission } from './greeting.ts'
 import { HostNews } from './host-news.ts'
 import { keepAlive } from './keep-alive.ts'
 import { ingestMetrics } from './metrics.ts'
+import { OpenSessions } from './open-sessions.ts'
 import { type Proven, proveCollector } from './proving.ts'
 import { Session } from './session.ts'
 
@@ -22,10 +23,8 @@ export const ingestPlugin = fp(
       maxPayload: limits.frameBytes,
       perMessageDeflate: false,
     })
-    const sessions = new Set<Session>()
-    const byCollector = new Map<string, Session>()
-    /** The newest of each host; the ones before it are closed. */
-    const byInstance = new Map<string, Session>()
+    const open = new OpenSessions()
+    const sessions = open.all
     const arrivals = new Arrivals()
     /** Those of them that a token let in. */
     const tokenSessions = new Set<Session>()
@@ -45,32 +44,15 @@ export const ingestPlugin = fp(
       if (fresh) app.rules.hostReported(instance)
     })
 
-    function greeted(session: Session): void {
-      const collector = session.collector as string
-      const former = byCollector.get(collector)
-      byCollector.set(collector, session)
-      former?.close(closeCodes.replaced, 'the same collector connected again')
-      // Whoever reported for this host before comes back with a hello of its own, or is refused.
-      const instance = session.instance as string
-      const other = byInstance.get(instance)
-      byInstance.set(instance, session)
-      if (other !== former)
-        other?.close(closeCodes.shuttingDown, 'another collector took over this host')
-    }
-
     async function ended(session: Session): Promise<void> {
       await session.closed
-      sessions.delete(session)
-      const { collector, instance } = session
-      if (instance !== undefined && byInstance.get(instance) === session)
-        byInstance.delete(instance)
-      if (collector === undefined || byCollector.get(collector) !== session) return
-      byCollector.delete(collector)
-      app.inventory.disconnected(collector)
+      const collector = open.ended(session)
+      if (collector !== undefined) app.inventory.disconnected(collector)
     }
 
     function begin(webSocket: WebSocket, admission: Admission): Session {
-      const shared = { app, clock, metrics, news, arrivals, onHello: greeted }
+      const onHello = (session: Session) => open.greeted(session)
+      const shared = { app, clock, metrics, news, arrivals, onHello }
       const session = new Session({ ...shared, socket: webSocket, admission })
       sessions.add(session)
       return session

@@ -193,7 +193,8 @@ function collectdSettings(folder: string): string {
 }
 
 function netdataSettings(folder: string, port: number): string {
-  for (const name of ['cache', 'lib', 'log-files']) mkdirSync(join(folder, name), { recursive: true })
+  for (const name of ['cache', 'lib', 'log-files'])
+    mkdirSync(join(folder, name), { recursive: true })
   return [
     '[global]',
     '  hostname = bench',

@@ -74,7 +74,9 @@ const headers = { authorization: `Bearer ${adminToken}` }
 
 /** The page of what differs on a host; its state is `unknown` until the hub has judged its documents. */
 async function drift(hub: TestHub, host: number): Promise<{ state: string; findings: unknown[] }> {
-  const { status, body } = await http(`${hub.url}/api/v1/hosts/inventory-${host}/drift`, { headers })
+  const { status, body } = await http(`${hub.url}/api/v1/hosts/inventory-${host}/drift`, {
+    headers,
+  })
   if (status !== 200) throw new Error(`drift of ${host}: ${status} ${body.toString()}`)
   return JSON.parse(body.toString())
 }
