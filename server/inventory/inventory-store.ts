@@ -53,7 +53,7 @@ export class InventoryStore {
     await this.#greetings.ask(hello)
   }
 
-  async #greetAll(hellos: readonly Hello[]): Promise<readonly void[]> {
+  async #greetAll(hellos: readonly Hello[]): Promise<readonly undefined[]> {
     const parts = withoutRivals(hellos)
     const replaced = await this.#records.write(async (tx) => {
       const ids: string[][] = []
