@@ -371,6 +371,12 @@ const ownMetrics: readonly Metric[] = [
     ['reason'],
   ),
   own('ingest', 'gauge', 'callward_ingest_sessions', 'Collector sessions open now.'),
+  own(
+    'ingest',
+    'gauge',
+    'callward_ingest_sessions_waiting',
+    'Collectors that have said hello and wait for their turn, because many come at once.',
+  ),
   own('ingest', 'counter', 'callward_ingest_samples_total', 'Samples taken in.'),
   own('ingest', 'counter', 'callward_ingest_reports_total', 'Reports taken in, by lane.', ['lane']),
   own(

@@ -51,6 +51,8 @@ finish() {
   rm -rf "$rootfs/tmp/callward-proof" "$rootfs/tmp/callward-collector.deb"
   [ "$with" = deb ] || rm -f "$rootfs/usr/local/bin/node"
   [ -z "$browser_pid" ] || kill -TERM "$browser_pid" 2>/dev/null || true
+  # What steps down to another user outlives its parent's signal: the first process of the host goes by itself.
+  [ -z "$host_pid" ] || pkill -KILL -P "$host_pid" || true
   [ -z "$host_pid" ] || kill -KILL "$host_pid" 2>/dev/null || true
   [ -z "$hub_pid" ] || kill -TERM "$hub_pid" 2>/dev/null || true
   wait 2>/dev/null || true

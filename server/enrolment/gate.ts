@@ -16,11 +16,17 @@ export interface GateOptions {
   readonly behindTlsProxy: boolean
 }
 
+interface Knocking {
+  readonly from: string
+  /** Ends it, and gives its place back, unless its proof is being judged. */
+  readonly overtaken: () => void
+}
+
 /** What upgrades of `/session` pass before anything is read of them. */
 export class Gate {
   readonly #options: GateOptions
   /** The one connection of each enrolment that is being proven: a newer one takes its place. */
-  readonly #knocking = new Map<string, () => void>()
+  readonly #knocking = new Map<string, Knocking>()
   /** The newest session of each enrolment. */
   readonly #open = new Map<Enrolment, () => void>()
 
@@ -55,7 +61,12 @@ export class Gate {
       return refuse('unknown', new CallwardError('unauthorized', unknownText))
     const binding = bindingOf(transportOf(request, behindTlsProxy))
     if (binding === undefined) return refuse('insecure', insecure())
-    const leave = halfOpen.enter(from)
+    const former = this.#knocking.get(enrolment.id)
+    let leave = halfOpen.enter(from)
+    if (leave === undefined && former?.from === from) {
+      former.overtaken()
+      leave = halfOpen.enter(from)
+    }
     if (leave === undefined)
       return refuse('too_many_half_open', new CallwardError('too_many_requests', busyText))
     const connection = new ChallengedConnection(key, enrolment, knock.nonce, binding)
@@ -69,17 +80,27 @@ export class Gate {
     leave: () => void,
   ): Knock {
     const { registry } = this.#options
-    let isNewest = true
-    this.#knocking.get(enrolment.id)?.()
+    let [isNewest, isJudged] = [true, false]
+    let tell: () => void = () => undefined
+    this.#knocking.get(enrolment.id)?.overtaken()
     const overtaken = () => {
       isNewest = false
+      if (isJudged) return
+      leave()
+      tell()
     }
-    this.#knocking.set(enrolment.id, overtaken)
+    const knocking = { from, overtaken }
+    this.#knocking.set(enrolment.id, knocking)
     return {
       challenge: connection.challenge,
+      onOvertaken: (listener) => {
+        tell = listener
+        if (!isNewest) listener()
+      },
       answer: async (sent) => {
         // What it proves was asked of another connection in the meantime.
         if (!isNewest) return { kind: 'refused', reason: 'no_proof', message: overtakenText }
+        isJudged = true
         const answer = await registry.answer(enrolment, connection, sent)
         if (answer.kind === 'refused') registry.refused(enrolment, answer.reason, from)
         return answer
@@ -87,7 +108,7 @@ export class Gate {
       failed: (reason) => registry.refused(enrolment, reason, from),
       leave: () => {
         leave()
-        if (this.#knocking.get(enrolment.id) === overtaken) this.#knocking.delete(enrolment.id)
+        if (this.#knocking.get(enrolment.id) === knocking) this.#knocking.delete(enrolment.id)
       },
       connected: (listener) => this.#connected(enrolment, listener),
     }

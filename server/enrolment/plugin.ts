@@ -30,6 +30,8 @@ export type { RefusalReason } from './enrolment.ts'
 export interface Knock {
   /** First frame to the collector. */
   readonly challenge: Challenge
+  /** Tells when a newer connection of the enrolment has taken its place, which nobody counts any more: it must be ended at once. */
+  onOvertaken(listener: () => void): void
   /** What the collector sent in answer; `bytes` is the hello as it came over the wire. A refusal is counted and told. */
   answer(sent: {
     readonly hello: Hello

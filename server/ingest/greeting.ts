@@ -10,6 +10,7 @@ import { version } from '../assets.ts'
 import type { Clock, Millis } from '../clock.ts'
 import { areHubLabels } from '../hub-labels.ts'
 import type { Answers } from './answers.ts'
+import type { Arrivals, Place } from './arrivals.ts'
 import { type Lanes, laneFrom } from './lane.ts'
 import type { IngestMetrics } from './metrics.ts'
 import type { TextFrame } from './schema.ts'
@@ -48,6 +49,7 @@ export interface GreetingOptions {
   readonly answers: Answers
   readonly events: GreetingEvents
   readonly admission: Admission
+  readonly arrivals: Arrivals
 }
 
 /** The beginning of a session: the hello, the welcome, and what came between them. */
@@ -55,6 +57,8 @@ export class Greeting {
   readonly #options: GreetingOptions
   readonly #timer: NodeJS.Timeout
   #said = false
+  #place: Place | undefined
+  #gone = false
   /** Frames that came while the hello is being dealt with, which alone takes its time before what follows. */
   #waiting: { readonly data: Buffer; readonly isBinary: boolean; readonly at: Millis }[] | undefined
   /** Resolves when the hello, if one came, and what waited for it have been dealt with. */
@@ -97,12 +101,13 @@ export class Greeting {
     if (this.#said) throw new FrameError('hello was already said')
     if (this.otherVersion(hello.protocols)) return
     this.#said = true
-    this.stop()
+    clearTimeout(this.#timer)
     this.#waiting = []
     const { answers, events } = this.#options
     this.done = this.#greet(hello, receivedAt)
       .catch((error: unknown) => answers.refuse(error))
       .then(() => {
+        this.#place?.welcomed()
         const waiting = this.#waiting ?? []
         this.#waiting = undefined
         for (const { data, isBinary, at } of waiting) {
@@ -114,8 +119,12 @@ export class Greeting {
   }
 
   async #greet(hello: Hello, receivedAt: Millis): Promise<void> {
-    const { app, clock, answers, events, admission } = this.#options
+    const { app, clock, answers, events, admission, arrivals } = this.#options
     const { collector, epoch } = hello
+    this.#place = arrivals.arrive()
+    await this.#place.turn
+    // Nobody waits for the answer any more.
+    if (this.#gone || answers.ended) return
     admission.check(hello)
     if (areHubLabels({ ...hello.labels }))
       throw new FrameError('hello: these labels are those of the hub’s own series')
@@ -139,8 +148,15 @@ export class Greeting {
     answers.log.info({ version: hello.version, epoch }, 'collector connected')
   }
 
-  /** The hello came, or nobody waits for it any more. */
+  /** The collector's first report is durable: who waits behind it may come in. */
+  reported(): void {
+    this.#place?.leave()
+  }
+
+  /** The collector is gone. */
   stop(): void {
+    this.#gone = true
     clearTimeout(this.#timer)
+    this.#place?.leave()
   }
 }

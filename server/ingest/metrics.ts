@@ -3,7 +3,11 @@ import { Counter, Gauge, type Registry } from 'prom-client'
 /** Counters of everything that comes in, and of everything refused. */
 export type IngestMetrics = ReturnType<typeof ingestMetrics>
 
-export function ingestMetrics(registry: Registry, sessions: () => number) {
+export function ingestMetrics(
+  registry: Registry,
+  sessions: () => number,
+  waiting: () => number = () => 0,
+) {
   const registers = [registry]
   new Gauge({
     name: 'callward_ingest_sessions',
@@ -11,6 +15,14 @@ export function ingestMetrics(registry: Registry, sessions: () => number) {
     registers,
     collect() {
       this.set(sessions())
+    },
+  })
+  new Gauge({
+    name: 'callward_ingest_sessions_waiting',
+    help: 'Collectors that have said hello and wait for their turn, because many come at once.',
+    registers,
+    collect() {
+      this.set(waiting())
     },
   })
   const reports = new Counter({

@@ -6,10 +6,12 @@ import type { Clock, Millis } from '../clock.ts'
 import type { HubConfig } from '../config.ts'
 import type {} from '../enrolment/plugin.ts'
 import { identify, isStillAdmitted, requireRoom } from './admission.ts'
+import { Arrivals } from './arrivals.ts'
 import { type Admission, plainAdmission } from './greeting.ts'
 import { HostNews } from './host-news.ts'
 import { keepAlive } from './keep-alive.ts'
 import { ingestMetrics } from './metrics.ts'
+import { OpenSessions } from './open-sessions.ts'
 import { type Proven, proveCollector } from './proving.ts'
 import { Session } from './session.ts'
 
@@ -21,8 +23,9 @@ export const ingestPlugin = fp(
       maxPayload: limits.frameBytes,
       perMessageDeflate: false,
     })
-    const sessions = new Set<Session>()
-    const byCollector = new Map<string, Session>()
+    const open = new OpenSessions()
+    const sessions = open.all
+    const arrivals = new Arrivals()
     /** Those of them that a token let in. */
     const tokenSessions = new Set<Session>()
     const byToken: Admission = {
@@ -30,36 +33,26 @@ export const ingestPlugin = fp(
       check: (hello) => app.enrolment.requireUnclaimed(hello),
     }
     const byKey: Admission = { ...plainAdmission, protocols: enrolledVersions }
-    const metrics = ingestMetrics(app.telemetry.registry, () => sessions.size)
+    const metrics = ingestMetrics(
+      app.telemetry.registry,
+      () => sessions.size,
+      () => arrivals.waiting,
+    )
 
     const news = new HostNews(({ collector, instance, heardAt }, fresh) => {
       app.inventory.reported(collector, heardAt)
       if (fresh) app.rules.hostReported(instance)
     })
 
-    function greeted(session: Session): void {
-      const collector = session.collector as string
-      const former = byCollector.get(collector)
-      byCollector.set(collector, session)
-      former?.close(closeCodes.replaced, 'the same collector connected again')
-      // Whoever reported for this host before comes back with a hello of its own, or is refused.
-      for (const other of sessions) {
-        if (other !== session && other.instance === session.instance && other !== former)
-          other.close(closeCodes.shuttingDown, 'another collector took over this host')
-      }
-    }
-
     async function ended(session: Session): Promise<void> {
       await session.closed
-      sessions.delete(session)
-      const { collector } = session
-      if (collector === undefined || byCollector.get(collector) !== session) return
-      byCollector.delete(collector)
-      app.inventory.disconnected(collector)
+      const collector = open.ended(session)
+      if (collector !== undefined) app.inventory.disconnected(collector)
     }
 
     function begin(webSocket: WebSocket, admission: Admission, openedAt: Millis): Session {
-      const shared = { app, clock, metrics, news, onHello: greeted, openedAt }
+      const onHello = (session: Session) => open.greeted(session)
+      const shared = { app, clock, metrics, news, arrivals, onHello, openedAt }
       const session = new Session({ ...shared, socket: webSocket, admission })
       sessions.add(session)
       return session
@@ -114,6 +107,7 @@ export const ingestPlugin = fp(
 
     app.addHook('preClose', async () => {
       news.stop()
+      arrivals.stop()
       for (const session of sessions) session.close(closeCodes.shuttingDown, 'the hub is stopping')
       await Promise.race([
         Promise.all([...sessions].map(({ closed }) => closed)),

@@ -62,6 +62,7 @@ class UnprovenConnection {
       handshakeLimits.withinMilliseconds,
     )
     webSocket.send(JSON.stringify(knock.challenge))
+    knock.onOvertaken(this.#onOvertaken)
   }
 
   readonly #onMessage = (data: unknown, isBinary: boolean) => {
@@ -103,6 +104,15 @@ class UnprovenConnection {
     this.#knock.failed('bad_frame')
     this.#over = true
     this.#webSocket.terminate()
+  }
+
+  /** Its place is another's now, so that it may not linger. */
+  readonly #onOvertaken = () => {
+    if (this.#over) return
+    this.#knock.failed('no_proof')
+    this.#over = true
+    this.#webSocket.terminate()
+    this.#finish(undefined)
   }
 
   readonly #onClose = (code: number) => {

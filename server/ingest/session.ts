@@ -5,6 +5,7 @@ import { type ReceivedReport, ReportDecoder } from '../../collector/wire/report.
 import type { Clock, Millis } from '../clock.ts'
 import type { StoreUnavailable, StreamWriter } from '../store/writer.ts'
 import { Answers } from './answers.ts'
+import { Arrivals } from './arrivals.ts'
 import { ClockOffset, storedTime } from './clock-offset.ts'
 import { Dictionary } from './dictionary.ts'
 import { Documents } from './documents.ts'
@@ -33,6 +34,8 @@ export interface SessionOptions {
   readonly admission?: Admission
   /** When the collector could begin to say hello; now when left out. */
   readonly openedAt?: Millis
+  /** Shared by all sessions of a hub. */
+  readonly arrivals?: Arrivals
 }
 
 /** One collector's session: takes its frames in order, hands reports to the store, acknowledges what is durable. */
@@ -45,6 +48,7 @@ export class Session {
   readonly #onHello: (session: Session) => void
   readonly #answers: Answers
   readonly #greeting: Greeting
+  readonly #arrivals: Arrivals
   readonly #documents: Documents
   readonly #dictionary = new Dictionary()
   readonly #reports = new ReportDecoder()
@@ -70,6 +74,7 @@ export class Session {
     this.#metrics = metrics
     this.#news = news
     this.#onHello = onHello
+    this.#arrivals = options.arrivals ?? new Arrivals()
     const onChange = () => this.#throttle()
     const answers = new Answers({ socket, metrics, log: app.log, onEnded: onChange })
     this.#answers = answers
@@ -80,6 +85,7 @@ export class Session {
       metrics,
       answers,
       admission: admission ?? plainAdmission,
+      arrivals: this.#arrivals,
       events: {
         admitted: (hello, receivedAt) => this.#admitted(hello, receivedAt),
         lanes: (lanes) => {
@@ -321,6 +327,7 @@ export class Session {
     if (sequence > lane.committed) lane.committed = sequence
     const { reports, repeated, samples, late, receivedAt, gap } = lane.flight.settle(sequence)
     if (reports > 0) {
+      this.#greeting.reported()
       this.#metrics.samples.inc(samples)
       this.#metrics.reports[lane.name].inc(reports - repeated)
       if (late > 0) this.#metrics.late.inc(late)
@@ -347,18 +354,22 @@ export class Session {
     lane.receivedAt = receivedAt
     if (lane.ackQueued) return
     lane.ackQueued = true
-    queueMicrotask(() => {
-      lane.ackQueued = false
-      lane.unanswered = 0
-      const ack: Ack = {
-        type: 'ack',
-        lane: lane.name,
-        sequence: lane.committed,
-        receivedAt: lane.receivedAt,
-        sentAt: this.#clock.now(),
-      }
-      this.#answers.send(ack)
-    })
+    const send = () => queueMicrotask(() => this.#ack(lane))
+    if (lane.name === 'live') send()
+    else this.#arrivals.whenQuiet(send)
+  }
+
+  #ack(lane: LaneState): void {
+    lane.ackQueued = false
+    lane.unanswered = 0
+    const ack: Ack = {
+      type: 'ack',
+      lane: lane.name,
+      sequence: lane.committed,
+      receivedAt: lane.receivedAt,
+      sentAt: this.#clock.now(),
+    }
+    this.#answers.send(ack)
   }
 }
 

@@ -3,6 +3,7 @@ import type { Clock, Millis } from '../clock.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
 import type { RecordsSchema } from '../records/schema.ts'
 import { DocumentStore, textOf } from './document-store.ts'
+import { Gathered } from './gathered.ts'
 
 /** A facts document as a host told it. */
 export interface StoredDocument {
@@ -38,6 +39,7 @@ export class FactsStore {
   readonly #records: Records
   readonly #clock: Clock
   readonly #limits: FactsLimits
+  readonly #hashes = new Gathered((instances: readonly string[]) => this.#hashesOf(instances))
 
   constructor(records: Records, clock: Clock, limits: FactsLimits) {
     this.#records = records
@@ -120,7 +122,7 @@ export class FactsStore {
 
   /** Newest version of each document. */
   async all(instance: string): Promise<StoredDocument[]> {
-    const rows = await this.#newestOfAll(instance)
+    const rows = await this.#newestOfAll([instance])
       .innerJoin('documents', 'documents.hash', 'facts.hash')
       .select(['facts.name', 'facts.hash', 'facts.received_at', 'encoding', 'body'])
       .execute()
@@ -134,15 +136,26 @@ export class FactsStore {
   }
 
   /** Hash of the newest version of each document, by name. */
-  async hashes(instance: string): Promise<Record<string, string>> {
-    const rows = await this.#newestOfAll(instance).select(['facts.name', 'facts.hash']).execute()
-    return Object.fromEntries(rows.map(({ name, hash }) => [name, hash]))
+  hashes(instance: string): Promise<Record<string, string>> {
+    return this.#hashes.ask(instance)
   }
 
-  #newestOfAll(instance: string) {
+  async #hashesOf(instances: readonly string[]): Promise<Record<string, string>[]> {
+    const rows = await this.#newestOfAll(instances)
+      .select(['facts.instance', 'facts.name', 'facts.hash'])
+      .execute()
+    const byInstance = new Map<string, [string, string][]>()
+    for (const { instance, name, hash } of rows) {
+      const entries = byInstance.get(instance) ?? []
+      if (entries.push([name, hash]) === 1) byInstance.set(instance, entries)
+    }
+    return instances.map((instance) => Object.fromEntries(byInstance.get(instance) ?? []))
+  }
+
+  #newestOfAll(instances: readonly string[]) {
     return this.#records.read
       .selectFrom('facts')
-      .where('facts.instance', '=', instance)
+      .where('facts.instance', 'in', instances)
       .where('facts.received_at', '=', (sub) =>
         sub
           .selectFrom('facts as other')

@@ -48,3 +48,33 @@ export function hostState(
   const seen = sections.filter(({ name }) => name !== 'inventory')
   return seen.some(({ state }) => state === 'denied' || state === 'error') ? 'attention' : 'ok'
 }
+
+/** Hosts by collector; an instance has one at most. */
+export class Hosts extends Map<string, Host> {
+  readonly #collectors = new Map<string, string>()
+
+  override set(collectorId: string, host: Host): this {
+    const { instance } = host.labels
+    if (this.get(collectorId)?.labels.instance !== instance) {
+      this.#release(collectorId)
+      this.#collectors.set(instance, collectorId)
+    }
+    return super.set(collectorId, host)
+  }
+
+  override delete(collectorId: string): boolean {
+    this.#release(collectorId)
+    return super.delete(collectorId)
+  }
+
+  byInstance(instance: string): Host | undefined {
+    const collectorId = this.#collectors.get(instance)
+    return collectorId === undefined ? undefined : this.get(collectorId)
+  }
+
+  #release(collectorId: string): void {
+    const instance = this.get(collectorId)?.labels.instance
+    if (instance !== undefined && this.#collectors.get(instance) === collectorId)
+      this.#collectors.delete(instance)
+  }
+}

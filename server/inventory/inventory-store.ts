@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Hello, HostLabels, Section, SectionState } from '../../collector/wire/frames.ts'
 import type { Clock, Millis } from '../clock.ts'
-import type { Records } from '../records/records.ts'
+import type { Records, RecordsTransaction } from '../records/records.ts'
+import { Gathered } from './gathered.ts'
 
 /** SQLite takes 32,766 values a statement, but long ones hold up the queue. */
 const hostsAStatement = 400
@@ -10,6 +12,9 @@ const hostsAStatement = 400
 export class InventoryStore {
   readonly #records: Records
   readonly #clock: Clock
+  /** By collector: a digest of what the records hold of its hello. */
+  readonly #greeted = new Map<string, string>()
+  readonly #greetings = new Gathered((hellos: readonly Hello[]) => this.#greetAll(hellos))
 
   constructor(records: Records, clock: Clock) {
     this.#records = records
@@ -25,6 +30,7 @@ export class InventoryStore {
     const current = collectors.filter(
       (row) => (JSON.parse(row.labels) as Partial<HostLabels>).instance === row.instance,
     )
+    for (const row of current) this.#greeted.set(row.id, digestOf(row))
     const sectionsOf = new Map<string, Section[]>()
     for (const { collector_id, name, state, detail } of sections) {
       const list = sectionsOf.get(collector_id) ?? []
@@ -41,40 +47,67 @@ export class InventoryStore {
     }))
   }
 
-  /** Records who reports for an instance; a new collector takes the place of a lost one. */
+  /** Records who reports for an instance, unless that is known; a new collector takes the place of a lost one. */
   async greet(hello: Hello): Promise<void> {
-    const now = this.#clock.now()
-    const { instance } = hello.labels
-    await this.#records.write(async (tx) => {
-      const others = await tx
-        .selectFrom('collectors')
-        .select('id')
-        .where('instance', '=', instance)
-        .where('id', '!=', hello.collector)
-        .execute()
-      for (const { id } of others) {
-        await tx.deleteFrom('sections').where('collector_id', '=', id).execute()
-        await tx
-          .updateTable('collectors')
-          .set({ instance: `${instance} (replaced ${id})` })
-          .where('id', '=', id)
-          .execute()
-      }
-      const row = {
-        instance,
-        labels: JSON.stringify(hello.labels),
-        version: hello.version,
-        epoch: hello.epoch,
-        interval_seconds: hello.intervalSeconds,
-        simulated: hello.labels.simulated === 'true' ? 1 : 0,
-        last_seen_at: now,
-      }
-      await tx
-        .insertInto('collectors')
-        .values({ id: hello.collector, first_seen_at: now, ...row })
-        .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
-        .execute()
+    if (this.#greeted.get(hello.collector) === digestOf(rowOf(hello))) return
+    await this.#greetings.ask(hello)
+  }
+
+  async #greetAll(hellos: readonly Hello[]): Promise<readonly undefined[]> {
+    const parts = withoutRivals(hellos)
+    const replaced = await this.#records.write(async (tx) => {
+      const ids: string[][] = []
+      for (const part of parts) ids.push(await this.#write(tx, part))
+      return ids
     })
+    // Only after the commit, and in the order of the commits.
+    for (const [index, part] of parts.entries()) {
+      for (const id of replaced[index]!) this.#greeted.delete(id)
+      for (const hello of part) this.#greeted.set(hello.collector, digestOf(rowOf(hello)))
+    }
+    return hellos.map(() => undefined)
+  }
+
+  /** The hellos are of collectors and instances that differ. Gives the collectors that they replace. */
+  async #write(tx: RecordsTransaction, hellos: readonly Hello[]): Promise<string[]> {
+    const now = this.#clock.now()
+    const owners = new Map(hellos.map(({ labels, collector }) => [labels.instance, collector]))
+    const holders = await tx
+      .selectFrom('collectors')
+      .select(['id', 'instance'])
+      .where('instance', 'in', [...owners.keys()])
+      .execute()
+    const replaced = holders.filter(({ id, instance }) => owners.get(instance) !== id)
+    for (const { id, instance } of replaced) {
+      await tx.deleteFrom('sections').where('collector_id', '=', id).execute()
+      await tx
+        .updateTable('collectors')
+        .set({ instance: `${instance} (replaced ${id})` })
+        .where('id', '=', id)
+        .execute()
+    }
+    const rows = hellos.map((hello) => ({
+      id: hello.collector,
+      first_seen_at: now,
+      last_seen_at: now,
+      ...rowOf(hello),
+    }))
+    await tx
+      .insertInto('collectors')
+      .values(rows)
+      .onConflict((conflict) =>
+        conflict.column('id').doUpdateSet((s) => ({
+          instance: s.ref('excluded.instance'),
+          labels: s.ref('excluded.labels'),
+          version: s.ref('excluded.version'),
+          epoch: s.ref('excluded.epoch'),
+          interval_seconds: s.ref('excluded.interval_seconds'),
+          simulated: s.ref('excluded.simulated'),
+          last_seen_at: s.ref('excluded.last_seen_at'),
+        })),
+      )
+      .execute()
+    return replaced.map(({ id }) => id)
   }
 
   /** Notes when hosts were last heard, in few statements. */
@@ -122,5 +155,44 @@ export class InventoryStore {
         .where('id', '=', collectorId)
         .execute()
     })
+    this.#greeted.delete(collectorId)
   }
+}
+
+/** What the records hold of a hello. */
+function rowOf({ labels, version, epoch, intervalSeconds }: Hello) {
+  return {
+    instance: labels.instance,
+    labels: JSON.stringify(labels),
+    version,
+    epoch,
+    interval_seconds: intervalSeconds,
+    simulated: labels.simulated === 'true' ? 1 : 0,
+  }
+}
+
+function digestOf({
+  labels,
+  version,
+  epoch,
+  interval_seconds,
+}: Pick<ReturnType<typeof rowOf>, 'labels' | 'version' | 'epoch' | 'interval_seconds'>): string {
+  const text = JSON.stringify([labels, version, epoch, interval_seconds])
+  return createHash('sha256').update(text).digest('base64')
+}
+
+/** Parts in which no collector and no instance stands twice, in order. */
+function withoutRivals(hellos: readonly Hello[]): Hello[][] {
+  const parts: Hello[][] = []
+  let taken = new Set<string>()
+  for (const hello of hellos) {
+    const names = [`id ${hello.collector}`, `instance ${hello.labels.instance}`]
+    if (parts.length === 0 || names.some((name) => taken.has(name))) {
+      parts.push([])
+      taken = new Set()
+    }
+    for (const name of names) taken.add(name)
+    parts.at(-1)!.push(hello)
+  }
+  return parts
 }

@@ -5,7 +5,7 @@ import { CallwardError } from '../errors.ts'
 import { documentRoutes } from './document-routes.ts'
 import { Documents, type HostDocuments } from './documents.ts'
 import { type FactsLimits, FactsStore } from './facts-store.ts'
-import { type Host, upState } from './host.ts'
+import { type Host, Hosts, upState } from './host.ts'
 import { type HostFigure, HostFigures } from './host-figures.ts'
 import { InventoryStore } from './inventory-store.ts'
 import { Liveness } from './liveness.ts'
@@ -60,10 +60,7 @@ export const inventoryPlugin = fp(
       const host = hosts.get(id)
       if (host !== undefined) hosts.set(id, { ...host, ...patch })
     }
-    const byInstance = (instance: string): Host | undefined => {
-      for (const host of hosts.values()) if (host.labels.instance === instance) return host
-      return undefined
-    }
+    const byInstance = (instance: string) => hosts.byInstance(instance)
     app.decorate('inventory', {
       async connected(hello) {
         const rival = byInstance(hello.labels.instance)
@@ -158,8 +155,8 @@ export const inventoryPlugin = fp(
 )
 
 /** Hosts as the records know them, by collector; none has been heard yet. */
-async function knownHosts(store: InventoryStore): Promise<Map<string, Host>> {
-  const hosts = new Map<string, Host>()
+async function knownHosts(store: InventoryStore): Promise<Hosts> {
+  const hosts = new Hosts()
   for (const row of await store.load()) {
     if (row.labels.instance === undefined) continue
     hosts.set(row.id, {

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { surveyNames } from '../../collector/config.ts'
 import { packageRoot } from '../../server/assets.ts'
 import { compiled, Program, type TestHub, until } from '../helpers/hub.ts'
+import { Agent, agentKinds, agentTitle, agentVersion, zabbixItemCount } from './agents.ts'
 import {
   type Benchmark,
   callward,
@@ -36,7 +37,8 @@ const exporterName = 'node_exporter'
 /** A process that is watched for the whole window. */
 interface Watched {
   readonly subject: string
-  readonly pid: number
+  /** All that belong to it, as they are at any time. */
+  pids(): readonly number[]
   /** CPU seconds of children that ended before the window began. */
   readonly hourlySeconds: number
 }
@@ -64,33 +66,50 @@ function startCollector(
   return program
 }
 
+/** CPU so far of the processes that live, and of the first one's children that have ended (Callward's are its surveys, counted apart). */
+function spentSeconds({ subject, pids }: Watched): number {
+  const all = pids()
+  const living = all.reduce((sum, pid) => sum + runSeconds(pid), 0)
+  return subject === callward ? living : living + cpuSeconds(all[0]!).ended
+}
+
 /** Watches all side by side; the exporters are scraped meanwhile. */
 async function watch(
   when: string,
   watched: readonly Watched[],
   exporters: readonly Peer[],
+  agents: readonly Agent[],
   sheet: Sheet,
 ) {
   progress(`collector: ${when}, watching for ${windowSeconds} s`)
   const scrape = async () => {
     for (const exporter of exporters) await http(`${exporter.url}/metrics`)
+    for (const agent of agents) await agent.poll()
   }
-  const timer = setInterval(() => void scrape(), intervalSeconds * 1000)
-  const before = watched.map(({ pid }) => runSeconds(pid))
+  let fault: unknown
+  const timer = setInterval(() => {
+    scrape().catch((error: unknown) => {
+      fault = error
+    })
+  }, intervalSeconds * 1000)
+  const before = watched.map(spentSeconds)
   const began = performance.now()
   const memory = watched.map(() => ({ all: [] as number[], anonymous: [] as number[] }))
   for (let reading = 0; reading < windowSeconds / intervalSeconds; reading++) {
     await delay(intervalSeconds * 1000)
-    for (const [index, { pid }] of watched.entries()) {
-      const { all, anonymous } = residentMebibytes(pid)
-      memory[index]!.all.push(all)
-      memory[index]!.anonymous.push(anonymous)
+    for (const [index, one] of watched.entries()) {
+      const parts = one.pids().map(residentMebibytes)
+      const sum = (of: 'all' | 'anonymous') => parts.reduce((total, part) => total + part[of], 0)
+      memory[index]!.all.push(sum('all'))
+      memory[index]!.anonymous.push(sum('anonymous'))
     }
   }
   clearInterval(timer)
+  if (fault !== undefined) throw fault
   const hours = (performance.now() - began) / 3_600_000
-  for (const [index, { subject, pid, hourlySeconds }] of watched.entries()) {
-    const perHour = (runSeconds(pid) - before[index]!) / hours
+  for (const [index, one] of watched.entries()) {
+    const { subject, hourlySeconds } = one
+    const perHour = (spentSeconds(one) - before[index]!) / hours
     const seconds = { unit: 'CPU-s per hour', better: 'less' as const }
     const cpuGoal = {
       reach: { times: 1, peer: exporterName },
@@ -166,6 +185,7 @@ export const collector: Benchmark = {
       const { hub } = await BenchHub.start(join(folder, 'hub'))
       const collectors: Program[] = []
       const exporters: Peer[] = []
+      const agents: Agent[] = []
       const exporter = peerTitle('prometheus-node-exporter')
       let series = 0
       let lines = 0
@@ -179,6 +199,9 @@ export const collector: Benchmark = {
         for (let index = 1; index <= repeats; index++) {
           const name = `collector-${index}`
           collectors.push(startCollector(join(folder, name), hub, token, name))
+          for (const kind of agentKinds)
+            if (agentVersion(kind) !== undefined)
+              agents.push(await Agent.start(kind, join(folder, `${kind}-${index}`)))
           if (peerVersion('prometheus-node-exporter') === undefined) continue
           const peerFolder = join(folder, `exporter-${index}`)
           exporters.push(await Peer.start('prometheus-node-exporter', peerFolder))
@@ -195,13 +218,17 @@ export const collector: Benchmark = {
         await delay(settleMillis)
         const own = pids.map((pid) => ({
           subject: callward,
-          pid,
+          pids: () => [pid],
           hourlySeconds: cpuSeconds(pid).ended,
         }))
-        const theirs = exporters.map(({ pid }) => ({ subject: exporter, pid, hourlySeconds: 0 }))
-        await watch('first minutes', [...own, ...theirs], exporters, sheet)
+        const theirs = [
+          ...exporters.map(({ pid }) => ({ subject: exporter, pids: () => [pid] })),
+          ...agents.map((agent) => ({ subject: agentTitle(agent.kind), pids: () => agent.pids })),
+        ].map((one) => ({ ...one, hourlySeconds: 0 }))
+        const watched = [...own, ...theirs]
+        await watch('first minutes', watched, exporters, agents, sheet)
         await delay(Math.max(0, settledMillis - (performance.now() - started)))
-        await watch('settled', [...own, ...theirs], exporters, sheet)
+        await watch('settled', watched, exporters, agents, sheet)
         await collectors.pop()?.kill('SIGTERM')
         addProbed(probe, sheet)
         series = await instantValue(
@@ -213,15 +240,16 @@ export const collector: Benchmark = {
         if (page !== '') lines = page.body.toString().match(/^[^#\n]/gm)?.length ?? 0
       } finally {
         for (const program of collectors) await program.kill('SIGTERM')
-        for (const peer of exporters) await peer.stop()
+        for (const peer of [...exporters, ...agents]) await peer.stop()
         await hub.stop()
       }
       return {
         title: `Collector: ${repeats} of each side by side for ${windowSeconds} s, every ${intervalSeconds} s`,
-        subjects: [callward, exporter],
+        subjects: [callward, exporter, ...agentKinds.map(agentTitle)],
         rows: sheet.rows,
         notes: [
           `The collector reported ${series} series, node_exporter ${lines}. CPU by the scheduler's own count of each thread, from 20 s and from ${settledMillis / 1000} s after the start on: a collector runs for months, and what V8 compiles it compiles in the first minutes. Surveys are child processes once an hour, their CPU as measured at the start. The collector is the bundle, as it is installed.`,
+          `collectd: nine plugins each 10 s, written to files. netdata: its plugins as packaged, each second. zabbix-agent2: ${zabbixItemCount} passive checks each 10 s, a connection each. Their figures are of the whole process tree.`,
           'Most of the memory of a Node process is its own program file, which several such processes share.',
         ],
       }

@@ -6,6 +6,7 @@ import { collector } from './collector.ts'
 import { fleet } from './collectors.ts'
 import { disk } from './disk.ts'
 import { ingest } from './ingest.ts'
+import { inventory } from './inventory.ts'
 import { type Benchmark, canPin, pinLoad, progress, repeats, settings } from './kit.ts'
 import { memory } from './memory.ts'
 import { query } from './query.ts'
@@ -29,10 +30,11 @@ const benchmarks: readonly Benchmark[] = [
   collector,
   spool,
   reconnect,
+  inventory,
 ]
 
 /** Those that drive the hub through a profile of its own. */
-const profilable = ['ingest', 'remote-write', 'query', 'fleet']
+const profilable = ['ingest', 'remote-write', 'query', 'fleet', 'reconnect']
 
 const help = `npm run bench -- [--quick] [--markdown] [--profile] [NAME ...]
 

@@ -17,6 +17,7 @@ import {
   Sheet,
   sized,
 } from './kit.ts'
+import { profiled } from './profile.ts'
 import { BenchHub } from './subjects.ts'
 
 const collectors = sized(300, 60)
@@ -140,23 +141,30 @@ function prepared(): Returning[] {
   return hosts
 }
 
+/** All connect at once. Seconds until the whole backlog is acknowledged. */
+async function comeBack(hosts: readonly Returning[], url: string, token: string): Promise<number> {
+  const began = performance.now()
+  let turn = 0
+  for (const host of hosts) host.connect(url, token)
+  // The later live reports come evenly spread, each collector's 10 s apart.
+  while (!hosts.every(({ isDrained }) => isDrained)) {
+    const fault = hosts.find((one) => one.fault !== undefined)?.fault
+    if (fault !== undefined) throw fault
+    await wait(5)
+    const due = ((performance.now() - began - intervalMillis / 2) / intervalMillis) * hosts.length
+    for (; turn < due; turn++) hosts[turn % hosts.length]!.live()
+  }
+  return (performance.now() - began) / 1000
+}
+
 async function measure(folder: string, sheet: Sheet): Promise<void> {
   const server = await BenchHub.start(join(folder, 'hub'))
   const hosts = prepared()
-  let turn = 0
   try {
     const token = await server.hub.token('bench', 'collector')
-    const began = performance.now()
-    for (const host of hosts) host.connect(server.hub.url, token)
-    // The later live reports come evenly spread, each collector's 10 s apart.
-    while (!hosts.every(({ isDrained }) => isDrained)) {
-      const fault = hosts.find((one) => one.fault !== undefined)?.fault
-      if (fault !== undefined) throw fault
-      await wait(5)
-      const due = ((performance.now() - began - intervalMillis / 2) / intervalMillis) * hosts.length
-      for (; turn < due; turn++) hosts[turn % hosts.length]!.live()
-    }
-    const drained = (performance.now() - began) / 1000
+    const run = () => comeBack(hosts, server.hub.url, token)
+    const drained =
+      server.inspector === 0 ? await run() : await profiled('reconnect', server.inspector, run)
     await wait(500)
     const acks = hosts.flatMap(({ acknowledged }) => acknowledged)
     const query = `sum(count_over_time(node_load1{instance=~"back.*"}[2h]))`

@@ -565,6 +565,35 @@ t.test('who proves nothing: bounded, and gone after 5 s', async (t) => {
   t.equal(await hub.metric('callward_enrolment_refusals_total', '{reason="too_many_half_open"}'), 1)
 })
 
+t.test('a connection that a newer one overtook ends, and holds nobody off', async (t) => {
+  const folder = t.testdir({ 'c.yaml': 'hub: { maxHalfOpenSessions: 16 }\n' })
+  const hub = await ListeningHub.start(join(folder, 'hub'), {
+    CALLWARD_CONFIG: join(folder, 'c.yaml'),
+  })
+  t.teardown(() => hub.stop())
+  const ids = []
+  for (const name of ['a', 'b']) {
+    const pbx = new EnrolledHost(join(folder, name), machineRoot(folder, name))
+    await pbx.enrol(hub, name)
+    ids.push(readEnrolment(join(pbx.data, 'collector'))!.enrolment)
+  }
+  const open = (id: string | undefined) =>
+    byHand(hub.ws, `Callward-Enrolment ${id} ${'A'.repeat(43)}`)
+  const halfOpen = () => hub.metric('callward_enrolment_half_open_sessions')
+  const overtaken = [await open(ids[0]), await open(ids[0]), await open(ids[0])]
+  t.equal(await halfOpen(), 1, 'one enrolment holds one place')
+  const other = await open(ids[1])
+  t.equal(other.challenge.type, 'challenge', 'there is room for another host')
+  t.equal(await halfOpen(), 2)
+  const newest = await open(ids[0])
+  t.equal(newest.challenge.type, 'challenge', 'also while the address has its share')
+  t.equal(await halfOpen(), 2)
+  for (const one of overtaken) t.equal(await one.ended(), 1006, 'ended at once')
+  for (const one of [other, newest]) one.socket.terminate()
+  await until('all are gone', async () => (await halfOpen()) === 0)
+  t.equal(await hub.metric('callward_enrolment_refusals_total', '{reason="no_proof"}'), 5)
+})
+
 t.test(
   'a renewed certificate is taken without a restart; sessions and keys do not care',
   async (t) => {

@@ -3,7 +3,7 @@ import type { Labels, Matcher } from '../reader.ts'
 import { compilePattern, literalAlternatives } from './pattern.ts'
 
 /** Names and values of a label set together, in UTF-16 units. */
-const maxCharacters = 65_536
+export const maxCharacters = 65_536
 
 const loneSurrogate = /\p{Cs}/gu
 

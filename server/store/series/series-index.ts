@@ -3,7 +3,7 @@ import { Pause } from '../pause.ts'
 import type { Labels } from '../reader.ts'
 import type { SeriesId } from '../writer.ts'
 import { LabelPairs } from './label-pairs.ts'
-import { type CompiledMatcher, normalLabels } from './labels.ts'
+import { type CompiledMatcher, maxCharacters, normalLabels } from './labels.ts'
 import { intersect, Postings } from './postings.ts'
 
 /** Hears of series that were not in the index, or come back after they were retired. */
@@ -94,14 +94,21 @@ export class SeriesIndex {
    */
   intern(labels: Labels, stored = false): SeriesId {
     let count = 0
+    let characters = 0
     for (const name of Object.keys(labels)) {
       const value = labels[name]!
       if (value === '') continue
       const pair = this.pairs.findAt(count, name, value)
       if (pair < 0) return this.internNew(labels, stored)
       count = this.sortIn(pair, count)
+      characters += name.length + value.length
     }
-    return this.reuse(count, stored) ?? this.internNew(labels, stored)
+    const known = this.reuse(count, stored)
+    if (known !== undefined) return known
+    // Pairs that are known were checked when they came: only how many there are of them is new.
+    if (count === 0 || characters > maxCharacters) return this.internNew(labels, stored)
+    if (!stored) this.refuseOverLimit()
+    return this.makeSeries(count)
   }
 
   /** Puts a pair at its place among the first `count` of the scratch; returns the new count. */
@@ -143,6 +150,11 @@ export class SeriesIndex {
     if (!stored) this.refuseOverLimit()
     count = 0
     for (const name of names) count = this.sortIn(this.pairs.make(name, normal[name]!), count)
+    return this.makeSeries(count)
+  }
+
+  /** Gives the set in the scratch an id. */
+  private makeSeries(count: number): SeriesId {
     const id = this.idCount
     this.enter(id, this.scratch, 0, count)
     this.listener?.add(id, false)
