@@ -17,6 +17,7 @@ import { inventoryPlugin, prometheusTargets } from './inventory/plugin.ts'
 import { knowledgePlugin } from './knowledge/plugin.ts'
 import { livePlugin } from './live/plugin.ts'
 import { loggerOptions } from './logging.ts'
+import { oncallPlugin } from './oncall/plugin.ts'
 import { openApi, openApiRoute } from './openapi.ts'
 import { peoplePlugin } from './people/plugin.ts'
 import { promqlPlugin } from './promql/plugin.ts'
@@ -71,6 +72,7 @@ export async function buildApp(
   await app.register(telemetryRoutes)
   await app.register(livePlugin, { clock, simulated: config.demo })
   await app.register(knowledgePlugin)
+  await app.register(oncallPlugin, { clock })
   await app.register(incidentsPlugin, { clock })
   await app.register(promqlPlugin, {
     ...(config.queryWorkers === undefined ? {} : { workers: config.queryWorkers }),

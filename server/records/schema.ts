@@ -28,6 +28,13 @@ export interface RecordsSchema {
   settings: SettingRow
   enrolments: EnrolmentRow
   enrolment_tokens: EnrolmentTokenRow
+  oncall_schedules: OncallDocumentRow
+  oncall_policies: OncallDocumentRow
+  oncall_overrides: OncallOverrideRow
+  oncall_history: OncallHistoryRow
+  oncall_notes: OncallNoteRow
+  oncall_handovers: OncallHandoverRow
+  oncall_proofs: OncallProofRow
 }
 
 /** Somebody or something that may sign in. */
@@ -333,4 +340,76 @@ export interface EnrolmentTokenRow {
   misuses: number
   last_misused_at: Millis | null
   last_misused_from: string | null
+}
+
+/** An on-call schedule or an escalation policy; `id` is the name people gave it. */
+export interface OncallDocumentRow {
+  id: string
+  /** Counts its changes from 1, over a deletion too. */
+  revision: number
+  /** JSON of ScheduleContent or PolicyContent. */
+  content: string
+  created_at: Millis
+  updated_at: Millis
+  deleted_at: Millis | null
+}
+
+export interface OncallOverrideRow {
+  id: string
+  schedule_id: string
+  principal_id: string
+  starts_at: Millis
+  ends_at: Millis
+  reason: string
+  created_at: Millis
+  created_by: string
+  creator_id: string
+  cancelled_at: Millis | null
+}
+
+/** Who changed what of on-call duty, from what to what; never updated, never deleted. */
+export interface OncallHistoryRow {
+  id: string
+  /** Order of all changes, from 1. */
+  sequence: number
+  object_type: string
+  object_id: string
+  action: string
+  /** JSON; null where there was nothing. */
+  before: string | null
+  after: string | null
+  recorded_at: Millis
+  recorded_by: string
+  principal_id: string
+}
+
+/** What somebody on call wrote for who comes next; never updated, never deleted. */
+export interface OncallNoteRow {
+  id: string
+  schedule_id: string
+  text: string
+  recorded_at: Millis
+  recorded_by: string
+  principal_id: string
+}
+
+/** A hand-off that happened; one a schedule and instant. */
+export interface OncallHandoverRow {
+  id: string
+  schedule_id: string
+  handed_at: Millis
+  from_principal: string | null
+  to_principal: string | null
+  /** JSON of HandoverContent. */
+  content: string
+  created_at: Millis
+  acknowledged_at: Millis | null
+}
+
+/** Outcome of the nightly readiness proof of one day (UTC, `2026-03-02`). */
+export interface OncallProofRow {
+  day: string
+  proven_at: Millis
+  /** JSON of its counts and what was not ready. */
+  content: string
 }
