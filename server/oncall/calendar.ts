@@ -77,11 +77,7 @@ function samePerson(a: FinalSegment, b: FinalSegment): boolean {
   return b.kind === 'shift' && a.principalId === b.principalId
 }
 
-function clipped(
-  segments: readonly LayerSegment[],
-  from: Millis,
-  to: Millis,
-): LayerSegment[] {
+function clipped(segments: readonly LayerSegment[], from: Millis, to: Millis): LayerSegment[] {
   return segments.flatMap((one) => {
     const [first, last] = [Math.max(one.from, from), Math.min(one.to, to)]
     return first < last ? [{ ...one, from: first, to: last }] : []

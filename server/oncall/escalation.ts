@@ -106,7 +106,8 @@ export function nextStep(
   if (state.dueAt === null || state.phase === 'resolved') return { state, decisions: [] }
   // Further ahead than it was ever set: the clock went back meanwhile.
   const dueAt = Math.min(state.dueAt, now + state.waitMillis)
-  if (now < dueAt) return { state: dueAt === state.dueAt ? state : { ...state, dueAt }, decisions: [] }
+  if (now < dueAt)
+    return { state: dueAt === state.dueAt ? state : { ...state, dueAt }, decisions: [] }
   if (state.phase === 'shouting') return shout(snapshot, state, now, resolve, [])
   if (state.phase === 'escalating') return climb(snapshot, state, now, resolve, [])
   const expired: Decision = {
@@ -157,7 +158,9 @@ function climb(
 
 /** The step after this one, as it is stored: past the last step it is the next round's first. */
 function placeAfter(snapshot: PolicySnapshot, round: number, step: number) {
-  return step + 1 < snapshot.steps.length ? { round, step: step + 1 } : { round: round + 1, step: 0 }
+  return step + 1 < snapshot.steps.length
+    ? { round, step: step + 1 }
+    : { round: round + 1, step: 0 }
 }
 
 function shout(

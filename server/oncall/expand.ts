@@ -36,8 +36,7 @@ export function expandLayer(layer: Layer, from: Millis, to: Millis): LayerSegmen
   gap(from, Math.min(to, startsAt), 'not started')
   if (first < last) {
     if (layer.participants.length === 0) gap(first, last, 'no participants')
-    else
-      segments.push(...withinWindows(turnsOf(layer, first, last), openHours(layer, first, last)))
+    else segments.push(...withinWindows(turnsOf(layer, first, last), openHours(layer, first, last)))
   }
   gap(Math.max(from, endsAt, startsAt), to, 'ended')
   return joined(segments)
@@ -148,7 +147,8 @@ function joined(segments: readonly LayerSegment[]): LayerSegment[] {
   const out: LayerSegment[] = []
   for (const segment of segments) {
     const last = out.at(-1)
-    if (last !== undefined && sameSegment(last, segment)) out[out.length - 1] = { ...last, to: segment.to }
+    if (last !== undefined && sameSegment(last, segment))
+      out[out.length - 1] = { ...last, to: segment.to }
     else out.push(segment)
   }
   return out

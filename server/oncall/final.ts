@@ -109,7 +109,8 @@ function answer(
 
 function add(segments: FinalSegment[], next: FinalSegment): void {
   const last = segments.at(-1)
-  if (last !== undefined && isSame(last, next)) segments[segments.length - 1] = { ...last, to: next.to }
+  if (last !== undefined && isSame(last, next))
+    segments[segments.length - 1] = { ...last, to: next.to }
   else segments.push(next)
 }
 

@@ -147,11 +147,7 @@ export class HandoverStore {
   }
 
   /** The taker has read it. Throws not_found, forbidden for anybody else; twice does nothing. */
-  async acknowledge(
-    tx: RecordsTransaction,
-    id: string,
-    by: Principal,
-  ): Promise<OncallHandoverRow> {
+  async acknowledge(tx: RecordsTransaction, id: string, by: Principal): Promise<OncallHandoverRow> {
     const row = await tx
       .selectFrom('oncall_handovers')
       .selectAll()

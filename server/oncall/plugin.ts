@@ -107,7 +107,9 @@ export const oncallPlugin = fp(
         if (segment.kind === 'gap') return []
         const { principalId, layer, to } = segment
         const person = (await readPeople(database)).find(principalId)
-        return person?.enabled === true ? [{ principalId, name: person.name, layer, until: to }] : []
+        return person?.enabled === true
+          ? [{ principalId, name: person.name, layer, until: to }]
+          : []
       },
       async snapshot(database, policyId) {
         const row = await store.document(database, 'policy', policyId)

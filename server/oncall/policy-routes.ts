@@ -45,7 +45,10 @@ export const policyRoutes: FastifyPluginAsyncTypebox<PolicyRoutesOptions> = asyn
 
   app.get(
     '/api/v1/oncall/policies/:id',
-    { config: { access: readers }, schema: { params: SlugParams, response: { 200: PolicyAnswer } } },
+    {
+      config: { access: readers },
+      schema: { params: SlugParams, response: { 200: PolicyAnswer } },
+    },
     async (request) => {
       const [policy] = await shown([await store.document(db, 'policy', request.params.id)])
       return { policy: policy! }

@@ -7,9 +7,9 @@ import type { Principal } from '../people/plugin.ts'
 import { type Calendar, lookAheadDays, type ScheduleVersion } from './calendar.ts'
 import { type Directory, readPeople } from './directory.ts'
 import { gapText, isPlannedGap } from './final.ts'
-import { overrideSpan, requireOwnShift, spanOf } from './override.ts'
 import type { OncallStore } from './oncall-store.ts'
 import { scheduleContent } from './oncall-store.ts'
+import { overrideSpan, requireOwnShift, spanOf } from './override.ts'
 import {
   AtQuery,
   IdParams,

@@ -86,8 +86,7 @@ function layerFault(layer: Layer): string | undefined {
   if (handOff === undefined || layer.handOff === '24:00')
     return `handOff "${layer.handOff}" is no time of a day; write it as 09:00.`
   const start = dateWall(layer.startsOn)
-  if (start === undefined)
-    return `startsOn "${layer.startsOn}" is no day; write it as 2026-03-02.`
+  if (start === undefined) return `startsOn "${layer.startsOn}" is no day; write it as 2026-03-02.`
   if (layer.endsOn !== undefined) {
     const end = dateWall(layer.endsOn)
     if (end === undefined) return `endsOn "${layer.endsOn}" is no day; write it as 2026-03-02.`

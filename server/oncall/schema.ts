@@ -143,10 +143,7 @@ export const ApplyBody = Type.Object(
 export const SlugParams = Type.Object({ id: Slug })
 export const IdParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) })
 export const AtQuery = Type.Object({ at: Type.Optional(Time) }, closed)
-export const SpanQuery = Type.Object(
-  { from: Type.Optional(Time), to: Type.Optional(Time) },
-  closed,
-)
+export const SpanQuery = Type.Object({ from: Type.Optional(Time), to: Type.Optional(Time) }, closed)
 export const ReadinessQuery = Type.Object(
   { days: Type.Integer({ minimum: 1, maximum: 92, default: 14 }) },
   closed,
@@ -187,7 +184,9 @@ export const NowList = Type.Object({
       timeZone: Type.String(),
       onCall: Type.Array(OnCallView),
       /** Why nobody is, and until when at least. */
-      gap: OrNull(Type.Object({ reason: Type.String(), until: Type.String(), planned: Type.Boolean() })),
+      gap: OrNull(
+        Type.Object({ reason: Type.String(), until: Type.String(), planned: Type.Boolean() }),
+      ),
       next: OrNull(Type.Object({ name: Type.String(), at: Type.String() })),
     }),
   ),
@@ -265,9 +264,7 @@ export const PolicyView = Type.Object({
   revision: Type.Integer(),
   name: Type.String(),
   description: Type.String(),
-  steps: Type.Array(
-    Type.Object({ delaySeconds: Type.Integer(), targets: Type.Array(TargetView) }),
-  ),
+  steps: Type.Array(Type.Object({ delaySeconds: Type.Integer(), targets: Type.Array(TargetView) })),
   repeat: Type.Integer(),
   catchAll: Type.Array(TargetView),
   catchAllEverySeconds: Type.Integer(),
@@ -341,9 +338,7 @@ export const HandoverView = Type.Object({
   incidents: Type.Array(Named),
   /** Open alerts and incidents beyond those listed. */
   omitted: Type.Integer(),
-  notes: Type.Array(
-    Type.Object({ text: Type.String(), by: Type.String(), at: Type.String() }),
-  ),
+  notes: Type.Array(Type.Object({ text: Type.String(), by: Type.String(), at: Type.String() })),
   acknowledgedAt: OrNull(Type.String()),
 })
 export const HandoverList = Type.Object({ handovers: Type.Array(HandoverView) })

@@ -110,7 +110,13 @@ export function policyView(
     const now = recipients.map((one) =>
       one.kind === 'person' ? people.view(one.id).name : `contact ${one.id}`,
     )
-    return { kind, id, name: kind === 'person' ? people.view(id).name : id, now, reason: reason ?? '' }
+    return {
+      kind,
+      id,
+      name: kind === 'person' ? people.view(id).name : id,
+      now,
+      reason: reason ?? '',
+    }
   }
   const { steps, catchAll, ...content } = policyContent(row)
   return {
