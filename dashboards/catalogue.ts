@@ -1,6 +1,7 @@
 import { backupMetrics } from './catalogue-backups.ts'
 import { hardwareMetrics } from './catalogue-hardware.ts'
 import { hostMetrics } from './catalogue-host.ts'
+import { oncallMetrics, oncallOwnMetrics } from './catalogue-oncall.ts'
 import { softwareMetrics } from './catalogue-software.ts'
 
 /** What a metric is, as Prometheus names it. */
@@ -571,8 +572,10 @@ export const metricCatalogue: readonly Metric[] = [
   ...backupMetrics,
   ...hubMetrics,
   ...enrolmentMetrics,
+  ...oncallMetrics,
   ...ruleMetrics,
   ...ownMetrics,
+  ...oncallOwnMetrics,
 ]
 
 /** The stored metrics with what `/api/v1/metadata` answers of each; no metric of the hub's own process. */

@@ -12,6 +12,7 @@ import { hostsCommand } from './hosts.ts'
 import { hubOf } from './hub.ts'
 import { incidentCommand } from './incident.ts'
 import { incidentsCommand } from './incidents.ts'
+import { oncallCommand } from './oncall.ts'
 import { restoreCommand } from './restore.ts'
 import { signInCommand } from './sign-in.ts'
 import { start, startHelp } from './start.ts'
@@ -26,6 +27,7 @@ const commands: readonly Command[] = [
   incidentsCommand,
   incidentCommand,
   hostsCommand,
+  oncallCommand,
   changeCommand,
   enrolCommand,
   collectorsCommand,

@@ -124,8 +124,8 @@ export const NoteBody = Type.Object({ text: Text(10_000) }, closed)
 /** Schedules and policies as a file holds them, by their ids. */
 export const Plan = Type.Object(
   {
-    schedules: Type.Record(Slug, ScheduleBody, { default: {}, maxProperties: 500 }),
-    policies: Type.Record(Slug, PolicyBody, { default: {}, maxProperties: 500 }),
+    schedules: Type.Record(Slug, ScheduleBody, { ...closed, default: {}, maxProperties: 500 }),
+    policies: Type.Record(Slug, PolicyBody, { ...closed, default: {}, maxProperties: 500 }),
   },
   closed,
 )
@@ -236,8 +236,8 @@ export const OverrideView = Type.Object({
 export const ExpansionView = Type.Object({
   from: Type.String(),
   to: Type.String(),
-  /** Midnights of the schedule's zone, from the first to past the end. */
-  midnights: Type.Array(Type.String()),
+  /** Local days of the schedule's zone that it touches, whole; 23, 24 or 25 hours. */
+  days: Type.Array(Type.Object({ date: Type.String(), from: Type.String(), to: Type.String() })),
   layers: Type.Array(Type.Object({ name: Type.String(), segments: Type.Array(SegmentView) })),
   final: Type.Array(SegmentView),
 })

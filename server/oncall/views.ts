@@ -24,7 +24,7 @@ import type {
   ReadinessAnswer,
   ScheduleView,
 } from './schema.ts'
-import { midnights } from './zone.ts'
+import { dateOf, midnights } from './zone.ts'
 
 type SegmentView = Static<typeof ExpansionView>['final'][number]
 
@@ -58,13 +58,21 @@ export function expansionView(
   return {
     from: rfc3339(span.from),
     to: rfc3339(span.to),
-    midnights: midnights(span.from, span.to, zone).map(rfc3339),
+    days: daysOf(span, zone),
     layers: layers.map(({ name, segments }) => ({
       name,
       segments: segments.map((segment) => layerSegment(segment, name, people)),
     })),
     final: final.map((segment) => finalSegment(segment, people)),
   }
+}
+
+function daysOf({ from, to }: { readonly from: number; readonly to: number }, zone: string) {
+  const found = midnights(from, to, zone)
+  return found.slice(1).map((ends, index) => {
+    const begins = found[index]!
+    return { date: dateOf(begins, zone), from: rfc3339(begins), to: rfc3339(ends) }
+  })
 }
 
 function layerSegment(segment: LayerSegment, name: string, people: Directory): SegmentView {
