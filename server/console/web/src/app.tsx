@@ -6,6 +6,7 @@ import { HostLazily } from './pages/host-lazily.tsx'
 import { Incident } from './pages/incident.tsx'
 import { Incidents } from './pages/incidents.tsx'
 import { NotFound } from './pages/not-found.tsx'
+import { Oncall } from './pages/oncall.tsx'
 import { Overview } from './pages/overview.tsx'
 import { SignIn } from './pages/sign-in.tsx'
 import { Announcer } from './parts/announcer.tsx'
@@ -53,6 +54,8 @@ function Page({ route: shown }: { route: Route | null }) {
       return <Incidents state={shown.state} />
     case 'incident':
       return <Incident key={shown.id} id={shown.id} />
+    case 'oncall':
+      return <Oncall />
     case 'host':
       return <HostLazily key={shown.instance} instance={shown.instance} />
     default:
@@ -74,6 +77,8 @@ function pageName(shown: Route | null): string {
         ? t('incidents.title')
         : t('incident.title', { number: String(number) })
     }
+    case 'oncall':
+      return t('oncall.title')
     case 'host':
       return hostsByInstance.value.get(shown.instance)?.server ?? shown.instance
     case 'sign-in':

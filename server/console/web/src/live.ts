@@ -110,6 +110,7 @@ function refused(code: string, message: string): void {
 function hint(topic: string): void {
   if (topic === 'alerts') void loadAlerts()
   else if (topic === 'incidents') void loadIncidents()
+  else if (topic === 'oncall') changes.oncall.value++
   else if (topic === 'hosts' && hostsTimer === undefined) {
     hostsTimer = setTimeout(() => {
       hostsTimer = undefined

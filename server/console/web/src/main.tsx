@@ -10,6 +10,7 @@ import './styles/header.css'
 import './styles/cards.css'
 import './styles/pages.css'
 import './styles/incident.css'
+import './styles/oncall.css'
 import './styles/touch.css'
 
 startState()

@@ -5,6 +5,7 @@ export type Route =
   | { readonly page: 'alerts'; readonly state: 'firing' | 'pending' | 'all' }
   | { readonly page: 'incidents'; readonly state: 'open' | 'resolved' | 'all' }
   | { readonly page: 'incident'; readonly id: string }
+  | { readonly page: 'oncall' }
   | { readonly page: 'host'; readonly instance: string }
 
 function oneOf<T extends string>(value: string | null, allowed: readonly T[], otherwise: T): T {
@@ -27,6 +28,7 @@ export function parseRoute(address: string): Route | null {
   const [first, second] = parts
   if (parts.length === 0) return { page: 'overview' }
   if (parts.length === 1) {
+    if (first === 'oncall') return { page: 'oncall' }
     if (first === 'sign-in') return { page: 'sign-in' }
     if (first === 'alerts')
       return { page: 'alerts', state: oneOf(state, ['firing', 'pending', 'all'], 'firing') }

@@ -32,7 +32,12 @@ export const loaded = signal(false)
 export const loadError = signal<unknown>(null)
 
 /** Counts hints and messages a topic, so that pages with their own lists know when to read again. */
-export const changes = { alerts: signal(0), incidents: signal(0), hosts: signal(0) }
+export const changes = {
+  alerts: signal(0),
+  incidents: signal(0),
+  hosts: signal(0),
+  oncall: signal(0),
+}
 
 /** Milliseconds now, moving once a second while the tab is seen. */
 export const now = signal(Date.now())

@@ -159,3 +159,27 @@ export function fullTime(language: Language, at: string, zone?: string): string 
   const millis = Date.parse(at)
   return Number.isFinite(millis) ? dateFormat(language, 'full', zone).format(millis) : at
 }
+
+const momentFormats = new Map<string, Intl.DateTimeFormat>()
+
+/** Weekday, day, month, hours and minutes: hand-offs of a week. Text that is no date is given back as it came. */
+export function moment(language: Language, at: string, zone?: string): string {
+  const millis = Date.parse(at)
+  if (!Number.isFinite(millis)) return at
+  const key = `${language} ${zone ?? ''}`
+  let format = momentFormats.get(key)
+  if (format === undefined) {
+    const day = { weekday: 'short', day: '2-digit', month: '2-digit' } as const
+    const clock = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const
+    const place = zone ? { timeZone: zone } : {}
+    format = new Intl.DateTimeFormat(languageTags[language], { ...day, ...clock, ...place })
+    momentFormats.set(key, format)
+  }
+  return format.format(millis)
+}
+
+/** Weekday and day of a calendar day, `2026-03-02`. */
+export function dayName(language: Language, date: string): string {
+  const day = { weekday: 'short', day: '2-digit', timeZone: 'UTC' } as const
+  return new Intl.DateTimeFormat(languageTags[language], day).format(Date.parse(date))
+}

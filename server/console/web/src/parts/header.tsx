@@ -29,6 +29,7 @@ export function Header() {
           label={t('nav.incidents')}
           chosen={page === 'incidents' || page === 'incident'}
         />
+        <PageLink href="/oncall" label={t('nav.oncall')} chosen={page === 'oncall'} />
       </nav>
       <div class="status">
         <LiveState />
