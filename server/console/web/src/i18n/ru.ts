@@ -393,7 +393,7 @@ export const ru: Catalogue = {
   'oncall.next': 'Следующий',
   'oncall.zone': 'Часовой пояс',
   'oncall.weekBefore': 'Неделей раньше',
-  'oncall.thisWeek': 'С сегодняшнего дня',
+  'oncall.thisWeek': 'Сегодня',
   'oncall.weekAfter': 'Неделей позже',
   'oncall.weekOf': 'Неделя в виде полос; ниже то же списком',
   'oncall.asList': 'Показать списком',
