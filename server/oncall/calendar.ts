@@ -20,7 +20,7 @@ export interface Expansion {
 }
 
 const blockMillis = 7 * dayMillis
-const blocksKept = 4000
+const blocksKept = 10_000
 /** How far `until` and the next shift are looked for. */
 export const lookAheadDays = 35
 

@@ -92,7 +92,13 @@ export class DutyWatch {
       now - backMillis,
       now + backMillis * 3,
     )
-    await this.#prove(versions.length)
+    if (versions.length === 0) {
+      this.#proof = undefined
+      this.#provenMonotonic = Number.NEGATIVE_INFINITY
+      await this.#series.write([], now)
+      return
+    }
+    await this.#prove()
     const people = await readPeople(this.#app.records.read)
     const standings = versions.map((version) => this.#standing(version, people, now))
     const shifts = this.#proof?.shifts ?? []
@@ -102,9 +108,9 @@ export class DutyWatch {
     await this.#series.write(dutyFigures(standings, shifts, provenAt), now)
   }
 
-  async #prove(schedules: number): Promise<void> {
+  async #prove(): Promise<void> {
     const { clock, prover } = this.#parts
-    if (schedules > 0) await prover.nightly()
+    await prover.nightly()
     if (clock.monotonic() - this.#provenMonotonic < proveEveryMillis) return
     this.#provenMonotonic = clock.monotonic()
     this.#proof = await prover.prove(proofDays)

@@ -28,10 +28,50 @@ export function isZone(zone: string): boolean {
   return found
 }
 
+/** A stretch in which the clocks of a zone are not changed. */
+interface Steady {
+  readonly from: Millis
+  readonly to: Millis
+  readonly offset: Millis
+}
+
+/** Stretches known of each zone: asking the time zone database takes a hundred times as long as a sum. */
+const steady = new Map<string, Steady[]>()
+const steadyOfZone = 64
+
+function steadyAt(at: Millis, zone: string): Steady {
+  let known = steady.get(zone)
+  if (known === undefined || known.length >= steadyOfZone) {
+    known = []
+    if (steady.size >= knownZones) steady.clear()
+    steady.set(zone, known)
+  }
+  const found = known.find(({ from, to }) => from <= at && at < to)
+  if (found !== undefined) return found
+  const zoned = (time: Millis) =>
+    Temporal.Instant.fromEpochMilliseconds(time).toZonedDateTimeISO(zone)
+  const here = zoned(at)
+  // A change at this very instant begins the stretch: only one before the next millisecond is looked for.
+  const before = zoned(at + 1).getTimeZoneTransition('previous')
+  const made: Steady = {
+    from: Math.max(before?.epochMilliseconds ?? Number.NEGATIVE_INFINITY, at - steadyMost),
+    to: Math.min(
+      here.getTimeZoneTransition('next')?.epochMilliseconds ?? Number.POSITIVE_INFINITY,
+      at + steadyMost,
+    ),
+    offset: here.offsetNanoseconds / 1e6,
+  }
+  known.push(made)
+  return made
+}
+
+const steadyMost = 400 * dayMillis
+/** No clock was ever put further at once. */
+const leapMost = 26 * hourMillis
+
 /** What the clock on the wall of `zone` shows at an instant. */
 export function wallOf(at: Millis, zone: string): WallMillis {
-  const zoned = Temporal.Instant.fromEpochMilliseconds(Math.floor(at)).toZonedDateTimeISO(zone)
-  return at + zoned.offsetNanoseconds / 1e6
+  return at + steadyAt(Math.floor(at), zone).offset
 }
 
 /**
@@ -39,6 +79,8 @@ export function wallOf(at: Millis, zone: string): WallMillis {
  * becomes 03:30), one that comes twice is the first (RFC 5545 §3.3.5; Temporal's `compatible`).
  */
 export function instantOf(wall: WallMillis, zone: string): Millis {
+  const { from, to, offset } = steadyAt(wall, zone)
+  if (wall - leapMost > from && wall + leapMost < to) return wall - offset
   const date = new Date(wall)
   return new Temporal.PlainDateTime(
     date.getUTCFullYear(),
