@@ -25,7 +25,7 @@ import {
   SpanQuery,
 } from './schema.ts'
 import { expansionView, overrideView, scheduleView } from './views.ts'
-import { dayMillis } from './zone.ts'
+import { dateWall, dayMillis } from './zone.ts'
 
 export const readers = { owner: 'oncall', roles: ['admin', 'operator', 'auditor'] } as const
 export const workers = { owner: 'oncall', roles: ['admin', 'operator'] } as const
@@ -145,7 +145,7 @@ const overrideRoutes: FastifyPluginAsyncTypebox<OncallRoutesOptions> = async (
       const { id } = request.params
       const by = request.principal as Principal
       const { person, from, to, reason } = request.body
-      const span = overrideSpan(Date.parse(from), Date.parse(to), clock.now())
+      const span = overrideSpan(timeOf(from), timeOf(to), clock.now())
       const people = await readPeople(db)
       const principalId = people.idOf(person)
       if (people.find(principalId)?.enabled !== true)
@@ -186,10 +186,13 @@ const overrideRoutes: FastifyPluginAsyncTypebox<OncallRoutesOptions> = async (
 }
 
 /** Milliseconds of a time whose shape the schema has checked. Throws bad_request for one no calendar has. */
+export function timeOf(text: string): number
+export function timeOf(text: string | undefined): number | undefined
 export function timeOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   const at = Date.parse(text)
-  if (Number.isFinite(at)) return at
+  // The 31st of February would be read as a day in March.
+  if (Number.isFinite(at) && dateWall(text.slice(0, 10)) !== undefined) return at
   throw new CallwardError('bad_request', `"${text}" is no time; write it as 2026-03-02T09:00:00Z.`)
 }
 

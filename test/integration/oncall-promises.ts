@@ -250,7 +250,7 @@ export const oncallSuite: Promises = {
       status: 400,
       body: { error: { message: /in the past/ } },
     })
-    t.match(await add('admin', 'boris', '2026-13-01T09:00:00Z', '2026-03-03T12:00:00Z'), {
+    t.match(await add('admin', 'boris', '2026-02-31T09:00:00Z', '2026-03-03T12:00:00Z'), {
       status: 400,
     })
     t.match(await add('admin', 'boris', '2026-03-05T09:00:00Z', '2026-09-03T12:00:00Z'), {
