@@ -66,9 +66,7 @@ export class DutyWatch {
       this.#again = true
       return this.#running
     }
-    this.#running = this.#rounds().finally(() => {
-      this.#running = undefined
-    })
+    this.#running = this.#rounds()
     return this.#running
   }
 
@@ -82,6 +80,8 @@ export class DutyWatch {
         this.#app.log.warn({ err }, 'on-call duty could not be looked at; tried again shortly')
       }
     } while (this.#again)
+    // In the same turn as the last question whether to go on: no wish is lost between.
+    this.#running = undefined
   }
 
   async #round(): Promise<void> {
@@ -98,7 +98,11 @@ export class DutyWatch {
       await this.#series.write([], now)
       return
     }
-    await this.#prove()
+    // What cannot be proven must not silence who is on call now.
+    const fault = await this.#prove().then(
+      () => undefined,
+      (error: unknown) => error,
+    )
     const people = await readPeople(this.#app.records.read)
     const standings = versions.map((version) => this.#standing(version, people, now))
     const shifts = this.#proof?.shifts ?? []
@@ -106,6 +110,7 @@ export class DutyWatch {
     const provenAt = last === null ? undefined : Date.parse(last.provenAt)
     await this.#handOver(versions, now)
     await this.#series.write(dutyFigures(standings, shifts, provenAt), now)
+    if (fault !== undefined) throw fault
   }
 
   async #prove(): Promise<void> {

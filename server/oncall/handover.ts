@@ -21,7 +21,7 @@ export interface HandOff {
 
 /**
  * The hand-off between the last one that is known and now, or undefined when the same person is on call. `segments` touch and
- * the last one holds `now`. A schedule that was edited hands off now; several missed in a row (the hub was off) are told as one.
+ * the last one holds `now`. A schedule that is new, or was edited, hands off now; several missed in a row (the hub was off) are told as one.
  */
 export function handOff(
   last: { readonly at: Millis; readonly to: string | null } | undefined,
@@ -38,7 +38,7 @@ export function handOff(
     if (personOf(earlier) !== to) break
     began = earlier.from
   }
-  const at = last !== undefined && began <= last.at ? now : began
+  const at = last === undefined || began <= last.at ? now : began
   return { at, from, to, since: last?.at ?? began }
 }
 

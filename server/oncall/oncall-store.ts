@@ -280,7 +280,7 @@ export class OncallStore {
       object: { type: `oncall.${type}`, id },
       actor: by.id,
       occurredAt: now,
-      content: { before, after },
+      content: { before: withoutReason(before), after: withoutReason(after) },
     })
   }
 
@@ -344,6 +344,13 @@ function versionOf(
 ): ScheduleVersion {
   const digest = createHash('sha256').update(row.content).digest('base64')
   return { id: row.id, digest, content: scheduleContent(row), overrides: overrides.map(overrideOf) }
+}
+
+/** Why somebody is away is nobody's business for the years a ledger lasts; the history has it. */
+function withoutReason(content: unknown): unknown {
+  if (typeof content !== 'object' || content === null || !('reason' in content)) return content
+  const { reason: _, ...rest } = content
+  return rest
 }
 
 function overrideOf(row: OncallOverrideRow): Override {

@@ -118,7 +118,14 @@ export const oncallPlugin = fp(
       resolverAt: resolverFor,
       escalation: { triggered, nextStep, acknowledge, resolve, messageKey },
       provideContactPoints: (reader) => {
-        prover.contactPoints = reader
+        prover.contactPoints = async (ids) => {
+          try {
+            return await reader(ids)
+          } catch (err) {
+            app.log.warn({ err }, 'contact points cannot be read; they count as unknown')
+            return undefined
+          }
+        }
       },
       provideResolvers: (given) => {
         resolvers = { ...resolvers, ...given }

@@ -1,7 +1,7 @@
 import type { Clock, Millis } from '../clock.ts'
 import { rfc3339 } from '../clock.ts'
 import type { Records } from '../records/records.ts'
-import { type Calendar, lookAheadDays, type ScheduleVersion } from './calendar.ts'
+import type { Calendar } from './calendar.ts'
 import { readPeople } from './directory.ts'
 import type { OncallStore } from './oncall-store.ts'
 import {
@@ -38,7 +38,10 @@ export class Prover {
   readonly #clock: Clock
   readonly #store: OncallStore
   readonly #calendar: Calendar
-  contactPoints: ContactPointReader | undefined
+  /** Undefined, or giving undefined: nobody can tell. */
+  contactPoints:
+    | ((ids: readonly string[]) => Promise<Awaited<ReturnType<ContactPointReader>> | undefined>)
+    | undefined
 
   constructor(records: Records, clock: Clock, store: OncallStore, calendar: Calendar) {
     this.#records = records
@@ -110,12 +113,6 @@ export class Prover {
     if (row === undefined) return null
     const { state } = JSON.parse(row.content) as { state: string } // nightly wrote it
     return { day: row.day, provenAt: rfc3339(row.proven_at), state }
-  }
-
-  /** Schedules with the overrides that matter for who is on call from now on. */
-  current(): Promise<ScheduleVersion[]> {
-    const now = this.#clock.now()
-    return this.#store.versions(this.#records.read, now, now + lookAheadDays * dayMillis)
   }
 }
 

@@ -345,6 +345,14 @@ export const oncallSuite: Promises = {
     t.same(await desk.series('callward_oncall_shift_unready'), { 'pbx contact points unknown': 3 })
     t.same(await desk.series('callward_oncall_current'), { pbx: 1 })
     t.same(await desk.series('callward_oncall_uncovered'), { pbx: 0 })
+    desk.app.oncall.provideContactPoints(async () => {
+      throw new Error('away')
+    })
+    t.match(
+      (await desk.get('/readiness')).body,
+      { state: 'unknown', counts: { ready: 0 } },
+      'who cannot answer tells nothing',
+    )
     const now = desk.clock.now()
     const points = ['sms', 'email'].map((channel) => ({ channel, testedAt: now, disabledAt: null }))
     desk.app.oncall.provideContactPoints(
@@ -392,7 +400,7 @@ export const oncallSuite: Promises = {
     await desk.call('admin', 'PUT', '/schedules/pbx', { schedule: rota })
     await desk.app.oncall.look()
     const first = (await desk.get('/handovers')).body.handovers
-    t.match(first, [{ from: null, to: { name: 'anna' }, at: '2026-03-02T06:00:00.000Z' }])
+    t.match(first, [{ from: null, to: { name: 'anna' }, at: '2026-03-04T07:00:00.000Z' }])
     t.equal(
       (await desk.post('/schedules/pbx/notes', { text: 'Trunk 7 flaps, provider told' }, 'anna'))
         .status,

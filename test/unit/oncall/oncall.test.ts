@@ -480,7 +480,7 @@ t.test('hand-offs are found from what was known last', async (t) => {
   const second: FinalSegment = { ...base, from: 10, to: 20, principalId: 'boris' }
   const again: FinalSegment = { ...second, from: 20, to: 30, layer: 'b' }
   const gap: FinalSegment = { kind: 'gap', from: 20, to: 30, reasons: [] }
-  t.same(handOff(undefined, [first], 5), { at: 0, from: null, to: 'anna', since: 0 })
+  t.same(handOff(undefined, [first], 5), { at: 5, from: null, to: 'anna', since: 0 })
   t.equal(handOff({ at: 0, to: 'anna' }, [first], 5), undefined)
   t.same(handOff({ at: 0, to: 'anna' }, [first, second], 12), {
     at: 10,
