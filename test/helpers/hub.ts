@@ -9,6 +9,9 @@ import { fileURLToPath } from 'node:url'
 /** Bootstrap token of hubs that tests start. */
 export const adminToken = 'test-admin-token-0123456789abcdef'
 
+/** A start takes a second; on a machine whose disk is busy with other tests it took over twenty. */
+const readyWithinMs = 60_000
+
 /** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
@@ -138,10 +141,11 @@ export class TestHub {
     this.program.exited.then(() => {
       ended = true
     })
-    await until('the hub is ready', async () => {
+    const isReady = async () => {
       if (ended) return true
       return (await fetch(`${this.url}/readyz`)).ok && this.program.output.includes('hub ready')
-    })
+    }
+    await until('the hub is ready', isReady, readyWithinMs)
     if (ended) throw new Error(`the hub ended at its start:\n${this.program.output}`)
   }
 
