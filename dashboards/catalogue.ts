@@ -256,6 +256,21 @@ const ruleMetrics: readonly Metric[] = [
     'callward_baseline_file_faults',
     'Faults in the files of baselines; what is faulty judges no host.',
   ),
+  ruleMetric(
+    'gauge',
+    'callward_ledger_entries',
+    'Entries of the current log that have their place in the tree.',
+  ),
+  ruleMetric(
+    'gauge',
+    'callward_ledger_waiting_seconds',
+    'How long the oldest entry of the ledger without a place in its tree has waited.',
+  ),
+  ruleMetric(
+    'gauge',
+    'callward_ledger_inconsistent',
+    '1: the ledger contradicts a checkpoint that was signed; no other is signed.',
+  ),
   ruleMetric('gauge', 'callward_rules_failing', 'Rules whose newest evaluation failed.'),
   ruleMetric(
     'gauge',

@@ -12,6 +12,7 @@ import { hostsCommand } from './hosts.ts'
 import { hubOf } from './hub.ts'
 import { incidentCommand } from './incident.ts'
 import { incidentsCommand } from './incidents.ts'
+import { ledgerCommand } from './ledger.ts'
 import { restoreCommand } from './restore.ts'
 import { signInCommand } from './sign-in.ts'
 import { start, startHelp } from './start.ts'
@@ -33,6 +34,7 @@ const commands: readonly Command[] = [
   tokenCommand,
   backupCommand,
   restoreCommand,
+  ledgerCommand,
   storeCommand,
   collectorCommand,
   versionCommand,
