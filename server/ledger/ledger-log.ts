@@ -17,7 +17,7 @@ import {
   saveGrowth,
   tileReader,
 } from './ledger-store.ts'
-import { consistencyRanges, type Hash, inclusionRanges, isConsistent } from './merkle.ts'
+import { consistencyRanges, emptyRoot, type Hash, inclusionRanges, isConsistent } from './merkle.ts'
 import { grow, rangeHashes, TreeBroken } from './tiles.ts'
 
 export type { Database } from './ledger-store.ts'
@@ -284,6 +284,7 @@ async function contradiction(
 ): Promise<string | undefined> {
   if (earlier.size > now.size)
     return `A checkpoint of ${earlier.size} entries was signed, the ledger has ${now.size} now: the records were put back to an older state.`
+  if (earlier.size === 0 && earlier.root.equals(emptyRoot)) return undefined
   const hashOf = rangeHashes(tileReader(database, epoch))
   const proof: Hash[] = []
   for (const range of consistencyRanges(earlier.size, now.size)) proof.push(await hashOf(range))

@@ -99,15 +99,14 @@ export function rootOfInclusion(
   return last === 0 ? root : undefined
 }
 
-/** Whether a proof shows that the tree `from` is an earlier state of the tree `to` (RFC 9162 §2.1.4.2). */
+/** Whether a proof shows that the tree `from` is an earlier state of the tree `to` (RFC 9162 §2.1.4.2); an empty tree proves nothing. */
 export function isConsistent(
   from: { readonly size: number; readonly root: Uint8Array },
   to: { readonly size: number; readonly root: Uint8Array },
   proof: readonly Uint8Array[],
 ): boolean {
-  if (from.size > to.size) return false
+  if (from.size === 0 || from.size > to.size) return false
   if (from.size === to.size) return proof.length === 0 && same(from.root, to.root)
-  if (from.size === 0) return proof.length === 0 && same(from.root, emptyRoot)
   let [position, last] = [from.size - 1, to.size - 1]
   while (position % 2 === 1) [position, last] = [half(position), half(last)]
   const path = position === 0 ? [from.root, ...proof] : [...proof]
