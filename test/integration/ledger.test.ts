@@ -39,8 +39,9 @@ const rule = `groups:
 const baseline = `role: pbx
 version: "1"
 approvedBy: Vera
-approvedAt: 2026-01-01
-packages: []
+approvedAt: "2026-03-02T10:00:00+07:00"
+packages:
+  chrony: "*"
 `
 
 /** The whole hub over one data folder, started again and again. */
@@ -139,10 +140,7 @@ async function everythingDone(t: Test, desk: Desk): Promise<void> {
   }
   const made = await desk.call('POST', '/api/v1/changes', plan)
   t.equal(made.status, 201, JSON.stringify(made.body))
-  const { token: enrolmentToken } = (
-    await desk.call('POST', '/api/v1/enrolment-tokens', { instance: 'pbx-9' })
-  ).body as { token?: string }
-  void enrolmentToken
+  await desk.call('POST', '/api/v1/enrolment-tokens', { instance: 'pbx-9' })
   const alert = await until('the alert', async () => {
     const { body } = await desk.call('GET', '/api/v1/alerts')
     const found = (
@@ -325,5 +323,6 @@ t.test('the list of ledgered changes is what the code writes', async (t) => {
       ].map(([, action]) => action),
     ),
   )
-  t.same([...written].sort(), Object.keys(ledgered).sort())
+  const files = ['ledger.checkpoint', 'ledger.epoch', 'ledger.key']
+  t.same([...written].filter((name) => !files.includes(name!)).sort(), Object.keys(ledgered).sort())
 })
