@@ -261,11 +261,14 @@ const ruleMetrics: readonly Metric[] = [
     'callward_ledger_entries',
     'Entries of the current log that have their place in the tree.',
   ),
-  ruleMetric(
-    'gauge',
-    'callward_ledger_waiting_seconds',
-    'How long the oldest entry of the ledger without a place in its tree has waited.',
-  ),
+  {
+    name: 'callward_ledger_waiting_seconds',
+    type: 'gauge',
+    unit: 'seconds',
+    labels: [],
+    from: 'hub: rules',
+    help: 'How long the oldest entry of the ledger without a place in its tree has waited.',
+  },
   ruleMetric(
     'gauge',
     'callward_ledger_inconsistent',
@@ -542,6 +545,12 @@ const ownMetrics: readonly Metric[] = [
     'callward_records_transactions_total',
     'Write transactions by result: committed, failed (rolled back), refused (queue full or closed).',
     ['result'],
+  ),
+  own(
+    'ledger',
+    'counter',
+    'callward_ledger_appends_total',
+    'Entries given to the ledger, those of transactions that failed included.',
   ),
   own(
     'records',
