@@ -238,10 +238,19 @@ async function reopen(call: Call): Promise<number> {
   const hub = join(data, 'hub')
   if (!existsSync(join(hub, 'ledger.key')))
     throw new CommandError(`${data} is not the data folder of a hub that has a ledger.`)
-  const epoch = { id: randomUUID(), reason, operator: userInfo().username }
+  const epoch = { id: randomUUID(), reason, operator: userName() }
   writeFileSync(join(hub, 'ledger.epoch'), JSON.stringify(epoch), { mode: 0o600 })
   call.say('The hub opens a new log at its next start; its first entry names the one before.')
   return 0
+}
+
+/** A container may have no name for its user. */
+function userName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return `user ${process.getuid?.()}`
+  }
 }
 
 function publicKeyOf(text: string): Buffer {

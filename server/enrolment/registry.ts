@@ -295,7 +295,8 @@ export class Registry {
       await this.#options.store.save(enrolment, decided)
       if (this.#unsaved.get(enrolment) === decided) this.#unsaved.delete(enrolment)
     } catch (err) {
-      this.#unsaved.set(enrolment, decided)
+      // A person may have decided meanwhile.
+      this.#unsaved.set(enrolment, this.#unsaved.get(enrolment))
       this.#options.log.warn({ err, instance: enrolment.instance }, 'an enrolment is not saved yet')
     }
   }

@@ -105,7 +105,8 @@ export const ledgerPlugin = fp(
         for (const [name, { value }] of Object.entries(figures)) app.rules.watchFigure(name, value)
       sequencer.start()
     })
-    app.addHook('preClose', () => sequencer.stop())
+    // After the last writes of those that were registered later, before the records close.
+    app.addHook('onClose', () => sequencer.stop())
   },
   { name: 'callward-ledger', dependencies: ['callward-records', 'callward-telemetry'] },
 )

@@ -226,6 +226,11 @@ async function tampering(t: Test, place: Place): Promise<void> {
   await hub.change('later')
   await t.rejects(hub.log.sequence(), /Tile 0\/1/, 'it does not build on what is broken')
   t.match(await hub.inconsistency(), /Tile 0\/1 of the ledger's tree has/)
+  await hub.log.begin(epochTwo)
+  t.equal(await hub.place(), 1, 'a broken tree does not hold up the next log')
+  const { first_number: from } = await hub.log.epoch()
+  const [opened] = await entriesFrom(hub.records.read, { from, below: from + 1, limit: 1 })
+  t.match(JSON.parse(opened!.entry), { content: { previous: { root: null, broken: /Tile 0.1/ } } })
   await hub.records.close()
 }
 

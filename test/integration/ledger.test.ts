@@ -278,7 +278,11 @@ async function verified(t: Test, desk: Desk): Promise<void> {
 }
 
 async function putBack(t: Test, desk: Desk): Promise<void> {
+  const { length } = await desk.entries()
+  await desk.call('POST', '/api/v1/tokens', { name: 'last', role: 'operator' })
   await desk.app.close()
+  const last = readCheckpoint(readFileSync(join(desk.data, 'hub/ledger.checkpoint'), 'utf8'))
+  t.ok(last!.size > length, 'a hub that stops signs what it did until then')
   const [file, older] = [join(desk.data, 'hub/records.sqlite'), join(desk.data, 'older')]
   copyFileSync(file, older)
   await desk.start()
