@@ -257,6 +257,24 @@ const ruleMetrics: readonly Metric[] = [
     'callward_baseline_file_faults',
     'Faults in the files of baselines; what is faulty judges no host.',
   ),
+  ruleMetric(
+    'gauge',
+    'callward_ledger_entries',
+    'Entries of the current log that have their place in the tree.',
+  ),
+  {
+    name: 'callward_ledger_waiting_seconds',
+    type: 'gauge',
+    unit: 'seconds',
+    labels: [],
+    from: 'hub: rules',
+    help: 'How long the oldest entry of the ledger without a place in its tree has waited.',
+  },
+  ruleMetric(
+    'gauge',
+    'callward_ledger_inconsistent',
+    '1: the ledger contradicts a checkpoint that was signed; no other is signed.',
+  ),
   ruleMetric('gauge', 'callward_rules_failing', 'Rules whose newest evaluation failed.'),
   ruleMetric(
     'gauge',
@@ -528,6 +546,12 @@ const ownMetrics: readonly Metric[] = [
     'callward_records_transactions_total',
     'Write transactions by result: committed, failed (rolled back), refused (queue full or closed).',
     ['result'],
+  ),
+  own(
+    'ledger',
+    'counter',
+    'callward_ledger_appends_total',
+    'Entries given to the ledger, those of transactions that failed included.',
   ),
   own(
     'records',

@@ -15,6 +15,8 @@ import { ingestPlugin } from './ingest/plugin.ts'
 import { writeRoutes } from './ingest/write-plugin.ts'
 import { inventoryPlugin, prometheusTargets } from './inventory/plugin.ts'
 import { knowledgePlugin } from './knowledge/plugin.ts'
+import { ledgerPlugin } from './ledger/plugin.ts'
+import { ledgerRoutes } from './ledger/routes.ts'
 import { livePlugin } from './live/plugin.ts'
 import { loggerOptions } from './logging.ts'
 import { oncallPlugin } from './oncall/plugin.ts'
@@ -68,8 +70,10 @@ export async function buildApp(
     retentionDays: config.retentionDays,
     clock,
   })
+  await app.register(ledgerPlugin, { clock, folder })
   await app.register(peoplePlugin, { clock, config })
   await app.register(telemetryRoutes)
+  await app.register(ledgerRoutes, { clock })
   await app.register(livePlugin, { clock, simulated: config.demo })
   await app.register(knowledgePlugin)
   await app.register(oncallPlugin, { clock })

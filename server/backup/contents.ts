@@ -111,6 +111,7 @@ async function settingsOf(sources: ContentSources): Promise<Content[]> {
     { path: 'hub/terminal.token', from: join(data, 'hub', 'terminal.token') },
     // Enrolled collectors trust no other hub.
     { path: 'hub/identity.key', from: join(data, 'hub', 'identity.key') },
+    { path: 'hub/ledger.key', from: join(data, 'hub', 'ledger.key') },
   ]
   if (configFile !== undefined)
     candidates.push({ path: `config/${basename(configFile)}`, from: configFile })

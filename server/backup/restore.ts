@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { systemClock } from '../clock.ts'
 import { StartError } from '../errors.ts'
@@ -45,6 +47,12 @@ export async function restoreBackup(
       await writeFile(join(unfinished, 'hub', 'restored'), `${backup.manifest.madeAt}\n`, {
         mode: 0o600,
       })
+      // What was ledgered since stands in checkpoints elsewhere: the restored hub opens a log of its own (server/ledger).
+      const reason = `restored from a backup of ${backup.manifest.madeAt}`
+      const epoch = { id: randomUUID(), reason, operator: operatorName() }
+      await writeFile(join(unfinished, 'hub', 'ledger.epoch'), JSON.stringify(epoch), {
+        mode: 0o600,
+      })
       await settle(unfinished, data)
       const config = join(data, 'config')
       return {
@@ -58,6 +66,15 @@ export async function restoreBackup(
     }
   } finally {
     await backup.close()
+  }
+}
+
+/** Who runs this command; a container may have no name for its user. */
+function operatorName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return `user ${process.getuid?.()}`
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import type { Ledger } from '../ledger/plugin.ts'
 import type { Records } from '../records/records.ts'
 import type { BaselineFileFault, BaselineFiles, ReadBaseline } from './baseline-files.ts'
 
@@ -6,10 +7,12 @@ import type { BaselineFileFault, BaselineFiles, ReadBaseline } from './baseline-
 export class BaselineStore {
   readonly #records: Records
   readonly #clock: Clock
+  readonly #ledger: Ledger
 
-  constructor(records: Records, clock: Clock) {
+  constructor(records: Records, clock: Clock, ledger: Ledger) {
     this.#records = records
     this.#clock = clock
+    this.#ledger = ledger
   }
 
   /** Whether a role ever had a baseline. */
@@ -44,6 +47,13 @@ export class BaselineStore {
           const { hash, text: body } = read
           const row = { role, version, hash, body, first_seen_at: this.#clock.now() }
           await tx.insertInto('baseline_versions').values(row).execute()
+          await this.#ledger.append(tx, {
+            action: 'baseline.version',
+            object: { type: 'baseline', id: `${role} ${version}` },
+            actor: 'hub',
+            occurredAt: row.first_seen_at,
+            content: { role, version, hash },
+          })
         } else if (known.hash !== read.hash) others.push(read)
       }
       return others

@@ -38,7 +38,7 @@ const defaultLookMillis = 5_000
 
 export const baselinesPlugin = fp(
   async (app, { clock, folder, lookEveryMillis = defaultLookMillis }: BaselinesOptions) => {
-    const store = new BaselineStore(app.records, clock)
+    const store = new BaselineStore(app.records, clock, app.ledger)
     let files: BaselineFiles = noBaselines
     let signature: string | undefined
     /** Role each host was last judged by. */
@@ -132,6 +132,7 @@ export const baselinesPlugin = fp(
     name: 'callward-baselines',
     dependencies: [
       'callward-records',
+      'callward-ledger',
       'callward-telemetry',
       'callward-rules',
       'callward-inventory',

@@ -2,6 +2,7 @@ import { type Kysely, sql } from 'kysely'
 import type { Clock, Millis } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
 import { uuid } from '../ids.ts'
+import type { Ledger } from '../ledger/plugin.ts'
 import type { Principal } from '../people/plugin.ts'
 import type { RecordsTransaction } from '../records/records.ts'
 import type { ChangeEntryRow, ChangeRow, RecordsSchema } from '../records/schema.ts'
@@ -28,9 +29,11 @@ export type ChangePlan = ChangeContent & ChangeWindow
 /** Change records and their entries; entries are added, never changed. */
 export class ChangeStore {
   readonly #clock: Clock
+  readonly #ledger: Ledger
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, ledger: Ledger) {
     this.#clock = clock
+    this.#ledger = ledger
   }
 
   async create(tx: RecordsTransaction, plan: ChangePlan, by: Principal): Promise<ChangeRow> {
@@ -142,13 +145,14 @@ export class ChangeStore {
     supersedes?: string,
   ): Promise<void> {
     const now = this.#clock.now()
+    const [id, text] = [uuid(now), JSON.stringify(value)]
     await tx
       .insertInto('change_entries')
       .values((is) => ({
-        id: uuid(now),
+        id,
         change_id: changeId,
         kind,
-        value: JSON.stringify(value),
+        value: text,
         recorded_at: now,
         recorded_by: by.name,
         principal_id: by.id,
@@ -159,12 +163,26 @@ export class ChangeStore {
           .where('other.change_id', '=', changeId)})`,
       }))
       .execute()
+    await this.#ledger.append(tx, {
+      action: 'change.entry',
+      object: { type: 'change', id: changeId },
+      actor: by.name,
+      occurredAt: now,
+      content: { entry: id, kind, state: stateOf(kind), supersedes: supersedes ?? null },
+      sensitive: { value: text },
+    })
   }
 }
 
 /** What a record plans. */
 export function contentOf(row: Pick<ChangeRow, 'content'>): ChangeContent {
   return JSON.parse(row.content) as ChangeContent // the store wrote it
+}
+
+/** State that an entry leaves its record in; null when it leaves it as it was. */
+function stateOf(kind: EntryKind): ChangeState | null {
+  if (kind === 'created') return 'draft'
+  return kind === 'linked' ? null : (stateAfter[kind] ?? null)
 }
 
 function columnsOf({ startsAt, endsAt, ...content }: ChangePlan) {

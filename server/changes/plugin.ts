@@ -52,8 +52,8 @@ const defaultGraceMinutes = 120
 export const changesPlugin = fp(
   async (app, { clock, graceMinutes = defaultGraceMinutes }: ChangesOptions) => {
     const db = app.records.read
-    const changes = new ChangeStore(clock)
-    const versions = new VersionStore(clock, changes, graceMinutes * 60_000)
+    const changes = new ChangeStore(clock, app.ledger)
+    const versions = new VersionStore(clock, changes, graceMinutes * 60_000, app.ledger)
     const comparison = new Comparison(app.inventory, versions)
     const listeners: ((instance: string) => void)[] = []
 
@@ -112,6 +112,12 @@ export const changesPlugin = fp(
   },
   {
     name: 'callward-changes',
-    dependencies: ['callward-records', 'callward-access', 'callward-live', 'callward-inventory'],
+    dependencies: [
+      'callward-records',
+      'callward-ledger',
+      'callward-access',
+      'callward-live',
+      'callward-inventory',
+    ],
   },
 )

@@ -3,6 +3,7 @@ import type { HostLabels } from '../../collector/wire/frames.ts'
 import type { Clock } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
 import { uuid } from '../ids.ts'
+import type { Ledger } from '../ledger/plugin.ts'
 import type { Principal } from '../people/plugin.ts'
 import type { RecordsTransaction } from '../records/records.ts'
 import type { ChangeRow, RecordsSchema, VersionChangeRow } from '../records/schema.ts'
@@ -39,11 +40,13 @@ export class VersionStore {
   readonly #clock: Clock
   readonly #changes: ChangeStore
   readonly #graceMillis: number
+  readonly #ledger: Ledger
 
-  constructor(clock: Clock, changes: ChangeStore, graceMillis: number) {
+  constructor(clock: Clock, changes: ChangeStore, graceMillis: number, ledger: Ledger) {
     this.#clock = clock
     this.#changes = changes
     this.#graceMillis = graceMillis
+    this.#ledger = ledger
   }
 
   /**
@@ -218,5 +221,13 @@ export class VersionStore {
       .insertInto('version_change_links')
       .values({ ...ids, kind, reason, linked_at: now, linked_by: by })
       .execute()
+    await this.#ledger.append(tx, {
+      action: 'version_change.linked',
+      object: { type: 'version-change', id: versionChangeId },
+      actor: by,
+      occurredAt: now,
+      content: { change: changeId, kind },
+      sensitive: { reason },
+    })
   }
 }

@@ -12,6 +12,7 @@ import { hostsCommand } from './hosts.ts'
 import { hubOf } from './hub.ts'
 import { incidentCommand } from './incident.ts'
 import { incidentsCommand } from './incidents.ts'
+import { ledgerCommand } from './ledger.ts'
 import { oncallCommand } from './oncall.ts'
 import { restoreCommand } from './restore.ts'
 import { signInCommand } from './sign-in.ts'
@@ -35,6 +36,7 @@ const commands: readonly Command[] = [
   tokenCommand,
   backupCommand,
   restoreCommand,
+  ledgerCommand,
   storeCommand,
   collectorCommand,
   versionCommand,

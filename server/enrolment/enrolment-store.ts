@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { type Clock, type Millis, rfc3339 } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
 import { uuid } from '../ids.ts'
+import type { Ledger } from '../ledger/plugin.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
 import type { EnrolmentRow, EnrolmentTokenRow } from '../records/schema.ts'
 import {
@@ -66,6 +67,9 @@ export type RegistrationResult =
       readonly tokenId: string | undefined
     }
 
+/** What a person decides about an enrolment, as the ledger names it. */
+export type EnrolmentDecision = 'enrolment.revoked' | 'enrolment.count_accepted'
+
 /** What a token is good for, seen without using it. */
 export interface TokenLook {
   readonly state: 'waiting' | TokenRefusal
@@ -79,10 +83,12 @@ const tokensShown = 50
 export class EnrolmentStore {
   readonly #records: Records
   readonly #clock: Clock
+  readonly #ledger: Ledger
 
-  constructor(records: Records, clock: Clock) {
+  constructor(records: Records, clock: Clock, ledger: Ledger) {
     this.#records = records
     this.#clock = clock
+    this.#ledger = ledger
   }
 
   async load(): Promise<Enrolment[]> {
@@ -124,6 +130,14 @@ export class EnrolmentStore {
           last_misused_from: null,
         })
         .execute()
+      const { instance = null, labels, replaces } = made
+      await this.#ledger.append(tx, {
+        action: 'enrolment.token_made',
+        object: { type: 'enrolment-token', id },
+        actor: made.by,
+        occurredAt: now,
+        content: { instance, labels, replaces, expiresAt: rfc3339(now + tokenMillis) },
+      })
     })
     return { id, token, expiresAt: now + tokenMillis }
   }
@@ -239,6 +253,15 @@ export class EnrolmentStore {
       .set({ used_at: now, used_by: row.id, used_from: registration.from })
       .where('id', '=', token.id)
       .execute()
+    const { publicKey, from } = registration
+    await this.#ledger.append(tx, {
+      action: 'enrolment.made',
+      object: { type: 'enrolment', id: row.id },
+      actor: token.created_by,
+      occurredAt: now,
+      content: { instance, token: token.id, publicKey, replaced: former?.id ?? null },
+      sensitive: { from },
+    })
     return { kind: 'registered', enrolment: fromRow(row), replaced: former?.id }
   }
 
@@ -252,11 +275,32 @@ export class EnrolmentStore {
       })
       .where('id', '=', token.id)
       .execute()
+    // One that was used before is in two hands. Each is told once; a flood of them is counted.
+    if (token.used_at === null || token.misuses > 0) return
+    await this.#ledger.append(tx, {
+      action: 'enrolment.token_misused',
+      object: { type: 'enrolment-token', id: token.id },
+      actor: 'unknown',
+      occurredAt: this.#clock.now(),
+      content: { misuses: token.misuses + 1 },
+      sensitive: { from },
+    })
   }
 
-  /** Makes everything that changes about an enrolment durable. */
-  async save(enrolment: Enrolment): Promise<void> {
+  /** Makes everything that changes about an enrolment durable; `decided` is what a person did to it. */
+  async save(
+    enrolment: Enrolment,
+    decided?: { readonly action: EnrolmentDecision; readonly by: string },
+  ): Promise<void> {
     await this.#records.write(async (tx) => {
+      if (decided !== undefined)
+        await this.#ledger.append(tx, {
+          action: decided.action,
+          object: { type: 'enrolment', id: enrolment.id },
+          actor: decided.by,
+          occurredAt: this.#clock.now(),
+          content: { instance: enrolment.instance },
+        })
       await tx
         .updateTable('enrolments')
         .set({

@@ -78,7 +78,7 @@ export const enrolmentPlugin = fp(
   async (app, { clock, config }: { clock: Clock; config: HubConfig }) => {
     const folder = join(config.data, 'hub')
     const { key, isNew } = openHubKey(join(folder, 'identity.key'))
-    const store = new EnrolmentStore(app.records, clock)
+    const store = new EnrolmentStore(app.records, clock, app.ledger)
     await afterRestore(store, join(folder, 'restored'))
     const enrolments = await store.load()
     if (isNew && enrolments.some(({ state }) => state === 'active'))
@@ -133,7 +133,13 @@ export const enrolmentPlugin = fp(
   },
   {
     name: 'callward-enrolment',
-    dependencies: ['callward-telemetry', 'callward-records', 'callward-store', 'callward-access'],
+    dependencies: [
+      'callward-telemetry',
+      'callward-records',
+      'callward-ledger',
+      'callward-store',
+      'callward-access',
+    ],
   },
 )
 

@@ -50,7 +50,8 @@ export class Registry {
   readonly #active = new Map<string, Enrolment>()
   readonly #listeners = new Map<string, Set<(reason: string) => void>>()
   readonly #seen = new Set<string>()
-  readonly #unsaved = new Set<Enrolment>()
+  /** What could not be written, with what a person decided. */
+  readonly #unsaved = new Map<Enrolment, Parameters<EnrolmentStore['save']>[1]>()
   /** When each kind of refusal was last told. */
   readonly #toldAt = new Map<string, number>()
 
@@ -120,11 +121,12 @@ export class Registry {
     this.#ended(enrolment, 'revoked', by)
     series.settled(instance)
     log.warn({ instance, enrolment: enrolment.id, by }, 'enrolment revoked')
+    const decided = { action: 'enrolment.revoked', by } as const
     try {
-      await store.save(enrolment)
+      await store.save(enrolment, decided)
     } catch (error) {
       // It holds in memory; it must also hold after a restart.
-      this.#unsaved.add(enrolment)
+      this.#unsaved.set(enrolment, decided)
       throw error
     }
   }
@@ -136,7 +138,13 @@ export class Registry {
     enrolment.resync = true
     series.settled(instance)
     log.warn({ instance, enrolment: enrolment.id, by }, 'the next session’s count is accepted')
-    await store.save(enrolment)
+    const decided = { action: 'enrolment.count_accepted', by } as const
+    try {
+      await store.save(enrolment, decided)
+    } catch (error) {
+      this.#unsaved.set(enrolment, decided)
+      throw error
+    }
   }
 
   #required(instance: string): Enrolment {
@@ -282,17 +290,19 @@ export class Registry {
 
   /** Never rejects: what could not be written is tried again by `saveRest`. */
   async #save(enrolment: Enrolment): Promise<void> {
+    const decided = this.#unsaved.get(enrolment)
     try {
-      await this.#options.store.save(enrolment)
-      this.#unsaved.delete(enrolment)
+      await this.#options.store.save(enrolment, decided)
+      if (this.#unsaved.get(enrolment) === decided) this.#unsaved.delete(enrolment)
     } catch (err) {
-      this.#unsaved.add(enrolment)
+      // A person may have decided meanwhile.
+      this.#unsaved.set(enrolment, this.#unsaved.get(enrolment))
       this.#options.log.warn({ err, instance: enrolment.instance }, 'an enrolment is not saved yet')
     }
   }
 
   async saveRest(): Promise<void> {
-    for (const enrolment of [...this.#unsaved]) await this.#save(enrolment)
+    for (const enrolment of [...this.#unsaved.keys()]) await this.#save(enrolment)
   }
 }
 

@@ -4,6 +4,7 @@ import type { AlertChange, AlertView } from '../../alerts/alert.ts'
 import type { Clock, Millis } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
 import { uuid } from '../ids.ts'
+import type { Ledger } from '../ledger/plugin.ts'
 import type { RecordsTransaction } from '../records/records.ts'
 import type { IncidentFactRow, IncidentRow, RecordsSchema } from '../records/schema.ts'
 import {
@@ -25,9 +26,11 @@ export interface RunbookText {
 /** Incidents and their facts; every method works inside the caller's transaction. */
 export class IncidentStore {
   readonly #clock: Clock
+  readonly #ledger: Ledger
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, ledger: Ledger) {
     this.#clock = clock
+    this.#ledger = ledger
   }
 
   /**
@@ -99,11 +102,40 @@ export class IncidentStore {
       .executeTakeFirstOrThrow()
     await this.#joinAlert(tx, row.id, alert.id)
     const facts = [...openingFacts(alert, frozen), alertFact(change)]
-    await tx
-      .insertInto('incident_facts')
-      .values(facts.map((fact, index) => this.#factRow(row.id, index + 1, fact)))
-      .execute()
-    return { ...row, number: Number(number) }
+    const factRows = facts.map((fact, index) => this.#factRow(row.id, index + 1, fact))
+    await tx.insertInto('incident_facts').values(factRows).execute()
+    const opened = { ...row, number: Number(number) }
+    await this.#ledgerState(tx, opened, hubActor, now)
+    for (const fact of factRows) await this.#ledgerFact(tx, fact)
+    return opened
+  }
+
+  async #ledgerState(
+    tx: RecordsTransaction,
+    row: IncidentRow,
+    actor: string,
+    at: Millis,
+  ): Promise<void> {
+    const { state, number, severity, join_key: joinKey, runbook_hash: runbookHash } = row
+    await this.#ledger.append(tx, {
+      action: 'incident.state',
+      object: { type: 'incident', id: row.id },
+      actor,
+      occurredAt: at,
+      content: { state, number, severity, joinKey, runbookHash },
+    })
+  }
+
+  async #ledgerFact(tx: RecordsTransaction, row: IncidentFactRow): Promise<void> {
+    const { id: fact, kind, certainty, supersedes, value } = row
+    await this.#ledger.append(tx, {
+      action: 'incident.fact',
+      object: { type: 'incident', id: row.incident_id },
+      actor: row.recorded_by,
+      occurredAt: row.occurred_at,
+      content: { fact, kind, certainty, supersedes },
+      sensitive: { value },
+    })
   }
 
   async join(tx: RecordsTransaction, incidentId: string, change: AlertChange): Promise<void> {
@@ -113,10 +145,11 @@ export class IncidentStore {
 
   /** Adds a fact at the end; facts are never changed. */
   async addFact(tx: RecordsTransaction, incidentId: string, fact: NewFact): Promise<void> {
+    const row = this.#factRow(incidentId, 0, fact)
     await tx
       .insertInto('incident_facts')
       .values((is) => ({
-        ...this.#factRow(incidentId, 0, fact),
+        ...row,
         sequence: sql<number>`(${is
           .selectFrom('incident_facts as other')
           .select((s) => sql<number>`coalesce(${s.fn.max('other.sequence')}, 0) + 1`.as('next'))
@@ -128,6 +161,7 @@ export class IncidentStore {
       .set({ updated_at: this.#clock.now() })
       .where('id', '=', incidentId)
       .execute()
+    await this.#ledgerFact(tx, row)
   }
 
   #factRow(incidentId: string, sequence: number, fact: NewFact): IncidentFactRow {
@@ -188,6 +222,7 @@ export class IncidentStore {
       .set({ state: 'acknowledged', acknowledged_at: at, acknowledged_by: by })
       .where('id', '=', row.id)
       .execute()
+    await this.#ledgerState(tx, { ...row, state: 'acknowledged' }, by, at)
     const text = note === undefined ? `Acknowledged by ${by}.` : `Acknowledged by ${by}: ${note}`
     await this.addFact(tx, row.id, {
       kind: 'acknowledged',
@@ -211,6 +246,7 @@ export class IncidentStore {
       .set({ state: 'resolved', resolved_at: at })
       .where('id', '=', row.id)
       .execute()
+    await this.#ledgerState(tx, { ...row, state: 'resolved' }, by, at)
     await this.addFact(tx, row.id, {
       kind: 'resolved',
       value: { text },
@@ -233,6 +269,7 @@ export class IncidentStore {
       .set({ state: 'open', resolved_at: null, acknowledged_at: null, acknowledged_by: null })
       .where('id', '=', row.id)
       .execute()
+    await this.#ledgerState(tx, { ...row, state: 'open' }, hubActor, at)
     const text = `The fault came back: ${titleOf(alert)}`
     await this.addFact(tx, row.id, {
       kind: 'relapse',

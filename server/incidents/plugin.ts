@@ -34,7 +34,7 @@ declare module 'fastify' {
 
 export const incidentsPlugin = fp(
   async (app, { clock }: { clock: Clock }) => {
-    const store = new IncidentStore(clock)
+    const store = new IncidentStore(clock, app.ledger)
     const series = new OpenIncidentSeries(app, clock)
     const changes = new AlertChanges(app, clock, store)
 
@@ -95,6 +95,7 @@ export const incidentsPlugin = fp(
       'callward-records',
       'callward-access',
       'callward-live',
+      'callward-ledger',
       'callward-knowledge',
       'callward-store',
     ],

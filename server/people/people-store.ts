@@ -1,6 +1,7 @@
 import { type Clock, type Millis, rfc3339 } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
 import { uuid } from '../ids.ts'
+import type { Ledger } from '../ledger/plugin.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
 import { hashSecret, newSecret, type Principal, type Role } from './access.ts'
 
@@ -23,10 +24,12 @@ export interface TokenView {
 export class PeopleStore {
   readonly #records: Records
   readonly #clock: Clock
+  readonly #ledger: Ledger
 
-  constructor(records: Records, clock: Clock) {
+  constructor(records: Records, clock: Clock, ledger: Ledger) {
     this.#records = records
     this.#clock = clock
+    this.#ledger = ledger
   }
 
   /** Makes the principal when it is not there; the role of an existing one is left alone. */
@@ -83,11 +86,12 @@ export class PeopleStore {
     return { id: row.id, name: row.name, role: row.role as Role, via: 'cookie' }
   }
 
-  /** A new token, shown once; the principal of that name is made when needed, but never changes role. */
+  /** A new token, shown once; `by` is who made it. The principal of that name is made when needed, but never changes role. */
   async createToken(
     name: string,
     role: Role,
     label: string,
+    by = 'hub',
   ): Promise<{ id: string; token: string }> {
     const token = newSecret('cwt')
     const id = uuid(this.#clock.now())
@@ -122,6 +126,7 @@ export class PeopleStore {
           revoked_at: null,
         })
         .execute()
+      await this.#note(tx, 'access.token_made', by, { type: 'token', id }, { name, role })
     })
     return { id, token }
   }
@@ -153,7 +158,7 @@ export class PeopleStore {
   }
 
   /** False when there is no such live token. */
-  async revokeToken(id: string): Promise<boolean> {
+  async revokeToken(id: string, by: string): Promise<boolean> {
     return this.#records.write(async (tx) => {
       const result = await tx
         .updateTable('tokens')
@@ -170,6 +175,9 @@ export class PeopleStore {
         .where('principal_id', '=', owner)
         .where('revoked_at', 'is', null)
         .execute()
+      const row = await owner.executeTakeFirst()
+      const content = { principal: row?.principal_id ?? null }
+      await this.#note(tx, 'access.token_revoked', by, { type: 'token', id }, content)
       return true
     })
   }
@@ -185,7 +193,10 @@ export class PeopleStore {
     })
   }
 
-  async createSignInLink(principalId: string): Promise<{ code: string; expiresAt: Millis }> {
+  async createSignInLink(
+    principalId: string,
+    by = 'hub',
+  ): Promise<{ code: string; expiresAt: Millis }> {
     const code = newSecret('cwl')
     const now = this.#clock.now()
     const expiresAt = now + signInLinkMillis
@@ -200,6 +211,9 @@ export class PeopleStore {
           used_at: null,
         })
         .execute()
+      const content = { expiresAt: rfc3339(expiresAt) }
+      const object = { type: 'principal', id: principalId }
+      await this.#note(tx, 'access.link_made', by, object, content)
     })
     return { code, expiresAt }
   }
@@ -236,7 +250,10 @@ export class PeopleStore {
     return row !== undefined
   }
 
-  async createConsoleSession(principalId: string): Promise<string> {
+  async createConsoleSession(
+    principal: Pick<Principal, 'id' | 'name'>,
+    by: 'link' | 'token',
+  ): Promise<string> {
     const secret = newSecret('cws')
     const now = this.#clock.now()
     await this.#records.write(async (tx) => {
@@ -245,24 +262,48 @@ export class PeopleStore {
         .insertInto('console_sessions')
         .values({
           hash: hashSecret(secret),
-          principal_id: principalId,
+          principal_id: principal.id,
           created_at: now,
           expires_at: now + consoleSessionMillis,
           revoked_at: null,
         })
         .execute()
+      const { id, name } = principal
+      const content = { name, by, expiresAt: rfc3339(now + consoleSessionMillis) }
+      await this.#note(tx, 'access.signed_in', name, { type: 'principal', id }, content)
     })
     return secret
   }
 
   async revokeConsoleSession(secret: string): Promise<void> {
     await this.#records.write(async (tx) => {
+      const open = await tx
+        .selectFrom('console_sessions')
+        .innerJoin('principals', 'principals.id', 'console_sessions.principal_id')
+        .select(['principals.id', 'principals.name'])
+        .where('console_sessions.hash', '=', hashSecret(secret))
+        .where('console_sessions.revoked_at', 'is', null)
+        .executeTakeFirst()
+      if (open === undefined) return
       await tx
         .updateTable('console_sessions')
         .set({ revoked_at: this.#clock.now() })
         .where('hash', '=', hashSecret(secret))
         .execute()
+      const object = { type: 'principal', id: open.id }
+      await this.#note(tx, 'access.signed_out', open.name, object, {})
     })
+  }
+
+  async #note(
+    tx: RecordsTransaction,
+    action: string,
+    actor: string,
+    object: { readonly type: string; readonly id: string },
+    content: object,
+  ): Promise<void> {
+    const occurredAt = this.#clock.now()
+    await this.#ledger.append(tx, { action, object, actor, occurredAt, content })
   }
 
   async principal(id: string): Promise<Principal | undefined> {

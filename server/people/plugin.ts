@@ -52,7 +52,7 @@ declare module 'fastify' {
 export const peoplePlugin = fp(
   async (app, { clock, config }: { clock: Clock; config: HubConfig }) => {
     await app.register(cookie)
-    const people = new PeopleStore(app.records, clock)
+    const people = new PeopleStore(app.records, clock, app.ledger)
     const adminId = await app.records.write((tx) =>
       people.ensurePrincipal(tx, 'admin', 'admin', 'person'),
     )
@@ -117,7 +117,10 @@ export const peoplePlugin = fp(
     })
     await app.register(peopleRoutes, { config, forget: () => cache.clear() })
   },
-  { name: 'callward-access', dependencies: ['callward-records', 'callward-telemetry'] },
+  {
+    name: 'callward-access',
+    dependencies: ['callward-records', 'callward-ledger', 'callward-telemetry'],
+  },
 )
 
 async function admit(access: Access, request: FastifyRequest): Promise<void> {

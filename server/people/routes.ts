@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { version } from '../assets.ts'
 import { rfc3339 } from '../clock.ts'
@@ -50,36 +51,13 @@ export const peopleRoutes: FastifyPluginAsyncTypebox<{
       schema: { body: SignInRequest, response: { 200: SignedIn } },
     },
     async (request, reply) => {
-      const principal = await signingIn(request.body)
-      const secret = await people.createConsoleSession(principal.id)
+      const principal = await signingIn(app.access, request.body)
+      const by = request.body.code === undefined ? 'token' : 'link'
+      const secret = await people.createConsoleSession(principal, by)
       setSessionCookie(reply, config, secret, consoleSessionMillis / 1000)
       return { name: principal.name, role: principal.role }
     },
   )
-
-  async function signingIn({ code, token }: { code?: string; token?: string }): Promise<Principal> {
-    if (code !== undefined) {
-      const id = await people.redeemSignInLink(code)
-      const principal = id === undefined ? undefined : await people.principal(id)
-      if (principal === undefined) throw new CallwardError('gone')
-      return principal
-    }
-    if (token === undefined)
-      throw new CallwardError(
-        'bad_request',
-        'Send {"code": …} from a sign-in link, or {"token": …}.',
-      )
-    const principal = await app.access.authenticate(bearing(token))
-    if (principal === undefined)
-      throw new CallwardError('unauthorized', 'That token is not known, or was revoked.')
-    if (!staffRoles.includes(principal.role)) {
-      throw new CallwardError(
-        'forbidden',
-        `A ${principal.role} token is for programs; people need ${staffRoles.join(', ')}.`,
-      )
-    }
-    return principal
-  }
 
   app.post('/api/v1/sign-out', { config: { access: open } }, async (request, reply) => {
     const secret = request.cookies[sessionCookie]
@@ -95,6 +73,7 @@ export const peopleRoutes: FastifyPluginAsyncTypebox<{
       const principal = request.principal as Principal
       const { code, expiresAt } = await people.createSignInLink(
         principal.name === 'bootstrap' ? app.access.adminId : principal.id,
+        principal.name,
       )
       return reply
         .code(201)
@@ -115,7 +94,7 @@ export const peopleRoutes: FastifyPluginAsyncTypebox<{
     { config: { access: admins }, schema: { body: TokenRequest, response: { 201: NewToken } } },
     async (request, reply) => {
       const { name, role, label } = request.body
-      const { id, token } = await people.createToken(name, role, label ?? '')
+      const { id, token } = await people.createToken(name, role, label ?? '', nameOf(request))
       forget()
       return reply.code(201).send({ id, token, name, role })
     },
@@ -128,12 +107,42 @@ export const peopleRoutes: FastifyPluginAsyncTypebox<{
       schema: { params: Type.Object({ id: Type.String({ maxLength: 64 }) }) },
     },
     async (request, reply) => {
-      if (!(await people.revokeToken(request.params.id)))
+      if (!(await people.revokeToken(request.params.id, nameOf(request))))
         throw new CallwardError('not_found', 'There is no such live token.')
       forget()
       return reply.code(204).send()
     },
   )
+}
+
+/** Who signs in. Throws gone, unauthorized, forbidden. */
+async function signingIn(
+  access: FastifyInstance['access'],
+  { code, token }: { code?: string; token?: string },
+): Promise<Principal> {
+  const { people } = access
+  if (code !== undefined) {
+    const id = await people.redeemSignInLink(code)
+    const principal = id === undefined ? undefined : await people.principal(id)
+    if (principal === undefined) throw new CallwardError('gone')
+    return principal
+  }
+  if (token === undefined)
+    throw new CallwardError('bad_request', 'Send {"code": …} from a sign-in link, or {"token": …}.')
+  const principal = await access.authenticate(bearing(token))
+  if (principal === undefined)
+    throw new CallwardError('unauthorized', 'That token is not known, or was revoked.')
+  if (!staffRoles.includes(principal.role)) {
+    throw new CallwardError(
+      'forbidden',
+      `A ${principal.role} token is for programs; people need ${staffRoles.join(', ')}.`,
+    )
+  }
+  return principal
+}
+
+function nameOf(request: FastifyRequest): string {
+  return (request.principal as Principal).name
 }
 
 /** A request that carries just this token, for the gate. */

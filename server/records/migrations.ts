@@ -3,12 +3,13 @@ import { type Clock, systemClock } from '../clock.ts'
 import { house } from './migrations/0001-house.ts'
 import { enrolment } from './migrations/0002-enrolment.ts'
 import { software } from './migrations/0003-software.ts'
+import { ledger } from './migrations/0004-ledger.ts'
 import { oncall } from './migrations/0005-oncall.ts'
 import type { Migration, MigrationContext } from './migrations/migration.ts'
 import type { Records, RecordsTransaction } from './records.ts'
 
 /** Every migration, oldest first. */
-export const allMigrations: readonly Migration[] = [house, enrolment, software, oncall]
+export const allMigrations: readonly Migration[] = [house, enrolment, software, ledger, oncall]
 
 export interface MigrateOptions {
   readonly kind: Records['kind']

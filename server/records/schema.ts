@@ -35,6 +35,11 @@ export interface RecordsSchema {
   oncall_notes: OncallNoteRow
   oncall_handovers: OncallHandoverRow
   oncall_proofs: OncallProofRow
+  ledger_epochs: LedgerEpochRow
+  ledger_entries: LedgerEntryRow
+  ledger_tiles: LedgerTileRow
+  ledger_checkpoints: LedgerCheckpointRow
+  ledger_keys: LedgerKeyRow
 }
 
 /** Somebody or something that may sign in. */
@@ -412,4 +417,57 @@ export interface OncallProofRow {
   proven_at: Millis
   /** JSON of its counts and what was not ready. */
   content: string
+}
+
+/** One log of the ledger; a restored hub opens the next one. */
+export interface LedgerEpochRow {
+  number: number
+  id: string
+  /** Name of the log in its checkpoints. */
+  origin: string
+  /** Number of its first entry. */
+  first_number: number
+  /** Entries that have their place in the tree. */
+  size: number
+  opened_at: Millis
+}
+
+/** A ledgered change; never updated, never deleted. Its place in the tree is `number` less the epoch's first. */
+export interface LedgerEntryRow {
+  /** Counts from 0 without gaps. */
+  number: number
+  recorded_at: Millis
+  object_type: string
+  object_id: string
+  /** Canonical JSON. */
+  entry: string
+  /** SHA-256 of 0x00 and `entry`, base64. */
+  leaf: string
+  /** JSON of salts and texts behind the salted hashes; erased alone. */
+  opening: string | null
+}
+
+/** Up to 256 hashes of whole subtrees of 256^level leaves. */
+export interface LedgerTileRow {
+  epoch: number
+  level: number
+  tile: number
+  /** Base64. */
+  hashes: string
+}
+
+export interface LedgerCheckpointRow {
+  epoch: number
+  size: number
+  /** Base64. */
+  root: string
+  /** The signed note. */
+  note: string
+  signed_at: Millis
+}
+
+/** Public keys that checkpoints were signed by; ed25519, base64. */
+export interface LedgerKeyRow {
+  public_key: string
+  added_at: Millis
 }

@@ -7,6 +7,7 @@ import { uuid } from '../ids.ts'
 import type { Principal } from '../people/plugin.ts'
 import { RuleEngine } from './engine.ts'
 import type { StoreRoom } from './hub-series.ts'
+import { ledgerEntryOf } from './ledgered.ts'
 import { promqlQueries } from './promql-queries.ts'
 import { ruleRoutes } from './routes.ts'
 import { faultText, ownRulesFolder, type RuleFileFault, readRuleFiles } from './rule-files.ts'
@@ -116,6 +117,7 @@ export const rulesPlugin = fp(
       },
       async deliver(tx, change) {
         const incident = await app.incidents.alertChanged(tx, change)
+        await app.ledger.append(tx, ledgerEntryOf(change, incident?.number))
         const body = {
           change: change.kind,
           alert: alertJson(change.alert, incident),
@@ -151,6 +153,7 @@ export const rulesPlugin = fp(
       'callward-store',
       'callward-promql',
       'callward-live',
+      'callward-ledger',
       'callward-incidents',
     ],
   },

@@ -8,6 +8,7 @@ import { disk } from './disk.ts'
 import { ingest } from './ingest.ts'
 import { inventory } from './inventory.ts'
 import { type Benchmark, canPin, pinLoad, progress, repeats, settings } from './kit.ts'
+import { ledger } from './ledger.ts'
 import { memory } from './memory.ts'
 import { query } from './query.ts'
 import { reconnect } from './reconnect.ts'
@@ -31,6 +32,7 @@ const benchmarks: readonly Benchmark[] = [
   spool,
   reconnect,
   inventory,
+  ledger,
 ]
 
 /** Those that drive the hub through a profile of its own. */

@@ -25,8 +25,11 @@ export function postgresPrograms(root = '/usr/lib/postgresql'): string | undefin
   return newest === undefined ? undefined : join(root, newest, 'bin')
 }
 
-/** Starts a cluster on a free loopback port; as user `postgres` when we are root, which PostgreSQL refuses. */
-export async function startPostgres(programs: string): Promise<PostgresCluster> {
+/** Starts a cluster on a free loopback port; as user `postgres` when we are root, which PostgreSQL refuses. `durable`: commits reach the disk, for measurements. */
+export async function startPostgres(
+  programs: string,
+  { durable = false } = {},
+): Promise<PostgresCluster> {
   const folder = await mkdtemp(join(tmpdir(), 'callward-postgres-'))
   const asRoot = process.getuid?.() === 0
   const ids = asRoot ? await postgresIds() : undefined
@@ -47,7 +50,18 @@ export async function startPostgres(programs: string): Promise<PostgresCluster> 
   const port = await freePort()
   const server = spawn(
     // Without fsync: tests kill clients, never the machine.
-    ...own('postgres', '-F', '-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', folder),
+    ...own(
+      'postgres',
+      ...(durable ? [] : ['-F']),
+      '-D',
+      data,
+      '-p',
+      String(port),
+      '-h',
+      '127.0.0.1',
+      '-k',
+      folder,
+    ),
     { stdio: ['ignore', 'ignore', 'pipe'] },
   )
   process.once('exit', () => server.kill('SIGQUIT'))

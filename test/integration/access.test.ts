@@ -41,6 +41,7 @@ const everybody: readonly Role[] = ['admin', 'operator', 'auditor', 'collector',
 const staff: readonly Role[] = ['admin', 'operator', 'auditor']
 const onCall: readonly Role[] = ['admin', 'operator']
 const admins: readonly Role[] = ['admin']
+const auditors: readonly Role[] = ['admin', 'auditor']
 const readers: readonly Role[] = ['admin', 'operator', 'auditor', 'grafana']
 const writers: readonly Role[] = ['admin', 'collector']
 
@@ -56,6 +57,13 @@ const table: Readonly<Record<string, RouteAccess['roles']>> = {
   'GET /api/v1/tokens': admins,
   'POST /api/v1/tokens': admins,
   'DELETE /api/v1/tokens/:id': admins,
+
+  'GET /api/v1/ledger': auditors,
+  'GET /api/v1/ledger/status': auditors,
+  'GET /api/v1/ledger/checkpoint': auditors,
+  'GET /api/v1/ledger/checkpoints': auditors,
+  'GET /api/v1/ledger/entries/:index/proof': auditors,
+  'GET /api/v1/ledger/consistency': auditors,
 
   'GET /api/v1/runbooks': staff,
   'GET /runbooks/:name': staff,

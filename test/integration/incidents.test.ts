@@ -67,6 +67,7 @@ class Desk {
     await app.register(named('callward-store', { store: createMemoryStore() }))
     await app.register(named('callward-access', { access: {} }))
     await app.register(named('callward-live', { live: this.#live() }))
+    await app.register(named('callward-ledger', { ledger: { append: async () => undefined } }))
     await app.register(named('callward-knowledge', { runbooks: { find: this.#runbook } }))
     await app.register(named('callward-rules', { rules: { acknowledge: this.#acknowledge } }))
     await app.register(incidentsPlugin, { clock })

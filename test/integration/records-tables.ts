@@ -252,6 +252,19 @@ export const rows: { [T in keyof RecordsSchema]: RecordsSchema[T] } = {
     acknowledged_at: null,
   },
   oncall_proofs: { day: '2026-03-02', proven_at: 1, content: '{}' },
+  ledger_epochs: { number: 1, id: 'e', origin: 'o', first_number: 0, size: 1, opened_at: 1 },
+  ledger_entries: {
+    number: 0,
+    recorded_at: 1,
+    object_type: 'alert',
+    object_id: 'a',
+    entry: '{}',
+    leaf: 'AA==',
+    opening: null,
+  },
+  ledger_tiles: { epoch: 1, level: 0, tile: 0, hashes: 'AA==' },
+  ledger_checkpoints: { epoch: 1, size: 1, root: 'AA==', note: 'n', signed_at: 1 },
+  ledger_keys: { public_key: 'k', added_at: 1 },
 }
 
 export async function everyTable(t: Test, place: Place): Promise<void> {

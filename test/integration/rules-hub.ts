@@ -141,6 +141,7 @@ export class RulesHub {
     await app.register(named('callward-records', { records: this.#guardedRecords() }))
     await app.register(named('callward-store', { store: this.store }))
     await app.register(named('callward-live', { live: this.#live() }))
+    await app.register(named('callward-ledger', { ledger: { append: async () => undefined } }))
     await app.register(
       named('callward-incidents', {
         incidents: {

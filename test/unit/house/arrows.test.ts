@@ -21,7 +21,8 @@ const shared = new Set([
 const doors: Readonly<Record<string, RegExp>> = {
   backup:
     /^server\/(?:store\/(?:disk|embedded-store|folder-lock|parts\/part-format)|records\/sqlite-copy)\.ts$/,
-  cli: /^server\/(?:backup\/(?:backup-file|manifest|restore)|store\/(?:embedded-store|inspect))\.ts$/,
+  // Whoever verifies the ledger must not need the hub that wrote it.
+  cli: /^server\/(?:ledger\/(?:checkpoint|entry|merkle|verify)|backup\/(?:backup-file|manifest|restore)|store\/(?:embedded-store|inspect))\.ts$/,
 }
 
 /** What a file may import, by the folder it is in; the design's arrows. */

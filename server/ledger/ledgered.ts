@@ -1,0 +1,153 @@
+/** One kind of change that is ledgered. */
+export interface LedgeredAction {
+  /** What happened, in words. */
+  readonly what: string
+  /** Type of the object it happened to. */
+  readonly object: string
+  /** Who does it. */
+  readonly who: string
+  /** What the entry holds; `*` marks what is there as a salted hash only. */
+  readonly holds: readonly string[]
+}
+
+const staff = 'person'
+const hub = 'hub'
+
+/** Every change that is ledgered; docs/ledger.md shows this table, and tests hold both, and the code, to it. */
+export const ledgered = {
+  'ledger.opened': {
+    what: 'A log begins: at the first start, after a restore, or because an administrator asked. Names the log before it, its size and its root.',
+    object: 'ledger',
+    who: 'hub, or who restored',
+    holds: ['origin', 'reason', 'previous'],
+  },
+  'ledger.key_added': {
+    what: 'A key that signs checkpoints was used for the first time.',
+    object: 'ledger-key',
+    who: hub,
+    holds: ['publicKey'],
+  },
+  'ledger.read': {
+    what: 'Somebody read the ledger (once a minute for each account).',
+    object: 'ledger',
+    who: staff,
+    holds: ['role', 'path'],
+  },
+  'alert.fired': {
+    what: 'An alert began to fire.',
+    object: 'alert',
+    who: hub,
+    holds: ['fingerprint', 'labels', 'incident', 'rule', 'severity', 'value', 'late'],
+  },
+  'alert.resolved': {
+    what: 'An alert ended.',
+    object: 'alert',
+    who: hub,
+    holds: ['fingerprint', 'labels', 'incident', 'rule', 'severity', 'value', 'late'],
+  },
+  'alert.acknowledged': {
+    what: 'A person took care of an alert.',
+    object: 'alert',
+    who: staff,
+    holds: ['fingerprint', 'labels', 'incident', 'rule', 'severity', 'value', 'late'],
+  },
+  'incident.fact': {
+    what: 'A stamped fact was added to an incident: opening, alerts, notes, acknowledgement, relapse, recovery.',
+    object: 'incident',
+    who: 'hub or person',
+    holds: ['fact', 'kind', 'certainty', 'supersedes', 'value*'],
+  },
+  'incident.state': {
+    what: 'An incident was opened, acknowledged, resolved or taken up again.',
+    object: 'incident',
+    who: 'hub or person',
+    holds: ['state', 'number', 'severity', 'joinKey', 'runbookHash'],
+  },
+  'change.entry': {
+    what: 'A change record was made, corrected, approved, rejected, verified, closed, or something was linked to it.',
+    object: 'change',
+    who: staff,
+    holds: ['entry', 'kind', 'state', 'supersedes', 'value*'],
+  },
+  'version_change.linked': {
+    what: 'What changed on a host was linked to a change record.',
+    object: 'version-change',
+    who: 'hub or person',
+    holds: ['change', 'kind', 'reason*'],
+  },
+  'baseline.version': {
+    what: 'A version of a baseline was read for the first time.',
+    object: 'baseline',
+    who: hub,
+    holds: ['role', 'version', 'hash'],
+  },
+  'enrolment.token_made': {
+    what: 'A one-time token to enrol a host was made.',
+    object: 'enrolment-token',
+    who: staff,
+    holds: ['instance', 'labels', 'replaces', 'expiresAt'],
+  },
+  'enrolment.made': {
+    what: 'A host was enrolled: the token was used and its key registered.',
+    object: 'enrolment',
+    who: 'the account that made the token',
+    holds: ['instance', 'token', 'publicKey', 'replaced', 'from*'],
+  },
+  'enrolment.token_misused': {
+    what: 'A token that was used before came again. Others that are refused are counted, not ledgered.',
+    object: 'enrolment-token',
+    who: 'unknown',
+    holds: ['misuses', 'from*'],
+  },
+  'enrolment.revoked': {
+    what: 'A host’s key was revoked.',
+    object: 'enrolment',
+    who: staff,
+    holds: ['instance'],
+  },
+  'enrolment.count_accepted': {
+    what: 'An administrator accepts a host’s next session as it counts itself.',
+    object: 'enrolment',
+    who: staff,
+    holds: ['instance'],
+  },
+  'access.token_made': {
+    what: 'An access token was made.',
+    object: 'token',
+    who: staff,
+    holds: ['name', 'role'],
+  },
+  'access.token_revoked': {
+    what: 'An access token was revoked, and with it the sessions of its account.',
+    object: 'token',
+    who: staff,
+    holds: ['principal'],
+  },
+  'access.link_made': {
+    what: 'A link to sign in was made.',
+    object: 'principal',
+    who: staff,
+    holds: ['expiresAt'],
+  },
+  'access.signed_in': {
+    what: 'Somebody signed in to the console, by a link or a token.',
+    object: 'principal',
+    who: 'the account itself',
+    holds: ['name', 'by', 'expiresAt'],
+  },
+  'access.signed_out': {
+    what: 'Somebody signed out of the console.',
+    object: 'principal',
+    who: 'the account itself',
+    holds: [],
+  },
+} as const satisfies Readonly<Record<string, LedgeredAction>>
+
+/** The table of docs/ledger.md, in Markdown. */
+export function ledgeredTable(): string {
+  const rows = Object.entries<LedgeredAction>(ledgered).map(
+    ([action, { what, object, who, holds }]) =>
+      `| \`${action}\` | ${what} | ${object} | ${who} | ${holds.map((name) => `\`${name}\``).join(', ') || 'nothing more'} |`,
+  )
+  return ['| action | what | object | who | content |', '|---|---|---|---|---|', ...rows].join('\n')
+}
