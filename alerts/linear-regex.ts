@@ -254,6 +254,8 @@ class Parser {
       }
       items.push(this.#literal(this.#next()))
     }
+    const last = items.pop()
+    if (last !== undefined) items.push(this.#repeated(last))
     return { kind: 'sequence', items }
   }
 

@@ -204,7 +204,7 @@ export class PipelineRun {
     const calmed = before?.flap?.flapping === true && after.flap?.flapping !== true
     const sameReceivers = before?.receivers.join() === after.receivers.join()
     if (is !== undefined && (anew || newLife || was !== is || !sameReceivers))
-      this.#reroute(key, at)
+      this.#reroute(key, newLife, at)
     this.#judge(key, at)
     if (calmed && is !== undefined) this.#wakeGroups(key, at)
     if (is === undefined) this.#ending(key, was !== undefined, at)
@@ -240,7 +240,7 @@ export class PipelineRun {
   }
 
   /** Puts an alert into the groups its routes ask for; where it was told before, its end will be told too. */
-  #reroute(key: string, at: Millis): void {
+  #reroute(key: string, newLife: boolean, at: Millis): void {
     const row = this.#alerts.get(key)!
     const memberships = new Map(Object.entries(row.memberships))
     const wanted = this.#targets(row)
@@ -261,7 +261,7 @@ export class PipelineRun {
       const before = memberships.get(group)
       const { moved: _moved, ...known } = before ?? { explanation: waiting(at) }
       memberships.set(group, known)
-      if (before?.moved || before?.told?.life !== row.alert.id)
+      if (newLife || before === undefined || before.moved)
         this.#schedule(group, row.alert.firedAt ?? at, at)
     }
     this.#put({ ...row, memberships: Object.fromEntries(memberships) })
@@ -542,7 +542,10 @@ export class PipelineRun {
   #refreshSilence(row: SilenceRow, at: Millis): void {
     const { silence } = row
     const { phase, until } = phaseAt(silence, at)
-    if (phase === 'expired') return this.#endSilence(silence, 'its time is over', at)
+    if (phase === 'expired') {
+      this.#endSilence(silence, 'its time is over', at)
+      return
+    }
     const nudge = nudgeAt(silence, this.#context.nudgeBefore)
     const nudged = row.nudged || (nudge !== undefined && at >= nudge)
     if (nudged && !row.nudged) this.#nudge(silence, at)

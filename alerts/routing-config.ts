@@ -365,11 +365,12 @@ class RoutingReader extends DocumentReader {
       this.fault(path, 'must be a mapping; example: "severity: critical"')
       return []
     }
-    return Object.entries(value).flatMap(([name, text]) =>
-      typeof text === 'object'
-        ? (this.fault([...path, name], 'must be a text'), [])
-        : this.#read([...path, name], () => [matcher(name, operator, String(text))]),
-    )
+    return Object.entries(value).flatMap(([name, text]) => {
+      if (typeof text !== 'object')
+        return this.#read([...path, name], () => [matcher(name, operator, String(text))])
+      this.fault([...path, name], 'must be a text')
+      return []
+    })
   }
 
   #read(path: Path, read: () => readonly Matcher[]): readonly Matcher[] {

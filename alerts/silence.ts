@@ -40,13 +40,11 @@ export function silenceFaults(silence: Silence, now: Millis): readonly string[] 
     faults.push(
       `endsAt: at most ${silenceLengthMax / day} days after startsAt; make it a route instead`,
     )
+  const wrong = silence.matchers.map(matcherFault).filter((fault) => fault !== undefined)
+  for (const fault of wrong) faults.push(`matchers: ${fault}`)
   if (silence.matchers.length === 0) faults.push('matchers: at least one')
-  else if (silence.matchers.every((made) => matches(made, {})))
+  else if (wrong.length === 0 && silence.matchers.every((made) => matches(made, {})))
     faults.push('matchers: at least one must not match an absent label, or everything is hidden')
-  for (const made of silence.matchers) {
-    const fault = matcherFault(made)
-    if (fault !== undefined) faults.push(`matchers: ${fault}`)
-  }
   return faults
 }
 
