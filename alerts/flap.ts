@@ -49,7 +49,8 @@ export function observe(
   const elapsed = Math.max(0, Math.floor((at - window.checkedAt) / band.interval))
   const calm = changed ? Math.max(0, elapsed - 1) : elapsed
   let next = window
-  for (let i = 0; i < Math.min(calm, size); i++) next = checked(next, band, '0')
+  const shifts = window.checks === quiet && !window.flapping ? 0 : Math.min(calm, size)
+  for (let i = 0; i < shifts; i++) next = checked(next, band, '0')
   if (changed) return { ...checked(next, band, '1'), checkedAt: at }
   return { ...next, checkedAt: window.checkedAt + elapsed * band.interval }
 }

@@ -1,4 +1,5 @@
 import type { AlertChange, AlertView, Labels, Millis, Severity } from './alert.ts'
+import { PipelineDraft } from './pipeline-draft.ts'
 import { PipelineIndex } from './pipeline-index.ts'
 import { PipelineRun } from './pipeline-run.ts'
 import type {
@@ -106,7 +107,8 @@ export function runPipeline(
   const fresh = known === undefined || known.context !== context
   const index = fresh ? new PipelineIndex(context, from) : known
   indexes.delete(state)
-  const run = new PipelineRun(from, context, index)
+  const draft = new PipelineDraft(from, context, index)
+  const run = new PipelineRun(draft)
   if (fresh) run.review(from.at)
   const end = Math.max(from.at, now)
   let at = from.at
@@ -116,7 +118,7 @@ export function runPipeline(
     run.take(input, at)
   }
   run.upTo(end)
-  const result = run.finish(end)
+  const result = draft.finish(end)
   indexes.set(result.state, index)
   return result
 }

@@ -16,7 +16,19 @@ function missing(): string | false {
 }
 
 const skip = missing()
-const receivers = ['team', 'log', 'voice', 'data', 'night', 'vip', 'chat', 'hw', 'net', 'tickets', 'lab']
+const receivers = [
+  'team',
+  'log',
+  'voice',
+  'data',
+  'night',
+  'vip',
+  'chat',
+  'hw',
+  'net',
+  'tickets',
+  'lab',
+]
 const document = {
   route: {
     receiver: 'team',
@@ -35,11 +47,19 @@ const document = {
       {
         receiver: 'data',
         matchers: ['team=~"d(ata|b)"', 'env!~"lab|test"'],
-        routes: [{ receiver: 'hw', matchers: ['{alertname=~"Disk.*",instance!=""}'] }, { matchers: ['x="a,b"'], receiver: 'chat' }],
+        routes: [
+          { receiver: 'hw', matchers: ['{alertname=~"Disk.*",instance!=""}'] },
+          { matchers: ['x="a,b"'], receiver: 'chat' },
+        ],
       },
       { receiver: 'lab', matchers: ['env=~"(?i)LAB"'] },
       { receiver: 'net', matchers: ['instance=~"sw-\\\\d+"', 'rack=""'] },
-      { receiver: 'tickets', matchers: ['severity = info'], continue: true, routes: [{ receiver: 'hw', matchers: ['alertname=~".*Fan.*"'] }] },
+      {
+        receiver: 'tickets',
+        matchers: ['severity = info'],
+        continue: true,
+        routes: [{ receiver: 'hw', matchers: ['alertname=~".*Fan.*"'] }],
+      },
       { receiver: 'chat', match: { severity: 'warning' }, match_re: { site: 'h.+' } },
     ],
   },
@@ -66,39 +86,52 @@ function labelSets(): readonly Labels[] {
       site: pick(['h', 'hanoi', undefined]),
       x: pick(['a,b', undefined]),
     }
-    return Object.fromEntries(Object.entries(labels).filter(([, value]) => value !== undefined)) as Labels
+    return Object.fromEntries(
+      Object.entries(labels).filter(([, value]) => value !== undefined),
+    ) as Labels
   })
 }
 
-t.test('amtool sends sixty label sets over fourteen routes to the same receivers', { skip }, async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'callward-amtool-'))
-  t.teardown(() => rmSync(folder, { recursive: true }))
-  const file = join(folder, 'alertmanager.yml')
-  writeFileSync(file, stringify(document))
-  const { config, faults } = parseRouting(document)
-  t.same(faults, [])
-  const used = new Set<string>()
-  for (const labels of labelSets()) {
-    const pairs = Object.entries(labels).map(([name, value]) => `${name}="${value}"`)
-    const args = ['config', 'routes', 'test', `--config.file=${file}`, ...pairs]
-    const theirs = execFileSync('amtool', args, { encoding: 'utf8', timeout: 20_000 }).trim()
-    const ours = routesFor(config!.root, labels).map(({ receiver }) => receiver)
-    for (const receiver of ours) used.add(receiver)
-    t.equal(ours.join(','), theirs, pairs.join(' '))
-  }
-  t.ok(used.size >= 9, `${[...used].join(', ')} were all reached`)
-})
+t.test(
+  'amtool sends sixty label sets over fourteen routes to the same receivers',
+  { skip },
+  async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'callward-amtool-'))
+    t.teardown(() => rmSync(folder, { recursive: true }))
+    const file = join(folder, 'alertmanager.yml')
+    writeFileSync(file, stringify(document))
+    const { config, faults } = parseRouting(document)
+    t.same(faults, [])
+    const used = new Set<string>()
+    for (const labels of labelSets()) {
+      const pairs = Object.entries(labels).map(([name, value]) => `${name}="${value}"`)
+      const args = ['config', 'routes', 'test', `--config.file=${file}`, ...pairs]
+      const theirs = execFileSync('amtool', args, { encoding: 'utf8', timeout: 20_000 }).trim()
+      const ours = routesFor(config!.root, labels).map(({ receiver }) => receiver)
+      for (const receiver of ours) used.add(receiver)
+      t.equal(ours.join(','), theirs, pairs.join(' '))
+    }
+    t.ok(used.size >= 9, `${[...used].join(', ')} were all reached`)
+  },
+)
 
 t.test('amtool accepts our defaults, and what it refuses we refuse', { skip }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'callward-amtool-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
   const route = { receiver: 'x' }
   const one = [{ name: 'x' }]
-  const interval = (time: object) => ({ route, receivers: one, time_intervals: [{ name: 'n', time_intervals: [time] }] })
+  const interval = (time: object) => ({
+    route,
+    receivers: one,
+    time_intervals: [{ name: 'n', time_intervals: [time] }],
+  })
   const check = (name: string, config: object, accepted: boolean) => {
     const file = join(folder, 'config.yml')
     writeFileSync(file, stringify(config))
-    const theirs = spawnSync('amtool', ['check-config', file], { encoding: 'utf8', timeout: 20_000 })
+    const theirs = spawnSync('amtool', ['check-config', file], {
+      encoding: 'utf8',
+      timeout: 20_000,
+    })
     t.equal(theirs.status === 0, accepted, `amtool: ${name} ${theirs.stdout}${theirs.stderr}`)
     t.equal(parseRouting(config).faults.length === 0, accepted, `ours: ${name}`)
   }
@@ -110,12 +143,35 @@ t.test('amtool accepts our defaults, and what it refuses we refuse', { skip }, a
   check('root with matchers', { route: { ...route, matchers: ['a=b'] }, receivers: one }, false)
   check('unknown key', { route: { ...route, grup_by: ['a'] }, receivers: one }, false)
   check('group_interval 0', { route: { ...route, group_interval: '0s' }, receivers: one }, false)
-  check('unknown interval', { route: { ...route, routes: [{ mute_time_intervals: ['n'] }] }, receivers: one }, false)
-  check('wrong expression', { route: { ...route, routes: [{ matchers: ['a=~"("'] }] }, receivers: one }, false)
-  check('wrong matcher', { route: { ...route, routes: [{ matchers: ['a'] }] }, receivers: one }, false)
+  check(
+    'unknown interval',
+    { route: { ...route, routes: [{ mute_time_intervals: ['n'] }] }, receivers: one },
+    false,
+  )
+  check(
+    'wrong expression',
+    { route: { ...route, routes: [{ matchers: ['a=~"("'] }] }, receivers: one },
+    false,
+  )
+  check(
+    'wrong matcher',
+    { route: { ...route, routes: [{ matchers: ['a'] }] }, receivers: one },
+    false,
+  )
   check('... and another', { route: { ...route, group_by: ['...', 'a'] }, receivers: one }, false)
   check('a label twice', { route: { ...route, group_by: ['a', 'a'] }, receivers: one }, false)
-  check('a time interval', interval({ times: [{ start_time: '09:00', end_time: '24:00' }], weekdays: ['monday:friday', 'sunday'], days_of_month: ['1:5', '-3:-1', '1:-1'], months: ['january:march', '12'], years: ['2026:2030'], location: 'Europe/Berlin' }), true)
+  check(
+    'a time interval',
+    interval({
+      times: [{ start_time: '09:00', end_time: '24:00' }],
+      weekdays: ['monday:friday', 'sunday'],
+      days_of_month: ['1:5', '-3:-1', '1:-1'],
+      months: ['january:march', '12'],
+      years: ['2026:2030'],
+      location: 'Europe/Berlin',
+    }),
+    true,
+  )
   check('backward time', interval({ times: [{ start_time: '09:00', end_time: '08:00' }] }), false)
   check('backward weekdays', interval({ weekdays: ['friday:monday'] }), false)
   check('day 0', interval({ days_of_month: ['0'] }), false)

@@ -75,7 +75,9 @@ export function parseStory(text: string): Story {
     else if (word === 'end') end = time(rest[0])
     else if (word === 'at' && rest[1] === 'storm')
       for (let i = 0; i < Number(rest[3]); i++)
-        inputs.push(inputOf(`at x fire ${rest[2]}${i} ${rest.slice(4).join(' ')}`, time(rest[0]), views))
+        inputs.push(
+          inputOf(`at x fire ${rest[2]}${i} ${rest.slice(4).join(' ')}`, time(rest[0]), views),
+        )
     else if (word === 'at' && rest[1] === 'calm')
       for (let i = 0; i < Number(rest[3]); i++)
         inputs.push(inputOf(`at x resolve ${rest[2]}${i}`, time(rest[0]), views))
@@ -155,7 +157,8 @@ function inputOf(line: string, at: Millis, views: Map<string, AlertView>): Pipel
     return { kind: 'alert', at, change: { kind: 'acknowledged', alert, at, by: 'Ann' } }
   }
   const resolved = { ...view, state: 'resolved' as const, resolvedAt: at }
-  if (verb === 'resolve') return { kind: 'alert', at, change: { kind: 'resolved', alert: resolved, at } }
+  if (verb === 'resolve')
+    return { kind: 'alert', at, change: { kind: 'resolved', alert: resolved, at } }
   return { kind: 'alert', at, change: { kind: 'firing', alert: views.get(name)!, at } }
 }
 
@@ -186,8 +189,7 @@ export function viewOf(name: string, given: Labels, at: Millis, id: string): Ale
 
 /** `silence ID {matchers} for 1h [from 10m] [until-resolved] [during Sun 01:00-05:00 in Zone] : reason`. */
 function silenceInput(line: string, at: Millis, id: string): PipelineInput {
-  const match =
-    /\{(.*)\} for (\S+)( until-resolved)?(?: during (\S+)-(\S+) in (\S+))?$/.exec(line)
+  const match = /\{(.*)\} for (\S+)( until-resolved)?(?: during (\S+)-(\S+) in (\S+))?$/.exec(line)
   if (match === null) throw new Error(`"${line}" is no silence`)
   const minutes = (text: string) => Number(text.split(':')[0]) * 60 + Number(text.split(':')[1])
   const interval = {
@@ -198,7 +200,8 @@ function silenceInput(line: string, at: Millis, id: string): PipelineInput {
     years: [],
     location: match[6] ?? 'UTC',
   }
-  const during = match[4] === undefined ? undefined : { name: id, intervals: [interval], except: [] }
+  const during =
+    match[4] === undefined ? undefined : { name: id, intervals: [interval], except: [] }
   return {
     kind: 'silence',
     at,
@@ -222,7 +225,9 @@ export function runStory(story: Story, feeding: Feeding): readonly Decision[] {
   const decisions: Decision[] = []
   const step = (inputs: readonly PipelineInput[], now: Millis) => {
     const result: PipelineResult = runPipeline(state, story.context, inputs, now)
-    state = feeding.json ? (JSON.parse(JSON.stringify(result.state)) as PipelineState) : result.state
+    state = feeding.json
+      ? (JSON.parse(JSON.stringify(result.state)) as PipelineState)
+      : result.state
     decisions.push(...result.decisions)
   }
   if (feeding.step === undefined) step(story.inputs, story.end)
