@@ -17,8 +17,7 @@ export const matchersMax = 100
 const compiledMax = 2_000
 const example = 'example: severity="critical"'
 
-const single =
-  /^\s*(?:([a-zA-Z_:][a-zA-Z0-9_:]*)|"((?:[^"\\]|\\.)+)")\s*(=~|!=|!~|=)\s*([\s\S]*?)\s*$/
+const single = /^(?:([a-zA-Z_:][a-zA-Z0-9_:]*)|"((?:[^"\\]|\\.)+)")\s*(=~|!=|!~|=)\s*([\s\S]*)$/
 
 const operators: Readonly<Record<string, Pick<Matcher, 'isRegex' | 'isEqual'>>> = {
   '=': { isRegex: false, isEqual: true },
@@ -32,7 +31,7 @@ const operators: Readonly<Record<string, Pick<Matcher, 'isRegex' | 'isEqual'>>> 
  * quotes may be any text. Throws MatcherFault.
  */
 export function parseMatcher(text: string): Matcher {
-  const match = single.exec(text)
+  const match = single.exec(text.trim())
   if (match === null) throw new MatcherFault(`"${text.trim()}" is not a matcher; ${example}`)
   const name = match[1] ?? unescaped(match[2]!, text)
   return matcher(name, match[3]!, unquoted(match[4]!, text))

@@ -84,7 +84,7 @@ export class PipelineDraft {
   hold(row: AlertRow, receiver: string | undefined, explanation: Explanation): void {
     const { stage, because, at, until } = explanation
     const said = fingerprint({ receiver: receiver ?? '', because, until: String(until) })
-    const key = `${row.alert.id}/${stage}/${said}`
+    const key = `${row.alert.id}/${stage}/${at}/${said}`
     this.decisions.push({
       kind: 'hold',
       key,

@@ -167,6 +167,10 @@ export class PipelineRun {
     if (is !== undefined && (anew || newLife || was !== is || !sameReceivers))
       this.#reroute(key, newLife, at)
     this.#judge(key, at)
+    const held = this.#draft.alerts.get(key)?.hold
+    // Held by what held its former life: this life needs the reason too.
+    if (newLife && held !== undefined && held === before?.hold)
+      this.#draft.hold(after, undefined, { ...held, at })
     if (calmed && is !== undefined) this.#wakeGroups(key, at)
     if (is === undefined) this.#draft.ending(key, was !== undefined, at)
     else if (newLife || was !== is || !sameReceivers) this.#explainWaiting(key, at)
@@ -326,7 +330,7 @@ export class PipelineRun {
       const because = faults.join('; ')
       this.#draft.decisions.push({
         kind: 'silence-refused',
-        key: `${silence.id}/refused`,
+        key: `${silence.id}/${silence.createdAt}/refused`,
         at,
         silence,
         because,
@@ -367,7 +371,7 @@ export class PipelineRun {
     if (hidden.length === 0) return
     this.#draft.decisions.push({
       kind: 'silence-nudge',
-      key: `${silence.id}/nudge`,
+      key: `${silence.id}/${silence.createdAt}/nudge`,
       at,
       silence,
       hidden,
@@ -379,7 +383,7 @@ export class PipelineRun {
     this.#draft.index.activeSilences.delete(silence.id)
     this.#draft.decisions.push({
       kind: 'silence-ended',
-      key: `${silence.id}/ended`,
+      key: `${silence.id}/${silence.createdAt}/ended`,
       at,
       silence,
       because,

@@ -179,8 +179,17 @@ class RoutingReader extends DocumentReader {
       .map((item, i) => this.#inhibitRule(item, ['inhibit_rules', i]))
       .filter((rule) => rule !== undefined)
     if (root === undefined || this.faults.length > 0) return undefined
-    const key = fingerprint({ document: JSON.stringify(document) })
+    const key = this.#keyOf(document)
+    if (key === undefined) return undefined
     return { key, root, receivers: this.#receivers, inhibitRules, calendars: this.#calendars }
+  }
+
+  #keyOf(document: unknown): string | undefined {
+    try {
+      return fingerprint({ document: JSON.stringify(document) })
+    } catch {
+      return this.fault([], 'an alias refers to what it stands in; write it out')
+    }
   }
 
   #named<T extends { readonly name: string }>(

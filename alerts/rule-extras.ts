@@ -74,6 +74,7 @@ const examples: Readonly<Record<string, string>> = {
 }
 const keys = Object.keys(examples)
 const itemsMax = 20
+const textMax = 10_000
 
 class ExtrasFault extends Error {}
 
@@ -151,7 +152,9 @@ function read(
     const value = values.get(key)
     if (value === undefined || value === null) return otherwise
     try {
-      return parse(Array.isArray(value) ? value.map(String).join(';') : String(value))
+      const text = Array.isArray(value) ? value.map(String).join(';') : String(value)
+      if (text.length > textMax) throw new ExtrasFault(`longer than ${textMax} characters`)
+      return parse(text)
     } catch (error) {
       if (!(error instanceof ExtrasFault)) throw error
       reader.fault(pathOf(key), `${error.message}; example: "${examples[key]}"`)

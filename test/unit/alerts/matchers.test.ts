@@ -50,6 +50,11 @@ t.test('matchers as Alertmanager reads them', async (t) => {
     refused(t, () => parseMatcher(wrong), MatcherFault, wrong)
 })
 
+t.test('a long text is read in one go', async (t) => {
+  const spaces = ' '.repeat(200_000)
+  t.equal(parseMatcher(`a=${spaces}x${spaces}y${spaces}`).value.length, 200_002)
+})
+
 t.test('lists of matchers', async (t) => {
   const check = (text: string, expected: string) =>
     t.equal(formatMatchers(parseMatchers(text)), expected, text)

@@ -385,6 +385,22 @@ t.test(
   },
 )
 
+t.test('a life whose end was missed is explained like any other', async (t) => {
+  const silence = inputsOf([
+    [1, { kind: 'silence', id: 0, minutes: 200, until: false }],
+    [1, { kind: 'toggle', subject: 8 }],
+  ])
+  const next = viewOf('n8', subjects[8]!, start + minute, 'life-2')
+  const change = { kind: 'firing' as const, alert: next, at: start + minute }
+  const inputs = [...silence, { kind: 'alert' as const, at: start + minute, change }]
+  const { decisions } = runPipeline(newPipeline(start), context, inputs, start + 2 * minute)
+  const holds = decisions.filter((one) => one.kind === 'hold' && one.stage === 'silence')
+  t.same(
+    holds.map((one) => one.kind === 'hold' && one.alert.id),
+    ['life-1', 'life-2'],
+  )
+})
+
 t.test('hours in which nothing ran end with one repeat a group', async (t) => {
   const inputs = inputsOf([[1, { kind: 'toggle', subject: 8 }]])
   const { decisions } = runPipeline(newPipeline(start), context, inputs, start + 5 * hour)

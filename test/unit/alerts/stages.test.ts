@@ -104,6 +104,17 @@ t.test('a routing file: every fault at once, each with its place', async (t) => 
   )
 })
 
+t.test('a file that contains itself is a fault', async (t) => {
+  const receiver: Record<string, unknown> = { name: 'x' }
+  receiver['settings'] = receiver
+  t.match(parseRouting({ route: { receiver: 'x' }, receivers: [receiver] }).faults, [
+    { message: /alias/ },
+  ])
+  const route: Record<string, unknown> = { receiver: 'x' }
+  route['routes'] = [route, route, route]
+  t.ok(parseRouting({ route, receivers: [{ name: 'x' }] }).faults.length > 0)
+})
+
 t.test('equal routes have keys of their own', async (t) => {
   const { config } = parseRouting({
     route: { receiver: 'x', routes: [{ matchers: ['a=b'], routes: [{}] }, { matchers: ['a=b'] }] },
