@@ -73,13 +73,30 @@ const separator = 0xff
  */
 export function fingerprint(labels: Labels): string {
   const bytes: number[] = []
-  const encoder = new TextEncoder()
   for (const name of Object.keys(labels).sort(byCodePoint)) {
     const value = labels[name]!
     if (value === '') continue
-    bytes.push(...encoder.encode(name), separator, ...encoder.encode(value), separator)
+    append(bytes, name)
+    append(bytes, value)
   }
   return fnv1a64(bytes)
+}
+
+const encoder = new TextEncoder()
+
+/** Appends a text in UTF-8 and the separator. */
+function append(bytes: number[], text: string): void {
+  const length = bytes.length
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code < 128) bytes.push(code)
+    else {
+      bytes.length = length
+      for (const byte of encoder.encode(text)) bytes.push(byte)
+      break
+    }
+  }
+  bytes.push(separator)
 }
 
 function byCodePoint(a: string, b: string): number {
