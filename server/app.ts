@@ -17,6 +17,7 @@ import { inventoryPlugin, prometheusTargets } from './inventory/plugin.ts'
 import { knowledgePlugin } from './knowledge/plugin.ts'
 import { livePlugin } from './live/plugin.ts'
 import { loggerOptions } from './logging.ts'
+import { notifyPlugin } from './notify/plugin.ts'
 import { openApi, openApiRoute } from './openapi.ts'
 import { peoplePlugin } from './people/plugin.ts'
 import { promqlPlugin } from './promql/plugin.ts'
@@ -81,6 +82,7 @@ export async function buildApp(
     targets: () => prometheusTargets(app.inventory),
   })
   await app.register(rulesPlugin, { clock, config })
+  await app.register(notifyPlugin, { clock, config })
   await app.register(inventoryPlugin, {
     clock,
     factsLimits: { versions: config.factsVersions, days: config.factsDays },

@@ -111,6 +111,8 @@ async function settingsOf(sources: ContentSources): Promise<Content[]> {
     { path: 'hub/terminal.token', from: join(data, 'hub', 'terminal.token') },
     // Enrolled collectors trust no other hub.
     { path: 'hub/identity.key', from: join(data, 'hub', 'identity.key') },
+    // Contact points are sealed with it.
+    { path: 'hub/notify.key', from: join(data, 'hub', 'notify.key') },
   ]
   if (configFile !== undefined)
     candidates.push({ path: `config/${basename(configFile)}`, from: configFile })
