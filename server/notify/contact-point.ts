@@ -152,7 +152,7 @@ export function withoutSettings(text: string, settings: Settings): string {
       .sort((a, b) => b.length - a.length)
       .reduce((rest, value) => rest.replaceAll(value, '[hidden]'), text)
       // An e-mail address or a phone number that is spelt in another way.
-      .replace(/[^\s<>"'()[\]]+@[^\s<>"'()[\]]+/g, '[hidden]')
+      .replace(/[^\s<>"'()[\],;:]+@[^\s<>"'()[\],;:]+/g, '[hidden]')
       .replace(/\+?\d[\d ]{8,18}\d/g, '[hidden]')
   )
 }
