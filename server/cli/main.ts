@@ -12,6 +12,7 @@ import { hostsCommand } from './hosts.ts'
 import { hubOf } from './hub.ts'
 import { incidentCommand } from './incident.ts'
 import { incidentsCommand } from './incidents.ts'
+import { notifyCommand } from './notify.ts'
 import { restoreCommand } from './restore.ts'
 import { signInCommand } from './sign-in.ts'
 import { start, startHelp } from './start.ts'
@@ -27,6 +28,7 @@ const commands: readonly Command[] = [
   incidentCommand,
   hostsCommand,
   changeCommand,
+  notifyCommand,
   enrolCommand,
   collectorsCommand,
   signInCommand,

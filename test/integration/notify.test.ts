@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { messageIdOf } from '../../server/notify/channels/email.ts'
@@ -462,7 +462,10 @@ t.test('contact points over the API', { skip }, async (t) => {
 })
 
 t.test('limits, retention, and the alarm of a channel that fails', { skip }, async (t) => {
-  const desk = await NotifyDesk.start(t, t.testdir({}), { notifyLogDays: 30 })
+  const desk = await NotifyDesk.start(t, t.testdir({}), {
+    notifyLogDays: 30,
+    ruleIntervalSeconds: 1,
+  })
   let works = false
   const { url, heard } = await receiver(t, (_heard, response) =>
     response.end(
@@ -505,24 +508,29 @@ t.test('limits, retention, and the alarm of a channel that fails', { skip }, asy
 
 t.test('own templates are checked at the start; a preview shows them', { skip }, async (t) => {
   const templates = join(t.testdir({ templates: {}, hub: {} }), 'templates')
-  const folder = join(templates, '../hub')
+  let starts = 0
+  const folder = () => {
+    const fresh = join(templates, `../hub/${starts++}`)
+    mkdirSync(fresh)
+    return fresh
+  }
   writeFileSync(join(templates, 'firing.title.liquid'), "{% render 'firing.title' %}")
   const hub = { notifyTemplatesFolder: templates }
   await t.rejects(
-    NotifyDesk.start(t, folder, hub),
+    NotifyDesk.start(t, folder(), hub),
     /firing\.title\.liquid:1: a template loop: firing\.title -> firing\.title/,
   )
   writeFileSync(join(templates, 'firing.title.liquid'), 'x'.repeat(20_000))
   await t.rejects(
-    NotifyDesk.start(t, folder, hub),
+    NotifyDesk.start(t, folder(), hub),
     /firing\.title\.liquid: it has 20000 characters; 16384 may be/,
   )
   await t.rejects(
-    NotifyDesk.start(t, folder, { notifyAllow: ['mail.bank.example'] }),
+    NotifyDesk.start(t, folder(), { notifyAllow: ['mail.bank.example'] }),
     /notifyAllow: "mail\.bank\.example" is no address.*\n.*Example/,
   )
   writeFileSync(join(templates, 'firing.title.liquid'), 'OURS {{ title }}')
-  const desk = await NotifyDesk.start(t, folder, hub)
+  const desk = await NotifyDesk.start(t, folder(), hub)
   const preview = (who: string, body: object) => desk.as(who, 'POST', '/notify/preview', body)
   t.match(await preview('anna', { kind: 'firing', language: 'zh', timeZone: 'Asia/Shanghai' }), {
     status: 200,

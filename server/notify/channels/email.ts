@@ -169,9 +169,10 @@ const greylistMillis = 60_000
 
 /** 4xx: later, a greylisting relay after a minute; 5xx: refused (RFC 5321 §4.2.1). */
 export function smtpOutcome(error: unknown): Outcome {
-  const { code, responseCode, response, message } = error as SmtpError
+  const { code, responseCode, response, message, command } = error as SmtpError
   const said = clean(response ?? message, 200)
-  if (responseCode !== undefined && responseCode >= 500) return refused(said)
+  if (responseCode !== undefined && responseCode >= 500)
+    return refused(command === 'STARTTLS' ? `the relay offers no TLS: ${said}` : said)
   if (responseCode !== undefined && responseCode >= 400) return retry(said, greylistMillis)
   if (/certificate|self.signed|altnames|CERT_/i.test(`${code} ${message}`))
     return refused(

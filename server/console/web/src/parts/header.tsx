@@ -29,6 +29,11 @@ export function Header() {
           label={t('nav.incidents')}
           chosen={page === 'incidents' || page === 'incident'}
         />
+        <PageLink
+          href="/contact-points"
+          label={t('nav.contactPoints')}
+          chosen={page === 'contact-points'}
+        />
       </nav>
       <div class="status">
         <LiveState />
