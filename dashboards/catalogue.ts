@@ -456,6 +456,7 @@ const ownMetrics: readonly Metric[] = [
     'callward_notify_duration_seconds',
     'Time an attempt to send took, waiting for its turn included, by channel.',
     ['channel'],
+    'seconds',
   ),
   own(
     'notify',

@@ -111,14 +111,16 @@ export class ContactDesk {
     return open
   }
 
-  /** Throws forbidden unless the caller may read what was sent there. */
+  /** Throws bad_request, not_found unless the caller may read what was sent there. */
   mayReadAttempts(id: string | undefined, who: Principal): void {
-    const point = id === undefined ? undefined : this.#store.find(id)?.point
-    if (who.role === 'operator' && (point === undefined || !maySee(who, point)))
+    if (who.role !== 'operator') return
+    if (id === undefined)
       throw new CallwardError(
-        'forbidden',
+        'bad_request',
         'Name one of your own contact points, or a shared one: ?contactPoint=ID',
       )
+    const point = this.#store.find(id)?.point
+    if (point === undefined || !maySee(who, point)) throw missing(id)
   }
 
   async #view(id: string, who: Principal): Promise<View> {
