@@ -13,6 +13,7 @@ import {
   settingsFaults,
 } from './contact-point.ts'
 import { type ContactStore, type OpenPoint, pointsKept } from './contact-store.ts'
+import { isTimeZone } from './message.ts'
 import type { ContactPointChange, ContactPointRequest, ContactPointView } from './schema.ts'
 
 /** Contact points of one owner. */
@@ -241,12 +242,9 @@ function merged(before: Settings, changed: Settings): Settings {
 }
 
 function checkZone(timeZone: string): void {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone })
-  } catch {
-    throw new CallwardError(
-      'bad_request',
-      `timeZone: "${timeZone}" is no time zone. Example: Asia/Ho_Chi_Minh`,
-    )
-  }
+  if (isTimeZone(timeZone)) return
+  throw new CallwardError(
+    'bad_request',
+    `timeZone: "${timeZone}" is no time zone. Example: Asia/Ho_Chi_Minh`,
+  )
 }

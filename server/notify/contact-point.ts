@@ -140,21 +140,25 @@ export function visible(
  * reasons are logged.
  */
 export function withoutSettings(text: string, settings: Settings): string {
-  const values = Object.values(settings)
-    .flatMap((value) => (Array.isArray(value) ? value : [value]))
+  const values = Object.entries(settings)
+    .filter(([key]) => !plainKeys.has(key))
+    .flatMap(([, value]) => (Array.isArray(value) ? value : [value]))
     .filter((value): value is string => typeof value === 'string' && value.length >= 4)
-  const parts = values.flatMap((value) => [
-    value,
-    ...value.split(/[/?&=:@\s]+/).filter((part) => part.length >= 12),
-  ])
-  return (
-    [...new Set(parts)]
-      .sort((a, b) => b.length - a.length)
-      .reduce((rest, value) => rest.replaceAll(value, '[hidden]'), text)
-      // An e-mail address or a phone number that is spelt in another way.
-      .replace(/[^\s<>"'()[\],;:]+@[^\s<>"'()[\],;:]+/g, '[hidden]')
-      .replace(/\+?\d[\d ]{8,18}\d/g, '[hidden]')
-  )
+  return [...new Set(values.flatMap((value) => [value, ...partsOf(value)]))]
+    .sort((a, b) => b.length - a.length)
+    .reduce((rest, value) => rest.replaceAll(value, '[hidden]'), text)
+    // An e-mail address or a phone number that is spelt in another way.
+    .replace(/[^\s<>"'()[\],;:]+@[^\s<>"'()[\],;:]+/g, '[hidden]')
+    .replace(/\+?\d[\d ]{8,18}\d/g, '[hidden]')
+}
+
+/** What a reason may name: people need it to mend the fault. */
+const plainKeys = new Set(['host', 'security', 'method', 'contentType', 'success'])
+
+/** Long pieces of a value, such as the token in an address; not the address's host. */
+function partsOf(value: string): string[] {
+  const rest = value.replace(/^https?:\/\/[^/?#]*/i, '')
+  return rest.split(/[/?&=:@#\s]+/).filter((part) => part.length >= 12)
 }
 
 /** Whether these are only what a person enters where a shared contact point lends the rest. */

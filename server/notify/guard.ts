@@ -1,12 +1,34 @@
-import { lookup } from 'node:dns/promises'
+import { Resolver as Dns } from 'node:dns/promises'
+import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 
 /** Gives every address of a name, or throws as node:dns does. */
 export type Resolver = (name: string) => Promise<readonly string[]>
 
-/** Asks the machine's own resolver (hosts file, then DNS). */
-export const systemResolver: Resolver = async (name) =>
-  (await lookup(name, { all: true, verbatim: true })).map(({ address }) => address)
+const dns = new Dns({ timeout: 2000, tries: 2 })
+
+/**
+ * The hosts file, then DNS. Not getaddrinfo: that takes a thread of the few that the store writes with, for as long as a name
+ * server is silent. Names are full names; no search domain is tried.
+ */
+export const systemResolver: Resolver = async (name) => {
+  const listed = hostsNamed(await readFile('/etc/hosts', 'utf8').catch(() => ''), name)
+  if (listed.length > 0) return listed
+  const answers = await Promise.allSettled([dns.resolve4(name), dns.resolve6(name)])
+  const found = answers.flatMap((one) => (one.status === 'fulfilled' ? one.value : []))
+  const [first] = answers
+  if (found.length === 0 && first?.status === 'rejected') throw first.reason
+  return found
+}
+
+/** Addresses that a hosts file gives to a name, case ignored. */
+export function hostsNamed(text: string, name: string): string[] {
+  return text.split('\n').flatMap((line) => {
+    const [address = '', ...names] = line.replace(/#.*/, '').trim().split(/\s+/)
+    const isNamed = names.some((one) => one.toLowerCase() === name.toLowerCase())
+    return isNamed && isIP(plainAddress(address)) !== 0 ? [address] : []
+  })
+}
 
 /** The hub may not connect there; the message names the address, its class and what an administrator can do. */
 export class ForbiddenAddress extends Error {}
@@ -172,7 +194,7 @@ export class Guard {
   async addressesOf(host: string, port: number): Promise<readonly string[]> {
     const name = plainAddress(host)
     const addresses = isIP(name) === 0 ? await this.#resolve(name) : [name]
-    if (addresses.length === 0) throw new Error(`the name ${name} has no address`)
+    if (addresses.length === 0) throw Object.assign(new Error(`the name ${name} has no address`), { code: 'ENOTFOUND' })
     for (const address of addresses) {
       const what = classOf(address)
       if (

@@ -88,6 +88,16 @@ export function referenceOf(idempotencyKey: string): string {
   return createHash('sha256').update(idempotencyKey).digest('hex').slice(0, 8)
 }
 
+/** Whether this machine knows a time zone by that name. */
+export function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name })
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** `2026-11-22 17:45:04 +07:00`. Throws RangeError for a zone that does not exist. */
 export function zonedTime(at: Millis, timeZone: string): string {
   const parts = new Intl.DateTimeFormat('en-GB', {

@@ -12,10 +12,12 @@ import type { ContactPoint, Owner } from './contact-point.ts'
 import { ContactStore } from './contact-store.ts'
 import { Guard, parseAllowed, type Resolver } from './guard.ts'
 import { NotifyLog } from './log-store.ts'
+import { languages, messageKinds } from './message.ts'
 import { notifyMetrics } from './metrics.ts'
 import type { Outcome } from './outcome.ts'
 import { previewRoutes } from './preview-routes.ts'
 import { attemptRoutes, contactPointRoutes } from './routes.ts'
+import { sampleMessage } from './sample-message.ts'
 import { openSealer } from './sealing.ts'
 import { Sender, type SendRequest } from './sender.ts'
 import { readTemplateFolder } from './template-files.ts'
@@ -91,6 +93,11 @@ export const notifyPlugin = fp(
       points: () => statesOf(store),
       logDropped: () => log.dropped,
     })
+    if (config.notifyTemplatesFolder !== undefined)
+      for (const fault of trialFaults(templates, publicUrl(config), clock.now())) {
+        metrics.templateFaults.inc()
+        app.log.error({ fault }, 'a template of messages fails; the default text is sent instead')
+      }
     const sender = new Sender({
       ...{ store, templates, guard, log, metrics, clock, deadlineMillis },
       warn: (fields, text) => app.log.warn(fields, text),
@@ -204,12 +211,27 @@ function readAllowed(entries: readonly string[]) {
 
 function readTemplates(folder: string | undefined): Templates {
   try {
-    return new Templates(folder === undefined ? undefined : readTemplateFolder(folder))
+    return folder === undefined
+      ? new Templates()
+      : new Templates(readTemplateFolder(folder), channels.map(({ name }) => name))
   } catch (error) {
     if (error instanceof TemplateFault)
       throw new StartError(`A template of messages cannot be used: ${error.message}`)
     throw error
   }
+}
+
+/** Faults that only show when a message is made: an invented one of each kind, for every channel and language. */
+function trialFaults(templates: Templates, url: string, now: number): ReadonlySet<string> {
+  const made = messageKinds.flatMap((kind) =>
+    channels.flatMap(({ name }) =>
+      languages.map((language) => {
+        const message = sampleMessage(kind, now, url)
+        return { message, language, channel: name, timeZone: 'UTC', reference: '00000000', now }
+      }),
+    ),
+  )
+  return new Set(made.flatMap((request) => templates.render(request).faults))
 }
 
 async function ledgered(

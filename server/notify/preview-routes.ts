@@ -2,7 +2,8 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Clock } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
 import type { Principal } from '../people/plugin.ts'
-import { type Message, type MessageKind, referenceOf } from './message.ts'
+import { isTimeZone, referenceOf } from './message.ts'
+import { sampleMessage } from './sample-message.ts'
 import { PreviewAnswer, PreviewRequest } from './schema.ts'
 import { smsSize } from './sms-segments.ts'
 import { TemplateFault, type Templates } from './templates.ts'
@@ -31,6 +32,11 @@ export const previewRoutes: FastifyPluginAsyncTypebox<{
         template,
         form,
       } = request.body
+      if (!isTimeZone(timeZone))
+        throw new CallwardError(
+          'bad_request',
+          `timeZone: "${timeZone}" is no time zone. Example: Asia/Ho_Chi_Minh`,
+        )
       const now = clock.now()
       const wanted = {
         ...{ language, channel, timeZone, now },
@@ -49,49 +55,9 @@ export const previewRoutes: FastifyPluginAsyncTypebox<{
         if (own !== undefined) shown[form ?? 'text'] = own
         return { ...shown, sms: smsSize(shown.short), faults: [...made.faults] }
       } catch (error) {
-        if (error instanceof RangeError)
-          throw new CallwardError(
-            'bad_request',
-            `timeZone: "${timeZone}" is no time zone. Example: Asia/Ho_Chi_Minh`,
-          )
         if (error instanceof TemplateFault) throw new CallwardError('unprocessable', error.message)
         throw error
       }
     },
   )
-}
-
-/** An invented alert of each kind. */
-export function sampleMessage(kind: MessageKind, now: number, url: string): Message {
-  return {
-    kind,
-    title: 'pbx-01: calls fail, 37 % of attempts in 5 minutes',
-    severity: 'critical',
-    description: 'Answer-seizure ratio fell from 61 % to 24 %. Trunk sip-carrier-2 answers 503.',
-    impact: 'Customers hear a busy tone on about every third call.',
-    server: 'pbx-01',
-    site: 'hanoi',
-    customer: 'retail',
-    startedAt: now - 240_000,
-    ...(kind === 'resolved' ? { endedAt: now } : {}),
-    ...(kind === 'acknowledged' ? { acknowledgedBy: 'Anna' } : {}),
-    ...(kind === 'escalated' ? { step: 2, reason: 'nobody took it within 5 minutes' } : {}),
-    incident: 17,
-    alerts: [
-      {
-        title: 'pbx-01: calls fail',
-        server: 'pbx-01',
-        severity: 'critical',
-        startedAt: now - 240_000,
-      },
-      {
-        title: 'Trunk sip-carrier-2 answers 503',
-        server: 'sbc-01',
-        severity: 'warning',
-        startedAt: now - 300_000,
-      },
-    ],
-    url: `${url}/incidents/17`,
-    runbookUrl: `${url}/runbooks/HostSilent`,
-  }
 }

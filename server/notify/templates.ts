@@ -2,12 +2,16 @@ import { Liquid, type Template } from 'liquidjs'
 import type { Millis } from '../clock.ts'
 import { defaultTexts, type Form, forms } from './default-texts.ts'
 import {
+  isTimeZone,
   type Language,
+  languages,
   type Message,
   type MessageKind,
+  messageKinds,
   manyLines,
   oneLine,
   safeUrl,
+  severities,
   textLimits,
   zonedTime,
 } from './message.ts'
@@ -139,7 +143,7 @@ export class Templates {
   readonly #defaults = new Map<string, Template[]>()
 
   /** Throws TemplateFault for the first template that cannot be used. */
-  constructor(own: TemplateSources = new Map()) {
+  constructor(own: TemplateSources = new Map(), channels: readonly string[] = []) {
     checkSizes(own)
     checkPartials(own)
     this.#engine = engineOf(own, templateLimits.renderMillis)
@@ -148,6 +152,7 @@ export class Templates {
     this.#own = new Map(
       [...own].map(([name, source]) => [name, parsed(this.#engine, name, source)] as const),
     )
+    checkUsed(own, channels)
     for (const [kind, byForm] of Object.entries(defaultTexts))
       for (const form of forms)
         this.#defaults.set(
@@ -237,6 +242,27 @@ function checkLiterals(name: string, source: string): void {
   for (const _ of rendersOf(name, source));
 }
 
+/** Refuses a file that no message would ever be made of: most likely its name is misspelt. */
+function checkUsed(sources: TemplateSources, channels: readonly string[]): void {
+  const rendered = new Set<string>()
+  for (const [name, source] of sources)
+    for (const { partial } of rendersOf(name, source)) rendered.add(partial)
+  const last = [[], ...languages.map((one) => [one])]
+  const between = [[], ...channels.map((one) => [one])]
+  const known = new Set(
+    messageKinds.flatMap((kind) =>
+      forms.flatMap((form) =>
+        between.flatMap((one) => last.map((two) => [kind, form, ...one, ...two].join('.'))),
+      ),
+    ),
+  )
+  for (const name of sources.keys())
+    if (!known.has(name) && !rendered.has(name))
+      throw new TemplateFault(
+        `${name}.liquid: no message is made of it. Names are like firing.text.email.ru.liquid; or render it in another template.`,
+      )
+}
+
 /** Refuses partials that are not there, and those that come back to themselves. */
 function checkPartials(sources: TemplateSources): void {
   const walk = (name: string, way: readonly string[]) => {
@@ -305,11 +331,17 @@ function faultOf(name: string, error: unknown): TemplateFault {
   )
 }
 
+/** Furthest time a Date shows. */
+const lastMillis = 8.64e15
+
 /** What a template sees; each value is cleaned. docs/notify.md lists it. */
 function scopeOf({ message, language, channel, timeZone, reference, now }: RenderRequest): object {
   const line = (text: string | undefined) =>
     text === undefined ? undefined : oneLine(text) || undefined
-  const time = (at: Millis | undefined) => (at === undefined ? undefined : zonedTime(at, timeZone))
+  // A page goes out with what is right in it: a time or severity that makes no sense is left out.
+  const zone = isTimeZone(timeZone) ? timeZone : 'UTC'
+  const time = (at: Millis | undefined) =>
+    at === undefined || !(Math.abs(at) <= lastMillis) ? undefined : zonedTime(at, zone)
   const alerts = message.alerts ?? []
   const given: Record<string, unknown> = {
     kind: message.kind satisfies MessageKind,
@@ -317,7 +349,7 @@ function scopeOf({ message, language, channel, timeZone, reference, now }: Rende
     language,
     words: words[language],
     title: oneLine(message.title),
-    severity: message.severity,
+    severity: severities.find((one) => one === message.severity),
     description:
       message.description === undefined ? undefined : manyLines(message.description) || undefined,
     impact: line(message.impact),

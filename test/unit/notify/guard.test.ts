@@ -1,5 +1,5 @@
 import t from 'tap'
-import { classOf, Guard, parseAllowed } from '../../../server/notify/guard.ts'
+import { classOf, Guard, hostsNamed, parseAllowed } from '../../../server/notify/guard.ts'
 
 t.test('every class of address that is not the public internet is named', async (t) => {
   const table: readonly (readonly [address: string, what: RegExp])[] = [
@@ -119,4 +119,13 @@ t.test('a name is asked once; one bad address among its good ones refuses it', a
   const never = new Guard([], async () => t.fail('an address is not looked up') as never)
   await t.rejects(never.addressesOf('127.0.0.1', 80), /127\.0\.0\.1 is loopback/)
   t.same(await never.addressesOf('8.8.8.8', 443), ['8.8.8.8'])
+})
+
+t.test('the hosts file comes before DNS', async (t) => {
+  const text = '127.0.0.1\tlocalhost\n10.1.1.1 mail.bank.example Mail # mail2\n::1 localhost\nx mail\n'
+  t.same(hostsNamed(text, 'localhost'), ['127.0.0.1', '::1'])
+  t.same(hostsNamed(text, 'MAIL.bank.example'), ['10.1.1.1'])
+  t.same(hostsNamed(text, 'mail'), ['10.1.1.1'])
+  t.same(hostsNamed(text, 'mail2'), [])
+  t.same(hostsNamed('', ''), [])
 })

@@ -31,7 +31,7 @@ const request = (more: Partial<RenderRequest> = {}): RenderRequest => ({
   now: message.startedAt ?? 0,
   ...more,
 })
-const own = (sources: Record<string, string>) => new Templates(new Map(Object.entries(sources)))
+const own = (sources: Record<string, string>) => new Templates(new Map(Object.entries(sources)), ['email', 'sms'])
 const refusedWith = (t: Tap, sources: Record<string, string>, message: RegExp) =>
   t.throws(() => own(sources), { constructor: TemplateFault, message })
 type Tap = Pick<import('tap').Test, 'throws'>
@@ -186,6 +186,15 @@ t.test('loops, size and what does not belong are refused, with the place', async
   trying('{{ title.constructor }}', /undefined variable/)
   trying('{{ __proto__ }}', /undefined variable/)
   t.equal(templates.try('{{ title }} {{ words.server }}', request()), 'calls fail Server')
+})
+
+t.test('a misspelt name is refused, what makes no sense is left out', async (t) => {
+  refusedWith(t, { 'fireing.title': 'x' }, /^fireing\.title\.liquid: no message is made of it/)
+  refusedWith(t, { 'firing.title.emial': 'x' }, /no message is made of it/)
+  const odd = { ...message, severity: 'none' as 'critical', startedAt: Number.NaN, endedAt: 9e15 }
+  const made = new Templates().render(request({ message: odd, timeZone: 'Mars/Olympus' }))
+  t.equal(made.title, 'Alert: calls fail (pbx-01)')
+  t.notMatch(made.text, /Since|Ended|NaN/)
 })
 
 t.test('times carry their zone', async (t) => {
