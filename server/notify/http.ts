@@ -56,6 +56,8 @@ export async function guardedRequest(
       },
       agent: false as const,
       lookup: pinned(addresses),
+      // Node gives each of several addresses 250 ms, which a far provider does not keep.
+      autoSelectFamilyAttemptTimeout: 2500,
       signal,
       ...(isTls && isIP(host) === 0 ? { servername: host } : {}),
       ...(request.authority === undefined ? {} : { ca: request.authority }),
