@@ -144,12 +144,14 @@ export function withoutSettings(text: string, settings: Settings): string {
     .filter(([key]) => !plainKeys.has(key))
     .flatMap(([, value]) => (Array.isArray(value) ? value : [value]))
     .filter((value): value is string => typeof value === 'string' && value.length >= 4)
-  return [...new Set(values.flatMap((value) => [value, ...partsOf(value)]))]
-    .sort((a, b) => b.length - a.length)
-    .reduce((rest, value) => rest.replaceAll(value, '[hidden]'), text)
-    // An e-mail address or a phone number that is spelt in another way.
-    .replace(/[^\s<>"'()[\],;:]+@[^\s<>"'()[\],;:]+/g, '[hidden]')
-    .replace(/\+?\d[\d ]{8,18}\d/g, '[hidden]')
+  return (
+    [...new Set(values.flatMap((value) => [value, ...partsOf(value)]))]
+      .sort((a, b) => b.length - a.length)
+      .reduce((rest, value) => rest.replaceAll(value, '[hidden]'), text)
+      // An e-mail address or a phone number that is spelt in another way.
+      .replace(/[^\s<>"'()[\],;:]+@[^\s<>"'()[\],;:]+/g, '[hidden]')
+      .replace(/\+?\d[\d ]{8,18}\d/g, '[hidden]')
+  )
 }
 
 /** What a reason may name: people need it to mend the fault. */

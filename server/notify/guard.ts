@@ -194,7 +194,8 @@ export class Guard {
   async addressesOf(host: string, port: number): Promise<readonly string[]> {
     const name = plainAddress(host)
     const addresses = isIP(name) === 0 ? await this.#resolve(name) : [name]
-    if (addresses.length === 0) throw Object.assign(new Error(`the name ${name} has no address`), { code: 'ENOTFOUND' })
+    if (addresses.length === 0)
+      throw Object.assign(new Error(`the name ${name} has no address`), { code: 'ENOTFOUND' })
     for (const address of addresses) {
       const what = classOf(address)
       if (

@@ -213,7 +213,10 @@ function readTemplates(folder: string | undefined): Templates {
   try {
     return folder === undefined
       ? new Templates()
-      : new Templates(readTemplateFolder(folder), channels.map(({ name }) => name))
+      : new Templates(
+          readTemplateFolder(folder),
+          channels.map(({ name }) => name),
+        )
   } catch (error) {
     if (error instanceof TemplateFault)
       throw new StartError(`A template of messages cannot be used: ${error.message}`)

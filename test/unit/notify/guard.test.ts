@@ -122,7 +122,8 @@ t.test('a name is asked once; one bad address among its good ones refuses it', a
 })
 
 t.test('the hosts file comes before DNS', async (t) => {
-  const text = '127.0.0.1\tlocalhost\n10.1.1.1 mail.bank.example Mail # mail2\n::1 localhost\nx mail\n'
+  const text =
+    '127.0.0.1\tlocalhost\n10.1.1.1 mail.bank.example Mail # mail2\n::1 localhost\nx mail\n'
   t.same(hostsNamed(text, 'localhost'), ['127.0.0.1', '::1'])
   t.same(hostsNamed(text, 'MAIL.bank.example'), ['10.1.1.1'])
   t.same(hostsNamed(text, 'mail'), ['10.1.1.1'])

@@ -31,7 +31,8 @@ const request = (more: Partial<RenderRequest> = {}): RenderRequest => ({
   now: message.startedAt ?? 0,
   ...more,
 })
-const own = (sources: Record<string, string>) => new Templates(new Map(Object.entries(sources)), ['email', 'sms'])
+const own = (sources: Record<string, string>) =>
+  new Templates(new Map(Object.entries(sources)), ['email', 'sms'])
 const refusedWith = (t: Tap, sources: Record<string, string>, message: RegExp) =>
   t.throws(() => own(sources), { constructor: TemplateFault, message })
 type Tap = Pick<import('tap').Test, 'throws'>

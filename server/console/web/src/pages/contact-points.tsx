@@ -28,7 +28,6 @@ export function ContactPoints() {
       error.value = problem
     }
   }
-  // biome-ignore lint/correctness/useExhaustiveDependencies: read once, and after each change
   useEffect(() => {
     read()
   }, [])
