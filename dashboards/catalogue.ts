@@ -321,6 +321,18 @@ const ruleMetrics: readonly Metric[] = [
   },
 ]
 
+/** The hub's own rules watch it. */
+const notifyMetrics: readonly Metric[] = [
+  {
+    name: 'callward_notify_channel_failing',
+    type: 'gauge',
+    unit: '',
+    labels: ['channel'],
+    from: 'hub: notify',
+    help: '1 while the last three attempts or more to send by a channel all failed; forgotten after an hour without attempts.',
+  },
+]
+
 /** Stored with the hub's own host labels while something is refused, so that rules can watch it. */
 const enrolmentMetrics: readonly Metric[] = [
   {
@@ -442,6 +454,40 @@ const ownMetrics: readonly Metric[] = [
     'callward_ingest_write_rejected_total',
     'What write requests brought and was not stored, by protocol and reason: whole requests, or the samples, lines, text fields, histograms, exemplars and metadata left out of a good one.',
     ['protocol', 'reason'],
+  ),
+  own(
+    'notify',
+    'gauge',
+    'callward_contact_points',
+    'Contact points, by state: tested, untested, disabled, or unreadable with the hub’s key.',
+    ['state'],
+  ),
+  own(
+    'notify',
+    'counter',
+    'callward_notify_attempts_total',
+    'Attempts to send a message, by channel and outcome.',
+    ['channel', 'outcome'],
+  ),
+  own(
+    'notify',
+    'histogram',
+    'callward_notify_duration_seconds',
+    'Time an attempt to send took, waiting for its turn included, by channel.',
+    ['channel'],
+    'seconds',
+  ),
+  own(
+    'notify',
+    'counter',
+    'callward_notify_log_dropped_total',
+    'Attempts to send that could not be written down because the records did not keep up.',
+  ),
+  own(
+    'notify',
+    'counter',
+    'callward_notify_template_faults_total',
+    'Own templates that failed while a message was made; the default text was sent.',
   ),
   own('enrolment', 'gauge', 'callward_enrolments', 'Enrolments of collectors, by state.', [
     'state',
@@ -597,6 +643,7 @@ export const metricCatalogue: readonly Metric[] = [
   ...hubMetrics,
   ...enrolmentMetrics,
   ...oncallMetrics,
+  ...notifyMetrics,
   ...ruleMetrics,
   ...ownMetrics,
   ...oncallOwnMetrics,

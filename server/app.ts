@@ -19,6 +19,7 @@ import { ledgerPlugin } from './ledger/plugin.ts'
 import { ledgerRoutes } from './ledger/routes.ts'
 import { livePlugin } from './live/plugin.ts'
 import { loggerOptions } from './logging.ts'
+import { notifyPlugin } from './notify/plugin.ts'
 import { oncallPlugin } from './oncall/plugin.ts'
 import { openApi, openApiRoute } from './openapi.ts'
 import { peoplePlugin } from './people/plugin.ts'
@@ -87,6 +88,7 @@ export async function buildApp(
     targets: () => prometheusTargets(app.inventory),
   })
   await app.register(rulesPlugin, { clock, config })
+  await app.register(notifyPlugin, { clock, config })
   await app.register(inventoryPlugin, {
     clock,
     factsLimits: { versions: config.factsVersions, days: config.factsDays },

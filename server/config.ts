@@ -20,6 +20,15 @@ const HubFile = Type.Object(
     rulesFolder: Type.Optional(Type.String({ minLength: 1 })),
     /** Folder of baselines, one YAML file a role; docs/changes.md. */
     baselinesFolder: Type.Optional(Type.String({ minLength: 1 })),
+    /** Networks on the hub's own side of the internet that messages may go to; docs/notify.md. */
+    notifyAllow: Type.Array(Type.String({ minLength: 1, maxLength: 100 }), {
+      default: [],
+      maxItems: 100,
+    }),
+    /** Folder of own templates of messages. */
+    notifyTemplatesFolder: Type.Optional(Type.String({ minLength: 1 })),
+    /** How long attempts to send are kept. */
+    notifyLogDays: Type.Number({ default: 400, minimum: 0, maximum: 36_500 }),
     /** How long after a change record's window a version change still counts as in it. */
     changeGraceMinutes: Type.Number({ default: 120, minimum: 0, maximum: 10_080 }),
     /** How much history of each facts document of a host is kept. */
@@ -83,6 +92,9 @@ const examples: Record<string, string> = {
   hosts: 'hosts: [callward.bank.example]',
   rulesFolder: 'rulesFolder: /etc/callward/rules',
   baselinesFolder: 'baselinesFolder: /etc/callward/baselines',
+  notifyAllow: "notifyAllow: ['10.20.0.25:587', '10.30.0.0/24']",
+  notifyTemplatesFolder: 'notifyTemplatesFolder: /etc/callward/templates',
+  notifyLogDays: 'notifyLogDays: 400   (0 keeps every attempt up to 500,000)',
   changeGraceMinutes: 'changeGraceMinutes: 120',
   factsVersions: 'factsVersions: 200',
   factsDays: 'factsDays: 400   (0 keeps every version up to factsVersions)',

@@ -112,6 +112,8 @@ async function settingsOf(sources: ContentSources): Promise<Content[]> {
     // Enrolled collectors trust no other hub.
     { path: 'hub/identity.key', from: join(data, 'hub', 'identity.key') },
     { path: 'hub/ledger.key', from: join(data, 'hub', 'ledger.key') },
+    // Contact points are sealed with it.
+    { path: 'hub/notify.key', from: join(data, 'hub', 'notify.key') },
   ]
   if (configFile !== undefined)
     candidates.push({ path: `config/${basename(configFile)}`, from: configFile })

@@ -138,3 +138,39 @@ export interface VersionChangeAnswer {
     readonly by: string
   }[]
 }
+
+export interface ContactPointAnswer {
+  readonly id: string
+  readonly channel: string
+  readonly label: string
+  readonly owner: { readonly kind: string; readonly id: string; readonly name: string }
+  readonly testedAt: string | null
+  readonly testOutcome: string | null
+  readonly disabledAt: string | null
+}
+
+export interface ChannelAnswer {
+  readonly name: string
+  readonly personal: readonly string[]
+  readonly lends: boolean
+  readonly fields: readonly {
+    readonly key: string
+    readonly required: boolean
+    readonly secret: boolean
+    readonly input: string
+  }[]
+}
+
+export interface OutcomeAnswer {
+  readonly outcome: string
+  readonly reason: string
+}
+
+export interface AttemptAnswer {
+  readonly at: string
+  readonly channel: string
+  readonly kind: string
+  readonly outcome: string
+  readonly reason: string
+  readonly durationSeconds: number
+}

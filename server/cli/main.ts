@@ -13,6 +13,7 @@ import { hubOf } from './hub.ts'
 import { incidentCommand } from './incident.ts'
 import { incidentsCommand } from './incidents.ts'
 import { ledgerCommand } from './ledger.ts'
+import { notifyCommand } from './notify.ts'
 import { oncallCommand } from './oncall.ts'
 import { restoreCommand } from './restore.ts'
 import { signInCommand } from './sign-in.ts'
@@ -30,6 +31,7 @@ const commands: readonly Command[] = [
   hostsCommand,
   oncallCommand,
   changeCommand,
+  notifyCommand,
   enrolCommand,
   collectorsCommand,
   signInCommand,

@@ -5,11 +5,19 @@ import { enrolment } from './migrations/0002-enrolment.ts'
 import { software } from './migrations/0003-software.ts'
 import { ledger } from './migrations/0004-ledger.ts'
 import { oncall } from './migrations/0005-oncall.ts'
+import { notify } from './migrations/0006-notify.ts'
 import type { Migration, MigrationContext } from './migrations/migration.ts'
 import type { Records, RecordsTransaction } from './records.ts'
 
 /** Every migration, oldest first. */
-export const allMigrations: readonly Migration[] = [house, enrolment, software, ledger, oncall]
+export const allMigrations: readonly Migration[] = [
+  house,
+  enrolment,
+  software,
+  ledger,
+  oncall,
+  notify,
+]
 
 export interface MigrateOptions {
   readonly kind: Records['kind']

@@ -40,6 +40,8 @@ export interface RecordsSchema {
   ledger_tiles: LedgerTileRow
   ledger_checkpoints: LedgerCheckpointRow
   ledger_keys: LedgerKeyRow
+  contact_points: ContactPointRow
+  notify_log: NotifyLogRow
 }
 
 /** Somebody or something that may sign in. */
@@ -470,4 +472,43 @@ export interface LedgerCheckpointRow {
 export interface LedgerKeyRow {
   public_key: string
   added_at: Millis
+}
+
+/** Where somebody can be reached. */
+export interface ContactPointRow {
+  id: string
+  /** `person`, `team` or `shared`. */
+  owner_kind: string
+  /** Empty for `shared`. */
+  owner_id: string
+  channel: string
+  label: string
+  language: string
+  time_zone: string
+  /** JSON, sealed with the hub's key of contact points. */
+  settings: string
+  created_at: Millis
+  created_by: string
+  updated_at: Millis
+  /** Of the last test that was accepted. */
+  tested_at: Millis | null
+  test_outcome: string | null
+  test_reason: string | null
+  disabled_at: Millis | null
+}
+
+/** One attempt to send one message to one contact point. */
+export interface NotifyLogRow {
+  id: string
+  /** Idempotency key: the same for every attempt of a message. */
+  key: string
+  contact_point_id: string
+  channel: string
+  kind: string
+  /** `accepted`, `delivered`, `retry` or `refused`. */
+  outcome: string
+  reason: string
+  provider_reference: string | null
+  at: Millis
+  duration_millis: number
 }

@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import type { AlertView } from '../../alerts/alert.ts'
+import type { AlertView, Labels } from '../../alerts/alert.ts'
 import { type Clock, type Millis, systemClock } from '../clock.ts'
 import type { HubConfig } from '../config.ts'
 import { hubLabels } from '../hub-labels.ts'
@@ -34,7 +34,7 @@ export interface Rules {
   /** Records who takes care of a firing alert; the first one stays. Throws not_found, conflict, storage_unavailable. */
   acknowledge(fingerprint: string, by: Principal, at: Millis): Promise<AlertView>
   /** A figure of the hub itself for the hub's own rules, read every two seconds. */
-  watchFigure(name: string, value: () => number): void
+  watchFigure(name: string, value: () => number, labels?: Labels): void
   /** What is wrong in the rule files. */
   faults(): readonly RuleFileFault[]
   /** Resolves when no evaluation and no write of alerts is running; what failed waits for its retry. */
@@ -82,7 +82,7 @@ export const rulesPlugin = fp(
       app.log.error({ file: fault.file, line: fault.line }, faultText(fault))
 
     let engine: RuleEngine | undefined
-    const others: [name: string, value: () => number][] = []
+    const others: [name: string, value: () => number, labels: Labels][] = []
     const metrics: RuleMetrics = ruleMetrics(app.telemetry.registry, {
       faults: () => files.faults.length,
       failing: () =>
@@ -91,7 +91,7 @@ export const rulesPlugin = fp(
           .filter(({ health }) => health.health === 'err').length ?? 0,
       waiting: () => engine?.waiting ?? 0,
       store: () => roomOf(app.store),
-      others: () => others.map(([name, value]) => [name, value()]),
+      others: () => others.map(([name, value, labels]) => [name, value(), labels]),
     })
     const running = new RuleEngine({
       clock,
@@ -137,7 +137,7 @@ export const rulesPlugin = fp(
       groups: () => running.scheduler.groups.map(groupStatus),
       activeAlerts: () => running.scheduler.activeAlerts(),
       acknowledge: (fingerprint, by, at) => running.acknowledge(fingerprint, by.name, at),
-      watchFigure: (name, value) => void others.push([name, value]),
+      watchFigure: (name, value, labels = {}) => void others.push([name, value, labels]),
       faults: () => files.faults,
       settled: () => running.settled(),
     })

@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
+import type { Labels } from '../../alerts/alert.ts'
 import type { VectorElement } from '../../alerts/state.ts'
 import { type StoreRoom, storeFigures } from './hub-series.ts'
 
@@ -20,7 +21,7 @@ export interface RuleGauges {
   waiting(): number
   store(): StoreRoom
   /** Figures of other capabilities that the hub's own rules watch. */
-  others(): readonly (readonly [name: string, value: number])[]
+  others(): readonly (readonly [name: string, value: number, labels: Labels])[]
 }
 
 /** Registers the metrics. */
@@ -85,8 +86,8 @@ export function ruleMetrics(registry: Registry, gauges: RuleGauges): RuleMetrics
     },
     storeFailed: () => store.inc(),
     series(hubLabels) {
-      const sample = (name: string, value: number) => ({
-        labels: { ...hubLabels, __name__: name },
+      const sample = (name: string, value: number, labels: Labels = {}) => ({
+        labels: { ...hubLabels, ...labels, __name__: name },
         value,
       })
       return [
@@ -95,7 +96,7 @@ export function ruleMetrics(registry: Registry, gauges: RuleGauges): RuleMetrics
         sample('callward_alert_changes_waiting', gauges.waiting()),
         sample('callward_rule_evaluations_missed_total', totals.missed),
         sample('callward_alert_changes_lost_total', totals.lost),
-        ...gauges.others().map(([name, value]) => sample(name, value)),
+        ...gauges.others().map(([name, value, labels]) => sample(name, value, labels)),
         ...storeFigures(gauges.store()).map(([name, value, labels]) => ({
           labels: { ...hubLabels, ...labels, __name__: name },
           value,

@@ -167,6 +167,15 @@ const table: Readonly<Record<string, RouteAccess['roles']>> = {
   // Or a one-time token of enrolment.
   'GET /enrol/callward-collector.mjs': admins,
 
+  'GET /api/v1/contact-points': staff,
+  'GET /api/v1/contact-points/channels': staff,
+  'POST /api/v1/contact-points': onCall,
+  'POST /api/v1/contact-points/:id': onCall,
+  'DELETE /api/v1/contact-points/:id': onCall,
+  'POST /api/v1/contact-points/:id/test': onCall,
+  'GET /api/v1/notify/attempts': staff,
+  'POST /api/v1/notify/preview': onCall,
+
   'POST /api/v1/backup': admins,
   'POST /api/v1/store/compact': admins,
 

@@ -55,11 +55,20 @@ for (const language of languages) {
   })
 }
 
+/** Names of products. */
+const brands: readonly MessageKey[] = [
+  'channelName.slack',
+  'channelName.teams',
+  'channelName.feishu',
+  'channelName.dingtalk',
+  'channelName.wecom',
+]
+
 t.test('a translation is not left in English', (t) => {
   const same: Readonly<Record<string, readonly MessageKey[]>> = {
-    zh: ['host.cpu'],
-    vi: ['host.cpu'],
-    ru: [],
+    zh: ['host.cpu', 'channelName.slack', 'channelName.teams'],
+    vi: ['host.cpu', ...brands],
+    ru: [...brands],
   }
   for (const language of ['zh', 'vi', 'ru'] as const) {
     const untranslated = keys.filter((key) => {

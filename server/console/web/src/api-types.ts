@@ -233,3 +233,42 @@ export type ServerFrame =
 export function mayAct(role: Role | undefined): boolean {
   return role === 'admin' || role === 'operator'
 }
+
+/** Where somebody can be reached; secrets are named, never shown. */
+export interface ContactPoint {
+  readonly id: string
+  readonly channel: string
+  readonly label: string
+  readonly owner: {
+    readonly kind: 'person' | 'team' | 'shared'
+    readonly id: string
+    readonly name: string
+  }
+  readonly settings: Readonly<Record<string, unknown>>
+  readonly lent: boolean
+  readonly testedAt: string | null
+  readonly testOutcome: string | null
+  readonly testReason: string | null
+  readonly disabledAt: string | null
+  readonly mine: boolean
+}
+
+export interface ChannelField {
+  readonly key: string
+  readonly required: boolean
+  readonly secret: boolean
+  readonly input: 'line' | 'number' | 'choice' | 'lines' | 'text'
+  readonly choices: readonly string[]
+}
+
+export interface Channel {
+  readonly name: string
+  readonly personal: readonly string[]
+  readonly lends: boolean
+  readonly fields: readonly ChannelField[]
+}
+
+export interface SendOutcome {
+  readonly outcome: 'accepted' | 'delivered' | 'retry' | 'refused'
+  readonly reason: string
+}

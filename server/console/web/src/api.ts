@@ -73,6 +73,11 @@ export function post<T>(path: string, body: unknown = {}): Promise<T> {
   return guarded<T>(request(path, json(body)))
 }
 
+/** DELETE. Throws ApiError; a 401 leads to the sign-in page. */
+export function remove(path: string): Promise<void> {
+  return guarded<void>(request(path, { method: 'DELETE', headers: { accept: 'application/json' } }))
+}
+
 /** POST that may answer 401 without leaving the page: signing in. */
 export async function postOpen<T>(path: string, body: unknown): Promise<T> {
   return (await request(path, json(body))) as T

@@ -2,6 +2,7 @@ import { useComputed, useSignalEffect } from '@preact/signals'
 import { t } from './i18n/language.ts'
 import { tabTitle } from './live-reducer.ts'
 import { Alerts } from './pages/alerts.tsx'
+import { ContactPoints } from './pages/contact-points.tsx'
 import { HostLazily } from './pages/host-lazily.tsx'
 import { Incident } from './pages/incident.tsx'
 import { Incidents } from './pages/incidents.tsx'
@@ -58,6 +59,8 @@ function Page({ route: shown }: { route: Route | null }) {
       return <Oncall />
     case 'host':
       return <HostLazily key={shown.instance} instance={shown.instance} />
+    case 'contact-points':
+      return <ContactPoints />
     default:
       return <NotFound />
   }
@@ -81,6 +84,8 @@ function pageName(shown: Route | null): string {
       return t('oncall.title')
     case 'host':
       return hostsByInstance.value.get(shown.instance)?.server ?? shown.instance
+    case 'contact-points':
+      return t('contact.title')
     case 'sign-in':
       return t('signIn.title')
     default:

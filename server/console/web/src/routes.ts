@@ -7,6 +7,7 @@ export type Route =
   | { readonly page: 'incident'; readonly id: string }
   | { readonly page: 'oncall' }
   | { readonly page: 'host'; readonly instance: string }
+  | { readonly page: 'contact-points' }
 
 function oneOf<T extends string>(value: string | null, allowed: readonly T[], otherwise: T): T {
   return allowed.find((candidate) => candidate === value) ?? otherwise
@@ -30,6 +31,7 @@ export function parseRoute(address: string): Route | null {
   if (parts.length === 1) {
     if (first === 'oncall') return { page: 'oncall' }
     if (first === 'sign-in') return { page: 'sign-in' }
+    if (first === 'contact-points') return { page: 'contact-points' }
     if (first === 'alerts')
       return { page: 'alerts', state: oneOf(state, ['firing', 'pending', 'all'], 'firing') }
     if (first === 'incidents')

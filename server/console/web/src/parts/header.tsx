@@ -30,6 +30,11 @@ export function Header() {
           chosen={page === 'incidents' || page === 'incident'}
         />
         <PageLink href="/oncall" label={t('nav.oncall')} chosen={page === 'oncall'} />
+        <PageLink
+          href="/contact-points"
+          label={t('nav.contactPoints')}
+          chosen={page === 'contact-points'}
+        />
       </nav>
       <div class="status">
         <LiveState />
