@@ -28,6 +28,8 @@ export interface RecordsSchema {
   settings: SettingRow
   enrolments: EnrolmentRow
   enrolment_tokens: EnrolmentTokenRow
+  obligations: ObligationRow
+  lost_obligations: LostObligationRow
 }
 
 /** Somebody or something that may sign in. */
@@ -333,4 +335,39 @@ export interface EnrolmentTokenRow {
   misuses: number
   last_misused_at: Millis | null
   last_misused_from: string | null
+}
+
+/** What is owed to somebody by a time; see server/obligations. */
+export interface ObligationRow {
+  id: string
+  kind: string
+  subject: string
+  /** Unique within its kind, for ever. */
+  key: string
+  lane: string
+  /** `waiting`, `done` (performed) or `closed` (not owed any more). */
+  state: string
+  /** JSON. */
+  payload: string
+  due_at: Millis
+  /** When it is tried next; `due_at`, or later after a failed attempt. */
+  next_at: Millis
+  attempts: number
+  /** The run of a hub that performs it now. */
+  lease_by: string | null
+  /** By the database's clock. */
+  lease_until: Millis | null
+  last_fault: string | null
+  opened_at: Millis
+  closed_at: Millis | null
+  close_reason: string | null
+}
+
+/** A subject that was owed something and had no live obligation, as the watchdog found it. */
+export interface LostObligationRow {
+  id: string
+  kind: string
+  subject: string
+  found_at: Millis
+  mended_at: Millis | null
 }

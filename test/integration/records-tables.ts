@@ -193,6 +193,25 @@ export const rows: { [T in keyof RecordsSchema]: RecordsSchema[T] } = {
     last_misused_at: 3,
     last_misused_from: '::1',
   },
+  obligations: {
+    id: 'o',
+    kind: 'page',
+    subject: 's',
+    key: 'k',
+    lane: 'l',
+    state: 'waiting',
+    payload: '{}',
+    due_at: 1,
+    next_at: 1,
+    attempts: 0,
+    lease_by: null,
+    lease_until: null,
+    last_fault: null,
+    opened_at: 1,
+    closed_at: null,
+    close_reason: null,
+  },
+  lost_obligations: { id: 'x', kind: 'page', subject: 's', found_at: 1, mended_at: null },
 }
 
 export async function everyTable(t: Test, place: Place): Promise<void> {
