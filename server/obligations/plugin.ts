@@ -5,13 +5,7 @@ import type { RecordsTransaction } from '../records/records.ts'
 import type {} from '../telemetry/plugin.ts'
 import { obligationMetrics } from './metrics.ts'
 import type { ObligationKind, Opening } from './obligation.ts'
-import {
-  closeObligations,
-  openObligation,
-  prune,
-  releaseAll,
-  standing,
-} from './obligation-store.ts'
+import { closeObligations, prune, releaseAll, standing } from './obligation-store.ts'
 import { obligationRoutes } from './routes.ts'
 import { findLost, type LostObligation, lostSince } from './watchdog.ts'
 import { ObligationWorker, type WorkerTimers } from './worker.ts'
@@ -115,7 +109,7 @@ export const obligationsPlugin = fp(
 
     app.decorate('obligations', {
       register: (kind) => worker.register(kind),
-      open: (tx, opening) => openObligation(tx, opening, clock.now()),
+      open: (tx, opening) => worker.open(tx, opening),
       close: (tx, kind, subject, reason) =>
         closeObligations(tx, kind, subject, reason, clock.now()),
       wake: () => worker.wake(),

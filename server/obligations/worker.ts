@@ -1,7 +1,13 @@
 import type { Clock, Millis } from '../clock.ts'
-import type { Records } from '../records/records.ts'
-import { type Obligation, type ObligationKind, type Outcome, retryDelay } from './obligation.ts'
-import { anyDue, claim, finish, nextAt, putBack } from './obligation-store.ts'
+import type { Records, RecordsTransaction } from '../records/records.ts'
+import {
+  type Obligation,
+  type ObligationKind,
+  type Opening,
+  type Outcome,
+  retryDelay,
+} from './obligation.ts'
+import { anyDue, claim, finish, nextAt, openObligation, putBack } from './obligation-store.ts'
 
 /** Held at one time of a kind; what is more waits in the table, where a newcomer's lane still goes first. */
 const maxHeld = 200
@@ -51,6 +57,8 @@ export class ObligationWorker {
   #cancelTimer: (() => void) | undefined
   #roundAt: Millis | undefined
   #started = false
+  /** One was opened since the last wake-up; what an attempt opens is taken when the attempt has ended. */
+  #opened = false
 
   constructor(options: WorkerOptions) {
     this.#options = options
@@ -75,9 +83,16 @@ export class ObligationWorker {
     this.wake()
   }
 
+  /** Opens one inside the caller's transaction; false when its key was opened before. */
+  open(tx: RecordsTransaction, opening: Opening): Promise<boolean> {
+    this.#opened = true
+    return openObligation(tx, opening, this.#options.clock.now())
+  }
+
   /** Looks for due obligations at once; call it after a commit that opened or moved one. */
   wake(): void {
     if (!this.#started || this.#stopping.signal.aborted) return
+    this.#opened = false
     for (const running of this.#kinds.values()) this.#track(this.#take(running))
     this.#track(this.#sleep())
   }
@@ -168,7 +183,8 @@ export class ObligationWorker {
       return
     }
     onPerformed(kind.kind, outcome.again === undefined ? 'done' : 'again', late)
-    if (outcome.again !== undefined) this.#track(this.#sleep())
+    if (this.#opened) this.wake()
+    else if (outcome.again !== undefined) this.#track(this.#sleep())
   }
 
   async #putBack(obligation: Obligation, err: unknown): Promise<void> {

@@ -4,11 +4,12 @@ import { house } from './migrations/0001-house.ts'
 import { enrolment } from './migrations/0002-enrolment.ts'
 import { software } from './migrations/0003-software.ts'
 import { obligations } from './migrations/0007-obligations.ts'
+import { paging } from './migrations/0009-paging.ts'
 import type { Migration, MigrationContext } from './migrations/migration.ts'
 import type { Records, RecordsTransaction } from './records.ts'
 
 /** Every migration, oldest first. */
-export const allMigrations: readonly Migration[] = [house, enrolment, software, obligations]
+export const allMigrations: readonly Migration[] = [house, enrolment, software, obligations, paging]
 
 export interface MigrateOptions {
   readonly kind: Records['kind']

@@ -30,6 +30,11 @@ export interface RecordsSchema {
   enrolment_tokens: EnrolmentTokenRow
   obligations: ObligationRow
   lost_obligations: LostObligationRow
+  pages: PageRow
+  page_alerts: PageAlertRow
+  page_steps: PageStepRow
+  page_tellings: PageTellingRow
+  page_attempts: PageAttemptRow
 }
 
 /** Somebody or something that may sign in. */
@@ -370,4 +375,86 @@ export interface LostObligationRow {
   subject: string
   found_at: Millis
   mended_at: Millis | null
+}
+
+/** One fault that people are told of until somebody takes it; at most one a group is not `closed`. */
+export interface PageRow {
+  id: string
+  /** Counts from 1; what people say aloud. */
+  number: number
+  group_key: string
+  /** The system it is about, for fairness among pages. */
+  lane: string
+  title: string
+  severity: string
+  /** `open`, `acknowledged` or `closed`. */
+  state: string
+  /** JSON of the escalation policy as it was when the page was opened. */
+  policy: string
+  /** JSON of where it stands in that policy. */
+  escalation: string
+  /** When the next step is due; null: none. */
+  escalation_due_at: Millis | null
+  opened_at: Millis
+  acknowledged_at: Millis | null
+  acknowledged_by: string | null
+  closed_at: Millis | null
+}
+
+export interface PageAlertRow {
+  page_id: string
+  alert_id: string
+  joined_at: Millis
+  resolved_at: Millis | null
+}
+
+/** What happened to a page, in order; never updated. */
+export interface PageStepRow {
+  id: string
+  page_id: string
+  /** Order within the page, from 1. */
+  sequence: number
+  at: Millis
+  kind: string
+  /** JSON. */
+  content: string
+}
+
+/** One recipient who is to be told one thing, by one way after the other. */
+export interface PageTellingRow {
+  id: string
+  page_id: string
+  /** What receivers dedupe by, with the way it came. */
+  key: string
+  /** `page`, or `resolved`: the word that it is over. */
+  kind: string
+  /** `person` or `contact`. */
+  recipient_kind: string
+  recipient_id: string
+  /** As it was when the telling was opened. */
+  name: string
+  /** Where in the policy: `g0.r0.s1`. */
+  place: string
+  /** `waiting`, `told` or `over`. */
+  state: string
+  /** Why it is not told, or no more. */
+  reason: string
+  opened_at: Millis
+  ended_at: Millis | null
+}
+
+/** One attempt by one way. */
+export interface PageAttemptRow {
+  id: string
+  telling_id: string
+  round: number
+  channel: string
+  contact_point_id: string | null
+  /** `queued` (live), `accepted`, `delivered`, `retry` or `refused`. */
+  outcome: string
+  reason: string
+  at: Millis
+  /** Receipts of the live push. */
+  received_at: Millis | null
+  displayed_at: Millis | null
 }

@@ -20,29 +20,10 @@ import { ObligationWorker } from '../../server/obligations/worker.ts'
 import { openPostgresRecords } from '../../server/records/postgres-records.ts'
 import { openSqliteRecords } from '../../server/records/sqlite-records.ts'
 import type { CountedRecords } from '../../server/records/write-queue.ts'
+import { HandTime } from '../helpers/hand-time.ts'
 import { postgresPrograms, startPostgres } from '../helpers/postgres.ts'
 
 const start = Date.UTC(2026, 2, 1)
-
-/** A clock and timers moved by hand. */
-class HandTime {
-  at = start
-  readonly #waiting = new Set<{ at: number; work: () => void }>()
-  now = () => this.at
-  monotonic = () => this.at
-  after(delay: number, work: () => void): () => void {
-    const one = { at: this.at + delay, work }
-    this.#waiting.add(one)
-    return () => this.#waiting.delete(one)
-  }
-  move(by: number): void {
-    this.at += by
-    for (const one of [...this.#waiting]) {
-      if (one.at > this.at || !this.#waiting.delete(one)) continue
-      one.work()
-    }
-  }
-}
 
 /** A kind whose domain is the settings: whoever stands there as "open" is owed a call. */
 class Calls implements ObligationKind {
@@ -79,7 +60,7 @@ interface Scene {
 }
 
 function sceneOf(records: CountedRecords, calls = new Calls()): Scene {
-  const time = new HandTime()
+  const time = new HandTime(start)
   const faults: unknown[] = []
   const worker = new ObligationWorker({
     records,
@@ -166,8 +147,8 @@ const promises: Record<string, (t: Test, records: CountedRecords) => Promise<voi
     worker.start()
     await worker.settled()
     t.equal((await row('a')).last_fault, 'the gateway is silent')
-    const begun = time.at
-    while ((await row('a')).state === 'waiting' && time.at < start + 3_600_000) {
+    const begun = time.now()
+    while ((await row('a')).state === 'waiting' && time.now() < start + 3_600_000) {
       time.move(500)
       await worker.settled()
     }
@@ -178,7 +159,7 @@ const promises: Record<string, (t: Test, records: CountedRecords) => Promise<voi
       [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
     )
     t.equal(faults.length, 12)
-    t.ok(time.at - begun >= 60_000, 'not in a hurry')
+    t.ok(time.now() - begun >= 60_000, 'not in a hurry')
     t.equal(retryDelay(0), 1000)
     t.equal(retryDelay(1000), 60_000)
   },
@@ -234,7 +215,7 @@ const promises: Record<string, (t: Test, records: CountedRecords) => Promise<voi
     await worker.settled()
     t.equal(calls.performed.length, 1)
     t.equal((await row('a')).state, 'waiting')
-    while (time.at < start + 31_000) {
+    while (time.now() < start + 31_000) {
       time.move(1000)
       await worker.settled()
     }
