@@ -7,6 +7,7 @@ import type {} from '../notify/plugin.ts'
 import type {} from '../obligations/plugin.ts'
 import type {} from '../oncall/plugin.ts'
 import type { RecordsTransaction } from '../records/records.ts'
+import type {} from '../rules/plugin.ts'
 import { escalationDuty } from './escalation-duty.ts'
 import { hubPorts } from './hub-ports.ts'
 import { messageOf } from './message.ts'
@@ -64,7 +65,12 @@ export const pagingPlugin = fp(
         await pager.take(tx, change, incidentId)
       },
     })
-    await app.register(pageRoutes)
+    await app.register(pageRoutes, {
+      // The rules register after paging, which they call.
+      acknowledge: async (fingerprint, by) => {
+        await app.rules.acknowledge(fingerprint, by, clock.now())
+      },
+    })
     registerMetrics()
 
     function registerMetrics(): void {

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { CallwardError } from '../errors.ts'
+import type { Principal } from '../people/plugin.ts'
 import type { PageRow } from '../records/schema.ts'
 import { findPage, historyOf } from './paging-store.ts'
 import { PageDetail, PageList, PageParams, PageQuery, WhyParams, WhyView } from './schema.ts'
@@ -7,9 +8,18 @@ import { pageDetail, pageView } from './views.ts'
 import { whyOf } from './why.ts'
 
 const readers = { owner: 'paging', roles: ['admin', 'operator', 'auditor'] } as const
+const takers = { owner: 'paging', roles: ['admin', 'operator'] } as const
+
+export interface PageRoutesOptions {
+  /** Acknowledges one alert; throws not_found when it is not active any more. */
+  readonly acknowledge: (fingerprint: string, by: Principal) => Promise<void>
+}
 
 /** Pages, and why each person was or was not told. */
-export const pageRoutes: FastifyPluginAsyncTypebox = async (app) => {
+export const pageRoutes: FastifyPluginAsyncTypebox<PageRoutesOptions> = async (
+  app,
+  { acknowledge },
+) => {
   const db = app.records.read
   const detail = async (row: PageRow) => pageDetail(row, await historyOf(db, row.id))
 
@@ -37,6 +47,33 @@ export const pageRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: { params: PageParams, response: { 200: PageDetail } },
     },
     async (request) => ({ page: await detail(await findPage(db, request.params.id)) }),
+  )
+
+  app.post(
+    '/api/v1/pages/:id/acknowledge',
+    {
+      config: { access: takers },
+      schema: { params: PageParams, response: { 200: PageDetail } },
+    },
+    async (request) => {
+      const page = await findPage(db, request.params.id)
+      if (page.state === 'closed')
+        throw new CallwardError(
+          'conflict',
+          `Page ${page.number} is closed: what it was about is over.`,
+        )
+      const alerts = await db
+        .selectFrom('alerts')
+        .select('fingerprint')
+        .innerJoin('page_alerts', 'page_alerts.alert_id', 'alerts.id')
+        .where('page_alerts.page_id', '=', page.id)
+        .where('alerts.state', '=', 'firing')
+        .where('alerts.acknowledged_at', 'is', null)
+        .execute()
+      for (const { fingerprint } of alerts)
+        await acknowledge(fingerprint, request.principal as Principal)
+      return { page: await detail(await findPage(db, page.id)) }
+    },
   )
 
   app.get(
