@@ -96,22 +96,26 @@ export class Pager {
     { alert, at, by }: AlertChange,
   ): Promise<PageRow | undefined> {
     const row = await pageOfAlert(tx, alert.id)
-    if (row === undefined || row.state !== 'open') return row
+    if (row !== undefined) await this.acknowledge(tx, row, by ?? 'somebody', at)
+    return row
+  }
+
+  /** Somebody takes an open page: nobody else is told of it, until that is too old. */
+  async acknowledge(tx: RecordsTransaction, row: PageRow, by: string, at: Millis): Promise<void> {
+    if (row.state !== 'open') return
     const { obligations, escalation, clock } = this.#duties
     const { policy, escalation: before } = pageOf(row)
-    const name = by ?? 'somebody'
-    const state = escalation.acknowledge(policy, before, name, at)
+    const state = escalation.acknowledge(policy, before, by, at)
     await writeEscalation(tx, row.id, state, {
       state: 'acknowledged',
       acknowledged_at: at,
-      acknowledged_by: name,
+      acknowledged_by: by,
     })
-    await addStep(tx, row.id, clock.now(), 'acknowledged', { by: name, alert: alert.rule })
-    await obligations.close(tx, escalationKind, row.id, `acknowledged by ${name}`)
-    await this.#endTellings(tx, row.id, `${name} has taken the page`)
+    await addStep(tx, row.id, clock.now(), 'acknowledged', { by })
+    await obligations.close(tx, escalationKind, row.id, `acknowledged by ${by}`)
+    await this.#endTellings(tx, row.id, `${by} has taken the page`)
     if (state.dueAt !== null)
       await oweStep(this.#duties, tx, row, `acknowledged/${state.generation}/${at}`, state.dueAt)
-    return row
   }
 
   async #resolved(

@@ -13,6 +13,7 @@ import { hubPorts } from './hub-ports.ts'
 import { messageOf } from './message.ts'
 import { missedDuty } from './missed-duty.ts'
 import { Pager } from './pager.ts'
+import { findPage } from './paging-store.ts'
 import { pageRoutes } from './routes.ts'
 import { defaultTellingTimes, TellingDuty, type TellingTimes } from './telling-duty.ts'
 
@@ -69,6 +70,12 @@ export const pagingPlugin = fp(
       // The rules register after paging, which they call.
       acknowledge: async (fingerprint, by) => {
         await app.rules.acknowledge(fingerprint, by, clock.now())
+      },
+      async take(pageId, by) {
+        await records.write(async (tx) =>
+          pager.acknowledge(tx, await findPage(tx, pageId), by.name, clock.now()),
+        )
+        obligations.wake()
       },
     })
     registerMetrics()

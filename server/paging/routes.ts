@@ -13,12 +13,14 @@ const takers = { owner: 'paging', roles: ['admin', 'operator'] } as const
 export interface PageRoutesOptions {
   /** Acknowledges one alert; throws not_found when it is not active any more. */
   readonly acknowledge: (fingerprint: string, by: Principal) => Promise<void>
+  /** Acknowledges the page itself, where an older acknowledgement of its alerts has become too old. */
+  readonly take: (pageId: string, by: Principal) => Promise<void>
 }
 
 /** Pages, and why each person was or was not told. */
 export const pageRoutes: FastifyPluginAsyncTypebox<PageRoutesOptions> = async (
   app,
-  { acknowledge },
+  { acknowledge, take },
 ) => {
   const db = app.records.read
   const detail = async (row: PageRow) => pageDetail(row, await historyOf(db, row.id))
@@ -70,8 +72,9 @@ export const pageRoutes: FastifyPluginAsyncTypebox<PageRoutesOptions> = async (
         .where('alerts.state', '=', 'firing')
         .where('alerts.acknowledged_at', 'is', null)
         .execute()
-      for (const { fingerprint } of alerts)
-        await acknowledge(fingerprint, request.principal as Principal)
+      const by = request.principal as Principal
+      for (const { fingerprint } of alerts) await acknowledge(fingerprint, by)
+      await take(page.id, by)
       return { page: await detail(await findPage(db, page.id)) }
     },
   )
