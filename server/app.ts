@@ -20,8 +20,10 @@ import { ledgerRoutes } from './ledger/routes.ts'
 import { livePlugin } from './live/plugin.ts'
 import { loggerOptions } from './logging.ts'
 import { notifyPlugin } from './notify/plugin.ts'
+import { obligationsPlugin } from './obligations/plugin.ts'
 import { oncallPlugin } from './oncall/plugin.ts'
 import { openApi, openApiRoute } from './openapi.ts'
+import { pagingPlugin } from './paging/plugin.ts'
 import { peoplePlugin } from './people/plugin.ts'
 import { promqlPlugin } from './promql/plugin.ts'
 import { recordsPlugin } from './records/plugin.ts'
@@ -76,6 +78,7 @@ export async function buildApp(
   await app.register(telemetryRoutes)
   await app.register(ledgerRoutes, { clock })
   await app.register(livePlugin, { clock, simulated: config.demo })
+  await app.register(obligationsPlugin, { clock })
   await app.register(knowledgePlugin)
   await app.register(oncallPlugin, { clock })
   await app.register(incidentsPlugin, { clock })
@@ -89,6 +92,7 @@ export async function buildApp(
   })
   await app.register(rulesPlugin, { clock, config })
   await app.register(notifyPlugin, { clock, config })
+  await app.register(pagingPlugin, { clock, config })
   await app.register(inventoryPlugin, {
     clock,
     factsLimits: { versions: config.factsVersions, days: config.factsDays },

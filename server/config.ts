@@ -20,6 +20,8 @@ const HubFile = Type.Object(
     rulesFolder: Type.Optional(Type.String({ minLength: 1 })),
     /** Folder of baselines, one YAML file a role; docs/changes.md. */
     baselinesFolder: Type.Optional(Type.String({ minLength: 1 })),
+    /** Id of the escalation policy of alerts that name none; docs/paging.md. */
+    escalationPolicy: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
     /** Networks on the hub's own side of the internet that messages may go to; docs/notify.md. */
     notifyAllow: Type.Array(Type.String({ minLength: 1, maxLength: 100 }), {
       default: [],
@@ -92,6 +94,7 @@ const examples: Record<string, string> = {
   hosts: 'hosts: [callward.bank.example]',
   rulesFolder: 'rulesFolder: /etc/callward/rules',
   baselinesFolder: 'baselinesFolder: /etc/callward/baselines',
+  escalationPolicy: 'escalationPolicy: telephony',
   notifyAllow: "notifyAllow: ['10.20.0.25:587', '10.30.0.0/24']",
   notifyTemplatesFolder: 'notifyTemplatesFolder: /etc/callward/templates',
   notifyLogDays: 'notifyLogDays: 400   (0 keeps every attempt up to 500,000)',

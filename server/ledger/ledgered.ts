@@ -141,6 +141,54 @@ export const ledgered = {
     who: 'the account itself',
     holds: [],
   },
+  'oncall.schedule': {
+    what: 'An on-call schedule was created, changed or deleted.',
+    object: 'schedule',
+    who: staff,
+    holds: ['change', 'before', 'after'],
+  },
+  'oncall.policy': {
+    what: 'An escalation policy was created, changed or deleted.',
+    object: 'policy',
+    who: staff,
+    holds: ['change', 'before', 'after'],
+  },
+  'oncall.override': {
+    what: 'A shift was given to somebody else, or that was taken back; why stands in the history of on-call duty.',
+    object: 'override',
+    who: staff,
+    holds: ['change', 'before', 'after'],
+  },
+  'oncall.handover': {
+    what: 'Who takes over a shift said that the note was read.',
+    object: 'handover',
+    who: staff,
+    holds: ['change', 'before', 'after'],
+  },
+  'notify.contact_point': {
+    what: 'A contact point was created, changed or removed; addresses and secrets are not in it.',
+    object: 'contact-point',
+    who: staff,
+    holds: ['change', 'owner', 'channel'],
+  },
+  'paging.opened': {
+    what: 'A critical alert opened a page.',
+    object: 'page',
+    who: hub,
+    holds: ['number', 'alert', 'policy', 'revision'],
+  },
+  'paging.acknowledged': {
+    what: 'Somebody took a page.',
+    object: 'page',
+    who: staff,
+    holds: ['number'],
+  },
+  'paging.closed': {
+    what: 'Every alert of a page has resolved.',
+    object: 'page',
+    who: hub,
+    holds: ['number'],
+  },
 } as const satisfies Readonly<Record<string, LedgeredAction>>
 
 /** The table of docs/ledger.md, in Markdown. */

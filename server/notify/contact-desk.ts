@@ -22,7 +22,7 @@ const pointsOfOwner = 50
 /** Writes a change into the ledger, where there is one. */
 export type LedgerEntry = (
   tx: RecordsTransaction,
-  action: string,
+  change: 'created' | 'changed' | 'removed',
   point: Pick<ContactPoint, 'id' | 'owner' | 'channel'>,
   by: Principal,
 ) => Promise<void>
@@ -59,7 +59,7 @@ export class ContactDesk {
     const point = { owner, channel, label, language, timeZone, settings }
     const row = await this.#records.write(async (tx) => {
       const added = await this.#store.add(tx, point, who.name)
-      await this.#ledger(tx, 'contact_point.created', { id: added.id, owner, channel }, who)
+      await this.#ledger(tx, 'created', { id: added.id, owner, channel }, who)
       return added
     })
     this.#store.remember(row)
@@ -83,7 +83,7 @@ export class ContactDesk {
         ...(settings === undefined ? {} : { settings }),
       })
       if (after === undefined) throw missing(id)
-      await this.#ledger(tx, 'contact_point.changed', point, who)
+      await this.#ledger(tx, 'changed', point, who)
       return after
     })
     this.#store.remember(row)
@@ -95,7 +95,7 @@ export class ContactDesk {
     const { point } = this.mine(id, who)
     await this.#records.write(async (tx) => {
       await this.#store.remove(tx, id)
-      await this.#ledger(tx, 'contact_point.removed', point, who)
+      await this.#ledger(tx, 'removed', point, who)
     })
     this.#store.forget(id)
   }

@@ -4,8 +4,7 @@ import type { Clock } from '../clock.ts'
 import { type HubConfig, publicUrl } from '../config.ts'
 import { StartError } from '../errors.ts'
 import { uuid } from '../ids.ts'
-import type { Principal } from '../people/plugin.ts'
-import type { RecordsTransaction } from '../records/records.ts'
+import type {} from '../ledger/plugin.ts'
 import { channels } from './channels/all.ts'
 import { ContactDesk } from './contact-desk.ts'
 import type { ContactPoint, Owner } from './contact-point.ts'
@@ -55,20 +54,6 @@ export interface NotifyOptions {
   /** Another resolver and a shorter deadline, for tests. */
   readonly resolve?: Resolver
   readonly deadlineMillis?: number
-}
-
-/** The ledger's one call, where that capability is there. */
-interface Ledger {
-  append(
-    tx: RecordsTransaction,
-    entry: {
-      readonly action: string
-      readonly object: { readonly type: string; readonly id: string }
-      readonly actor: string
-      readonly occurredAt: number
-      readonly content: unknown
-    },
-  ): Promise<void>
 }
 
 const longestMillis = 25_000
@@ -123,8 +108,14 @@ export const notifyPlugin = fp(
         () => sender.health.failing(name, clock.monotonic()),
         { channel: name },
       )
-    const desk = new ContactDesk(store, app.records, (tx, action, point, by) =>
-      ledgered(app, tx, action, point, by, clock.now()),
+    const desk = new ContactDesk(store, app.records, (tx, change, { id, owner, channel }, by) =>
+      app.ledger.append(tx, {
+        action: 'notify.contact_point',
+        object: { type: 'contact-point', id },
+        actor: by.name,
+        occurredAt: clock.now(),
+        content: { change, owner, channel },
+      }),
     )
     await app.register(contactPointRoutes, { desk, store })
     await app.register(attemptRoutes, {
@@ -235,23 +226,4 @@ function trialFaults(templates: Templates, url: string, now: number): ReadonlySe
     ),
   )
   return new Set(made.flatMap((request) => templates.render(request).faults))
-}
-
-async function ledgered(
-  app: object,
-  tx: RecordsTransaction,
-  action: string,
-  point: Pick<ContactPoint, 'id' | 'owner' | 'channel'>,
-  by: Principal,
-  now: number,
-): Promise<void> {
-  // Present when the ledger's plugin was registered before; its type is known there.
-  const { ledger } = app as { readonly ledger?: Ledger }
-  await ledger?.append(tx, {
-    action,
-    object: { type: 'contact_point', id: point.id },
-    actor: by.name,
-    occurredAt: now,
-    content: { owner: point.owner, channel: point.channel },
-  })
 }

@@ -47,6 +47,13 @@ export interface Saving {
   readonly revision: number | undefined
 }
 
+const ledgerActions = {
+  schedule: 'oncall.schedule',
+  policy: 'oncall.policy',
+  override: 'oncall.override',
+  handover: 'oncall.handover',
+} as const
+
 /** Schedules, policies, overrides and their history. */
 export class OncallStore {
   readonly #clock: Clock
@@ -276,11 +283,11 @@ export class OncallStore {
       }))
       .execute()
     await this.#ledger(tx, {
-      action: `oncall.${type}.${action}`,
-      object: { type: `oncall.${type}`, id },
-      actor: by.id,
+      action: ledgerActions[type],
+      object: { type, id },
+      actor: by.name,
       occurredAt: now,
-      content: { before: withoutReason(before), after: withoutReason(after) },
+      content: { change: action, before: withoutReason(before), after: withoutReason(after) },
     })
   }
 

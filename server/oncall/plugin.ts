@@ -1,6 +1,7 @@
 import fp from 'fastify-plugin'
 import { Counter, type Registry } from 'prom-client'
 import type { Clock, Millis } from '../clock.ts'
+import type {} from '../ledger/plugin.ts'
 import type {} from '../live/plugin.ts'
 import type {} from '../people/plugin.ts'
 import type {} from '../records/plugin.ts'
@@ -84,11 +85,7 @@ declare module 'fastify' {
 /** Schedules, escalation policies, readiness and hand-overs. */
 export const oncallPlugin = fp(
   async (app, { clock }: { clock: Clock }) => {
-    const ledger: Ledger = async (tx, entry) => {
-      // The ledger is a capability of its own, which a hub may be without.
-      if (app.hasDecorator('ledger'))
-        await (app as unknown as { ledger: { append: Ledger } }).ledger.append(tx, entry)
-    }
+    const ledger: Ledger = (tx, entry) => app.ledger.append(tx, entry)
     const store = new OncallStore(clock, ledger)
     const calendar = new Calendar()
     const handovers = new HandoverStore(clock, store)
@@ -149,6 +146,7 @@ export const oncallPlugin = fp(
       'callward-store',
       'callward-access',
       'callward-live',
+      'callward-ledger',
     ],
   },
 )

@@ -6,6 +6,8 @@ import { software } from './migrations/0003-software.ts'
 import { ledger } from './migrations/0004-ledger.ts'
 import { oncall } from './migrations/0005-oncall.ts'
 import { notify } from './migrations/0006-notify.ts'
+import { obligations } from './migrations/0007-obligations.ts'
+import { paging } from './migrations/0009-paging.ts'
 import type { Migration, MigrationContext } from './migrations/migration.ts'
 import type { Records, RecordsTransaction } from './records.ts'
 
@@ -17,6 +19,8 @@ export const allMigrations: readonly Migration[] = [
   ledger,
   oncall,
   notify,
+  obligations,
+  paging,
 ]
 
 export interface MigrateOptions {

@@ -42,6 +42,13 @@ export interface RecordsSchema {
   ledger_keys: LedgerKeyRow
   contact_points: ContactPointRow
   notify_log: NotifyLogRow
+  obligations: ObligationRow
+  lost_obligations: LostObligationRow
+  pages: PageRow
+  page_alerts: PageAlertRow
+  page_steps: PageStepRow
+  page_tellings: PageTellingRow
+  page_attempts: PageAttemptRow
 }
 
 /** Somebody or something that may sign in. */
@@ -511,4 +518,121 @@ export interface NotifyLogRow {
   provider_reference: string | null
   at: Millis
   duration_millis: number
+}
+
+/** What is owed to somebody by a time; see server/obligations. */
+export interface ObligationRow {
+  id: string
+  kind: string
+  subject: string
+  /** Unique within its kind, for ever. */
+  key: string
+  lane: string
+  /** `waiting`, `done` (performed) or `closed` (not owed any more). */
+  state: string
+  /** JSON. */
+  payload: string
+  due_at: Millis
+  /** When it is tried next; `due_at`, or later after a failed attempt. */
+  next_at: Millis
+  attempts: number
+  /** The run of a hub that performs it now. */
+  lease_by: string | null
+  /** By the database's clock. */
+  lease_until: Millis | null
+  last_fault: string | null
+  opened_at: Millis
+  closed_at: Millis | null
+  close_reason: string | null
+}
+
+/** A subject that was owed something and had no live obligation, as the watchdog found it. */
+export interface LostObligationRow {
+  id: string
+  kind: string
+  subject: string
+  found_at: Millis
+  mended_at: Millis | null
+}
+
+/** One fault that people are told of until somebody takes it; at most one a group is not `closed`. */
+export interface PageRow {
+  id: string
+  /** Counts from 1; what people say aloud. */
+  number: number
+  group_key: string
+  /** The system it is about, for fairness among pages. */
+  lane: string
+  title: string
+  severity: string
+  /** `open`, `acknowledged` or `closed`. */
+  state: string
+  /** JSON of the escalation policy as it was when the page was opened. */
+  policy: string
+  /** JSON of where it stands in that policy. */
+  escalation: string
+  /** When the next step is due; null: none. */
+  escalation_due_at: Millis | null
+  opened_at: Millis
+  acknowledged_at: Millis | null
+  acknowledged_by: string | null
+  closed_at: Millis | null
+}
+
+export interface PageAlertRow {
+  page_id: string
+  alert_id: string
+  joined_at: Millis
+  resolved_at: Millis | null
+}
+
+/** What happened to a page, in order; never updated. */
+export interface PageStepRow {
+  id: string
+  page_id: string
+  /** Order within the page, from 1. */
+  sequence: number
+  at: Millis
+  kind: string
+  /** JSON. */
+  content: string
+}
+
+/** One recipient who is to be told one thing, by one way after the other. */
+export interface PageTellingRow {
+  id: string
+  page_id: string
+  /** What receivers dedupe by, with the way it came. */
+  key: string
+  /** `page`, or `resolved`: the word that it is over. */
+  kind: string
+  /** `person` or `contact`. */
+  recipient_kind: string
+  recipient_id: string
+  /** As it was when the telling was opened. */
+  name: string
+  /** Where in the policy: `g0.r0.s1`. */
+  place: string
+  /** `waiting`, `told` or `over`. */
+  state: string
+  /** Why it is not told, or no more. */
+  reason: string
+  opened_at: Millis
+  ended_at: Millis | null
+}
+
+/** One attempt by one way. */
+export interface PageAttemptRow {
+  id: string
+  telling_id: string
+  round: number
+  channel: string
+  contact_point_id: string | null
+  /** `queued` (live), `accepted`, `delivered`, `retry` or `refused`. */
+  outcome: string
+  reason: string
+  at: Millis
+  /** Receipts of the live push. */
+  received_at: Millis | null
+  displayed_at: Millis | null
 }

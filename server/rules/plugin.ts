@@ -117,6 +117,8 @@ export const rulesPlugin = fp(
       },
       async deliver(tx, change) {
         const incident = await app.incidents.alertChanged(tx, change)
+        // Paging registers after the rules; nothing fires before all of it is there.
+        await app.paging?.alertChanged(tx, change, incident?.id)
         await app.ledger.append(tx, ledgerEntryOf(change, incident?.number))
         const body = {
           change: change.kind,
@@ -126,7 +128,10 @@ export const rulesPlugin = fp(
         await app.live.publish(tx, { kind: 'alert', at: change.at, body })
       },
       wake(committed) {
-        if (committed) app.live.flush()
+        if (committed) {
+          app.live.flush()
+          app.obligations?.wake()
+        }
         for (const topic of ['alerts', 'incidents', 'hosts']) app.live.hint(topic)
       },
     })

@@ -1,0 +1,104 @@
+import type { FastifyInstance } from 'fastify'
+import type { Kysely } from 'kysely'
+import type { Counter } from 'prom-client'
+import { CallwardError } from '../errors.ts'
+import type { PolicySnapshot, Recipient, Target } from '../oncall/plugin.ts'
+import type { RecordsSchema } from '../records/schema.ts'
+import { policyOfEverybody, staffTeam } from './page.ts'
+import type { Reading } from './paging-store.ts'
+import type { PagingPorts } from './ports.ts'
+import { screen, type Way } from './ways.ts'
+
+/** The label or annotation-made label of a rule that names its escalation policy. */
+const policyLabel = 'callward_policy'
+/** Roles that may take a page. */
+const actingRoles = ['admin', 'operator'] as const
+
+/** Wires paging to on-call duty, channels and screens. */
+export function hubPorts(
+  app: FastifyInstance,
+  defaultPolicy: string | undefined,
+): PagingPorts & { attempts?: Counter<'channel' | 'outcome'> } {
+  const { oncall, notify, live, ledger } = app
+  const ports: PagingPorts & { attempts?: Counter<'channel' | 'outcome'> } = {
+    async policy(tx, labels) {
+      for (const name of [labels[policyLabel], defaultPolicy]) {
+        if (name === undefined || name === '') continue
+        const snapshot = await snapshotOf(tx, name)
+        if (snapshot !== undefined) return snapshot
+      }
+      return policyOfEverybody
+    },
+    async resolver(database, at) {
+      const resolve = await oncall.resolverAt(database, at)
+      const staff = await staffOf(database)
+      return (target: Target) =>
+        target.kind === 'team' && target.id === staffTeam
+          ? staff.length > 0
+            ? { recipients: staff }
+            : { recipients: [], reason: 'nobody on staff has an account that may act' }
+          : resolve(target)
+    },
+    async nameOf(database, { kind, id }) {
+      if (kind === 'contact') return notify.contactPoint(id)?.label ?? id
+      const row = await (database as Kysely<RecordsSchema>)
+        .selectFrom('principals')
+        .select('name')
+        .where('id', '=', id)
+        .executeTakeFirst()
+      return row?.name ?? id
+    },
+    async waysTo(_database, { kind, id }) {
+      if (kind === 'contact') {
+        const point = notify.contactPoint(id)
+        return point === undefined || point.disabledAt !== null
+          ? []
+          : [{ id: point.id, channel: point.channel }]
+      }
+      const points = notify.contactPointsOf({ kind: 'person', id })
+      const others: Way[] = points
+        .filter((point) => point.disabledAt === null && point.channel !== 'live')
+        .map((point) => ({ id: point.id, channel: point.channel }))
+      return [{ id: screen, channel: screen }, ...others]
+    },
+    watching: (principalId) =>
+      live.listeners().some((listener) => listener.principalId === principalId),
+    show: (tx, principalId, body, at) =>
+      live.publishTo(tx, [principalId], { kind: 'page', at, body }),
+    ledger: (tx, action, id, actor, occurredAt, content) =>
+      ledger.append(tx, { action, object: { type: 'page', id }, actor, occurredAt, content }),
+    async send(contactPoint, message, idempotencyKey, signal) {
+      const { outcome, reason } = await notify.send({
+        contactPoint,
+        message,
+        idempotencyKey,
+        signal,
+      })
+      return { outcome, reason }
+    },
+  }
+  return ports
+
+  /** A policy that was removed must not keep an alert from paging: everybody is told instead. */
+  async function snapshotOf(tx: Reading, name: string): Promise<PolicySnapshot | undefined> {
+    try {
+      return await oncall.snapshot(tx, name)
+    } catch (error) {
+      if (!(error instanceof CallwardError) || error.code !== 'not_found') throw error
+      app.log.error({ policy: name }, 'an alert names an escalation policy that does not exist')
+      return undefined
+    }
+  }
+
+  async function staffOf(database: Reading): Promise<Recipient[]> {
+    const rows = await (database as Kysely<RecordsSchema>)
+      .selectFrom('principals')
+      .select('id')
+      .where('kind', '=', 'person')
+      .where('role', 'in', [...actingRoles])
+      .where('disabled_at', 'is', null)
+      .orderBy('name')
+      .execute()
+    return rows.map(({ id }) => ({ kind: 'person', id }))
+  }
+}

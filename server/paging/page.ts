@@ -1,0 +1,39 @@
+import type { AlertView } from '../../alerts/alert.ts'
+import type { PolicySnapshot } from '../oncall/plugin.ts'
+
+/** The group a page is opened for: the incident where there is one, else the alert's own label set. */
+export function groupKeyOf(alert: AlertView, incidentId: string | undefined): string {
+  return incidentId === undefined ? `alert:${alert.fingerprint}` : `incident:${incidentId}`
+}
+
+/** The system an alert is about: pages of one system wait for each other, never for those of another. */
+export function laneOf({ labels }: AlertView): string {
+  return labels['server'] ?? labels['instance'] ?? labels['site'] ?? labels['alertname'] ?? ''
+}
+
+/** What is wrong, in one line. */
+export function titleOf(alert: AlertView): string {
+  return alert.annotations['summary'] ?? alert.rule
+}
+
+/** Why an alert of a severity opens no page; undefined: it does. */
+export function whyNotPaged(severity: string): string | undefined {
+  if (severity === 'critical') return undefined
+  return `severity ${severity} is shown on every screen and pages nobody; only critical pages`
+}
+
+/** The team that everybody on staff who may act belongs to. */
+export const staffTeam = 'staff'
+
+/** What a hub without a policy does: everybody who may act is told, again every five minutes, until one takes it. */
+export const policyOfEverybody: PolicySnapshot = {
+  format: 1,
+  policyId: '',
+  revision: 0,
+  name: 'everybody on staff',
+  steps: [{ delaySeconds: 300, targets: [{ kind: 'team', id: staffTeam }] }],
+  repeat: 2,
+  catchAll: [{ kind: 'team', id: staffTeam }],
+  catchAllEverySeconds: 300,
+  acknowledgementSeconds: 4 * 3600,
+}

@@ -1,0 +1,342 @@
+import { type Kysely, sql } from 'kysely'
+import type { Millis } from '../clock.ts'
+import { CallwardError } from '../errors.ts'
+import { uuid } from '../ids.ts'
+import type { EscalationState, PolicySnapshot } from '../oncall/plugin.ts'
+import type { RecordsTransaction } from '../records/records.ts'
+import type {
+  PageAttemptRow,
+  PageRow,
+  PageStepRow,
+  PageTellingRow,
+  RecordsSchema,
+} from '../records/schema.ts'
+
+/** Records as they are read, inside a transaction or not. */
+export type Reading = Kysely<RecordsSchema> | RecordsTransaction
+
+const readable = (database: Reading) => database as Kysely<RecordsSchema>
+
+/** What a page is opened with. */
+export interface PageOpening {
+  readonly groupKey: string
+  readonly lane: string
+  readonly title: string
+  readonly severity: string
+  readonly policy: PolicySnapshot
+  readonly escalation: EscalationState
+}
+
+/** A page with its JSON read. */
+export interface Page {
+  readonly row: PageRow
+  readonly policy: PolicySnapshot
+  readonly escalation: EscalationState
+}
+
+export function pageOf(row: PageRow): Page {
+  return {
+    row,
+    policy: JSON.parse(row.policy) as PolicySnapshot,
+    escalation: JSON.parse(row.escalation) as EscalationState,
+  }
+}
+
+export async function insertPage(
+  tx: RecordsTransaction,
+  opening: PageOpening,
+  now: Millis,
+): Promise<PageRow> {
+  const { groupKey, lane, title, severity, policy, escalation } = opening
+  const row = {
+    id: uuid(now),
+    group_key: groupKey,
+    lane,
+    title,
+    severity,
+    state: 'open',
+    policy: JSON.stringify(policy),
+    escalation: JSON.stringify(escalation),
+    escalation_due_at: escalation.dueAt,
+    opened_at: now,
+    acknowledged_at: null,
+    acknowledged_by: null,
+    closed_at: null,
+  }
+  const { number } = await tx
+    .insertInto('pages')
+    .values((is) => ({
+      ...row,
+      number: sql<number>`(${is
+        .selectFrom('pages as other')
+        .select((s) => sql<number>`coalesce(${s.fn.max('other.number')}, 0) + 1`.as('next'))})`,
+    }))
+    .returning('number')
+    .executeTakeFirstOrThrow()
+  return { ...row, number: Number(number) }
+}
+
+/** Writes where the escalation stands; `more` is what else changes. */
+export async function writeEscalation(
+  tx: RecordsTransaction,
+  id: string,
+  escalation: EscalationState,
+  more: Partial<Pick<PageRow, 'state' | 'acknowledged_at' | 'acknowledged_by' | 'closed_at'>> = {},
+): Promise<void> {
+  await tx
+    .updateTable('pages')
+    .set({
+      escalation: JSON.stringify(escalation),
+      escalation_due_at: escalation.dueAt,
+      ...more,
+    })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** The page of a group that is not closed. */
+export async function openPageOf(tx: Reading, groupKey: string): Promise<PageRow | undefined> {
+  return readable(tx)
+    .selectFrom('pages')
+    .selectAll()
+    .where('group_key', '=', groupKey)
+    .where('state', '<>', 'closed')
+    .executeTakeFirst()
+}
+
+/** The page that is not closed and holds an alert. */
+export async function pageOfAlert(tx: Reading, alertId: string): Promise<PageRow | undefined> {
+  return readable(tx)
+    .selectFrom('pages')
+    .selectAll('pages')
+    .innerJoin('page_alerts', 'page_alerts.page_id', 'pages.id')
+    .where('page_alerts.alert_id', '=', alertId)
+    .where('pages.state', '<>', 'closed')
+    .executeTakeFirst()
+}
+
+/** Throws not_found. An id, or the number people say aloud, names a page. */
+export async function findPage(database: Reading, name: string): Promise<PageRow> {
+  const query = readable(database).selectFrom('pages').selectAll()
+  const row = await (/^\d{1,9}$/.test(name)
+    ? query.where('number', '=', Number(name))
+    : query.where('id', '=', name)
+  ).executeTakeFirst()
+  if (row === undefined)
+    throw new CallwardError('not_found', `There is no page ${name}. List them with: callward pages`)
+  return row
+}
+
+/** True when the alert was not in the page before. */
+export async function joinAlert(
+  tx: RecordsTransaction,
+  pageId: string,
+  alertId: string,
+  at: Millis,
+): Promise<boolean> {
+  const result = await tx
+    .insertInto('page_alerts')
+    .values({ page_id: pageId, alert_id: alertId, joined_at: at, resolved_at: null })
+    .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirst()
+  return Number(result.numInsertedOrUpdatedRows ?? 0) > 0
+}
+
+/** Marks an alert of a page resolved; gives how many others still are not. */
+export async function resolveAlert(
+  tx: RecordsTransaction,
+  pageId: string,
+  alertId: string,
+  at: Millis,
+): Promise<number> {
+  await tx
+    .updateTable('page_alerts')
+    .set({ resolved_at: at })
+    .where('page_id', '=', pageId)
+    .where('alert_id', '=', alertId)
+    .where('resolved_at', 'is', null)
+    .execute()
+  const { count } = await tx
+    .selectFrom('page_alerts')
+    .select((is) => is.fn.countAll<number>().as('count'))
+    .where('page_id', '=', pageId)
+    .where('resolved_at', 'is', null)
+    .executeTakeFirstOrThrow()
+  return Number(count)
+}
+
+/** Adds what happened to a page. */
+export async function addStep(
+  tx: RecordsTransaction,
+  pageId: string,
+  at: Millis,
+  kind: string,
+  content: object,
+): Promise<void> {
+  await tx
+    .insertInto('page_steps')
+    .values((is) => ({
+      id: uuid(at),
+      page_id: pageId,
+      at,
+      kind,
+      content: JSON.stringify(content),
+      sequence: sql<number>`(${is
+        .selectFrom('page_steps as other')
+        .select((s) => sql<number>`coalesce(${s.fn.max('other.sequence')}, 0) + 1`.as('next'))
+        .where('other.page_id', '=', pageId)})`,
+    }))
+    .execute()
+}
+
+/** A telling that waits to be performed. */
+export type TellingOpening = Pick<
+  PageTellingRow,
+  'page_id' | 'key' | 'kind' | 'recipient_kind' | 'recipient_id' | 'name' | 'place'
+>
+
+/** Gives its id; undefined when its key was opened before. */
+export async function insertTelling(
+  tx: RecordsTransaction,
+  opening: TellingOpening,
+  now: Millis,
+): Promise<string | undefined> {
+  const id = uuid(now)
+  const result = await tx
+    .insertInto('page_tellings')
+    .values({ id, ...opening, state: 'waiting', reason: '', opened_at: now, ended_at: null })
+    .onConflict((conflict) => conflict.column('key').doNothing())
+    .executeTakeFirst()
+  return Number(result.numInsertedOrUpdatedRows ?? 0) > 0 ? id : undefined
+}
+
+export async function tellingById(
+  database: Reading,
+  id: string,
+): Promise<PageTellingRow | undefined> {
+  return readable(database)
+    .selectFrom('page_tellings')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirst()
+}
+
+/** Ends a telling that waits; one that has ended stays as it is. */
+export async function endTelling(
+  tx: RecordsTransaction,
+  id: string,
+  state: 'told' | 'over',
+  reason: string,
+  now: Millis,
+): Promise<void> {
+  await tx
+    .updateTable('page_tellings')
+    .set({ state, reason, ended_at: now })
+    .where('id', '=', id)
+    .where('state', '=', 'waiting')
+    .execute()
+}
+
+/** Tellings of a page that wait. */
+export async function waitingTellings(tx: Reading, pageId: string): Promise<PageTellingRow[]> {
+  return readable(tx)
+    .selectFrom('page_tellings')
+    .selectAll()
+    .where('page_id', '=', pageId)
+    .where('state', '=', 'waiting')
+    .execute()
+}
+
+export async function addAttempt(tx: RecordsTransaction, row: PageAttemptRow): Promise<void> {
+  await tx.insertInto('page_attempts').values(row).execute()
+}
+
+/** Whether a screen has shown this telling's message. */
+export async function displayed(database: Reading, tellingId: string): Promise<boolean> {
+  const row = await readable(database)
+    .selectFrom('page_attempts')
+    .select('id')
+    .where('telling_id', '=', tellingId)
+    .where('displayed_at', 'is not', null)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+/** Recipients whom a way other than the screen told of this page, each with the way that did. */
+export async function toldByWay(
+  tx: Reading,
+  pageId: string,
+): Promise<Pick<PageTellingRow, 'recipient_kind' | 'recipient_id' | 'name'>[]> {
+  return readable(tx)
+    .selectFrom('page_tellings')
+    .select(['recipient_kind', 'recipient_id', 'name'])
+    .distinct()
+    .innerJoin('page_attempts', 'page_attempts.telling_id', 'page_tellings.id')
+    .where('page_tellings.page_id', '=', pageId)
+    .where('page_tellings.kind', '=', 'page')
+    .where('page_attempts.outcome', 'in', ['accepted', 'delivered'])
+    .execute()
+}
+
+/** Contact points that took this page for the recipient of a telling. */
+export async function waysThatTook(
+  database: Reading,
+  telling: Pick<PageTellingRow, 'page_id' | 'recipient_kind' | 'recipient_id'>,
+): Promise<Set<string>> {
+  const rows = await readable(database)
+    .selectFrom('page_attempts')
+    .select('page_attempts.contact_point_id')
+    .distinct()
+    .innerJoin('page_tellings', 'page_tellings.id', 'page_attempts.telling_id')
+    .where('page_tellings.page_id', '=', telling.page_id)
+    .where('page_tellings.recipient_kind', '=', telling.recipient_kind)
+    .where('page_tellings.recipient_id', '=', telling.recipient_id)
+    .where('page_tellings.kind', '=', 'page')
+    .where('page_attempts.outcome', 'in', ['accepted', 'delivered'])
+    .execute()
+  return new Set(rows.flatMap(({ contact_point_id: id }) => (id === null ? [] : [id])))
+}
+
+/** Everything that is known of one page. */
+export async function historyOf(
+  database: Reading,
+  pageId: string,
+): Promise<{
+  readonly steps: PageStepRow[]
+  readonly tellings: PageTellingRow[]
+  readonly attempts: PageAttemptRow[]
+  readonly alertIds: string[]
+}> {
+  const db = readable(database)
+  const [steps, tellings, attempts, alerts] = await Promise.all([
+    db
+      .selectFrom('page_steps')
+      .selectAll()
+      .where('page_id', '=', pageId)
+      .orderBy('sequence')
+      .execute(),
+    db
+      .selectFrom('page_tellings')
+      .selectAll()
+      .where('page_id', '=', pageId)
+      .orderBy('opened_at')
+      .orderBy('id')
+      .execute(),
+    db
+      .selectFrom('page_attempts')
+      .selectAll('page_attempts')
+      .innerJoin('page_tellings', 'page_tellings.id', 'page_attempts.telling_id')
+      .where('page_tellings.page_id', '=', pageId)
+      .orderBy('page_attempts.at')
+      .orderBy('page_attempts.id')
+      .execute(),
+    db
+      .selectFrom('page_alerts')
+      .select('alert_id')
+      .where('page_id', '=', pageId)
+      .orderBy('joined_at')
+      .execute(),
+  ])
+  return { steps, tellings, attempts, alertIds: alerts.map(({ alert_id }) => alert_id) }
+}

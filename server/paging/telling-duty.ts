@@ -1,0 +1,202 @@
+import type { Millis } from '../clock.ts'
+import { uuid } from '../ids.ts'
+import type { Message } from '../notify/plugin.ts'
+import type { Obligation, ObligationKind, Outcome } from '../obligations/plugin.ts'
+import type { Recipient } from '../oncall/plugin.ts'
+import type { Records, RecordsTransaction } from '../records/records.ts'
+import type { PageRow, PageTellingRow } from '../records/schema.ts'
+import { type Duties, tellingKind } from './escalation-duty.ts'
+import {
+  addAttempt,
+  displayed,
+  endTelling,
+  findPage,
+  tellingById,
+  waysThatTook,
+} from './paging-store.ts'
+import { newTelling, nextWay, screen, type TellingState, type Way } from './ways.ts'
+
+/** How long a way has before the next one is tried. */
+export interface TellingTimes {
+  /** From the screen to the next way, when the screen has not shown it. */
+  readonly displayMillis: Millis
+  /** From one contact point to the next, while nobody has acknowledged. */
+  readonly wayMillis: Millis
+}
+
+export const defaultTellingTimes: TellingTimes = { displayMillis: 30_000, wayMillis: 60_000 }
+
+export interface TellingOptions extends Duties {
+  readonly times: TellingTimes
+  /** What is said of a page, in whatever language the contact point has. */
+  messageOf(page: PageRow, telling: PageTellingRow): Promise<Message>
+}
+
+/** One recipient is told by one way after the other, until a screen shows it or all ways were used. */
+export class TellingDuty implements ObligationKind {
+  readonly kind = tellingKind
+  readonly promise =
+    'whom a page names is told by one way after the other, or the reason why not is written down'
+  readonly concurrency = 32
+  readonly attemptMillis = 30_000
+  readonly #options: TellingOptions
+
+  constructor(options: TellingOptions) {
+    this.#options = options
+  }
+
+  async perform(obligation: Obligation, signal: AbortSignal): Promise<Outcome> {
+    const { records } = this.#options
+    const telling = await tellingById(records.read, obligation.subject)
+    if (telling === undefined || telling.state !== 'waiting') return {}
+    const page = await findPage(records.read, telling.page_id)
+    const state = (obligation.payload as TellingState | null) ?? newTelling
+    const over = notOwedAnyMore(page, telling)
+    if (over !== undefined) return this.#end(telling, 'over', over)
+    if (await displayed(records.read, telling.id))
+      return this.#end(telling, 'told', 'shown on a screen')
+    return this.#advance(page, telling, state, signal)
+  }
+
+  owed: ObligationKind['owed'] = (read) =>
+    (read as Records['read'])
+      .selectFrom('page_tellings')
+      .select('id as subject')
+      .where('state', '=', 'waiting')
+
+  async mend(tx: RecordsTransaction, subject: string): Promise<boolean> {
+    const { clock, obligations } = this.#options
+    const telling = await tellingById(tx, subject)
+    if (telling === undefined || telling.state !== 'waiting') return false
+    const page = await findPage(tx, telling.page_id)
+    const now = clock.now()
+    return obligations.open(tx, {
+      kind: tellingKind,
+      subject,
+      key: `${telling.key}/mended/${now}`,
+      lane: page.lane,
+      dueAt: now,
+    })
+  }
+
+  #end(telling: PageTellingRow, state: 'told' | 'over', reason: string): Outcome {
+    const { clock } = this.#options
+    return { settle: (tx) => endTelling(tx, telling.id, state, reason, clock.now()) }
+  }
+
+  async #advance(
+    page: PageRow,
+    telling: PageTellingRow,
+    state: TellingState,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    const next = nextWay(await this.#waysOf(telling), state)
+    switch (next.kind) {
+      case 'told':
+        return this.#end(telling, 'told', 'every way was used, and one at least took it')
+      case 'nobody':
+        return this.#end(telling, 'over', next.reason)
+      case 'again':
+        return {
+          again: { dueAt: this.#options.clock.now() + next.afterMillis, payload: next.state },
+        }
+      case 'try':
+        return next.way.id === screen
+          ? this.#show(page, telling, next.state)
+          : this.#send(page, telling, next.way, next.state, signal)
+    }
+  }
+
+  /** That it is over is said by the ways that took the page. */
+  async #waysOf(telling: PageTellingRow): Promise<readonly Way[]> {
+    const { ports, records } = this.#options
+    const ways = await ports.waysTo(records.read, recipientOf(telling))
+    if (telling.kind === 'page') return ways
+    const took = await waysThatTook(records.read, telling)
+    return ways.filter(({ id }) => took.has(id))
+  }
+
+  /** On the person's screens: queued in the transaction that records it, so that it can neither be lost nor come twice. */
+  #show(page: PageRow, telling: PageTellingRow, state: TellingState): Outcome {
+    const { ports, times, clock } = this.#options
+    const now = clock.now()
+    const watching = ports.watching(telling.recipient_id)
+    return {
+      again: { dueAt: watching ? now + times.displayMillis : now, payload: state },
+      settle: async (tx) => {
+        const id = uuid(now)
+        await addAttempt(tx, {
+          ...attemptOf(telling, state, now),
+          id,
+          channel: screen,
+          outcome: 'queued',
+          reason: watching ? 'queued for an open screen' : 'no screen is open: it waits there',
+        })
+        const { number, title, severity } = page
+        await ports.show(
+          tx,
+          telling.recipient_id,
+          {
+            page: { id: page.id, number: Number(number), title, severity },
+            attempt: id,
+            key: telling.key,
+          },
+          now,
+        )
+      },
+    }
+  }
+
+  async #send(
+    page: PageRow,
+    telling: PageTellingRow,
+    way: Way,
+    state: TellingState,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    const { ports, times, clock, messageOf } = this.#options
+    const message = await messageOf(page, telling)
+    const sent = await ports.send(way.id, message, `${telling.key}/${way.id}`, signal)
+    const took = sent.outcome === 'accepted' || sent.outcome === 'delivered'
+    const now = clock.now()
+    return {
+      again: {
+        dueAt: took && telling.kind === 'page' ? now + times.wayMillis : now,
+        payload: { ...state, taken: state.taken || took },
+      },
+      settle: (tx) =>
+        addAttempt(tx, {
+          ...attemptOf(telling, state, now),
+          id: uuid(now),
+          channel: way.channel,
+          contact_point_id: way.id,
+          outcome: sent.outcome,
+          reason: sent.reason,
+        }),
+    }
+  }
+}
+
+/** Why this word is not owed any more; undefined: it is. */
+function notOwedAnyMore(page: PageRow, telling: PageTellingRow): string | undefined {
+  if (telling.kind !== 'page') return undefined
+  if (page.state === 'closed') return 'the page was closed before this way was used'
+  if (page.state === 'acknowledged')
+    return `${page.acknowledged_by ?? 'somebody'} has taken the page`
+  return undefined
+}
+
+function recipientOf({ recipient_kind, recipient_id }: PageTellingRow): Recipient {
+  return { kind: recipient_kind === 'contact' ? 'contact' : 'person', id: recipient_id }
+}
+
+function attemptOf(telling: PageTellingRow, state: TellingState, at: Millis) {
+  return {
+    telling_id: telling.id,
+    round: state.round,
+    contact_point_id: null,
+    at,
+    received_at: null,
+    displayed_at: null,
+  }
+}

@@ -1,0 +1,73 @@
+import type { Static } from 'typebox'
+import { type Millis, rfc3339 } from '../clock.ts'
+import type { PageAttemptRow, PageRow, PageStepRow, PageTellingRow } from '../records/schema.ts'
+import { pageOf } from './paging-store.ts'
+import type { PageDetail, PageView } from './schema.ts'
+
+type Detail = Static<typeof PageDetail>['page']
+
+const time = (at: Millis | null) => (at === null ? null : rfc3339(Number(at)))
+
+export function pageView(row: PageRow): Static<typeof PageView> {
+  const { policy, escalation } = pageOf(row)
+  return {
+    id: row.id,
+    number: Number(row.number),
+    title: row.title,
+    severity: row.severity,
+    state: row.state === 'open' || row.state === 'acknowledged' ? row.state : 'closed',
+    policy: policy.name,
+    phase: escalation.phase,
+    nextStepAt: time(row.escalation_due_at),
+    openedAt: rfc3339(Number(row.opened_at)),
+    acknowledgedAt: time(row.acknowledged_at),
+    acknowledgedBy: row.acknowledged_by,
+    closedAt: time(row.closed_at),
+  }
+}
+
+/** A page with everything that happened to it and whom it reached. */
+export function pageDetail(
+  row: PageRow,
+  history: {
+    readonly steps: readonly PageStepRow[]
+    readonly tellings: readonly PageTellingRow[]
+    readonly attempts: readonly PageAttemptRow[]
+    readonly alertIds: readonly string[]
+  },
+): Detail {
+  return {
+    ...pageView(row),
+    alerts: [...history.alertIds],
+    steps: history.steps.map(({ sequence, at, kind, content }) => ({
+      sequence: Number(sequence),
+      at: rfc3339(Number(at)),
+      kind,
+      content: JSON.parse(content) as Record<string, unknown>,
+    })),
+    tellings: history.tellings.map((telling) => ({
+      kind: telling.kind === 'resolved' ? 'resolved' : 'page',
+      recipient: {
+        kind: telling.recipient_kind,
+        id: telling.recipient_id,
+        name: telling.name,
+      },
+      place: telling.place,
+      state: telling.state === 'waiting' || telling.state === 'told' ? telling.state : 'over',
+      reason: telling.reason,
+      openedAt: rfc3339(Number(telling.opened_at)),
+      endedAt: time(telling.ended_at),
+      attempts: history.attempts
+        .filter(({ telling_id }) => telling_id === telling.id)
+        .map((attempt) => ({
+          channel: attempt.channel,
+          contactPoint: attempt.contact_point_id,
+          outcome: attempt.outcome,
+          reason: attempt.reason,
+          at: rfc3339(Number(attempt.at)),
+          receivedAt: time(attempt.received_at),
+          displayedAt: time(attempt.displayed_at),
+        })),
+    })),
+  }
+}

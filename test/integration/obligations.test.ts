@@ -1,0 +1,398 @@
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import {
+  type Obligation,
+  type ObligationKind,
+  type Outcome,
+  retryDelay,
+} from '../../server/obligations/obligation.ts'
+import {
+  closeObligations,
+  openObligation,
+  prune,
+  releaseAll,
+  standing,
+} from '../../server/obligations/obligation-store.ts'
+import { findLost, lostSince } from '../../server/obligations/watchdog.ts'
+import { ObligationWorker } from '../../server/obligations/worker.ts'
+import { openPostgresRecords } from '../../server/records/postgres-records.ts'
+import { openSqliteRecords } from '../../server/records/sqlite-records.ts'
+import type { CountedRecords } from '../../server/records/write-queue.ts'
+import { HandTime } from '../helpers/hand-time.ts'
+import { postgresPrograms, startPostgres } from '../helpers/postgres.ts'
+
+const start = Date.UTC(2026, 2, 1)
+
+/** A kind whose domain is the settings: whoever stands there as "open" is owed a call. */
+class Calls implements ObligationKind {
+  readonly kind = 'call'
+  readonly promise = 'each open case is called'
+  readonly concurrency: number
+  readonly attemptMillis = 5_000
+  readonly performed: Obligation[] = []
+  answer: (obligation: Obligation, signal: AbortSignal) => Promise<Outcome> = async () => ({})
+  constructor(concurrency = 10) {
+    this.concurrency = concurrency
+  }
+  perform(obligation: Obligation, signal: AbortSignal): Promise<Outcome> {
+    this.performed.push(obligation)
+    return this.answer(obligation, signal)
+  }
+  owed: ObligationKind['owed'] = (read) =>
+    (read as CountedRecords['read'])
+      .selectFrom('settings')
+      .select('key as subject')
+      .where('value', '=', 'open')
+  mend: ObligationKind['mend'] = async (tx, subject) =>
+    openObligation(tx, { kind: 'call', subject, key: `${subject}/mended`, dueAt: start }, start)
+}
+
+interface Scene {
+  readonly records: CountedRecords
+  readonly time: HandTime
+  readonly calls: Calls
+  readonly faults: unknown[]
+  readonly worker: ObligationWorker
+  open(subject: string, dueAt?: number, lane?: string, key?: string): Promise<boolean>
+  row(subject: string): Promise<{ state: string; attempts: number; last_fault: string | null }>
+}
+
+function sceneOf(records: CountedRecords, calls = new Calls()): Scene {
+  const time = new HandTime(start)
+  const faults: unknown[] = []
+  const worker = new ObligationWorker({
+    records,
+    clock: time,
+    timers: time,
+    holder: 'this-run',
+    onPerformed: () => undefined,
+    onFault: (err) => faults.push(err),
+  })
+  worker.register(calls)
+  return {
+    records,
+    time,
+    calls,
+    faults,
+    worker,
+    open: (subject, dueAt = start, lane = subject, key = subject) =>
+      records.write((tx) =>
+        openObligation(
+          tx,
+          { kind: 'call', subject, key, lane, dueAt, payload: { to: subject } },
+          start,
+        ),
+      ),
+    row: (subject) =>
+      records.read
+        .selectFrom('obligations')
+        .selectAll()
+        .where('subject', '=', subject)
+        .executeTakeFirstOrThrow(),
+  }
+}
+
+const promises: Record<string, (t: Test, records: CountedRecords) => Promise<void>> = {
+  async 'a key is opened once, for ever; a closed one is not performed'(t, records) {
+    const { open, worker, calls, row, time } = sceneOf(records)
+    t.equal(await open('a'), true)
+    t.equal(await open('a'), false, 'the second is the same')
+    await open('b')
+    t.equal(
+      await records.write((tx) => closeObligations(tx, 'call', 'b', 'acknowledged', start)),
+      1,
+    )
+    worker.start()
+    await worker.settled()
+    t.same(
+      calls.performed.map(({ subject }) => subject),
+      ['a'],
+    )
+    t.same(calls.performed[0]?.payload, { to: 'a' })
+    t.equal((await row('a')).state, 'done')
+    t.equal((await row('b')).state, 'closed')
+    t.equal(await open('a'), false, 'nor after it is done')
+    time.move(10_000)
+    await worker.settled()
+    t.equal(calls.performed.length, 1)
+  },
+
+  async 'nothing is met before it is due, and then without anybody waking'(t, records) {
+    const { open, worker, calls, time } = sceneOf(records)
+    worker.start()
+    await worker.settled()
+    await open('later', start + 60_000)
+    for (let second = 0; second < 59; second += 1) {
+      time.move(1000)
+      await worker.settled()
+    }
+    t.equal(calls.performed.length, 0)
+    for (let second = 0; second < 6; second += 1) {
+      time.move(1000)
+      await worker.settled()
+    }
+    t.equal(calls.performed.length, 1)
+  },
+
+  async 'what fails comes again, later and later, and is never given up'(t, records) {
+    const { open, worker, calls, time, row, faults } = sceneOf(records)
+    let fails = 12
+    calls.answer = async () => {
+      if (fails-- > 0) throw new Error('the gateway is silent')
+      return {}
+    }
+    await open('a')
+    worker.start()
+    await worker.settled()
+    t.equal((await row('a')).last_fault, 'the gateway is silent')
+    const begun = time.now()
+    while ((await row('a')).state === 'waiting' && time.now() < start + 3_600_000) {
+      time.move(500)
+      await worker.settled()
+    }
+    t.equal((await row('a')).state, 'done')
+    t.equal(calls.performed.length, 13)
+    t.same(
+      calls.performed.map(({ attempts }) => attempts),
+      [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
+    )
+    t.equal(faults.length, 12)
+    t.ok(time.now() - begun >= 60_000, 'not in a hurry')
+    t.equal(retryDelay(0), 1000)
+    t.equal(retryDelay(1000), 60_000)
+  },
+
+  async 'what was done is recorded with the closing, or neither is'(t, records) {
+    const { open, worker, calls, time, row } = sceneOf(records)
+    let refuse = true
+    calls.answer = async ({ subject }) => ({
+      settle: async (tx) => {
+        await tx
+          .insertInto('settings')
+          .values({ key: `told ${subject}`, value: '' })
+          .execute()
+        if (refuse) throw new Error('the records refuse')
+      },
+    })
+    await open('a')
+    worker.start()
+    await worker.settled()
+    const told = () =>
+      records.read.selectFrom('settings').select('key').where('key', '=', 'told a').execute()
+    t.equal((await told()).length, 0)
+    t.equal((await row('a')).state, 'waiting')
+    refuse = false
+    time.move(1500)
+    await worker.settled()
+    t.equal((await told()).length, 1)
+    t.equal((await row('a')).state, 'done')
+  },
+
+  async 'one that was closed while it was performed is still recorded, as not live'(t, records) {
+    const { open, worker, calls, row } = sceneOf(records)
+    const seen: boolean[] = []
+    calls.answer = async ({ subject }) => {
+      await records.write((tx) => closeObligations(tx, 'call', subject, 'acknowledged', start))
+      return { settle: async (_tx, live) => void seen.push(live), again: { dueAt: start + 1 } }
+    }
+    await open('a')
+    worker.start()
+    await worker.settled()
+    t.same(seen, [false])
+    t.equal((await row('a')).state, 'closed', 'not owed again')
+  },
+
+  async 'owed again: the same row, with what it carries now'(t, records) {
+    const { open, worker, calls, time, row } = sceneOf(records)
+    calls.answer = async ({ payload }) =>
+      (payload as { to: string }).to === 'b'
+        ? {}
+        : { again: { dueAt: start + 30_000, payload: { to: 'b' } } }
+    await open('a')
+    worker.start()
+    await worker.settled()
+    t.equal(calls.performed.length, 1)
+    t.equal((await row('a')).state, 'waiting')
+    while (time.now() < start + 31_000) {
+      time.move(1000)
+      await worker.settled()
+    }
+    t.same(
+      calls.performed.map(({ payload }) => payload),
+      [{ to: 'a' }, { to: 'b' }],
+    )
+    t.equal((await row('a')).state, 'done')
+  },
+
+  async 'a storm of one system does not bury the first of another'(t, records) {
+    const calls = new Calls(5)
+    const { worker } = sceneOf(records, calls)
+    await records.write(async (tx) => {
+      for (let i = 0; i < 2000; i += 1) {
+        const subject = `storm-${i}`
+        await openObligation(
+          tx,
+          { kind: 'call', subject, key: subject, lane: 'A', dueAt: start - 10 },
+          start,
+        )
+      }
+      await openObligation(
+        tx,
+        { kind: 'call', subject: 'other', key: 'other', lane: 'B', dueAt: start },
+        start,
+      )
+    })
+    worker.start()
+    await worker.settled()
+    t.equal(calls.performed.length, 2001, 'none lost')
+    t.equal(new Set(calls.performed.map(({ id }) => id)).size, 2001, 'none twice')
+    const place = calls.performed.findIndex(({ subject }) => subject === 'other')
+    t.ok(place < 2, `the other system’s is number ${place + 1}`)
+  },
+
+  async 'an attempt that hangs is given up by its signal, and stopping waits for none'(t, records) {
+    const { open, worker, calls, row } = sceneOf(records)
+    let signalled = false
+    calls.answer = (_obligation, signal) =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => {
+          signalled = true
+          reject(signal.reason as Error)
+        })
+      })
+    await open('a')
+    worker.start()
+    while (calls.performed.length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+    await worker.stop()
+    t.ok(signalled)
+    t.equal((await row('a')).state, 'waiting', 'it stays owed')
+  },
+
+  async 'a killed run’s lease is freed at the start'(t, records) {
+    const { open, worker, calls } = sceneOf(records)
+    await open('a')
+    await records.write((tx) =>
+      tx
+        .updateTable('obligations')
+        .set({ lease_by: 'killed-run', lease_until: Date.now() + 3_600_000 })
+        .execute(),
+    )
+    worker.start()
+    await worker.settled()
+    t.equal(calls.performed.length, 0, 'somebody else’s')
+    await releaseAll(records)
+    worker.wake()
+    await worker.settled()
+    t.equal(calls.performed.length, 1)
+  },
+
+  async 'a lease that ended by the database’s clock is free'(t, records) {
+    const { open, worker, calls } = sceneOf(records)
+    await open('a')
+    await records.write((tx) =>
+      tx
+        .updateTable('obligations')
+        .set({ lease_by: 'killed-run', lease_until: Date.now() - 60_000 })
+        .execute(),
+    )
+    worker.start()
+    await worker.settled()
+    t.equal(calls.performed.length, 1)
+  },
+
+  async 'the watchdog names who was forgotten, mends it, and is silent when all is well'(
+    t,
+    records,
+  ) {
+    const { open, worker, calls, time } = sceneOf(records)
+    const put = (key: string) =>
+      records.write((tx) => tx.insertInto('settings').values({ key, value: 'open' }).execute())
+    const look = () => findLost(records, [calls], time.now(), (err) => t.fail(String(err)))
+    await put('a')
+    await put('b')
+    await open('a', start + 60_000)
+    await open('b', start + 60_000)
+    t.same(await look(), [])
+    await records.write((tx) => tx.deleteFrom('obligations').where('subject', '=', 'b').execute())
+    t.same(await look(), [{ kind: 'call', subject: 'b' }])
+    const [noted] = await lostSince(records, start, 10)
+    t.match(noted, { kind: 'call', subject: 'b', foundAt: start, mendedAt: start })
+    t.same(await look(), [], 'mended')
+    worker.start()
+    await worker.settled()
+    t.same(
+      calls.performed.map(({ subject }) => subject),
+      ['b'],
+    )
+    // Done, but the case is still open: nothing is owed by the table, something by the domain.
+    t.same(await look(), [{ kind: 'call', subject: 'b' }])
+  },
+
+  async 'what cannot be mended stays named and harms no other'(t, records) {
+    const { calls, time } = sceneOf(records)
+    const mend = calls.mend
+    calls.mend = async (tx, subject) => {
+      if (subject === 'a') throw new Error('no')
+      return mend(tx, subject)
+    }
+    for (const key of ['a', 'b'])
+      await records.write((tx) =>
+        tx.insertInto('settings').values({ key, value: 'open' }).execute(),
+      )
+    const faults: string[] = []
+    await findLost(records, [calls], time.now(), (err) => faults.push(String(err)))
+    await findLost(records, [calls], time.now() + 1, (err) => faults.push(String(err)))
+    t.same(faults, ['Error: no', 'Error: no'])
+    const rows = await lostSince(records, start + 3_600_000, 10)
+    t.same(
+      rows.map(({ subject, mendedAt }) => [subject, mendedAt]),
+      [['a', null]],
+      'one row, not mended',
+    )
+  },
+
+  async 'closed ones are dropped when they are old, waiting ones never'(t, records) {
+    const { open, worker } = sceneOf(records)
+    await open('old')
+    worker.start()
+    await worker.settled()
+    await open('waiting', start + 1e9)
+    t.equal(await prune(records, start, 100), 0)
+    t.equal(await prune(records, start + 1, 100), 1)
+    t.match(await standing(records, start), [{ kind: 'call', waiting: 1, oldestDueMillis: 0 }])
+  },
+}
+
+t.test('SQLite', async (t) => {
+  for (const [promise, check] of Object.entries(promises)) {
+    await t.test(promise, async (t) => {
+      const folder = mkdtempSync(join(tmpdir(), 'callward-obligations-'))
+      const records = await openSqliteRecords({ path: join(folder, 'r.sqlite') })
+      t.teardown(() => records.close())
+      await check(t, records)
+    })
+  }
+})
+
+const programs = postgresPrograms()
+const missing = programs === undefined && process.env.CALLWARD_REQUIRE_PEERS !== '1'
+t.test('PostgreSQL', { skip: missing && 'PostgreSQL is not installed' }, async (t) => {
+  if (programs === undefined) {
+    t.fail('PostgreSQL is not installed')
+    return
+  }
+  const cluster = await startPostgres(programs)
+  t.teardown(() => cluster.stop())
+  let number = 0
+  for (const [promise, check] of Object.entries(promises)) {
+    number += 1
+    const connectionString = await cluster.database(`obligations${number}`)
+    await t.test(promise, async (t) => {
+      const records = await openPostgresRecords({ connectionString })
+      t.teardown(() => records.close())
+      await check(t, records)
+    })
+  }
+})
