@@ -28,7 +28,14 @@ import {
   type WatchList,
   wasSeen,
 } from './watch-list.ts'
-import { type PageBody, type PrintedPage, pageLine, pagePrinted, pageTaken, waitingPages } from './watch-pages.ts'
+import {
+  type PageBody,
+  type PrintedPage,
+  pageLine,
+  pagePrinted,
+  pageTaken,
+  waitingPages,
+} from './watch-pages.ts'
 import { keyScreen, plainScreen, type Screen } from './watch-screen.ts'
 
 const keysHelp = [
@@ -234,8 +241,8 @@ class Watch {
 
   /** Pages that came while no screen of this person was open; those after the welcome come by the line. */
   async #showWaitingPages(): Promise<void> {
+    // Those printed before need not come again.
     for (const message of await waitingPages(this.#hub, this.#welcomedAt))
-      // Those printed before need not come again.
       if (this.#pages.every(({ id }) => id !== message.body.page.id))
         this.#page({ ...message, type: 'message' })
   }

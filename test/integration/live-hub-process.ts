@@ -14,8 +14,8 @@ const hub = await startLiveHub(records, {
 })
 hub.app.live.onReceipts(async (tx, receipts) => {
   for (const { kind, messages } of receipts)
+    // The key is unique: a receipt told twice would fail.
     for (const { sequence, body } of messages)
-      // The key is unique: a receipt told twice would fail.
       await tx
         .insertInto('settings')
         .values({ key: `told ${kind} ${sequence}`, value: body })

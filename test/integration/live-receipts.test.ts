@@ -169,7 +169,10 @@ t.test('many people at once, in few writes', async (t) => {
   for (const client of [ines, carl])
     for (const one of odd) client.send({ type: 'displayed', sequences: [one] })
   for (const person of ['p-ines', 'p-carl'])
-    await until('stored', async () => (await stored(records, 'displayed_at', person)).length === 100)
+    await until(
+      'stored',
+      async () => (await stored(records, 'displayed_at', person)).length === 100,
+    )
   t.same(await stored(records, 'displayed_at'), odd)
   t.ok(writes < 100, `200 receipts in ${writes} writes`)
 })
@@ -269,7 +272,12 @@ t.test(
       const rows = await hub.rows()
       return rows.told.length === 4 && rows
     })
-    t.same(first.told, ['told displayed 1', 'told displayed 2', 'told received 1', 'told received 2'])
+    t.same(first.told, [
+      'told displayed 1',
+      'told displayed 2',
+      'told received 1',
+      'told received 2',
+    ])
     t.notOk(first.messages.some((row) => row.received_at === null || row.displayed_at === null))
 
     await hub.kill()

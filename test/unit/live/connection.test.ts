@@ -345,7 +345,7 @@ t.test('rate: 20 frames a second, receipts apart, 2000 close', (t) => {
     page([queued(1)]),
   )
   const receipts = Array.from({ length: 500 }, () => frame({ type: 'received', sequence: 1 }, 0))
-  t.same(codes(run(live, ...receipts, frame({ type: 'ping' }, 0))[1]), ['pong'])
+  t.same(codes(run(live, ...receipts, frame({ type: 'ping' }, 0))[1]), ['receipt', 'pong'])
   t.same(
     codes(
       run(
@@ -353,7 +353,7 @@ t.test('rate: 20 frames a second, receipts apart, 2000 close', (t) => {
         ...Array.from({ length: 2100 }, () => frame({ type: 'received', sequence: 1 }, 0)),
       )[1],
     ),
-    ['close 4429'],
+    ['receipt', 'close 4429'],
   )
   t.end()
 })

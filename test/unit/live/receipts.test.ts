@@ -47,11 +47,12 @@ function following(sent: number): Connection {
     kind: 'alert',
     body: '{}',
   }))
-  return run(
-    newConnection(ines, 10, defaultLiveLimits),
-    frame({ type: 'subscribe', resume: 10 }),
-    { kind: 'page', messages, bufferedBytes: 0, at: 0 },
-  )[0]
+  return run(newConnection(ines, 10, defaultLiveLimits), frame({ type: 'subscribe', resume: 10 }), {
+    kind: 'page',
+    messages,
+    bufferedBytes: 0,
+    at: 0,
+  })[0]
 }
 
 t.test('received counts from the start of the connection, then from the last receipt', (t) => {
@@ -187,7 +188,9 @@ t.test('whatever is gathered and taken, each receipt that was not refused comes 
         if (some.length === 0 || some.length > limit) return false
         taken.push(...some)
       }
-      return JSON.stringify([...cover(accepted)].sort()) === JSON.stringify([...cover(taken)].sort())
+      return (
+        JSON.stringify([...cover(accepted)].sort()) === JSON.stringify([...cover(taken)].sort())
+      )
     }),
   )
   t.pass('held for every case tried')

@@ -29,7 +29,7 @@ export function PageBanners() {
 function PageBanner({ page }: { page: AskingPage }) {
   const element = useRef<HTMLElement>(null)
   const visible = tabVisible.value
-  // biome-ignore lint/correctness/useExhaustiveDependencies: each newer message of the page is drawn and said anew
+  // Each newer message of the page is drawn, and said, anew.
   useEffect(() => {
     if (element.current === null || !visible) return
     return whenDrawn(element.current, () => sayDisplayed(page.id))

@@ -15,9 +15,7 @@ export function PageSettings() {
   const people = peopleConnected.value
   return (
     <ul class="page-settings">
-      {people !== null && (
-        <li class="muted people">{t('overview.people', { count: people })}</li>
-      )}
+      {people !== null && <li class="muted people">{t('overview.people', { count: people })}</li>}
       <li>
         <button
           type="button"
