@@ -2,6 +2,7 @@ import { backupMetrics } from './catalogue-backups.ts'
 import { hardwareMetrics } from './catalogue-hardware.ts'
 import { hostMetrics } from './catalogue-host.ts'
 import { oncallMetrics, oncallOwnMetrics } from './catalogue-oncall.ts'
+import { pagingMetrics, pagingOwnMetrics } from './catalogue-paging.ts'
 import { softwareMetrics } from './catalogue-software.ts'
 
 /** What a metric is, as Prometheus names it. */
@@ -546,6 +547,13 @@ const ownMetrics: readonly Metric[] = [
     'Messages dropped from the queues by age or number.',
   ),
   own(
+    'live',
+    'counter',
+    'callward_live_receipts_total',
+    'Messages whose first receipt was stored, by kind: received, displayed.',
+    ['kind'],
+  ),
+  own(
     'promql',
     'counter',
     'callward_query_rejected_total',
@@ -644,9 +652,11 @@ export const metricCatalogue: readonly Metric[] = [
   ...enrolmentMetrics,
   ...oncallMetrics,
   ...notifyMetrics,
+  ...pagingMetrics,
   ...ruleMetrics,
   ...ownMetrics,
   ...oncallOwnMetrics,
+  ...pagingOwnMetrics,
 ]
 
 /** The stored metrics with what `/api/v1/metadata` answers of each; no metric of the hub's own process. */

@@ -15,6 +15,7 @@ import { incidentsCommand } from './incidents.ts'
 import { ledgerCommand } from './ledger.ts'
 import { notifyCommand } from './notify.ts'
 import { oncallCommand } from './oncall.ts'
+import { pagesCommand } from './pages.ts'
 import { restoreCommand } from './restore.ts'
 import { signInCommand } from './sign-in.ts'
 import { start, startHelp } from './start.ts'
@@ -26,6 +27,7 @@ import { watchCommand } from './watch.ts'
 const commands: readonly Command[] = [
   watchCommand,
   alertsCommand,
+  pagesCommand,
   incidentsCommand,
   incidentCommand,
   hostsCommand,

@@ -1,46 +1,21 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { Millis } from '../clock.ts'
 
-/** What the figures are read from. */
-export interface ObligationFigures {
-  /** Waiting ones, and the age of the oldest that is due (ms), by kind. */
-  read(): Promise<readonly { kind: string; waiting: number; oldestDueMillis: Millis }[]>
-  /** Found lost within the last hour, or still lost, by kind. */
-  lost(): readonly { kind: string; count: number }[]
-}
-
-/** Figures of the table, the worker and the watchdog at /metrics. */
-export function obligationMetrics(registry: Registry, figures: ObligationFigures) {
-  const waiting = new Gauge({
+/** Figures of the table and the worker at /metrics; those of the watchdog are the rules' (server/paging). */
+export function obligationMetrics(
+  registry: Registry,
+  standing: () => Promise<readonly { readonly kind: string; readonly waiting: number }[]>,
+) {
+  new Gauge({
     name: 'callward_obligations_waiting',
     help: 'Obligations that are not met yet, by kind.',
     labelNames: ['kind'],
     registers: [registry],
     async collect() {
-      const rows = await figures.read().catch(() => undefined)
+      const rows = await standing().catch(() => undefined)
       if (rows === undefined) return
       this.reset()
-      overdue.reset()
-      for (const { kind, waiting: count, oldestDueMillis } of rows) {
-        this.set({ kind }, count)
-        overdue.set({ kind }, oldestDueMillis / 1000)
-      }
-    },
-  })
-  const overdue = new Gauge({
-    name: 'callward_obligations_overdue_seconds',
-    help: 'Age of the oldest obligation that is due and not met, by kind; 0 when none is due.',
-    labelNames: ['kind'],
-    registers: [registry],
-  })
-  new Gauge({
-    name: 'callward_obligations_lost',
-    help: 'Subjects that were owed something nothing remembered, found in the last hour or not mended yet; must be 0.',
-    labelNames: ['kind'],
-    registers: [registry],
-    collect() {
-      this.reset()
-      for (const { kind, count } of figures.lost()) this.set({ kind }, count)
+      for (const { kind, waiting: count } of rows) this.set({ kind }, count)
     },
   })
   const performed = new Counter({
@@ -57,7 +32,6 @@ export function obligationMetrics(registry: Registry, figures: ObligationFigures
     registers: [registry],
   })
   return {
-    waiting,
     performed(kind: string, outcome: 'done' | 'again' | 'failed', lateMillis: Millis): void {
       performed.inc({ kind, outcome })
       late.observe({ kind }, lateMillis / 1000)

@@ -139,6 +139,19 @@ export async function nextAt(
   return row?.at === null || row?.at === undefined ? undefined : Number(row.at)
 }
 
+/** Holds what `holder` has for `lease` milliseconds more. */
+export async function renewLeases(records: Records, holder: string, lease: Millis): Promise<void> {
+  const until = sql<Millis>`${databaseNow(records.kind)} + ${sql.lit(lease)}`
+  await records.write((tx) =>
+    tx
+      .updateTable('obligations')
+      .set({ lease_until: until })
+      .where('lease_by', '=', holder)
+      .where('state', '=', 'waiting')
+      .execute(),
+  )
+}
+
 /** Frees what another run of this very hub had taken when it was killed; only where one hub has the database for itself. */
 export async function releaseAll(records: Records): Promise<void> {
   await records.write((tx) =>

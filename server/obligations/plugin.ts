@@ -29,6 +29,8 @@ export interface Obligations {
   watch(): Promise<readonly { readonly kind: string; readonly subject: string }[]>
   /** Found lost in the last hour, or still lost. */
   lost(): readonly LostObligation[]
+  /** Age of the oldest obligation that is due and not met, in seconds; read every ten seconds. */
+  overdueSeconds(): number
   /** Resolves when nothing is being performed. */
   settled(): Promise<void>
 }
@@ -64,10 +66,8 @@ export const obligationsPlugin = fp(
     const { records } = app
     const figures = () => standing(records, clock.now())
     let lost: readonly LostObligation[] = []
-    const metrics = obligationMetrics(app.telemetry.registry, {
-      read: figures,
-      lost: () => worker.kinds.map(({ kind }) => ({ kind, count: countOf(lost, kind) })),
-    })
+    let overdueMillis = 0
+    const metrics = obligationMetrics(app.telemetry.registry, figures)
     const worker = new ObligationWorker({
       records,
       clock,
@@ -95,6 +95,7 @@ export const obligationsPlugin = fp(
           'an obligation was lost: its subject is owed one and none was in the table',
         )
       lost = await lostSince(records, clock.now() - lostShownMillis, lostHeld)
+      overdueMillis = Math.max(0, ...(await figures()).map((one) => one.oldestDueMillis))
       if (found.length > 0) worker.wake()
       return found
     }
@@ -115,6 +116,7 @@ export const obligationsPlugin = fp(
       wake: () => worker.wake(),
       watch,
       lost: () => lost,
+      overdueSeconds: () => overdueMillis / 1000,
       settled: () => worker.settled(),
     })
     await app.register(obligationRoutes, {
@@ -142,7 +144,3 @@ export const obligationsPlugin = fp(
     dependencies: ['callward-records', 'callward-telemetry', 'callward-access'],
   },
 )
-
-function countOf(lost: readonly LostObligation[], kind: string): number {
-  return lost.filter((one) => one.kind === kind).length
-}

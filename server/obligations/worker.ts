@@ -7,12 +7,24 @@ import {
   type Outcome,
   retryDelay,
 } from './obligation.ts'
-import { anyDue, claim, finish, nextAt, openObligation, putBack } from './obligation-store.ts'
+import {
+  anyDue,
+  claim,
+  finish,
+  nextAt,
+  openObligation,
+  putBack,
+  renewLeases,
+} from './obligation-store.ts'
 
 /** Held at one time of a kind; what is more waits in the table, where a newcomer's lane still goes first. */
 const maxHeld = 200
 /** The net under the wake-ups: how long a due obligation can lie when nobody woke the worker. */
 const sweepMillis = 5_000
+
+/** How long what a killed hub held stays with it, by the database's clock. */
+const leaseMillis = 15_000
+const renewMillis = 5_000
 
 /** Waits; tests move it by hand. */
 export interface WorkerTimers {
@@ -59,6 +71,7 @@ export class ObligationWorker {
   #started = false
   /** One was opened since the last wake-up; what an attempt opens is taken when the attempt has ended. */
   #opened = false
+  #renewing = false
 
   constructor(options: WorkerOptions) {
     this.#options = options
@@ -123,9 +136,12 @@ export class ObligationWorker {
         if (queue.length >= kind.concurrency) break
         if (!(await anyDue(records, kind.kind, clock.now()))) break
         const room = maxHeld - queue.length
-        const lease = kind.attemptMillis * (2 + maxHeld / kind.concurrency)
-        const taken = await claim(records, kind.kind, holder, clock.now(), { limit: room, lease })
+        const taken = await claim(records, kind.kind, holder, clock.now(), {
+          limit: room,
+          lease: leaseMillis,
+        })
         queue.push(...taken)
+        this.#renewLater()
         this.#fill(running)
       }
       this.#roundAt = clock.monotonic()
@@ -150,6 +166,26 @@ export class ObligationWorker {
       this.#track(this.#take(running))
     }
     this.#track(this.#perform(running.kind, obligation).then(ended))
+  }
+
+  /** Keeps what is held, as long as anything is. */
+  #renewLater(): void {
+    const { records, holder, timers, onFault } = this.#options
+    const holds = [...this.#kinds.values()].some(({ busy, queue }) => busy + queue.length > 0)
+    if (this.#renewing || !holds || this.#stopping.signal.aborted) return
+    this.#renewing = true
+    timers.after(renewMillis, () => {
+      this.#renewing = false
+      this.#track(
+        renewLeases(records, holder, leaseMillis).then(
+          () => this.#renewLater(),
+          (err: unknown) => {
+            onFault(err, { what: 'leases of obligations could not be renewed' })
+            this.#renewLater()
+          },
+        ),
+      )
+    })
   }
 
   /** None of these ever rejects. */

@@ -63,18 +63,19 @@ export function hubPorts(
     },
     watching: (principalId) =>
       live.listeners().some((listener) => listener.principalId === principalId),
-    show: (tx, principalId, body, at) =>
-      live.publishTo(tx, [principalId], { kind: 'page', at, body }),
+    show(tx, principalId, body, at) {
+      ports.attempts?.inc({ channel: screen, outcome: 'queued' })
+      return live.publishTo(tx, [principalId], { kind: 'page', at, body })
+    },
     ledger: (tx, action, id, actor, occurredAt, content) =>
       ledger.append(tx, { action, object: { type: 'page', id }, actor, occurredAt, content }),
     async send(contactPoint, message, idempotencyKey, signal) {
-      const { outcome, reason } = await notify.send({
-        contactPoint,
-        message,
-        idempotencyKey,
-        signal,
+      const sent = await notify.send({ contactPoint, message, idempotencyKey, signal })
+      ports.attempts?.inc({
+        channel: notify.contactPoint(contactPoint)?.channel ?? 'unknown',
+        outcome: sent.outcome,
       })
-      return { outcome, reason }
+      return { outcome: sent.outcome, reason: sent.reason }
     },
   }
   return ports

@@ -127,6 +127,17 @@ export async function findPage(database: Reading, name: string): Promise<PageRow
   return row
 }
 
+/** Pages whose policy is over and that nobody has taken. */
+export async function shoutingPages(database: Reading): Promise<number> {
+  const { count } = await readable(database)
+    .selectFrom('pages')
+    .select((is) => is.fn.countAll<number>().as('count'))
+    .where('state', '<>', 'closed')
+    .where('escalation', 'like', '%"phase":"shouting"%')
+    .executeTakeFirstOrThrow()
+  return Number(count)
+}
+
 /** True when the alert was not in the page before. */
 export async function joinAlert(
   tx: RecordsTransaction,

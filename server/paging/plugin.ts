@@ -15,7 +15,8 @@ import { hubPorts } from './hub-ports.ts'
 import { messageOf } from './message.ts'
 import { missedDuty } from './missed-duty.ts'
 import { Pager } from './pager.ts'
-import { findPage } from './paging-store.ts'
+import { findPage, shoutingPages } from './paging-store.ts'
+import { stampReceipts } from './receipts.ts'
 import { pageRoutes } from './routes.ts'
 import { defaultTellingTimes, TellingDuty, type TellingTimes } from './telling-duty.ts'
 
@@ -44,12 +45,23 @@ export interface PagingOptions {
   readonly times?: Partial<TellingTimes>
 }
 
+const countEveryMillis = 5_000
+
 export const pagingPlugin = fp(
   async (app, { clock, config, times }: PagingOptions) => {
     const { records, obligations, oncall } = app
     const ports = hubPorts(app, config.escalationPolicy)
     const duties = { records, clock, ports, obligations, escalation: oncall.escalation }
     const pager = new Pager(duties)
+    let shouting = 0
+    const countShouting = async () => {
+      shouting = await shoutingPages(records.read)
+    }
+    const counting = setInterval(() => {
+      countShouting().catch((err: unknown) => app.log.warn({ err }, 'pages could not be counted'))
+    }, countEveryMillis)
+    counting.unref()
+    app.addHook('preClose', async () => clearInterval(counting))
     obligations.register(escalationDuty(duties))
     obligations.register(
       new TellingDuty({
@@ -68,11 +80,17 @@ export const pagingPlugin = fp(
       contact: (id) =>
         app.notify.contactPoint(id) === undefined ? undefined : [{ kind: 'contact', id }],
     })
+    app.live.onReceipts((tx, receipts) => stampReceipts(tx, receipts))
     app.decorate('paging', {
       async alertChanged(tx, change, incidentId) {
         await pager.take(tx, change, incidentId)
       },
     })
+    app.rules.watchFigure('callward_obligations_lost', () => obligations.lost().length)
+    app.rules.watchFigure('callward_obligations_overdue_seconds', () =>
+      obligations.overdueSeconds(),
+    )
+    app.rules.watchFigure('callward_pages_shouting', () => shouting)
     await app.register(pageRoutes, {
       // The rules register after paging, which they call.
       acknowledge: async (fingerprint, by) => {
@@ -90,23 +108,19 @@ export const pagingPlugin = fp(
     function registerMetrics(): void {
       new Gauge({
         name: 'callward_pages',
-        help: 'Pages that are not closed, by state: open (nobody has taken it), acknowledged, shouting (its policy is over and nobody took it).',
+        help: 'Pages that are not closed, by state: open (nobody has taken it), acknowledged.',
         labelNames: ['state'],
         registers: [app.telemetry.registry],
         async collect() {
           const rows = await records.read
             .selectFrom('pages')
-            .select(['state', 'escalation'])
+            .select((is) => ['state', is.fn.countAll<number>().as('count')])
             .where('state', '<>', 'closed')
-            .limit(10_000)
+            .groupBy('state')
             .execute()
             .catch(() => undefined)
-          if (rows === undefined) return
-          const count = (state: string) => rows.filter((row) => row.state === state).length
-          this.set({ state: 'open' }, count('open'))
-          this.set({ state: 'acknowledged' }, count('acknowledged'))
-          const shouting = rows.filter((row) => row.escalation.includes('"phase":"shouting"'))
-          this.set({ state: 'shouting' }, shouting.length)
+          for (const state of rows === undefined ? [] : ['open', 'acknowledged'])
+            this.set({ state }, Number(rows?.find((row) => row.state === state)?.count ?? 0))
         },
       })
       ports.attempts = new Counter({

@@ -7,6 +7,7 @@ import { ledger } from './migrations/0004-ledger.ts'
 import { oncall } from './migrations/0005-oncall.ts'
 import { notify } from './migrations/0006-notify.ts'
 import { obligations } from './migrations/0007-obligations.ts'
+import { liveReceipts } from './migrations/0008-live-receipts.ts'
 import { paging } from './migrations/0009-paging.ts'
 import type { Migration, MigrationContext } from './migrations/migration.ts'
 import type { Records, RecordsTransaction } from './records.ts'
@@ -20,6 +21,7 @@ export const allMigrations: readonly Migration[] = [
   oncall,
   notify,
   obligations,
+  liveReceipts,
   paging,
 ]
 

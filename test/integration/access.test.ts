@@ -64,6 +64,15 @@ const table: Readonly<Record<string, RouteAccess['roles']>> = {
   'GET /api/v1/ledger/checkpoints': auditors,
   'GET /api/v1/ledger/entries/:index/proof': auditors,
   'GET /api/v1/ledger/consistency': auditors,
+  'GET /api/v1/obligations': staff,
+  'GET /api/v1/obligations/lost': staff,
+  'GET /api/v1/pages': staff,
+  'GET /api/v1/pages/:id': staff,
+  'POST /api/v1/pages/:id/acknowledge': onCall,
+  'GET /api/v1/why/:alert': staff,
+
+  'GET /api/v1/live/listeners': staff,
+  'GET /api/v1/live/pages': staff,
 
   'GET /api/v1/runbooks': staff,
   'GET /runbooks/:name': staff,

@@ -507,7 +507,8 @@ t.test('limits, retention, and the alarm of a channel that fails', { skip }, asy
     (await desk.app.records.read.selectFrom('notify_log').selectAll().execute()).length
   t.equal(await rows(), 23)
   const month = { now: () => desk.clock.now() + 31 * 86_400_000, monotonic: desk.clock.monotonic }
-  const keeping = (days: number) => new NotifyLog(desk.app.records, month, days, (err) => void t.fail(String(err)))
+  const keeping = (days: number) =>
+    new NotifyLog(desk.app.records, month, days, (err) => void t.fail(String(err)))
   await keeping(32).sweep()
   await keeping(0).sweep()
   t.equal(await rows(), 23)

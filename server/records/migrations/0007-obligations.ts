@@ -22,6 +22,7 @@ const tables = [
     unique (kind, key)
   )`,
   "create index obligations_waiting on obligations (kind, next_at) where state = 'waiting'",
+  'create index obligations_held on obligations (lease_by) where lease_by is not null',
   "create index obligations_of_subject on obligations (kind, subject) where state = 'waiting'",
   "create index obligations_closed on obligations (closed_at) where state <> 'waiting'",
   `create table lost_obligations (

@@ -1,0 +1,75 @@
+import type { Metric } from './catalogue.ts'
+
+const from = (part: string) => `hub: ${part}`
+
+/** Stored with the hub's own host labels, so that rules see them. */
+export const pagingMetrics: readonly Metric[] = [
+  {
+    name: 'callward_obligations_lost',
+    type: 'gauge',
+    unit: '',
+    labels: [],
+    from: from('obligations'),
+    help: 'Subjects that were owed something nothing remembered, found in the last hour or not mended yet; must be 0.',
+  },
+  {
+    name: 'callward_obligations_overdue_seconds',
+    type: 'gauge',
+    unit: 'seconds',
+    labels: [],
+    from: from('obligations'),
+    help: 'Age of the oldest obligation that is due and not met; 0 when none is due.',
+  },
+  {
+    name: 'callward_pages_shouting',
+    type: 'gauge',
+    unit: '',
+    labels: [],
+    from: from('paging'),
+    help: 'Pages whose escalation policy is over and that nobody has taken.',
+  },
+]
+
+/** At /metrics. */
+export const pagingOwnMetrics: readonly Metric[] = [
+  {
+    name: 'callward_obligations_waiting',
+    type: 'gauge',
+    unit: '',
+    labels: ['kind'],
+    from: from('obligations'),
+    help: 'Obligations that are not met yet, by kind.',
+  },
+  {
+    name: 'callward_obligations_performed_total',
+    type: 'counter',
+    unit: '',
+    labels: ['kind', 'outcome'],
+    from: from('obligations'),
+    help: 'Attempts to meet an obligation, by kind and outcome: done, again (owed anew later), failed (tried again).',
+  },
+  {
+    name: 'callward_obligations_late_seconds',
+    type: 'histogram',
+    unit: 'seconds',
+    labels: ['kind'],
+    from: from('obligations'),
+    help: 'From when an obligation was due until an attempt began.',
+  },
+  {
+    name: 'callward_pages',
+    type: 'gauge',
+    unit: '',
+    labels: ['state'],
+    from: from('paging'),
+    help: 'Pages that are not closed, by state: open (nobody has taken it), acknowledged.',
+  },
+  {
+    name: 'callward_page_attempts_total',
+    type: 'counter',
+    unit: '',
+    labels: ['channel', 'outcome'],
+    from: from('paging'),
+    help: 'Attempts to tell somebody of a page, by channel and outcome.',
+  },
+]
