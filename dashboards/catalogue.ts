@@ -481,6 +481,13 @@ const ownMetrics: readonly Metric[] = [
     'Messages dropped from the queues by age or number.',
   ),
   own(
+    'live',
+    'counter',
+    'callward_live_receipts_total',
+    'Messages whose first receipt was stored, by kind: received, displayed.',
+    ['kind'],
+  ),
+  own(
     'promql',
     'counter',
     'callward_query_rejected_total',

@@ -22,6 +22,9 @@ const silenceMs = 40_000
 const firstWaitMs = 500
 const longestWaitMs = 15_000
 const receiptMs = 100
+/** Receipts said again after a loss: the hub may have ended before it stored them. */
+const repeatedMessages = 1000
+const repeatedPages = 100
 const finalCodes: ReadonlyMap<number, string> = new Map([
   [
     4401,
@@ -40,6 +43,12 @@ export class LiveFollower {
   #socket: WebSocket | undefined
   /** Newest sequence seen; undefined before the first welcome. */
   #position: number | undefined
+  /** Position at which this follower began; nothing up to here was received by it. */
+  #began = 0
+  #newest = 0
+  /** Newest pages whose lines were written, and those of them not said yet. */
+  #shown: readonly number[] = []
+  #toSay: number[] = []
   #catchUpTo: number | undefined
   #missed = 0
   /** Since when there is no connection, monotonic; undefined while there is one. */
@@ -90,7 +99,15 @@ export class LiveFollower {
     return true
   }
 
+  /** Says soon that the message was shown to the person; said again after a loss. */
+  displayed(sequence: number): void {
+    this.#shown = [...this.#shown, sequence].slice(-repeatedPages)
+    this.#toSay.push(sequence)
+    this.#sayLater()
+  }
+
   stop(): void {
+    this.#sayReceipts()
     this.#over = true
     for (const timer of [this.#silence, this.#retry, this.#receipt]) clearTimeout(timer)
     this.#socket?.close(1000)
@@ -124,9 +141,15 @@ export class LiveFollower {
     this.#waitMs = firstWaitMs
     this.#tell({ kind: 'frame', frame })
     this.#tell({ kind: 'open', again: position !== undefined })
+    this.#newest = newest
     this.#position = position ?? newest
     this.send({ type: 'subscribe', ...(position === undefined ? {} : { resume: position }) })
-    if (position === undefined) return
+    if (position === undefined) {
+      this.#began = newest
+      return
+    }
+    // A hub behind us was restored from a copy: its numbers are other messages.
+    if (position <= newest) this.#repeatReceipts(position)
     this.#missed = Math.max(0, newest - position)
     this.#catchUpTo = newest
     this.#caughtUp()
@@ -138,11 +161,28 @@ export class LiveFollower {
     if (this.#position !== undefined && sequence <= this.#position) return
     this.#position = sequence
     this.#tell({ kind: 'frame', frame })
-    this.#receipt ??= setTimeout(() => {
-      this.#receipt = undefined
-      this.send({ type: 'received', sequence: this.#position })
-    }, receiptMs)
+    this.#sayLater()
     this.#caughtUp()
+  }
+
+  #sayLater(): void {
+    if (!this.#over) this.#receipt ??= setTimeout(() => this.#sayReceipts(), receiptMs)
+  }
+
+  #sayReceipts(): void {
+    if (this.#receipt === undefined) return
+    clearTimeout(this.#receipt)
+    this.#receipt = undefined
+    this.send({ type: 'received', sequence: this.#position })
+    // What cannot be sent now is said after the connection is back.
+    for (const sequences of hundreds(this.#toSay)) this.send({ type: 'displayed', sequences })
+    this.#toSay = []
+  }
+
+  #repeatReceipts(position: number): void {
+    const after = Math.max(this.#began, position - repeatedMessages)
+    if (position > after) this.send({ type: 'received', sequence: position, after })
+    for (const sequences of hundreds(this.#shown)) this.send({ type: 'displayed', sequences })
   }
 
   #caughtUp(): void {
@@ -155,7 +195,12 @@ export class LiveFollower {
 
   #stale(code: string): void {
     // A restored hub counts from an older number: whatever it sends next is new.
-    if (code === 'resume_ahead') this.#position = 0
+    if (code === 'resume_ahead') {
+      this.#position = 0
+      this.#began = this.#newest
+      this.#shown = []
+      this.#toSay = []
+    }
     this.#tell({ kind: 'stale' })
   }
 
@@ -200,4 +245,11 @@ export class LiveFollower {
     clearTimeout(this.#silence)
     this.#silence = setTimeout(() => this.#socket?.terminate(), silenceMs)
   }
+}
+
+/** As many numbers as one frame may name. */
+function hundreds(numbers: readonly number[]): number[][] {
+  return Array.from({ length: Math.ceil(numbers.length / 100) }, (_, index) =>
+    numbers.slice(index * 100, (index + 1) * 100),
+  )
 }

@@ -4,7 +4,8 @@ import { displayWidth, fit } from './render.ts'
 
 /** Where watch writes and how it is told what to do. */
 export interface Screen {
-  print(line: string): void
+  /** `written` is told when the terminal or the pipe has taken the line; never when it could not. */
+  print(line: string, written?: () => void): void
   /** The line that stays at the bottom, and what keys it offers where there is room; only a terminal has one. */
   status(text: string, keys: string): void
   close(): void
@@ -13,7 +14,7 @@ export interface Screen {
 /** Lines alone, for files and pipes. */
 export function plainScreen({ stdout }: Terminal): Screen {
   return {
-    print: (line) => void stdout.write(`${line}\n`),
+    print: (line, written) => void stdout.write(`${line}\n`, taken(written)),
     status() {},
     close() {},
   }
@@ -45,9 +46,9 @@ export function keyScreen({ stdin, stdout }: Terminal, pressed: (key: string) =>
   stdin.on('keypress', onKey)
   stdout.on('resize', draw)
   return {
-    print(line) {
+    print(line, written) {
       wipe()
-      stdout.write(`${line}\n`)
+      stdout.write(`${line}\n`, taken(written))
       draw()
     },
     status(text, keys) {
@@ -61,5 +62,11 @@ export function keyScreen({ stdin, stdout }: Terminal, pressed: (key: string) =>
       stdin.setRawMode(false)
       stdin.pause()
     },
+  }
+}
+
+function taken(written: (() => void) | undefined): (error?: Error | null) => void {
+  return (error) => {
+    if (error === undefined || error === null) written?.()
   }
 }

@@ -28,6 +28,14 @@ import {
   type WatchList,
   wasSeen,
 } from './watch-list.ts'
+import {
+  type PageBody,
+  type PrintedPage,
+  pageLine,
+  pagePrinted,
+  pageTaken,
+  waitingPages,
+} from './watch-pages.ts'
 import { keyScreen, plainScreen, type Screen } from './watch-screen.ts'
 
 const keysHelp = [
@@ -35,15 +43,16 @@ const keysHelp = [
   'k or up     choose the next newer one',
   'a           acknowledge the chosen alert',
   'i           acknowledge the incident the chosen alert belongs to',
+  't           take the newest page that asks for you',
   '?           this help        q   quit',
 ]
 
 export const watchCommand: Command = {
   name: 'watch',
-  summary: 'follow alerts and incidents as they happen, and acknowledge them',
+  summary: 'follow pages, alerts and incidents as they happen, and acknowledge them',
   usage: '[--json] [--no-bell]',
-  help: `Prints what is firing, then every alert and incident as it happens, until it is stopped. When the connection is
-lost it comes back by itself and catches up on what was missed.
+  help: `Prints what is firing, then every alert and incident as it happens, until it is stopped, and the pages that ask for
+you. When the connection is lost it comes back by itself and catches up on what was missed.
 
 On a terminal, keys:
 ${keysHelp.map((line) => `  ${line}`).join('\n')}
@@ -51,11 +60,12 @@ ${keysHelp.map((line) => `  ${line}`).join('\n')}
 Otherwise it reads commands from standard input, one a line:
   ack FINGERPRINT     acknowledge an alert
   ack-incident ID     acknowledge an incident
+  take NUMBER         take a page: acknowledge its alerts
   quit
 
   --json       one JSON object a line: the hub's frames (docs/live.md), first {"type":"firing","alerts":[…]},
                and {"type":"connection","state":"lost"|"back",…}
-  --no-bell    no bell when a critical alert fires
+  --no-bell    no bell for critical alerts and pages
 
 Examples:
   callward watch
@@ -82,6 +92,9 @@ class Watch {
   /** Messages that arrive while the list is being loaded wait for it. */
   #held: LiveFrame[] | undefined = []
   #connected = false
+  /** Newest sequence when the hub last welcomed us. */
+  #welcomedAt = 0
+  #pages: readonly PrintedPage[] = []
   #refresh: NodeJS.Timeout | undefined
 
   constructor(call: Call) {
@@ -152,6 +165,7 @@ class Watch {
       this.#held.push(frame)
       return
     }
+    if (frame.type === 'welcome') this.#welcomedAt = Number(frame.sequence)
     if (frame.type === 'message') this.#message(frame)
     else if (this.#json) this.#screen.print(JSON.stringify(frame))
     else if (frame.type === 'welcome') this.#screen.print(welcomeLine(frame, this.#hub.url))
@@ -170,18 +184,32 @@ class Watch {
       this.#list = listChanged(this.#list, body)
       if (this.#json) this.#screen.print(JSON.stringify(frame))
       else if (!known) this.#screen.print(`${this.#bell(body)}${alertLine(body, at, this.#style)}`)
-    } else {
+    } else if (frame.kind === 'page') this.#page(frame)
+    else if (frame.kind === 'incident') {
       const body = frame.body as IncidentChangeBody
       this.#screen.print(this.#json ? JSON.stringify(frame) : incidentLine(body, at, this.#style))
       // Which alerts belong to it stands in the list of alerts.
       if (body.change === 'opened' || body.change === 'joined') this.#refreshSoon()
-    }
+    } else if (this.#json) this.#screen.print(JSON.stringify(frame))
     this.#showStatus()
   }
 
+  /** Shown is a page only when its line was written. */
+  #page(frame: LiveFrame): void {
+    const body = frame.body as PageBody
+    const line = this.#json
+      ? JSON.stringify(frame)
+      : `${this.#ring()}${pageLine(body, String(frame.at), this.#style)}`
+    this.#screen.print(line, () => this.#follower.displayed(Number(frame.sequence)))
+    this.#pages = pagePrinted(this.#pages, body, performance.now())
+  }
+
   #bell({ change, alert }: AlertChangeBody): string {
-    const rings = this.#keys && this.#call.values['no-bell'] !== true
-    return rings && change === 'firing' && alert.severity === 'critical' ? '\x07' : ''
+    return change === 'firing' && alert.severity === 'critical' ? this.#ring() : ''
+  }
+
+  #ring(): string {
+    return this.#keys && this.#call.values['no-bell'] !== true ? '\x07' : ''
   }
 
   async #firing(): Promise<AlertAnswer[]> {
@@ -207,7 +235,16 @@ class Watch {
       )
       for (const alert of oldestFirst) this.#screen.print(firingLine(alert, this.#style))
     }
+    await this.#showWaitingPages()
     this.#release()
+  }
+
+  /** Pages that came while no screen of this person was open; those after the welcome come by the line. */
+  async #showWaitingPages(): Promise<void> {
+    // Those printed before need not come again.
+    for (const message of await waitingPages(this.#hub, this.#welcomedAt))
+      if (this.#pages.every(({ id }) => id !== message.body.page.id))
+        this.#page({ ...message, type: 'message' })
   }
 
   #release(): void {
@@ -258,6 +295,7 @@ class Watch {
     if (key === 'j' || key === 'down') this.#list = chooseNext(this.#list, 1)
     if (key === 'k' || key === 'up') this.#list = chooseNext(this.#list, -1)
     if (key === 'a' || key === 'i') this.#acknowledgeChosen(key)
+    if (key === 't') this.#takeNewest()
     this.#showStatus(true)
   }
 
@@ -285,10 +323,44 @@ class Watch {
       this.#acknowledge({ target: 'alert', fingerprint: key })
     } else if (word === 'ack-incident' && key !== undefined && more.length === 0) {
       this.#acknowledge({ target: 'incident', id: key })
+    } else if (word === 'take' && /^#?\d{1,9}$/.test(key ?? '') && more.length === 0) {
+      this.#take(Number(key?.replace('#', '')))
     } else {
-      const known = 'ack FINGERPRINT, ack-incident ID, quit'
+      const known = 'ack FINGERPRINT, ack-incident ID, take NUMBER, quit'
       this.#call.terminal.stderr.write(`"${plain(line)}" is no command. Commands: ${known}\n`)
     }
+  }
+
+  #takeNewest(): void {
+    const page = this.#pages.at(-1)
+    if (page === undefined) this.#screen.print('No page asks for you.')
+    else if (wasSeen({ fingerprint: undefined, since: page.since }, performance.now()))
+      this.#take(page.number)
+    else {
+      this.#screen.print(
+        `A page has just come: #${page.number} ${plain(page.title)}. Press t again if you mean it.`,
+      )
+      this.#pages = this.#pages.with(-1, { ...page, since: Number.NEGATIVE_INFINITY })
+    }
+  }
+
+  /** Takes a page by the number people say aloud. */
+  #take(number: number): void {
+    const name = this.#pages.find((page) => page.number === number)?.id ?? String(number)
+    this.#hub.call('POST', `/api/v1/pages/${encodeURIComponent(name)}/acknowledge`, {}).then(
+      () => {
+        this.#pages = pageTaken(this.#pages, number)
+        this.#say({ state: 'taken', number }, `recorded: page #${number} is taken`)
+      },
+      (error: unknown) => {
+        const reason = plain((error as Error).message)
+        this.#say({ state: 'not_taken', number, reason }, `page #${number} is not taken: ${reason}`)
+      },
+    )
+  }
+
+  #say(event: Record<string, unknown>, line: string): void {
+    this.#screen.print(this.#json ? JSON.stringify({ type: 'page', ...event }) : line)
   }
 
   #acknowledge(target: Record<string, string>): void {

@@ -1,6 +1,11 @@
 import type { Principal } from '../people/plugin.ts'
 import type { LiveLimits } from './limits.ts'
-import { type AcknowledgeTarget, type QueuedMessage, serverFrames } from './schema.ts'
+import {
+  type AcknowledgeTarget,
+  liveCloseCodes,
+  type QueuedMessage,
+  serverFrames,
+} from './schema.ts'
 
 /**
  * One socket, as values. Exactly once and in order follows from one cursor: messages are only ever read
@@ -17,6 +22,8 @@ export interface Connection {
   readonly phase: 'welcomed' | 'checking' | 'following' | 'closed'
   /** Newest sequence sent, or what the client starts after. */
   readonly cursor: number
+  /** What the first receipt counts from: nothing up to here was sent on this connection. */
+  readonly start: number
   /** Newest sequence the client says it received. */
   readonly received: number
   readonly reading: boolean
@@ -71,6 +78,13 @@ export type LiveAction =
   | { readonly kind: 'read'; readonly after: number; readonly limit: number }
   | { readonly kind: 'readHead' }
   | { readonly kind: 'acknowledge'; readonly target: AcknowledgeTarget; readonly person: Principal }
+  /** Messages after `after`, up to `upTo`, arrived or were shown; the frame came just now. */
+  | {
+      readonly kind: 'receipt'
+      readonly receipt: 'received' | 'displayed'
+      readonly after: number
+      readonly upTo: number
+    }
   | { readonly kind: 'ping' }
   | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'close'; readonly code: number; readonly reason: string }
@@ -89,6 +103,7 @@ export function newConnection(person: Principal, head: number, limits: LiveLimit
     limits,
     phase: 'welcomed',
     cursor: head,
+    start: head,
     received: 0,
     reading: false,
     wokenWhileReading: false,
@@ -115,4 +130,18 @@ export function close(
 /** An error frame. */
 export function say(code: string, message: string, target?: AcknowledgeTarget): LiveAction {
   return { kind: 'send', text: serverFrames.error(code, message, target) }
+}
+
+/** Answers a frame that cannot be carried out; too many in a row end the connection. */
+export function badFrame(connection: Connection, message: string): LiveStep {
+  const badFramesInARow = connection.badFramesInARow + 1
+  const told: LiveAction[] = [{ kind: 'refused', reason: 'bad_frame' }, say('bad_frame', message)]
+  if (badFramesInARow < connection.limits.badFramesInARow)
+    return [{ ...connection, badFramesInARow }, told]
+  return close(
+    connection,
+    liveCloseCodes.badFrames,
+    `${badFramesInARow} frames in a row were not understood`,
+    told,
+  )
 }

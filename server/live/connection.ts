@@ -1,5 +1,6 @@
 import type { Principal } from '../people/plugin.ts'
 import {
+  badFrame,
   type Connection,
   close,
   type LiveAction,
@@ -9,6 +10,7 @@ import {
   staffRoles,
 } from './connection-state.ts'
 import { bufferedTold, headKnown, hintFor, pageRead, subscribed, woken } from './delivery.ts'
+import { isReceipt, receiptArrived } from './receipts.ts'
 import {
   type AcknowledgeTarget,
   type ClientFrame,
@@ -73,11 +75,9 @@ function frameArrived(
     input.kind === 'binary'
       ? ({ kind: 'bad', message: 'Send text frames; binary frames are not understood.' } as const)
       : parseClientFrame(input.text)
-  if (parsed.kind === 'frame' && parsed.frame.type === 'received') {
-    return receiptArrived(
-      { ...connection, badFramesInARow: 0, window: { ...window, receipts: window.receipts + 1 } },
-      parsed.frame.sequence,
-    )
+  if (parsed.kind === 'frame' && isReceipt(parsed.frame)) {
+    const counted = { ...window, receipts: window.receipts + 1 }
+    return receiptArrived({ ...connection, window: counted }, parsed.frame)
   }
   if (window.frames >= limits.framesPerSecond) {
     const refusal: LiveAction = { kind: 'refused', reason: 'rate' }
@@ -92,23 +92,10 @@ function frameArrived(
   if (parsed.kind === 'bad') return badFrame(counted, parsed.message)
   const understood = { ...counted, badFramesInARow: 0 }
   if (parsed.kind === 'unknown') {
-    const message = `"${parsed.type}" is not a frame this hub knows; it knows subscribe, acknowledge, received and ping.`
+    const message = `"${parsed.type}" is not a frame this hub knows; it knows subscribe, acknowledge, received, displayed and ping.`
     return [understood, [{ kind: 'refused', reason: 'unknown_type' }, say('unknown_type', message)]]
   }
   return frameUnderstood(understood, parsed.frame)
-}
-
-function badFrame(connection: Connection, message: string): LiveStep {
-  const badFramesInARow = connection.badFramesInARow + 1
-  const told: LiveAction[] = [{ kind: 'refused', reason: 'bad_frame' }, say('bad_frame', message)]
-  if (badFramesInARow < connection.limits.badFramesInARow)
-    return [{ ...connection, badFramesInARow }, told]
-  return close(
-    connection,
-    liveCloseCodes.badFrames,
-    `${badFramesInARow} frames in a row were not understood`,
-    told,
-  )
 }
 
 function frameUnderstood(connection: Connection, frame: ClientFrame): LiveStep {
@@ -125,18 +112,9 @@ function frameUnderstood(connection: Connection, frame: ClientFrame): LiveStep {
     case 'ping':
       return [connection, [{ kind: 'send', text: serverFrames.pong(frame.id) }]]
     case 'received':
+    case 'displayed':
       throw new Error('BUG: receipts are taken before')
   }
-}
-
-function receiptArrived(connection: Connection, sequence: number): LiveStep {
-  if (sequence > connection.cursor || connection.phase === 'welcomed') {
-    return badFrame(
-      connection,
-      `received ${sequence} names a message that was not sent on this connection.`,
-    )
-  }
-  return [{ ...connection, received: Math.max(connection.received, sequence) }, []]
 }
 
 // Acknowledging.

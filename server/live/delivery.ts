@@ -26,10 +26,10 @@ export function subscribed(connection: Connection, resume: number | undefined): 
   // Another socket of this client may have been ahead of this one's welcome: ask again before saying no.
   if (resume > connection.cursor)
     return [
-      { ...connection, phase: 'checking', cursor: resume, reading: true },
+      { ...connection, phase: 'checking', cursor: resume, start: resume, reading: true },
       [{ kind: 'readHead' }],
     ]
-  return readMore({ ...connection, phase: 'following', cursor: resume })
+  return readMore({ ...connection, phase: 'following', cursor: resume, start: resume })
 }
 
 /** The newest sequence, asked for because the client was ahead of its welcome. */
@@ -44,7 +44,7 @@ export function headKnown(connection: Connection, head: number): LiveStep {
   }
   if (connection.cursor <= head) return readMore(following)
   const message = `This queue ends at ${head}, before ${connection.cursor}: the hub was restored from an older copy. Load the present state anew; only new messages follow.`
-  const [next, actions] = readMore({ ...following, cursor: head })
+  const [next, actions] = readMore({ ...following, cursor: head, start: head, received: 0 })
   return [
     next,
     [{ kind: 'refused', reason: 'resume_ahead' }, say('resume_ahead', message), ...actions],

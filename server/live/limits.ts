@@ -22,6 +22,12 @@ export interface LiveLimits {
   readonly keptMessages: number
   /** Milliseconds a message is kept. */
   readonly keptMs: number
+  /** How far back a receipt may repeat what an earlier connection received. */
+  readonly repeatedReceipts: number
+  /** Receipts of one person that wait to be written, of each kind; one more is dropped. */
+  readonly waitingReceipts: number
+  /** Receipts in one write. */
+  readonly receiptsPerWrite: number
 }
 
 /** Times of the live push, all in milliseconds. */
@@ -34,6 +40,10 @@ export interface LiveTimes {
   readonly sweepMs: number
   /** At most one hint a topic in this time. */
   readonly hintMs: number
+  /** From the first receipt that waits to the write of all that wait. */
+  readonly receiptMs: number
+  /** From a failed write of receipts to the next try. */
+  readonly receiptRetryMs: number
   /** Between two prunings. */
   readonly pruneMs: number
   /** How long a closed socket may take to say goodbye. */
@@ -52,6 +62,9 @@ export const defaultLiveLimits: LiveLimits = {
   socketsPerPerson: 16,
   keptMessages: 10_000,
   keptMs: 30 * 24 * 3600 * 1000,
+  repeatedReceipts: 1000,
+  waitingReceipts: 1000,
+  receiptsPerWrite: 500,
 }
 
 export const defaultLiveTimes: LiveTimes = {
@@ -59,6 +72,8 @@ export const defaultLiveTimes: LiveTimes = {
   recheckMs: 30_000,
   sweepMs: 5000,
   hintMs: 250,
+  receiptMs: 20,
+  receiptRetryMs: 1000,
   pruneMs: 10 * 60_000,
   closeMs: 5000,
 }

@@ -8,11 +8,13 @@ export interface LiveMetrics {
   /** A frame, a socket or an upgrade was refused. */
   refused(reason: string): void
   pruned(messages: number): void
+  /** Messages whose first receipt of `kind` was stored. */
+  receipts(kind: string, messages: number): void
 }
 
 /** Registers the counters where the hub has a registry; otherwise counts nothing. */
 export function liveMetrics(app: FastifyInstance, connections: () => number): LiveMetrics {
-  if (!app.hasDecorator('telemetry')) return { sent() {}, refused() {}, pruned() {} }
+  if (!app.hasDecorator('telemetry')) return { sent() {}, refused() {}, pruned() {}, receipts() {} }
   const registers = [app.getDecorator<{ registry: Registry }>('telemetry').registry]
   new Gauge({
     name: 'callward_live_connections',
@@ -39,9 +41,16 @@ export function liveMetrics(app: FastifyInstance, connections: () => number): Li
     help: 'Messages dropped from the queues by age or number.',
     registers,
   })
+  const receipts = new Counter({
+    name: 'callward_live_receipts_total',
+    help: 'Messages whose first receipt was stored, by kind: received, displayed.',
+    labelNames: ['kind'],
+    registers,
+  })
   return {
     sent: (kind) => messages.labels(kind).inc(),
     refused: (reason) => refusals.labels(reason).inc(),
     pruned: (count) => pruned.inc(count),
+    receipts: (kind, count) => receipts.labels(kind).inc(count),
   }
 }

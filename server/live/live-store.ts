@@ -11,12 +11,13 @@ export interface QueueEnds {
 }
 
 /**
- * Queues a message for every enabled staff principal in one statement. A person's sequence is one more than
- * the highest kept: pruning therefore never takes the newest.
+ * Queues a message for every enabled staff principal, or for those of `principalIds` who are, in one statement.
+ * A person's sequence is one more than the highest kept: pruning therefore never takes the newest.
  */
 export async function queueForStaff(
   tx: RecordsTransaction,
   message: { kind: MessageKind; at: Millis; body: string },
+  principalIds?: readonly string[],
 ): Promise<void> {
   const newest = sql<number>`coalesce((select max(m.sequence) from live_messages as m where m.principal_id = p.id), 0) + 1`
   await tx
@@ -34,7 +35,10 @@ export async function queueForStaff(
           sql<string>`cast(${message.body} as text)`.as('body'),
         ])
         .where('p.role', 'in', [...staffRoles])
-        .where('p.disabled_at', 'is', null),
+        .where('p.disabled_at', 'is', null)
+        .$if(principalIds !== undefined, (only) =>
+          only.where('p.id', 'in', [...(principalIds ?? [])]),
+        ),
     )
     .execute()
 }

@@ -14,16 +14,20 @@ import { type HintTimes, hintOffered, hintSent } from './hints.ts'
 import { defaultLiveLimits, defaultLiveTimes, type LiveLimits, type LiveTimes } from './limits.ts'
 import { liveMetrics } from './live-metrics.ts'
 import { pruneQueues, type QueueEnds, queuedAfter, queueEnds, queueForStaff } from './live-store.ts'
+import { type ReceiptListener, ReceiptWriter } from './receipt-writer.ts'
+import { liveRoutes } from './routes.ts'
 import { type AcknowledgeTarget, type MessageKind, serverFrames } from './schema.ts'
 import { LiveSocket, type SocketDuties } from './socket.ts'
 
-/** A message that must reach every person on staff. */
+/** A message that must reach people on staff. */
 export interface LiveMessage {
   readonly kind: MessageKind
   readonly at: Millis
   /** Anything JSON can hold. */
   readonly body: unknown
 }
+
+export type { PageReceipts, ReceiptListener } from './receipt-writer.ts'
 
 /** One open socket, for the people who ask who is listening. */
 export interface LiveListener {
@@ -32,7 +36,7 @@ export interface LiveListener {
   readonly openedAt: Millis
   /** Newest sequence sent. */
   readonly sent: number
-  /** Newest sequence the client said it received; kept in memory only. */
+  /** Newest sequence the client said it received. */
   readonly received: number
 }
 
@@ -43,11 +47,25 @@ export interface Live {
    * by `flush` after the commit.
    */
   publish(tx: RecordsTransaction, message: LiveMessage): Promise<void>
-  /** Call after the transaction committed; costs a small read a socket. A forgotten call delays by one sweep. */
-  flush(): void
+  /** As `publish`, for these people only; those who are disabled or not on staff are left out. */
+  publishTo(
+    tx: RecordsTransaction,
+    principalIds: readonly string[],
+    message: LiveMessage,
+  ): Promise<void>
+  /**
+   * Call after the transaction committed; costs a small read a socket, of these people only when they are named.
+   * A forgotten call delays by one sweep.
+   */
+  flush(principalIds?: readonly string[]): void
   /** A hint whose loss costs a refresh; at most one a topic and 250 ms. */
   hint(topic: string): void
   listeners(): readonly LiveListener[]
+  /**
+   * `listener` is called in the transaction that stores receipts, for pages whose receipt is new. When it throws, the
+   * receipts are tried again with it twice, then stored without it.
+   */
+  onReceipts(listener: ReceiptListener): void
 }
 
 declare module 'fastify' {
@@ -65,6 +83,8 @@ export interface LiveOptions {
 }
 
 const hintTopics = 64
+/** People a page is queued for by one statement. */
+const peoplePerStatement = 500
 
 /** WebSocket push to staff at /live. */
 export const livePlugin = fp(
@@ -76,17 +96,25 @@ export const livePlugin = fp(
     const sockets = new Map<LiveSocket, IncomingMessage>()
     const metrics = liveMetrics(app, () => sockets.size)
     const hub = { version, simulated: options.simulated ?? false }
-    const duties = socketDuties(app, records, clock, metrics)
+    const receipts = new ReceiptWriter({ records, limits, times, metrics, log: app.log })
+    const duties = socketDuties(app, records, clock, metrics, (one) => receipts.offer(one))
     const server = new WebSocketServer(serverOptions(limits, times))
 
     app.decorate('live', {
       publish: (tx, { kind, at, body }) => queueForStaff(tx, { kind, at, body: jsonOf(body) }),
-      flush: () => wakeAll(sockets),
+      async publishTo(tx, principalIds, { kind, at, body }) {
+        const text = jsonOf(body)
+        for (const some of chunks(principalIds, peoplePerStatement))
+          await queueForStaff(tx, { kind, at, body: text }, some)
+      },
+      flush: (principalIds) => wake(sockets, principalIds),
       hint: hinter(clock, times.hintMs, (topic) => {
         for (const socket of sockets.keys()) socket.hint(topic)
       }),
       listeners: () => [...sockets.keys()].map(listenerOf),
+      onReceipts: (listener) => receipts.listen(listener),
     })
+    await app.register(liveRoutes, { clock })
 
     app.upgrades.register('/live', async (request, socket, head) => {
       const [principal, ends] = await admit(request).catch((error: unknown) => {
@@ -133,6 +161,8 @@ export const livePlugin = fp(
       })
     }
 
+    // What was said before the goodbye is still written; the records close after this.
+    app.addHook('onClose', () => receipts.close())
     keepAlive(app, sockets, times, {
       prune: async () =>
         metrics.pruned(await pruneQueues(records, clock.now(), limits.keptMessages, limits.keptMs)),
@@ -162,8 +192,21 @@ function jsonOf(body: unknown): string {
   return text
 }
 
-function wakeAll(sockets: ReadonlyMap<LiveSocket, unknown>): void {
-  for (const socket of sockets.keys()) socket.wake()
+function wake(
+  sockets: ReadonlyMap<LiveSocket, unknown>,
+  principalIds: readonly string[] | undefined,
+): void {
+  const wanted = principalIds === undefined ? undefined : new Set(principalIds)
+  for (const socket of sockets.keys())
+    if (wanted?.has(socket.connection.person.id) !== false) socket.wake()
+}
+
+/** Each once, in lists of at most `size`. */
+function chunks(ids: readonly string[], size: number): string[][] {
+  const each = [...new Set(ids)]
+  return Array.from({ length: Math.ceil(each.length / size) }, (_, index) =>
+    each.slice(index * size, (index + 1) * size),
+  )
 }
 
 function listenerOf({ connection, openedAt }: LiveSocket): LiveListener {
@@ -201,11 +244,13 @@ function socketDuties(
   records: Records,
   clock: Clock,
   metrics: SocketDuties['metrics'],
+  receipt: SocketDuties['receipt'],
 ): SocketDuties {
   return {
     clock,
     metrics,
     log: app.log,
+    receipt,
     read: (personId, after, limit) => queuedAfter(records, personId, after, limit),
     readHead: async (personId) => (await queueEnds(records, personId)).sequence,
     acknowledge: (target, person) => acknowledge(app, target, person, clock.now()),
@@ -280,7 +325,7 @@ function keepAlive(
     setInterval(() => {
       for (const socket of sockets.keys()) socket.tick()
     }, times.pingMs),
-    setInterval(() => wakeAll(sockets), times.sweepMs),
+    setInterval(() => wake(sockets, undefined), times.sweepMs),
     setInterval(
       oneAtATime(app, 'tokens of live connections could not be checked', recheck),
       times.recheckMs,

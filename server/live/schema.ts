@@ -4,6 +4,8 @@ import { type Millis, rfc3339 } from '../clock.ts'
 
 const Sequence = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 const Key = Type.String({ minLength: 1, maxLength: 128 })
+/** Sequences one `displayed` frame may name. */
+const displayedNumbers = 100
 
 /** What a client may send, by `type`; fields not named here are ignored, so that older hubs bear newer clients. */
 const clientFrames = {
@@ -16,7 +18,18 @@ const clientFrames = {
     }),
     Type.Object({ type: Type.Literal('acknowledge'), target: Type.Literal('incident'), id: Key }),
   ]),
-  received: Type.Object({ type: Type.Literal('received'), sequence: Sequence }),
+  received: Type.Object({
+    type: Type.Literal('received'),
+    sequence: Sequence,
+    after: Type.Optional(Sequence),
+  }),
+  displayed: Type.Object({
+    type: Type.Literal('displayed'),
+    sequences: Type.Array(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }), {
+      minItems: 1,
+      maxItems: displayedNumbers,
+    }),
+  }),
   ping: Type.Object({
     type: Type.Literal('ping'),
     id: Type.Optional(Type.Union([Type.String({ maxLength: 128 }), Type.Number()])),
@@ -36,6 +49,7 @@ const validators = {
   subscribe: Compile(clientFrames.subscribe),
   acknowledge: Compile(clientFrames.acknowledge),
   received: Compile(clientFrames.received),
+  displayed: Compile(clientFrames.displayed),
   ping: Compile(clientFrames.ping),
 } as const
 
@@ -72,7 +86,7 @@ function isFrameType(type: string): type is keyof typeof validators {
 }
 
 /** Kinds of pushed messages. */
-export type MessageKind = 'alert' | 'incident'
+export type MessageKind = 'alert' | 'incident' | 'page'
 
 /** A committed message as it stands in a person's queue. */
 export interface QueuedMessage {

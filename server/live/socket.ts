@@ -4,6 +4,7 @@ import type { Clock, Millis } from '../clock.ts'
 import { step } from './connection.ts'
 import type { Connection, LiveAction, LiveInput } from './connection-state.ts'
 import type { LiveMetrics } from './live-metrics.ts'
+import type { WaitingReceipt } from './receipts.ts'
 import type { AcknowledgeTarget, QueuedMessage } from './schema.ts'
 
 /** What a socket needs of the hub. */
@@ -13,6 +14,8 @@ export interface SocketDuties {
   readonly metrics: LiveMetrics
   read(personId: string, after: number, limit: number): Promise<QueuedMessage[]>
   readHead(personId: string): Promise<number>
+  /** Takes a receipt to be written soon. */
+  receipt(receipt: WaitingReceipt): void
   /** Resolves when it is committed. */
   acknowledge(target: AcknowledgeTarget, person: Connection['person']): Promise<void>
   /** What of an error the client may see. */
@@ -113,6 +116,9 @@ export class LiveSocket {
       case 'acknowledge':
         this.#acknowledge(action.target, action.person)
         break
+      case 'receipt':
+        this.#receipt(action)
+        break
       case 'ping':
         if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping()
         break
@@ -166,6 +172,12 @@ export class LiveSocket {
         this.offer({ kind: 'readFailed' })
       },
     )
+  }
+
+  #receipt({ receipt: kind, after, upTo }: LiveAction & { kind: 'receipt' }): void {
+    const { clock, receipt } = this.#duties
+    const principalId = this.#connection.person.id
+    receipt({ principalId, kind, after, upTo, at: clock.now() })
   }
 
   #acknowledge(target: AcknowledgeTarget, person: Connection['person']): void {

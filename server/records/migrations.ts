@@ -3,11 +3,12 @@ import { type Clock, systemClock } from '../clock.ts'
 import { house } from './migrations/0001-house.ts'
 import { enrolment } from './migrations/0002-enrolment.ts'
 import { software } from './migrations/0003-software.ts'
+import { liveReceipts } from './migrations/0008-live-receipts.ts'
 import type { Migration, MigrationContext } from './migrations/migration.ts'
 import type { Records, RecordsTransaction } from './records.ts'
 
 /** Every migration, oldest first. */
-export const allMigrations: readonly Migration[] = [house, enrolment, software]
+export const allMigrations: readonly Migration[] = [house, enrolment, software, liveReceipts]
 
 export interface MigrateOptions {
   readonly kind: Records['kind']

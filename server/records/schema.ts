@@ -194,6 +194,9 @@ export interface LiveMessageRow {
   kind: string
   /** JSON. */
   body: string
+  /** First receipt of any of the person's connections. */
+  received_at: Millis | null
+  displayed_at: Millis | null
 }
 
 export interface SettingRow {

@@ -57,6 +57,9 @@ const table: Readonly<Record<string, RouteAccess['roles']>> = {
   'POST /api/v1/tokens': admins,
   'DELETE /api/v1/tokens/:id': admins,
 
+  'GET /api/v1/live/listeners': staff,
+  'GET /api/v1/live/pages': staff,
+
   'GET /api/v1/runbooks': staff,
   'GET /runbooks/:name': staff,
 

@@ -20,6 +20,8 @@ export interface LiveHub {
   readonly tokens: Map<string, Principal>
   /** What was acknowledged: `alert f1 by ines`. */
   readonly acknowledged: string[]
+  /** Commits one page for some people and wakes their sockets. */
+  page(principalIds: readonly string[], number: number): Promise<void>
   /** Commits one message and wakes the sockets. */
   publish(body: unknown, kind?: 'alert' | 'incident'): Promise<void>
   close(): Promise<void>
@@ -91,7 +93,13 @@ function stubs(
     ),
     named('callward-records', (app) => app.decorate('records', records)),
     // Stubs stand for what the tests need of the real decorators, no more.
-    named('callward-access', (app) => app.decorate('access', access as never)),
+    named('callward-access', (app) => {
+      app.decorate('access', access as never)
+      app.decorateRequest('principal', undefined)
+      app.addHook('onRequest', async (request) => {
+        request.principal = await access.authenticate(request.raw)
+      })
+    }),
     named('callward-rules', (app) =>
       app.decorate('rules', { acknowledge: acknowledge('alert') } as never),
     ),
@@ -144,6 +152,17 @@ export async function startLiveHub(
     async publish(body, kind = 'alert') {
       await records.write((tx) => app.live.publish(tx, { kind, at: Date.now(), body }))
       app.live.flush()
+    },
+    async page(principalIds, number) {
+      const body = {
+        page: { id: `page-${number}`, number, title: `Trunk ${number} lost`, severity: 'critical' },
+        attempt: `attempt-${number}`,
+        key: `key-${number}`,
+      }
+      await records.write((tx) =>
+        app.live.publishTo(tx, principalIds, { kind: 'page', at: Date.now(), body }),
+      )
+      app.live.flush(principalIds)
     },
     close: () => app.close(),
   }

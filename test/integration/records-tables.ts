@@ -153,7 +153,15 @@ export const rows: { [T in keyof RecordsSchema]: RecordsSchema[T] } = {
     body: 'role: pbx',
     first_seen_at: 1,
   },
-  live_messages: { principal_id: 'p', sequence: 1, at: 1, kind: 'alert', body: '{}' },
+  live_messages: {
+    principal_id: 'p',
+    sequence: 1,
+    at: 1,
+    kind: 'alert',
+    body: '{}',
+    received_at: 2,
+    displayed_at: null,
+  },
   settings: { key: 'k', value: 'v' },
   enrolments: {
     id: 'en',

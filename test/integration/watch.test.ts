@@ -23,6 +23,7 @@ import {
   shownNow,
   wasSeen,
 } from '../../server/cli/watch-list.ts'
+import { type PageBody, pageLine, pagePrinted, pageTaken } from '../../server/cli/watch-pages.ts'
 import { openSqliteRecords } from '../../server/records/sqlite-records.ts'
 import { addStaff, type LiveHub, startLiveHub } from './live-hub.ts'
 
@@ -286,7 +287,7 @@ t.test('watch: what fires, what happens, acknowledging, a hub that restarts', as
   await watch.shows(/connection is back after \d+ s, 3 missed messages caught up/)
   t.match(watch.out, /Trunk f3[\s\S]*Trunk f4[\s\S]*Trunk f5[\s\S]*is back/)
   t.equal(watch.out.match(/Trunk f4/g)?.length, 1, 'each once')
-  t.equal(asked.filter((one) => one.includes('/live')).length, 0)
+  t.equal(asked.filter((one) => one.endsWith(' /live')).length, 0)
   watch.child.kill('SIGTERM')
   t.equal(await watch.code, 0)
   t.equal(watch.err.split('\n').length, 2, 'nothing else on standard error')
@@ -536,5 +537,99 @@ t.test('lines, widths, addresses, the choice', (t) => {
     wasSeen(shownNow(shown, chooseNext(list, 1), 2300, true), 2300),
     'what was chosen by key was seen',
   )
+  t.end()
+})
+
+t.test('watch: pages, missed ones first; displayed when written; taken by number', async (t) => {
+  const asked: string[] = []
+  const open: { id: string; state: string }[] = []
+  const routes = (app: FastifyInstance) => {
+    answering([], asked)(app)
+    app.get('/api/v1/pages', async () => ({ pages: open }))
+    app.post('/api/v1/pages/:id/acknowledge', async (request, reply) => {
+      const { id } = request.params as { id: string }
+      if (id === 'page-72') return { page: {} }
+      return reply
+        .code(409)
+        .send({ error: { code: 'conflict', message: 'carl has taken it.', requestId: 'r' } })
+    })
+  }
+  const hub = await startLiveHub(records, { routes })
+  t.teardown(() => hub.close())
+  await hub.page(['p-ines'], 70)
+  await hub.page(['p-ines'], 71)
+  // 70 was taken meanwhile; 71 waits.
+  open.push({ id: 'page-70', state: 'acknowledged' }, { id: 'page-71', state: 'open' })
+  const displayed = async () => {
+    const rows = await records.read
+      .selectFrom('live_messages')
+      .select('body')
+      .where('principal_id', '=', 'p-ines')
+      .where('kind', '=', 'page')
+      .where('displayed_at', 'is not', null)
+      .orderBy('sequence')
+      .execute()
+    return rows.map(({ body }) => (JSON.parse(body) as { attempt: string }).attempt)
+  }
+  const untilDisplayed = async (count: number) => {
+    const deadline = Date.now() + 10_000
+    while ((await displayed()).length < count) {
+      if (Date.now() > deadline) throw new Error(`not displayed: ${await displayed()}`)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+  }
+  const watch = callward(['watch'], reaching(hub))
+  t.teardown(() => watch.child.kill('SIGKILL'))
+  await watch.shows(/PAGE {10}#71 CRITICAL {2}Trunk 71 lost {2}\(take 71\)\n/)
+  await hub.page(['p-ines'], 72)
+  await watch.shows('Trunk 72 lost')
+  await untilDisplayed(2)
+  t.same(await displayed(), ['attempt-71', 'attempt-72'], 'the one that is over was not shown')
+  t.notMatch(watch.out, 'Trunk 70')
+  watch.say('take #72')
+  await watch.shows('recorded: page #72 is taken')
+  watch.say('take 71')
+  await watch.shows(/page #71 is not taken: .*carl has taken it/)
+  t.ok(asked.includes('POST /api/v1/pages/page-72/acknowledge'))
+  await hub.publish({ n: 1 }, 'novelty' as never)
+  watch.say('quit')
+  t.equal(await watch.code, 0)
+
+  const json = callward(['watch', '--json'], reaching(hub))
+  t.teardown(() => json.child.kill('SIGKILL'))
+  await json.shows('"firing"')
+  await hub.page(['p-ines'], 73)
+  await json.shows('"attempt":"attempt-73"')
+  await untilDisplayed(3)
+  json.say('take 73')
+  await json.shows('{"type":"page","state":"not_taken","number":73')
+  json.child.kill('SIGTERM')
+  t.equal(await json.code, 0)
+})
+
+t.test('pages on the screen: the newest is taken first', (t) => {
+  const body = (number: number): PageBody => ({
+    page: { id: `page-${number}`, number, title: 'Trunk \u001b[2Jlost', severity: 'critical' },
+    attempt: 'a',
+    key: 'k',
+  })
+  const two = pagePrinted(pagePrinted([], body(1), 0), body(2), 5)
+  t.same(
+    two.map(({ number }) => number),
+    [1, 2],
+  )
+  t.same(
+    pagePrinted(two, body(1), 9).map(({ number, since }) => [number, since]),
+    [
+      [2, 5],
+      [1, 9],
+    ],
+  )
+  t.same(
+    pageTaken(two, 2).map(({ number }) => number),
+    [1],
+  )
+  const style = { paint: (_word: string, text?: string) => text ?? _word, hubUrl: '' }
+  t.notMatch(pageLine(body(1), '2026-03-02T09:15:00.000Z', style), '\u001b')
   t.end()
 })

@@ -274,6 +274,11 @@ t.test('what a client sends', (t) => {
     { type: 'acknowledge', target: 'host', id: 'x' },
     { type: 'acknowledge', target: 'alert', fingerprint: 'x'.repeat(129) },
     { type: 'received' },
+    { type: 'displayed' },
+    { type: 'displayed', sequences: [] },
+    { type: 'displayed', sequences: [0] },
+    { type: 'displayed', sequences: Array.from({ length: 101 }, (_, index) => index + 1) },
+    { type: 'received', sequence: 1, after: -1 },
     { type: 'received', sequence: 2 ** 53 },
   ]) {
     check(`bad: ${JSON.stringify(bad).slice(0, 60)}`, [frame(bad)], ['bad_frame'])
@@ -340,7 +345,7 @@ t.test('rate: 20 frames a second, receipts apart, 2000 close', (t) => {
     page([queued(1)]),
   )
   const receipts = Array.from({ length: 500 }, () => frame({ type: 'received', sequence: 1 }, 0))
-  t.same(codes(run(live, ...receipts, frame({ type: 'ping' }, 0))[1]), ['pong'])
+  t.same(codes(run(live, ...receipts, frame({ type: 'ping' }, 0))[1]), ['receipt', 'pong'])
   t.same(
     codes(
       run(
@@ -348,7 +353,7 @@ t.test('rate: 20 frames a second, receipts apart, 2000 close', (t) => {
         ...Array.from({ length: 2100 }, () => frame({ type: 'received', sequence: 1 }, 0)),
       )[1],
     ),
-    ['close 4429'],
+    ['receipt', 'close 4429'],
   )
   t.end()
 })
@@ -487,6 +492,21 @@ t.test('docs/live.md shows the bytes that are sent and frames that are understoo
       at: Date.UTC(2026, 2, 2, 9, 15, 4, 120),
       kind: 'alert',
       body: '{"change":"firing","alert":{"fingerprint":"9f2c1e"}}',
+    }),
+    page: serverFrames.message({
+      sequence: 40,
+      at: Date.UTC(2026, 2, 2, 9, 15, 4, 310),
+      kind: 'page',
+      body: JSON.stringify({
+        page: {
+          id: '018f3c1a-7b1e-7c55-9d6f-0a4b5c6d7e8f',
+          number: 12,
+          title: 'pbx-1: trunk lost',
+          severity: 'critical',
+        },
+        attempt: '018f3c1a-7c02-7e10-8a11-3d0f5b6a7c8d',
+        key: '018f3c1a/g0.r0.s0/p-ines',
+      }),
     }),
     acknowledged: serverFrames.acknowledged({ target: 'alert', fingerprint: '9f2c1e' }),
     hint: serverFrames.hint('hosts'),

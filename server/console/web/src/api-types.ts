@@ -184,7 +184,25 @@ export interface IncidentDetail extends IncidentSummary {
   readonly runbook: FrozenRunbook | null
 }
 
+/** A page for this person: somebody is asked to act. */
+export interface PageMessage {
+  readonly sequence: number
+  readonly at: string
+  readonly kind: 'page'
+  readonly body: {
+    readonly page: {
+      readonly id: string
+      readonly number: number
+      readonly title: string
+      readonly severity: AlertSeverity
+    }
+    readonly attempt: string
+    readonly key: string
+  }
+}
+
 export type LiveMessage = { readonly sequence: number; readonly at: string } & (
+  | Pick<PageMessage, 'kind' | 'body'>
   | {
       readonly kind: 'alert'
       readonly body: {

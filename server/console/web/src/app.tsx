@@ -10,6 +10,7 @@ import { Overview } from './pages/overview.tsx'
 import { SignIn } from './pages/sign-in.tsx'
 import { Announcer } from './parts/announcer.tsx'
 import { Header } from './parts/header.tsx'
+import { PageBanners } from './parts/page-banner.tsx'
 import { SimulatedBand } from './parts/simulated-band.tsx'
 import { route } from './router.ts'
 import type { Route } from './routes.ts'
@@ -33,6 +34,7 @@ export function App() {
       <a class="skip" href="#content">
         {t('nav.skip')}
       </a>
+      <PageBanners />
       <Header />
       <SimulatedBand />
       <Announcer />

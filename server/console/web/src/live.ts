@@ -1,13 +1,17 @@
 import { signal } from '@preact/signals'
 import { get } from './api.ts'
 import type { LiveMessage, Me, ServerFrame } from './api-types.ts'
+import { numbersLost, pageSeen } from './live-pages.ts'
 import { applyMessage, applyWelcome, retryDelayMs } from './live-reducer.ts'
+import { loadWaitingPages, lookAtPagesSoon, pages, takePageMessage } from './live-shown.ts'
 import { changes, live, loadAlerts, loadAll, loadHosts, loadIncidents, me } from './state.ts'
 
 const pingEveryMs = 10_000
 /** A link that says nothing for this long after a ping is taken as dead. */
 const silenceMs = 8_000
 const hostsEveryMs = 1_000
+/** Messages whose receipt is said again after the line was lost. */
+const repeatedMessages = 1000
 
 /** How the push line stands. */
 export const liveStatus = signal<'connecting' | 'connected' | 'reconnecting'>('connecting')
@@ -19,6 +23,8 @@ export const lastMessage = signal<LiveMessage | null>(null)
 let socket: WebSocket | null = null
 let wanted = false
 let attempt = 0
+/** Position at which this tab began; nothing up to here was received by it. */
+let began: number | null = null
 let retryTimer: ReturnType<typeof setTimeout> | undefined
 let pingTimer: ReturnType<typeof setTimeout> | undefined
 let silenceTimer: ReturnType<typeof setTimeout> | undefined
@@ -86,24 +92,56 @@ function takeMessage(frame: LiveMessage): void {
   live.value = after
   attempt = 0
   lastMessage.value = frame
-  changes[frame.kind === 'alert' ? 'alerts' : 'incidents'].value++
+  if (frame.kind === 'page') takePageMessage(frame)
+  else if (frame.kind === 'alert') {
+    changes.alerts.value++
+    if (frame.body.change !== 'firing') lookAtPagesSoon()
+  } else if (frame.kind === 'incident') changes.incidents.value++
   // A hole in the count means that something was pushed while nobody listened.
   if (before.sequence !== null && frame.sequence > before.sequence + 1) void loadAll()
 }
 
 function welcome(frame: Extract<ServerFrame, { type: 'welcome' }>): void {
   liveStatus.value = 'connected'
+  const before = live.peek().sequence
   live.value = applyWelcome(live.peek(), frame.sequence)
+  const position = live.peek().sequence ?? frame.sequence
+  if (began === null || position !== before) {
+    began = position
+    pages.value = numbersLost(pages.peek())
+  }
   // Always with a number, so that nothing falls between the welcome and the subscription.
-  send({ type: 'subscribe', resume: live.peek().sequence })
+  send({ type: 'subscribe', resume: position })
+  repeatReceipts(position)
   me.value = { name: frame.name, role: frame.role, hub: frame.hub }
   void loadAll()
+  void loadWaitingPages()
+}
+
+/** The hub may have ended before it stored the last receipts; those it has change nothing. */
+function repeatReceipts(position: number): void {
+  const after = Math.max(began ?? position, position - repeatedMessages)
+  if (position > after) send({ type: 'received', sequence: position, after })
+  const sequences = pages.peek().displayed
+  if (sequences.length > 0) send({ type: 'displayed', sequences })
+}
+
+/** The banner of a page was drawn in a tab that is seen. */
+export function sayDisplayed(id: string): void {
+  const [next, sequences] = pageSeen(pages.peek(), id)
+  pages.value = next
+  // Without a line it is said after the next welcome.
+  if (sequences.length > 0) send({ type: 'displayed', sequences })
 }
 
 /** Where the hub cannot give what was missed, the present state is read anew; the line stays. */
 function refused(code: string, message: string): void {
   console.warn(`The hub refused a live frame: ${code}: ${message}`)
-  if (code === 'resume_ahead') live.value = { ...live.peek(), sequence: null, recent: [] }
+  if (code === 'resume_ahead') {
+    live.value = { ...live.peek(), sequence: null, recent: [] }
+    began = null
+    pages.value = numbersLost(pages.peek())
+  }
   if (code === 'resume_ahead' || code === 'messages_pruned') void loadAll()
 }
 

@@ -2,6 +2,7 @@ import { render } from 'preact'
 import { ApiError } from './api.ts'
 import { App } from './app.tsx'
 import { startLive } from './live.ts'
+import { startSound } from './live-ring.ts'
 import { route, startRouter } from './router.ts'
 import { loadAll, loadError, loadMe, startState } from './state.ts'
 import './styles/tokens.css'
@@ -10,10 +11,12 @@ import './styles/header.css'
 import './styles/cards.css'
 import './styles/pages.css'
 import './styles/incident.css'
+import './styles/page-banner.css'
 import './styles/touch.css'
 
 startState()
 startRouter()
+startSound()
 render(<App />, document.querySelector('#app')!)
 if (route.value?.page !== 'sign-in') void enter()
 

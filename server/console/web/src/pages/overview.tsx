@@ -8,6 +8,7 @@ import { Problem } from '../parts/action-button.tsx'
 import { AlertCard } from '../parts/alert-card.tsx'
 import { HostCard } from '../parts/host-card.tsx'
 import { IncidentCard } from '../parts/incident-card.tsx'
+import { PageSettings } from '../parts/page-settings.tsx'
 import { PageTitle } from '../parts/page-title.tsx'
 import { alerts, hosts, loadError, loaded, openIncidents } from '../state.ts'
 
@@ -21,6 +22,7 @@ export function Overview() {
       <div class="page-head">
         <PageTitle>{t('overview.title')}</PageTitle>
         <Counts />
+        <PageSettings />
       </div>
       {loadError.value !== null && <Problem error={loadError.value} />}
       <div class="overview">
