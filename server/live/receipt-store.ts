@@ -38,7 +38,7 @@ async function store(
   receipts: readonly WaitingReceipt[],
 ): Promise<StoredReceipt[]> {
   if (receipts.length === 0) return []
-  const rows = receipts.map(
+  const rows = padded(receipts).map(
     ({ principalId, after, upTo, at }) =>
       sql`(cast(${principalId} as text), cast(${after} as bigint), cast(${upTo} as bigint), cast(${at} as bigint))`,
   )
@@ -65,6 +65,12 @@ async function store(
       body: row.body,
     }))
     .sort((a, b) => a.principalId.localeCompare(b.principalId) || a.sequence - b.sequence)
+}
+
+/** Repeats the last until there is a power of two of them: few different statements, which the database keeps prepared. */
+function padded(receipts: readonly WaitingReceipt[]): readonly WaitingReceipt[] {
+  const length = 2 ** Math.ceil(Math.log2(receipts.length))
+  return Array.from({ length }, (_, index) => receipts[Math.min(index, receipts.length - 1)]!)
 }
 
 /** Pages of a person since `since` that no screen has shown, the newest first. */

@@ -24,11 +24,12 @@ export function isReceipt(frame: ClientFrame): frame is ReceiptFrame {
 /** A receipt for what was sent here, or was sent before the position the client resumed from. */
 export function receiptArrived(connection: Connection, frame: ReceiptFrame): LiveStep {
   const newest = frame.type === 'received' ? frame.sequence : Math.max(...frame.sequences)
+  // It is well formed: a client of a restored hub may send some before it reads that its numbers are gone.
+  const understood = { ...connection, badFramesInARow: 0 }
   if (newest > connection.cursor || connection.phase === 'welcomed') {
     const message = `${frame.type} ${newest} names a message that was not sent on this connection.`
-    return badFrame(connection, message)
+    return badFrame(understood, message)
   }
-  const understood = { ...connection, badFramesInARow: 0 }
   // Whether the client's numbers are of this queue is not known yet: the hub may be an older copy.
   if (connection.phase === 'checking') return [understood, []]
   return frame.type === 'received' ? received(understood, frame) : displayed(understood, frame)

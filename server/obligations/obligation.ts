@@ -39,6 +39,8 @@ export interface Outcome {
    * else meanwhile, or another hub took it over: what was done is still recorded.
    */
   settle?(tx: RecordsTransaction, live: boolean): Promise<void>
+  /** Called once that is committed; for what wakes others. Must not throw. */
+  committed?(): void
   /** Nothing: it is done. A time: it is owed again then, with what it carries from then on. */
   readonly again?: { readonly dueAt: Millis; readonly payload?: unknown }
 }

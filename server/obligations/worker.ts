@@ -219,6 +219,7 @@ export class ObligationWorker {
       return
     }
     onPerformed(kind.kind, outcome.again === undefined ? 'done' : 'again', late)
+    outcome.committed?.()
     if (this.#opened) this.wake()
     else if (outcome.again !== undefined) this.#track(this.#sleep())
   }

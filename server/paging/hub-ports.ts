@@ -67,6 +67,7 @@ export function hubPorts(
       ports.attempts?.inc({ channel: screen, outcome: 'queued' })
       return live.publishTo(tx, [principalId], { kind: 'page', at, body })
     },
+    shown: (principalId) => live.flush([principalId]),
     ledger: (tx, action, id, actor, occurredAt, content) =>
       ledger.append(tx, { action, object: { type: 'page', id }, actor, occurredAt, content }),
     async send(contactPoint, message, idempotencyKey, signal) {

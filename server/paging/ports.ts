@@ -28,6 +28,8 @@ export interface PagingPorts {
   watching(principalId: string): boolean
   /** Queues a message on a person's screens. */
   show(tx: RecordsTransaction, principalId: string, body: object, at: Millis): Promise<void>
+  /** Wakes that person's screens, after the commit. */
+  shown(principalId: string): void
   /** Writes into the ledger what happened to a page, in the same transaction. */
   ledger(
     tx: RecordsTransaction,

@@ -123,6 +123,7 @@ export class TellingDuty implements ObligationKind {
     const watching = ports.watching(telling.recipient_id)
     return {
       again: { dueAt: watching ? now + times.displayMillis : now, payload: state },
+      committed: () => ports.shown(telling.recipient_id),
       settle: async (tx) => {
         const id = uuid(now)
         await addAttempt(tx, {

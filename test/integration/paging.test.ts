@@ -108,6 +108,7 @@ async function sceneOf(t: Test, records: CountedRecords): Promise<Scene> {
       const { attempt, key } = body as { attempt: string; key: string }
       house.shown.push({ person, attempt, key })
     },
+    shown: () => undefined,
     ledger: async () => undefined,
     send: async (way, message, key) => {
       house.sent.push({ way, key, kind: message.kind, title: message.title })

@@ -95,6 +95,8 @@ t.test('displayed names messages of this connection or before; each bad one is t
   t.same(shown(12), ['displayed 12-12'])
   t.same(shown(20, 3, 12, 12, 13, 14), ['displayed 3-3', 'displayed 12-14', 'displayed 20-20'])
   t.same(shown(12, 21), ['refused', 'bad_frame'], 'none of a frame with one that was not sent')
+  const gone = Array.from({ length: 5 }, () => frame({ type: 'displayed', sequences: [21] }))
+  t.notOk(run(following(20), ...gone)[1].includes('close'), 'they do not end the connection')
   const early = newConnection(ines, 20, defaultLiveLimits)
   t.same(run(early, frame({ type: 'displayed', sequences: [3] }))[1], ['refused', 'bad_frame'])
   const many = Array.from({ length: 100 }, () => frame({ type: 'displayed', sequences: [11] }))
