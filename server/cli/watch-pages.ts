@@ -67,7 +67,7 @@ export interface WaitingPage {
 /** Most pages the hub lists at once. */
 const listLimit = 200
 
-/** Pages up to `newest` that no screen has shown and that still ask for somebody, the oldest first. */
+/** Pages of the last day up to `newest` that still ask for somebody, the oldest first. */
 export async function waitingPages(
   hub: Pick<Hub, 'call'>,
   newest: number,

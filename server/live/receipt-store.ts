@@ -73,8 +73,8 @@ function padded(receipts: readonly WaitingReceipt[]): readonly WaitingReceipt[] 
   return Array.from({ length }, (_, index) => receipts[Math.min(index, receipts.length - 1)]!)
 }
 
-/** Pages of a person since `since` that no screen has shown, the newest first. */
-export async function pagesNotShown(
+/** Pages of a person since `since`, the newest first. */
+export async function recentPages(
   records: Records,
   principalId: string,
   since: Millis,
@@ -85,7 +85,6 @@ export async function pagesNotShown(
     .select(['sequence', 'at', 'kind', 'body'])
     .where('principal_id', '=', principalId)
     .where('kind', '=', 'page')
-    .where('displayed_at', 'is', null)
     .where('at', '>=', since)
     .orderBy('sequence', 'desc')
     .limit(limit)

@@ -1,12 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Type from 'typebox'
 import { type Clock, rfc3339 } from '../clock.ts'
-import { pagesNotShown } from './receipt-store.ts'
+import { recentPages } from './receipt-store.ts'
 
 /** Connections and pages a list shows at most. */
 const listLimit = 1000
-const pageLimit = 20
-/** A page that no screen showed within this time is not put on one any more. */
+const pageLimit = 100
+/** A page older than this is not put on a fresh screen any more. */
 const pageMillis = 24 * 3600 * 1000
 
 const Listeners = Type.Object({
@@ -65,12 +65,7 @@ export const liveRoutes: FastifyPluginAsyncTypebox<{ readonly clock: Clock }> = 
     { config: { access }, schema: { response: { 200: WaitingPages } } },
     async (request) => {
       const since = clock.now() - pageMillis
-      const waiting = await pagesNotShown(
-        app.records,
-        request.principal?.id ?? '',
-        since,
-        pageLimit,
-      )
+      const waiting = await recentPages(app.records, request.principal?.id ?? '', since, pageLimit)
       return {
         messages: waiting.map(({ sequence, at, body }) => ({
           sequence,

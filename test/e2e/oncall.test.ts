@@ -96,7 +96,7 @@ t.test(
     })
     t.match(
       await callward('check'),
-      { code: 1, text: /contact points unknown/ },
+      { code: 1, text: /too few tested channels/ },
       'never green by what is not known',
     )
     t.match(await callward('show', 'none'), { code: 1, text: /There is no schedule "none"/ })

@@ -1,5 +1,6 @@
-import { signal } from '@preact/signals'
+import { effect, signal } from '@preact/signals'
 import { get } from './api.ts'
+import { liveStatus } from './live.ts'
 
 const everyMs = 15_000
 
@@ -19,10 +20,14 @@ export function watchPresence(): () => void {
       },
     )
   }
-  load()
+  // This tab counts itself once it is connected.
+  const endEffect = effect(() => {
+    if (liveStatus.value !== 'connecting') load()
+  })
   const timer = setInterval(load, everyMs)
   document.addEventListener('visibilitychange', load)
   return () => {
+    endEffect()
     clearInterval(timer)
     document.removeEventListener('visibilitychange', load)
   }

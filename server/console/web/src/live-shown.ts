@@ -59,7 +59,7 @@ export function hidePage(id: string): void {
   pages.value = pageHidden(pages.peek(), id)
 }
 
-/** Pages that came while this person had no screen open. */
+/** Pages that came before this tab was open and that nobody has taken. */
 export async function loadWaitingPages(): Promise<void> {
   try {
     const { messages } = await get<{ messages: PageMessage[] }>('/api/v1/live/pages')
