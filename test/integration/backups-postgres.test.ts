@@ -92,7 +92,7 @@ t.test(
     const table = scene.check()
     t.match(table, /\ngood +attention +.*never been verified/)
     t.match(table, /\nflipped +unprotected +it did not restore/)
-    t.match(table, /\n +backups +\d+ figures, 1 documents/)
+    t.match(table, /\n +backups +\d+ figures, 1 document/)
     // Where the collector keeps its own reports is no secret.
     t.notMatch(table.replace(/^ *spool .*$/m, ''), scene.folder)
 
