@@ -35,9 +35,9 @@ export function systemdRuns({ rootfs }: Roots): boolean {
  * the unit without calling it failed. So does a host on which systemd does not run.
  */
 export function bootStart(roots: Roots, unit: string): BootStart {
-  if (statsOf(join(roots.rootfs, bootFolder, unit)) === undefined) return { kind: 'none' }
-  if (!systemdRuns(roots)) return { kind: 'waived', reason: 'systemd does not run here' }
   try {
+    if (lstat(join(roots.rootfs, bootFolder, unit)) === undefined) return { kind: 'none' }
+    if (!systemdRuns(roots)) return { kind: 'waived', reason: 'systemd does not run here' }
     const file = unitFile(roots.rootfs, unit)
     if (file === undefined) return { kind: 'none' }
     const settings = settingsOf([file, ...dropIns(roots.rootfs, unit)].map(readUnit))

@@ -58,6 +58,11 @@ export class SpoolHealth {
     return { name, state: 'ok', detail: '' }
   }
 
+  /** The disk has not answered for too long. */
+  get isStuck(): boolean {
+    return this.#isStuck
+  }
+
   /** Whether a report is on disk before it is sent. */
   get isWorking(): boolean {
     return this.#failure === undefined && !this.#isStuck

@@ -180,9 +180,9 @@ async function takenOver(
   { next, nextNumber, waiting }: Recovered,
 ): Promise<boolean> {
   const done = (lane: Lane) =>
-    Math.min(
+    waiting.reduce(
+      (least, { given }) => (given?.lane === lane ? Math.min(least, given.sequence) : least),
       next[lane],
-      ...waiting.flatMap(({ given }) => (given?.lane === lane ? [given.sequence] : [])),
     ) - 1
   const lowest = waiting[0]?.number ?? nextNumber
   const positions = { next, done: { live: done('live'), backlog: done('backlog') }, lowest }

@@ -161,10 +161,11 @@ export class Spool implements ReportSpool {
 
   isSafe({ safeAfter, place }: Waiting): boolean {
     if (safeAfter <= this.#written) return true
-    if (this.#health.isWorking || this.#isLedgered) return false
+    // The ledger is written first, unless the disk hangs: that is not waited for.
+    if (this.#health.isWorking || (this.#isLedgered && !this.#health.isStuck)) return false
     // The next process begins an epoch of its own when the marker is gone. Otherwise what it would find without this identity waits.
     const comesBack = place === 'files' || (place === 'writing' && safeAfter > this.#writes)
-    return !this.#isWhole || !comesBack
+    return !(this.#isWhole || this.#isLedgered) || !comesBack
   }
 
   overLimit(): number | undefined {

@@ -1,3 +1,4 @@
+import { compareDebianVersions } from '../../collector/wire/debian-version.ts'
 import type { HostLabels } from '../../collector/wire/frames.ts'
 import type { Millis } from '../clock.ts'
 import type { ExpectedChange } from './change.ts'
@@ -59,9 +60,11 @@ export function coverage(
       at <= permit.endsAt + graceMillis &&
       namesHost(permit.hosts, labels),
   )
-  const listed = open.flatMap(({ id, expected }) =>
-    expected.length === 0 ? [] : [{ id, tests: expected.map(testOf) }],
-  )
+  const listed = open.flatMap(({ id, expected, standing }) => {
+    if (expected.length === 0) return []
+    const isAnnounced = standing?.origin !== undefined
+    return [{ id, tests: expected.map(isAnnounced ? updateTestOf : testOf) }]
+  })
   const any = open.find(({ expected }) => expected.length === 0)
   const records = new Map<string, number>()
   const uncovered = items.filter((item, index) => {
@@ -101,6 +104,17 @@ function testOf({ kind, subject, to }: ExpectedChange): (seen: Seen) => boolean 
       return bare !== '' && (subject.startsWith(bare) || fitting(bare))
     if (kind !== item.kind || (version !== undefined && item.to !== version)) return false
     return fitting(item.subject) || (kind === 'package' && fitting(bare))
+  }
+}
+
+/** An announced update goes forward, and a service that follows from it has the announced version. */
+function updateTestOf(expected: ExpectedChange): (seen: Seen) => boolean {
+  const test = testOf(expected)
+  return (seen) => {
+    const { kind, from, to } = seen.item
+    if (to === null || (from !== null && compareDebianVersions(from, to) >= 0)) return false
+    if (kind === 'service' && expected.to?.includes(to) !== true) return false
+    return test(seen)
   }
 }
 

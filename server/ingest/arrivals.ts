@@ -83,8 +83,12 @@ export class Arrivals {
   /** Calls back at once, or when the crowd is in. */
   whenQuiet(tell: () => void): void {
     const since = this.#crowdedSince
-    if (since === undefined || this.#clock.monotonic() - since >= holdMillis) tell()
-    else this.#held.push(tell)
+    if (since === undefined || this.#clock.monotonic() - since >= holdMillis) {
+      tell()
+      return
+    }
+    this.#held.push(tell)
+    this.#stopLooking ??= this.#clock.after(lookMillis, () => this.#look())
   }
 
   /** The hub ends: nobody waits any more. */

@@ -1,4 +1,5 @@
 import type { Millis } from '../clock.ts'
+import { storableText } from '../records/bindings.ts'
 import type { HttpAnswer } from './http.ts'
 
 /**
@@ -36,7 +37,7 @@ export const retry = (reason: string, afterMillis?: number): Outcome => ({
 /** One line of at most `most` characters. */
 export function clean(text: string, most = 300): string {
   const line = text.replace(/[\s\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim()
-  return line.length > most ? `${line.slice(0, most - 1)}…` : line
+  return storableText(line.length > most ? `${line.slice(0, most - 1)}…` : line)
 }
 
 /** Milliseconds that a `Retry-After` header asks for, seconds or a date (RFC 9110 §10.2.3). */

@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import type { Millis } from '../clock.ts'
 import { uuid } from '../ids.ts'
+import { storableText } from '../records/bindings.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
 import type { ObligationRow, RecordsSchema } from '../records/schema.ts'
 import type { Obligation, ObligationKind, Opening } from './obligation.ts'
@@ -139,15 +140,34 @@ export async function nextAt(
   return row?.at === null || row?.at === undefined ? undefined : Number(row.at)
 }
 
-/** Holds what `holder` has for `lease` milliseconds more. */
-export async function renewLeases(records: Records, holder: string, lease: Millis): Promise<void> {
+/** Holds `ids` of `holder` for `lease` milliseconds more; a row it works on no longer must run out. */
+export async function renewLeases(
+  records: Records,
+  holder: string,
+  ids: readonly string[],
+  lease: Millis,
+): Promise<void> {
+  if (ids.length === 0) return
   const until = sql<Millis>`${databaseNow(records.kind)} + ${sql.lit(lease)}`
   await records.write((tx) =>
     tx
       .updateTable('obligations')
       .set({ lease_until: until })
       .where('lease_by', '=', holder)
+      .where('id', 'in', [...ids])
       .where('state', '=', 'waiting')
+      .execute(),
+  )
+}
+
+/** Makes everything that waits for later due now; whoever performs it says when it is really due. */
+export async function timeAnew(records: Records, now: Millis): Promise<void> {
+  await records.write((tx) =>
+    tx
+      .updateTable('obligations')
+      .set({ next_at: now })
+      .where('state', '=', 'waiting')
+      .where('next_at', '>', now)
       .execute(),
   )
 }
@@ -202,7 +222,7 @@ export async function putBack(
     .set({
       next_at: nextAttemptAt,
       attempts: obligation.attempts + 1,
-      last_fault: fault.slice(0, maxFaultLength),
+      last_fault: storableText(fault.slice(0, maxFaultLength)),
       lease_by: null,
       lease_until: null,
     })

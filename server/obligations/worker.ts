@@ -15,16 +15,19 @@ import {
   openObligation,
   putBack,
   renewLeases,
+  timeAnew,
 } from './obligation-store.ts'
 
 /** Held at one time of a kind; what is more waits in the table, where a newcomer's lane still goes first. */
-const maxHeld = 200
+const maxHeld = 64
 /** The net under the wake-ups: how long a due obligation can lie when nobody woke the worker. */
 const sweepMillis = 5_000
 
 /** How long what a killed hub held stays with it, by the database's clock. */
 const leaseMillis = 15_000
 const renewMillis = 5_000
+/** A step of the clock back that counts. */
+const clockStepMillis = 1_000
 
 /** Waits; tests move it by hand. */
 export interface WorkerTimers {
@@ -51,6 +54,8 @@ interface Running {
   readonly queue: Obligation[]
   /** Attempts going on. */
   busy: number
+  /** How many of them each lane has. */
+  readonly lanes: Map<string, number>
   claiming: boolean
   /** A wake-up came while it was claiming. */
   again: boolean
@@ -72,6 +77,10 @@ export class ObligationWorker {
   /** One was opened since the last wake-up; what an attempt opens is taken when the attempt has ended. */
   #opened = false
   #renewing = false
+  /** Claimed and not ended: only these are renewed. */
+  readonly #held = new Set<string>()
+  /** Wall clock less monotonic clock, as when the times of the table were made. */
+  #offset: Millis | undefined
 
   constructor(options: WorkerOptions) {
     this.#options = options
@@ -79,7 +88,14 @@ export class ObligationWorker {
 
   register(kind: ObligationKind): void {
     if (this.#kinds.has(kind.kind)) throw new Error(`BUG: obligations ${kind.kind} twice`)
-    this.#kinds.set(kind.kind, { kind, queue: [], busy: 0, claiming: false, again: false })
+    this.#kinds.set(kind.kind, {
+      kind,
+      queue: [],
+      busy: 0,
+      lanes: new Map(),
+      claiming: false,
+      again: false,
+    })
   }
 
   get kinds(): readonly ObligationKind[] {
@@ -106,6 +122,7 @@ export class ObligationWorker {
   wake(): void {
     if (!this.#started || this.#stopping.signal.aborted) return
     this.#opened = false
+    this.#watchClock()
     for (const running of this.#kinds.values()) this.#track(this.#take(running))
     this.#track(this.#sleep())
   }
@@ -141,6 +158,7 @@ export class ObligationWorker {
           lease: leaseMillis,
         })
         queue.push(...taken)
+        for (const { id } of taken) this.#held.add(id)
         this.#renewLater()
         this.#fill(running)
       }
@@ -155,17 +173,44 @@ export class ObligationWorker {
   #fill(running: Running): void {
     const { kind, queue } = running
     while (queue.length > 0 && running.busy < kind.concurrency && !this.#stopping.signal.aborted)
-      this.#begin(running, queue.shift()!)
+      this.#begin(running, nextOf(running))
   }
 
   #begin(running: Running, obligation: Obligation): void {
     running.busy++
+    const { id, lane } = obligation
+    running.lanes.set(lane, (running.lanes.get(lane) ?? 0) + 1)
     const ended = () => {
+      this.#held.delete(id)
+      const left = running.lanes.get(lane)! - 1
+      if (left === 0) running.lanes.delete(lane)
+      else running.lanes.set(lane, left)
       running.busy--
       this.#fill(running)
       this.#track(this.#take(running))
     }
     this.#track(this.#perform(running.kind, obligation).then(ended))
+  }
+
+  /** What waits was timed by a clock that was ahead and went back: all of it is looked at now, and timed anew. */
+  #watchClock(): void {
+    const { records, clock, onFault } = this.#options
+    const now = clock.now()
+    const offset = now - clock.monotonic()
+    if (this.#offset === undefined || offset >= this.#offset - clockStepMillis) {
+      this.#offset = offset
+      return
+    }
+    this.#track(
+      timeAnew(records, now).then(
+        () => {
+          this.#offset = offset
+          this.wake()
+        },
+        (err: unknown) =>
+          onFault(err, { what: 'the clock went back; what waits is not timed anew yet' }),
+      ),
+    )
   }
 
   /** Keeps what is held, as long as anything is. */
@@ -177,7 +222,7 @@ export class ObligationWorker {
     timers.after(renewMillis, () => {
       this.#renewing = false
       this.#track(
-        renewLeases(records, holder, leaseMillis).then(
+        renewLeases(records, holder, [...this.#held], leaseMillis).then(
           () => this.#renewLater(),
           (err: unknown) => {
             onFault(err, { what: 'leases of obligations could not be renewed' })
@@ -251,4 +296,10 @@ export class ObligationWorker {
     // One that is due already waits for room; the end of an attempt takes it.
     this.#cancelTimer = timers.after(delay === 0 ? 250 : delay, () => this.wake())
   }
+}
+
+/** The first whose lane has nothing under way, else the first. */
+function nextOf({ queue, lanes }: Running): Obligation {
+  const place = queue.findIndex(({ lane }) => !lanes.has(lane))
+  return queue.splice(Math.max(0, place), 1)[0]!
 }

@@ -1,8 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import type { Kysely } from 'kysely'
 import type { Counter } from 'prom-client'
-import { CallwardError } from '../errors.ts'
-import type { PolicySnapshot, Recipient, Target } from '../oncall/plugin.ts'
+import type { Millis } from '../clock.ts'
+import type { PolicySnapshot, Recipient, ResolveTarget, Target } from '../oncall/plugin.ts'
+import { RecordsError } from '../records/records-error.ts'
 import type { RecordsSchema } from '../records/schema.ts'
 import { policyOfEverybody, staffTeam } from './page.ts'
 import type { Reading } from './paging-store.ts'
@@ -19,18 +20,18 @@ export function hubPorts(
   app: FastifyInstance,
   defaultPolicy: string | undefined,
 ): PagingPorts & { attempts?: Counter<'channel' | 'outcome'> } {
-  const { oncall, notify, live, ledger } = app
+  const { notify, live, ledger } = app
   const ports: PagingPorts & { attempts?: Counter<'channel' | 'outcome'> } = {
     async policy(tx, labels) {
       for (const name of [labels[policyLabel], defaultPolicy]) {
         if (name === undefined || name === '') continue
-        const snapshot = await snapshotOf(tx, name)
+        const snapshot = await snapshotOf(app, tx, name)
         if (snapshot !== undefined) return snapshot
       }
       return policyOfEverybody
     },
     async resolver(database, at) {
-      const resolve = await oncall.resolverAt(database, at)
+      const resolve = await dutyAt(app, database, at)
       const staff = await staffOf(database)
       return (target: Target) =>
         target.kind === 'team' && target.id === staffTeam
@@ -80,27 +81,53 @@ export function hubPorts(
     },
   }
   return ports
+}
 
-  /** A policy that was removed must not keep an alert from paging: everybody is told instead. */
-  async function snapshotOf(tx: Reading, name: string): Promise<PolicySnapshot | undefined> {
-    try {
-      return await oncall.snapshot(tx, name)
-    } catch (error) {
-      if (!(error instanceof CallwardError) || error.code !== 'not_found') throw error
-      app.log.error({ policy: name }, 'an alert names an escalation policy that does not exist')
-      return undefined
+/** Duty that cannot be read must not keep people from being told who need no schedule. */
+async function dutyAt(app: FastifyInstance, database: Reading, at: Millis): Promise<ResolveTarget> {
+  try {
+    const resolve = await app.oncall.resolverAt(database, at)
+    return (target) => {
+      try {
+        return resolve(target)
+      } catch (err) {
+        app.log.error({ err, target }, 'a target of an escalation cannot be resolved')
+        return { recipients: [], reason: `${target.kind} ${target.id} cannot be read` }
+      }
     }
+  } catch (err) {
+    if (err instanceof RecordsError) throw err
+    app.log.error({ err }, 'on-call duty cannot be read; only people and contacts are told')
+    return ({ kind, id }) =>
+      kind === 'person' || kind === 'contact'
+        ? { recipients: [{ kind, id }] }
+        : { recipients: [], reason: 'on-call duty cannot be read' }
   }
+}
 
-  async function staffOf(database: Reading): Promise<Recipient[]> {
-    const rows = await (database as Kysely<RecordsSchema>)
-      .selectFrom('principals')
-      .select('id')
-      .where('kind', '=', 'person')
-      .where('role', 'in', [...actingRoles])
-      .where('disabled_at', 'is', null)
-      .orderBy('name')
-      .execute()
-    return rows.map(({ id }) => ({ kind: 'person', id }))
+/** A policy that was removed must not keep an alert from paging: everybody is told instead. */
+async function snapshotOf(
+  app: FastifyInstance,
+  tx: Reading,
+  name: string,
+): Promise<PolicySnapshot | undefined> {
+  try {
+    return await app.oncall.snapshot(tx, name)
+  } catch (error) {
+    if (error instanceof RecordsError) throw error
+    app.log.error({ err: error, policy: name }, 'an escalation policy is missing or unreadable')
+    return undefined
   }
+}
+
+async function staffOf(database: Reading): Promise<Recipient[]> {
+  const rows = await (database as Kysely<RecordsSchema>)
+    .selectFrom('principals')
+    .select('id')
+    .where('kind', '=', 'person')
+    .where('role', 'in', [...actingRoles])
+    .where('disabled_at', 'is', null)
+    .orderBy('name')
+    .execute()
+  return rows.map(({ id }) => ({ kind: 'person', id }))
 }

@@ -23,7 +23,13 @@ export async function messageOf(
     .orderBy('page_alerts.joined_at')
     .limit(maxAlerts)
     .execute()
-  const alerts = rows.map(alertOf)
+  const alerts = rows.flatMap((row) => {
+    try {
+      return [alertOf(row)]
+    } catch {
+      return [] // the page's own title is said all the same
+    }
+  })
   const first = alerts[0]
   const label = (name: string) => first?.labels[name]
   const step = /\.s(\d+)$/.exec(telling.place)?.[1]

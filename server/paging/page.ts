@@ -1,5 +1,6 @@
 import type { AlertView } from '../../alerts/alert.ts'
 import type { PolicySnapshot } from '../oncall/plugin.ts'
+import { storableText } from '../records/bindings.ts'
 
 /** The group a page is opened for: the incident where there is one, else the alert's own label set. */
 export function groupKeyOf(alert: AlertView, incidentId: string | undefined): string {
@@ -8,12 +9,14 @@ export function groupKeyOf(alert: AlertView, incidentId: string | undefined): st
 
 /** The system an alert is about: pages of one system wait for each other, never for those of another. */
 export function laneOf({ labels }: AlertView): string {
-  return labels['server'] ?? labels['instance'] ?? labels['site'] ?? labels['alertname'] ?? ''
+  return storableText(
+    labels['server'] ?? labels['instance'] ?? labels['site'] ?? labels['alertname'] ?? '',
+  )
 }
 
 /** What is wrong, in one line. */
 export function titleOf(alert: AlertView): string {
-  return alert.annotations['summary'] ?? alert.rule
+  return storableText(alert.annotations['summary'] ?? alert.rule)
 }
 
 /** Why an alert of a severity opens no page; undefined: it does. */

@@ -50,14 +50,27 @@ export class Pager {
   ): Promise<PageRow | undefined> {
     const now = this.#duties.clock.now()
     const groupKey = groupKeyOf(alert, incidentId)
+    // What pages nobody neither keeps a page open nor takes it.
+    if (whyNotPaged(alert.severity) !== undefined) return undefined
     const current = await openPageOf(tx, groupKey)
-    if (current === undefined) {
-      if (whyNotPaged(alert.severity) !== undefined) return undefined
-      return this.#open(tx, alert, groupKey, now)
-    }
-    if (await joinAlert(tx, current.id, alert.id, now))
-      await addStep(tx, current.id, now, 'joined', { alert: alert.rule, id: alert.id })
+    if (current === undefined) return this.#open(tx, alert, groupKey, now)
+    if (!(await joinAlert(tx, current.id, alert.id, now))) return current
+    await addStep(tx, current.id, now, 'joined', { alert: alert.rule, id: alert.id })
+    if (current.state === 'acknowledged') await this.#askAgain(tx, current, alert.id, now)
     return current
+  }
+
+  /** Whoever took the page has not seen this alert: the acknowledgement ends now. */
+  async #askAgain(
+    tx: RecordsTransaction,
+    page: PageRow,
+    alertId: string,
+    now: Millis,
+  ): Promise<void> {
+    const { obligations } = this.#duties
+    await writeEscalation(tx, page.id, { ...pageOf(page).escalation, dueAt: now })
+    await obligations.close(tx, escalationKind, page.id, 'an alert joined')
+    await oweStep(this.#duties, tx, page, `joined/${alertId}`, now)
   }
 
   async #open(

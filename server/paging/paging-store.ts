@@ -290,6 +290,21 @@ export async function toldByWay(
     .execute()
 }
 
+/** Whether a later step owes the same recipient the word. */
+export async function toldAnew(database: Reading, telling: PageTellingRow): Promise<boolean> {
+  const row = await readable(database)
+    .selectFrom('page_tellings')
+    .select('id')
+    .where('page_id', '=', telling.page_id)
+    .where('kind', '=', 'page')
+    .where('recipient_kind', '=', telling.recipient_kind)
+    .where('recipient_id', '=', telling.recipient_id)
+    .where('opened_at', '>', telling.opened_at)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
 /** Contact points that took this page for the recipient of a telling. */
 export async function waysThatTook(
   database: Reading,

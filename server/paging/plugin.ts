@@ -1,7 +1,7 @@
 import fp from 'fastify-plugin'
 import { Counter, Gauge } from 'prom-client'
 import type { AlertChange } from '../../alerts/alert.ts'
-import type { Clock } from '../clock.ts'
+import type { Clock, Millis } from '../clock.ts'
 import { type HubConfig, publicUrl } from '../config.ts'
 import type {} from '../ledger/plugin.ts'
 import type {} from '../live/plugin.ts'
@@ -15,7 +15,7 @@ import { hubPorts } from './hub-ports.ts'
 import { messageOf } from './message.ts'
 import { missedDuty } from './missed-duty.ts'
 import { Pager } from './pager.ts'
-import { findPage, shoutingPages } from './paging-store.ts'
+import { findPage, pageOfAlert, shoutingPages } from './paging-store.ts'
 import { stampReceipts } from './receipts.ts'
 import { pageRoutes } from './routes.ts'
 import { defaultTellingTimes, TellingDuty, type TellingTimes } from './telling-duty.ts'
@@ -31,6 +31,8 @@ export interface Paging {
     change: AlertChange,
     incidentId: string | undefined,
   ): Promise<void>
+  /** Somebody has taken an alert, perhaps for the second time: takes its page where that is open. */
+  alertTaken(alertId: string, by: string, at: Millis): Promise<void>
 }
 
 declare module 'fastify' {
@@ -84,6 +86,14 @@ export const pagingPlugin = fp(
     app.decorate('paging', {
       async alertChanged(tx, change, incidentId) {
         await pager.take(tx, change, incidentId)
+      },
+      async alertTaken(alertId, by, at) {
+        if ((await pageOfAlert(records.read, alertId))?.state !== 'open') return
+        await records.write(async (tx) => {
+          const row = await pageOfAlert(tx, alertId)
+          if (row !== undefined) await pager.acknowledge(tx, row, by, at)
+        })
+        obligations.wake()
       },
     })
     app.rules.watchFigure('callward_obligations_lost', () => obligations.lost().length)

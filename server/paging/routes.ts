@@ -73,8 +73,12 @@ export const pageRoutes: FastifyPluginAsyncTypebox<PageRoutesOptions> = async (
         .where('alerts.acknowledged_at', 'is', null)
         .execute()
       const by = request.principal as Principal
-      for (const { fingerprint } of alerts) await acknowledge(fingerprint, by)
       await take(page.id, by)
+      for (const { fingerprint } of alerts)
+        await acknowledge(fingerprint, by).catch((err: unknown) => {
+          // The page is taken; an alert that has just resolved needs nobody.
+          request.log.warn({ err, fingerprint }, 'an alert of a taken page was not acknowledged')
+        })
       return { page: await detail(await findPage(db, page.id)) }
     },
   )

@@ -5,13 +5,14 @@ import type { Obligation, ObligationKind, Outcome } from '../obligations/plugin.
 import type { Recipient } from '../oncall/plugin.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
 import type { PageRow, PageTellingRow } from '../records/schema.ts'
-import { type Duties, tellingKind } from './escalation-duty.ts'
+import { type Duties, oweTelling, tellingKind } from './escalation-duty.ts'
 import {
   addAttempt,
   displayed,
   endTelling,
   findPage,
   tellingById,
+  toldAnew,
   waysThatTook,
 } from './paging-store.ts'
 import { newTelling, nextWay, screen, type TellingState, type Way } from './ways.ts'
@@ -23,6 +24,9 @@ export interface TellingTimes {
   /** From one contact point to the next, while nobody has acknowledged. */
   readonly wayMillis: Millis
 }
+
+/** How long it is tried to say that a page is over. */
+const overMillis = 3_600_000
 
 export const defaultTellingTimes: TellingTimes = { displayMillis: 30_000, wayMillis: 60_000 }
 
@@ -53,6 +57,8 @@ export class TellingDuty implements ObligationKind {
     const state = (obligation.payload as TellingState | null) ?? newTelling
     const over = notOwedAnyMore(page, telling)
     if (over !== undefined) return this.#end(telling, 'over', over)
+    const given = await this.#givenUp(telling, state)
+    if (given !== undefined) return this.#end(telling, 'over', given)
     if (await displayed(records.read, telling.id))
       return this.#end(telling, 'told', 'shown on a screen')
     return this.#advance(page, telling, state, signal)
@@ -77,6 +83,19 @@ export class TellingDuty implements ObligationKind {
       lane: page.lane,
       dueAt: now,
     })
+  }
+
+  /** Why all ways are not tried once more, when none took it. */
+  async #givenUp(telling: PageTellingRow, { round }: TellingState): Promise<string | undefined> {
+    const { records, clock } = this.#options
+    if (round === 0) return undefined
+    if (telling.kind === 'page')
+      return (await toldAnew(records.read, telling))
+        ? 'no way took it; a later step tells them again'
+        : undefined
+    return clock.now() - Number(telling.opened_at) > overMillis
+      ? 'no contact point took within an hour that it is over'
+      : undefined
   }
 
   #end(telling: PageTellingRow, state: 'told' | 'over', reason: string): Outcome {
@@ -165,16 +184,31 @@ export class TellingDuty implements ObligationKind {
         dueAt: took && telling.kind === 'page' ? now + times.wayMillis : now,
         payload: { ...state, taken: state.taken || took },
       },
-      settle: (tx) =>
-        addAttempt(tx, {
+      settle: async (tx, live) => {
+        await addAttempt(tx, {
           ...attemptOf(telling, state, now),
           id: uuid(now),
           channel: way.channel,
           contact_point_id: way.id,
           outcome: sent.outcome,
           reason: sent.reason,
-        }),
+        })
+        if (!live && took && telling.kind === 'page') await this.#sayThatItIsOver(tx, telling)
+      },
     }
+  }
+
+  /** The page closed while the word of it was on its way. */
+  async #sayThatItIsOver(tx: RecordsTransaction, telling: PageTellingRow): Promise<void> {
+    const page = await findPage(tx, telling.page_id)
+    if (page.state !== 'closed') return
+    const recipient = { ...recipientOf(telling), name: telling.name }
+    await oweTelling(this.#options, tx, page, {
+      key: this.#options.escalation.messageKey(page.id, 'resolved', recipient),
+      kind: 'resolved',
+      place: 'resolved',
+      recipient,
+    })
   }
 }
 

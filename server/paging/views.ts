@@ -36,6 +36,12 @@ export function pageDetail(
     readonly alertIds: readonly string[]
   },
 ): Detail {
+  const attemptsOf = new Map<string, PageAttemptRow[]>()
+  for (const attempt of history.attempts) {
+    const known = attemptsOf.get(attempt.telling_id)
+    if (known === undefined) attemptsOf.set(attempt.telling_id, [attempt])
+    else known.push(attempt)
+  }
   return {
     ...pageView(row),
     alerts: [...history.alertIds],
@@ -57,17 +63,15 @@ export function pageDetail(
       reason: telling.reason,
       openedAt: rfc3339(Number(telling.opened_at)),
       endedAt: time(telling.ended_at),
-      attempts: history.attempts
-        .filter(({ telling_id }) => telling_id === telling.id)
-        .map((attempt) => ({
-          channel: attempt.channel,
-          contactPoint: attempt.contact_point_id,
-          outcome: attempt.outcome,
-          reason: attempt.reason,
-          at: rfc3339(Number(attempt.at)),
-          receivedAt: time(attempt.received_at),
-          displayedAt: time(attempt.displayed_at),
-        })),
+      attempts: (attemptsOf.get(telling.id) ?? []).map((attempt) => ({
+        channel: attempt.channel,
+        contactPoint: attempt.contact_point_id,
+        outcome: attempt.outcome,
+        reason: attempt.reason,
+        at: rfc3339(Number(attempt.at)),
+        receivedAt: time(attempt.received_at),
+        displayedAt: time(attempt.displayed_at),
+      })),
     })),
   }
 }

@@ -141,7 +141,12 @@ export const rulesPlugin = fp(
       hostReported: (instance) => running.scheduler.hostReported(instance),
       groups: () => running.scheduler.groups.map(groupStatus),
       activeAlerts: () => running.scheduler.activeAlerts(),
-      acknowledge: (fingerprint, by, at) => running.acknowledge(fingerprint, by.name, at),
+      async acknowledge(fingerprint, by, at) {
+        const view = await running.acknowledge(fingerprint, by.name, at)
+        // An older acknowledgement of the alert may have become too old for its page.
+        await app.paging?.alertTaken(view.id, by.name, at)
+        return view
+      },
       watchFigure: (name, value, labels = {}) => void others.push([name, value, labels]),
       faults: () => files.faults,
       settled: () => running.settled(),

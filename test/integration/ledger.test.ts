@@ -327,6 +327,6 @@ t.test('the list of ledgered changes is what the code writes', async (t) => {
       ].map(([, action]) => action),
     ),
   )
-  const files = ['ledger.checkpoint', 'ledger.epoch', 'ledger.key']
+  const files = ['ledger.checkpoint', 'ledger.epoch', 'ledger.key', 'notify.key']
   t.same([...written].filter((name) => !files.includes(name!)).sort(), Object.keys(ledgered).sort())
 })

@@ -6,7 +6,7 @@ import type { CountedRecords } from '../../server/records/write-queue.ts'
 import { type Place, refusal } from './records-place.ts'
 import { rows } from './records-tables.ts'
 
-/** Tables that 0003 brings or changes; all others must come through as they are. */
+/** Tables that 0003 and later migrations bring or change; all others must come through as they are. */
 const newer: readonly (keyof RecordsSchema)[] = [
   'facts',
   'documents',
@@ -16,6 +16,27 @@ const newer: readonly (keyof RecordsSchema)[] = [
   'version_changes',
   'version_change_links',
   'baseline_versions',
+  'oncall_schedules',
+  'oncall_policies',
+  'oncall_overrides',
+  'oncall_history',
+  'oncall_notes',
+  'oncall_handovers',
+  'oncall_proofs',
+  'ledger_epochs',
+  'ledger_entries',
+  'ledger_tiles',
+  'ledger_checkpoints',
+  'ledger_keys',
+  'contact_points',
+  'notify_log',
+  'obligations',
+  'lost_obligations',
+  'pages',
+  'page_alerts',
+  'page_steps',
+  'page_tellings',
+  'page_attempts',
 ]
 
 /** Columns that later migrations add to tables of 0001 and 0002; null in rows of before. */

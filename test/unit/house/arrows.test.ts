@@ -15,6 +15,8 @@ const shared = new Set([
   'server/store/writer.ts',
   'server/records/records.ts',
   'server/records/schema.ts',
+  'server/records/records-error.ts',
+  'server/records/bindings.ts',
 ])
 
 /** A backup holds the files of others, and what works on a hub that is stopped has no decorator to ask. */
