@@ -57,6 +57,17 @@ export async function buildApp(
   }) as FastifyInstance
   answerErrors(app)
   before(app)
+  try {
+    await registerAll(app, config, clock)
+  } catch (error) {
+    // What was opened before (records, store) is closed in its order.
+    await app.close()
+    throw error
+  }
+  return app
+}
+
+async function registerAll(app: FastifyInstance, config: HubConfig, clock: Clock): Promise<void> {
   const folder = join(config.data, 'hub')
 
   app.addHook('onRequest', securityHeaders(config))
@@ -105,5 +116,4 @@ export async function buildApp(
   await app.register(backupPlugin, { clock, config })
   await app.register(consolePlugin)
   openApiRoute(app)
-  return app
 }
