@@ -59,7 +59,10 @@ async function runAsNobody(t: Test, settings: string, hide: string): Promise<See
   execFileSync('chmod', ['777', data])
   const hub = await FakeHub.start()
   t.teardown(() => hub.stop())
-  const command = `${hide}; exec env -u NODE_OPTIONS setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all "$0" "$1"`
+  // What other tests have mounted behind folders of their own is not looked at here.
+  const nobody = 'setpriv --reuid=65534 --regid=65534 --clear-groups'
+  const away = `while read -r _ point _; do ${nobody} test -e "$point" || umount -l "$point"; done < /proc/self/mounts`
+  const command = `${away}; ${hide}; exec env -u NODE_OPTIONS setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all "$0" "$1"`
   const child = spawn('unshare', ['--mount', 'sh', '-c', command, process.execPath, bundle], {
     cwd: '/',
     env: {
