@@ -339,10 +339,10 @@ export const oncallSuite: Promises = {
     t.same(await desk.series('callward_oncall_current'), {})
     await desk.call('admin', 'PUT', '/schedules/pbx', { schedule: rota })
     t.match((await desk.get('/readiness?days=10')).body, {
-      state: 'unknown',
-      counts: { ready: 0, unknown: 2, unready: 0 },
+      state: 'unready',
+      counts: { ready: 0, unknown: 0, unready: 2 },
     })
-    t.same(await desk.series('callward_oncall_shift_unready'), { 'pbx contact points unknown': 3 })
+    t.same(await desk.series('callward_oncall_shift_unready'), { 'pbx too few tested channels': 3 })
     t.same(await desk.series('callward_oncall_current'), { pbx: 1 })
     t.same(await desk.series('callward_oncall_uncovered'), { pbx: 0 })
     desk.app.oncall.provideContactPoints(async () => {
@@ -364,7 +364,7 @@ export const oncallSuite: Promises = {
     t.match(found.shifts[0], { person: 'boris', reason: 'too few tested channels' })
     t.match(
       found.proof,
-      { day: '2026-03-04', state: 'unknown' },
+      { day: '2026-03-04', state: 'unready' },
       'tonight’s proof is kept as it was',
     )
     await desk.disable('anna')
