@@ -111,7 +111,7 @@ t.test(
     await until(
       'cleaned up and drilled after the next start',
       () => /"result":"passed"/.test(record()),
-      60_000,
+      120_000,
     )
     await until('verified as well', () => /"verify":\{[^}]*"ok":true/.test(record()), 60_000)
     second.kill('SIGTERM')

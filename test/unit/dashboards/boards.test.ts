@@ -372,7 +372,12 @@ t.test('what the collector reads is in the catalogue, with its labels', async (t
 })
 
 /** Cookies and annotations whose names look like metrics. */
-const notMetrics = new Set(['callward_session', 'callward_impact', 'callward_cause'])
+const notMetrics = new Set([
+  'callward_session',
+  'callward_impact',
+  'callward_cause',
+  'callward_policy',
+])
 
 t.test('what the hub and the collector name is in the catalogue', async (t) => {
   const missing = new Set<string>()
