@@ -3,12 +3,13 @@ import { type Clock, type Millis, systemClock } from '../clock.ts'
 import { uuid } from '../ids.ts'
 import type { RecordsTransaction } from '../records/records.ts'
 import type {} from '../telemetry/plugin.ts'
+import { systemTimers, type Timers } from '../timers.ts'
 import { obligationMetrics } from './metrics.ts'
 import type { ObligationKind, Opening } from './obligation.ts'
 import { closeObligations, prune, releaseAll, standing } from './obligation-store.ts'
 import { obligationRoutes } from './routes.ts'
 import { findLost, type LostObligation, lostSince } from './watchdog.ts'
-import { ObligationWorker, type WorkerTimers } from './worker.ts'
+import { ObligationWorker } from './worker.ts'
 
 export type { Obligation, ObligationKind, Opening, Outcome } from './obligation.ts'
 export type { LostObligation } from './watchdog.ts'
@@ -43,7 +44,7 @@ declare module 'fastify' {
 
 export interface ObligationsOptions {
   readonly clock?: Clock
-  readonly timers?: WorkerTimers
+  readonly timers?: Timers
 }
 
 const watchEveryMillis = 10_000
@@ -52,14 +53,6 @@ const keptMillis = 30 * 86_400_000
 const prunedAtOnce = 5_000
 const lostShownMillis = 3_600_000
 const lostHeld = 1_000
-
-const systemTimers: WorkerTimers = {
-  after(delay, work) {
-    const timer = setTimeout(work, delay)
-    timer.unref()
-    return () => clearTimeout(timer)
-  },
-}
 
 export const obligationsPlugin = fp(
   async (app, { clock = systemClock, timers = systemTimers }: ObligationsOptions) => {

@@ -1,5 +1,6 @@
 import type { Clock, Millis } from '../clock.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
+import type { Timers } from '../timers.ts'
 import {
   type Obligation,
   type ObligationKind,
@@ -29,15 +30,10 @@ const renewMillis = 5_000
 /** A step of the clock back that counts. */
 const clockStepMillis = 1_000
 
-/** Waits; tests move it by hand. */
-export interface WorkerTimers {
-  after(delay: Millis, work: () => void): () => void
-}
-
 export interface WorkerOptions {
   readonly records: Records
   readonly clock: Clock
-  readonly timers: WorkerTimers
+  readonly timers: Timers
   /** Names this run of this hub in leases. */
   readonly holder: string
   readonly onPerformed: (

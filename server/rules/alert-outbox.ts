@@ -1,7 +1,7 @@
 import type { AlertChange } from '../../alerts/alert.ts'
 import type { RecordsTransaction } from '../records/records.ts'
+import type { Timers } from '../timers.ts'
 import { type AlertWrite, saveAlerts } from './alert-store.ts'
-import type { Timers } from './timers.ts'
 
 /** What one evaluation changed; written whole or not at all. */
 export interface OutboxBatch {

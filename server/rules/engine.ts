@@ -6,6 +6,7 @@ import { CallwardError } from '../errors.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
 import type { Matcher, SeriesColumns } from '../store/reader.ts'
 import type { SeriesId, StoreWriter } from '../store/writer.ts'
+import type { Timers } from '../timers.ts'
 import { AlertOutbox } from './alert-outbox.ts'
 import {
   loadActive,
@@ -22,7 +23,6 @@ import type { RuleMetrics } from './rule-metrics.ts'
 import type { AlertRunner, RunnerContext } from './rule-runner.ts'
 import { type HostSource, RuleScheduler, type RunningGroup, seriesOf } from './scheduler.ts'
 import { SeriesWriter } from './series-writer.ts'
-import type { Timers } from './timers.ts'
 
 /** What the engine tells the log. */
 export interface EngineLog {

@@ -5,6 +5,7 @@ import type { HubConfig } from '../config.ts'
 import { hubLabels } from '../hub-labels.ts'
 import { uuid } from '../ids.ts'
 import type { Principal } from '../people/plugin.ts'
+import { systemTimers, type Timers } from '../timers.ts'
 import { RuleEngine } from './engine.ts'
 import type { StoreRoom } from './hub-series.ts'
 import { ledgerEntryOf } from './ledgered.ts'
@@ -14,7 +15,6 @@ import { faultText, ownRulesFolder, type RuleFileFault, readRuleFiles } from './
 import { type RuleMetrics, ruleMetrics } from './rule-metrics.ts'
 import { alertJson } from './schema.ts'
 import { groupStatus, type RuleGroupStatus } from './status.ts'
-import { systemTimers, type Timers } from './timers.ts'
 
 export {
   prometheusAlerts,

@@ -3,13 +3,13 @@ import type { AlertView } from '../../alerts/alert.ts'
 import type { RuleGroup } from '../../alerts/rule.ts'
 import type { VectorElement } from '../../alerts/state.ts'
 import type { Clock, Millis } from '../clock.ts'
+import type { Timers } from '../timers.ts'
 import { type Cadence, firstTurn, nextTurn } from './cadence.ts'
 import { HostQueue } from './host-queue.ts'
 import type { HostReading } from './host-views.ts'
 import type { RuleQueries } from './queries.ts'
 import { AlertRunner, RecordRunner, type RunnerContext } from './rule-runner.ts'
 import { alertSeries } from './series-writer.ts'
-import type { Timers } from './timers.ts'
 
 /** A group while it runs. */
 export interface RunningGroup {

@@ -11,9 +11,9 @@ import { promqlPlugin } from '../../server/promql/plugin.ts'
 import type { Records, RecordsTransaction } from '../../server/records/records.ts'
 import { openSqliteRecords } from '../../server/records/sqlite-records.ts'
 import { rulesPlugin } from '../../server/rules/plugin.ts'
-import type { Timers } from '../../server/rules/timers.ts'
 import { createMemoryStore, type MemoryStore } from '../../server/store/memory-store.ts'
 import type { Labels } from '../../server/store/reader.ts'
+import type { Timers } from '../../server/timers.ts'
 
 /** A clock moved by hand; `wall` may jump, `monotonic` never goes back. */
 export class HandClock implements Clock {

@@ -1,4 +1,4 @@
-/** How the rules wait; tests move it by hand. */
+/** How the hub waits; tests move it by hand. */
 export interface Timers {
   /** Runs `work` once after `delay` milliseconds; call the result to take it back. */
   after(delay: number, work: () => void): () => void
