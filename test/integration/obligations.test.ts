@@ -1,7 +1,4 @@
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import t, { type Test } from 'tap'
+import type { Test } from 'tap'
 import {
   type Obligation,
   type ObligationKind,
@@ -17,11 +14,9 @@ import {
 } from '../../server/obligations/obligation-store.ts'
 import { findLost, lostSince } from '../../server/obligations/watchdog.ts'
 import { ObligationWorker } from '../../server/obligations/worker.ts'
-import { openPostgresRecords } from '../../server/records/postgres-records.ts'
-import { openSqliteRecords } from '../../server/records/sqlite-records.ts'
 import type { CountedRecords } from '../../server/records/write-queue.ts'
+import { onBothDatabases } from '../helpers/both-databases.ts'
 import { HandTime } from '../helpers/hand-time.ts'
-import { postgresPrograms, startPostgres } from '../helpers/postgres.ts'
 
 const start = Date.UTC(2026, 2, 1)
 
@@ -365,34 +360,4 @@ const promises: Record<string, (t: Test, records: CountedRecords) => Promise<voi
   },
 }
 
-t.test('SQLite', async (t) => {
-  for (const [promise, check] of Object.entries(promises)) {
-    await t.test(promise, async (t) => {
-      const folder = mkdtempSync(join(tmpdir(), 'callward-obligations-'))
-      const records = await openSqliteRecords({ path: join(folder, 'r.sqlite') })
-      t.teardown(() => records.close())
-      await check(t, records)
-    })
-  }
-})
-
-const programs = postgresPrograms()
-const missing = programs === undefined && process.env.CALLWARD_REQUIRE_PEERS !== '1'
-t.test('PostgreSQL', { skip: missing && 'PostgreSQL is not installed' }, async (t) => {
-  if (programs === undefined) {
-    t.fail('PostgreSQL is not installed')
-    return
-  }
-  const cluster = await startPostgres(programs)
-  t.teardown(() => cluster.stop())
-  let number = 0
-  for (const [promise, check] of Object.entries(promises)) {
-    number += 1
-    const connectionString = await cluster.database(`obligations${number}`)
-    await t.test(promise, async (t) => {
-      const records = await openPostgresRecords({ connectionString })
-      t.teardown(() => records.close())
-      await check(t, records)
-    })
-  }
-})
+onBothDatabases('obligations', promises)

@@ -1,7 +1,4 @@
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import t, { type Test } from 'tap'
+import type { Test } from 'tap'
 import { type AlertView, fingerprint } from '../../alerts/alert.ts'
 import type { ObligationKind } from '../../server/obligations/obligation.ts'
 import { closeObligations, type openObligation } from '../../server/obligations/obligation-store.ts'
@@ -25,11 +22,9 @@ import { TellingDuty } from '../../server/paging/telling-duty.ts'
 import { pageDetail } from '../../server/paging/views.ts'
 import type { Way } from '../../server/paging/ways.ts'
 import { whyOf } from '../../server/paging/why.ts'
-import { openPostgresRecords } from '../../server/records/postgres-records.ts'
-import { openSqliteRecords } from '../../server/records/sqlite-records.ts'
 import type { CountedRecords } from '../../server/records/write-queue.ts'
+import { onBothDatabases } from '../helpers/both-databases.ts'
 import { HandTime } from '../helpers/hand-time.ts'
-import { postgresPrograms, startPostgres } from '../helpers/postgres.ts'
 
 const start = Date.UTC(2026, 2, 1)
 
@@ -409,34 +404,11 @@ const promises: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
   },
 }
 
-t.test('SQLite', async (t) => {
-  for (const [promise, check] of Object.entries(promises)) {
-    await t.test(promise, async (t) => {
-      const folder = mkdtempSync(join(tmpdir(), 'callward-paging-'))
-      const records = await openSqliteRecords({ path: join(folder, 'r.sqlite') })
-      t.teardown(() => records.close())
-      await check(t, await sceneOf(t, records))
-    })
-  }
-})
-
-const programs = postgresPrograms()
-const missing = programs === undefined && process.env.CALLWARD_REQUIRE_PEERS !== '1'
-t.test('PostgreSQL', { skip: missing && 'PostgreSQL is not installed' }, async (t) => {
-  if (programs === undefined) {
-    t.fail('PostgreSQL is not installed')
-    return
-  }
-  const cluster = await startPostgres(programs)
-  t.teardown(() => cluster.stop())
-  let number = 0
-  for (const [promise, check] of Object.entries(promises)) {
-    number += 1
-    const connectionString = await cluster.database(`paging${number}`)
-    await t.test(promise, async (t) => {
-      const records = await openPostgresRecords({ connectionString })
-      t.teardown(() => records.close())
-      await check(t, await sceneOf(t, records))
-    })
-  }
-})
+const scenes = Object.entries(promises).map(
+  ([promise, check]) =>
+    [
+      promise,
+      async (t: Test, records: CountedRecords) => check(t, await sceneOf(t, records)),
+    ] as const,
+)
+onBothDatabases('paging', Object.fromEntries(scenes))
