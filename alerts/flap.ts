@@ -39,20 +39,22 @@ export function flapValue(window: FlapWindow): number {
   return sum / size
 }
 
-/** The window after the checks up to `at` that saw no change, and one that did when `changed`. */
+/**
+ * The window after the checks before `at` that saw no change, and the one at `at` that did when `changed`. Looking
+ * in between changes nothing: a check counts as calm only once its instant has passed.
+ */
 export function observe(
   window: FlapWindow,
   band: FlapBand,
   changed: boolean,
   at: Millis,
 ): FlapWindow {
-  const elapsed = Math.max(0, Math.floor((at - window.checkedAt) / band.interval))
-  const calm = changed ? Math.max(0, elapsed - 1) : elapsed
+  const calm = Math.max(0, Math.ceil((at - window.checkedAt) / band.interval) - 1)
   let next = window
   const shifts = window.checks === quiet && !window.flapping ? 0 : Math.min(calm, size)
   for (let i = 0; i < shifts; i++) next = checked(next, band, '0')
   if (changed) return { ...checked(next, band, '1'), checkedAt: at }
-  return { ...next, checkedAt: window.checkedAt + elapsed * band.interval }
+  return { ...next, checkedAt: window.checkedAt + calm * band.interval }
 }
 
 function checked(window: FlapWindow, band: FlapBand, check: '0' | '1'): FlapWindow {
@@ -67,13 +69,18 @@ export function calmAt(window: FlapWindow, band: FlapBand): Millis | undefined {
   let next = window
   for (let i = 1; i <= size; i++) {
     next = checked(next, band, '0')
-    if (!next.flapping) return window.checkedAt + i * band.interval
+    if (!next.flapping) return passed(window, band, i)
   }
-  return window.checkedAt + size * band.interval
+  return passed(window, band, size)
 }
 
 /** When no change is left in the window and it may be forgotten; undefined when that is so already. */
 export function forgottenAt(window: FlapWindow, band: FlapBand): Millis | undefined {
   const newest = window.checks.lastIndexOf('1')
-  return newest < 0 ? undefined : window.checkedAt + (newest + 1) * band.interval
+  return newest < 0 ? undefined : passed(window, band, newest + 1)
+}
+
+/** The first instant at which that many further checks have passed. */
+function passed(window: FlapWindow, band: FlapBand, checks: number): Millis {
+  return window.checkedAt + checks * band.interval + 1
 }

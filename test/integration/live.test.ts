@@ -1,12 +1,12 @@
 import { connect as connectSocket } from 'node:net'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import t from 'tap'
 import { WebSocket } from 'ws'
 import { pruneQueues, queuedAfter, queueEnds } from '../../server/live/live-store.ts'
 import { openPostgresRecords } from '../../server/records/postgres-records.ts'
 import { openSqliteRecords } from '../../server/records/sqlite-records.ts'
 import { postgresPrograms, startPostgres } from '../helpers/postgres.ts'
+import fc from '../helpers/property.ts'
 import { addStaff, connect, type LiveClient, type LiveHub, startLiveHub } from './live-hub.ts'
 
 const records = await openSqliteRecords({ path: join(t.testdir({}), 'records.sqlite') })

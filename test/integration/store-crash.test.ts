@@ -2,10 +2,10 @@ import { execFileSync } from 'node:child_process'
 import { cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import fc from 'fast-check'
 import t from 'tap'
 import { type AppendFile, type Disk, realDisk } from '../../server/store/disk.ts'
 import { StoreUnavailable } from '../../server/store/writer.ts'
+import fc from '../helpers/property.ts'
 import {
   base,
   dump,

@@ -1,7 +1,6 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import fc from 'fast-check'
 import Fastify from 'fastify'
 import t from 'tap'
 import { type EmbeddedStore, openEmbeddedStore } from '../../server/store/embedded-store.ts'
@@ -9,6 +8,7 @@ import { createMemoryStore } from '../../server/store/memory-store.ts'
 import { storePlugin } from '../../server/store/plugin.ts'
 import type { Labels, Matcher } from '../../server/store/reader.ts'
 import type { Batch, Row } from '../../server/store/writer.ts'
+import fc from '../helpers/property.ts'
 import {
   base,
   type Cell,

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { compileAnchored, RegexFault } from '../../../alerts/linear-regex.ts'
 import {
@@ -10,6 +9,7 @@ import {
   parseMatcher,
   parseMatchers,
 } from '../../../alerts/matchers.ts'
+import fc from '../../helpers/property.ts'
 
 function refused(t: Test, run: () => unknown, kind: new () => Error, text: string): void {
   try {

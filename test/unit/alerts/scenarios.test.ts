@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import t from 'tap'
 import { stringify } from 'yaml'
 import { formatDuration } from '../../../alerts/duration.ts'
 import { packageRoot } from '../../../server/assets.ts'
+import fc from '../../helpers/property.ts'
 import { promtoolMissing, testRuleTexts } from './promtool.ts'
 import { labelsOf, type Outcome, parseScenario, runScenario, type Scenario } from './scenario.ts'
 

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import fc from 'fast-check'
 import t from 'tap'
 import { compareDebianVersions } from '../../../collector/wire/debian-version.ts'
 import { compareRpmVersions, rpmvercmp } from '../../../server/baselines/rpm-version.ts'
 import { allows, parseSpec, type VersionSpec } from '../../../server/baselines/version-spec.ts'
+import fc from '../../helpers/property.ts'
 
 const seed = Number(process.env['CALLWARD_SEED'] ?? Date.now() % 1_000_000)
 const dpkgMissing = findDpkg()

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import {
   type ChangeAction,
@@ -15,6 +14,7 @@ import {
 import type { SoftwareDocument } from '../../../server/changes/documents.ts'
 import { coverage, expects, fits, type Permit } from '../../../server/changes/matching.ts'
 import { hostLabels } from '../../helpers/host-labels.ts'
+import fc from '../../helpers/property.ts'
 
 const hash = (digit: string) => digit.repeat(64)
 const told = (items: readonly VersionItem[]) =>

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import type { Permit } from '../../../server/changes/matching.ts'
 import {
@@ -9,6 +8,7 @@ import {
 } from '../../../server/changes/standing.ts'
 import { standingField } from '../../../server/cli/change-fields.ts'
 import { hostLabels } from '../../helpers/host-labels.ts'
+import fc from '../../helpers/property.ts'
 
 const hour = 3_600_000
 const at = (text: string) => Date.parse(text)

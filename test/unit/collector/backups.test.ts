@@ -13,7 +13,6 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import fc from 'fast-check'
 import t from 'tap'
 import { readArchives } from '../../../collector/backups/borg.ts'
 import { contentOf } from '../../../collector/backups/content.ts'
@@ -41,6 +40,7 @@ import {
   troubleOf,
 } from '../../../collector/backups/trouble.ts'
 import { safePath, untar } from '../../../collector/backups/untar.ts'
+import fc from '../../helpers/property.ts'
 
 const hour = 3600
 const day = 24 * hour

@@ -2,7 +2,6 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { readFileSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import t from 'tap'
 import { type Metric, readSource } from '../../../collector/source.ts'
 import { hostSources } from '../../../collector/sources/all.ts'
@@ -20,6 +19,7 @@ import { parseUdpTable } from '../../../collector/sources/udp-table.ts'
 import { packageRoot } from '../../../server/assets.ts'
 import { seriesKey } from '../../helpers/fake-hub.ts'
 import { ProcessTree } from '../../helpers/process-tree.ts'
+import fc from '../../helpers/property.ts'
 
 const fixture = (path: string) => readFileSync(join(packageRoot, 'test/fixtures', path))
 const byKey = (metrics: readonly Metric[]) =>

@@ -2,7 +2,6 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import fc from 'fast-check'
 import t from 'tap'
 import { ConfigError, readConfig } from '../../../collector/config.ts'
 import { aptUpdates } from '../../../collector/surveys/software/apt-updates.ts'
@@ -20,6 +19,7 @@ import { serviceKinds, versionIn } from '../../../collector/surveys/software/ser
 import { softwareSurvey } from '../../../collector/surveys/software/software.ts'
 import { compareDebianVersions } from '../../../collector/wire/debian-version.ts'
 import { packageRoot } from '../../../server/assets.ts'
+import fc from '../../helpers/property.ts'
 
 const fixture = (name: string) =>
   readFileSync(join(packageRoot, 'test/fixtures/software', name), 'utf8')

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import type { OutgoingReport, Series, Waiting } from '../../../collector/pending.ts'
 import {
@@ -20,6 +19,7 @@ import {
   SegmentWriter,
 } from '../../../collector/spool/segment.ts'
 import { doneSegments, fullBytes, overLimit } from '../../../collector/spool/segments.ts'
+import fc from '../../helpers/property.ts'
 
 const payloads = fc.array(fc.uint8Array({ maxLength: 60 }), { maxLength: 12 })
 const written = (all: readonly Uint8Array[]) =>

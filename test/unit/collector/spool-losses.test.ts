@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { retold } from '../../../collector/retold.ts'
 import { agesOf } from '../../../collector/spool/ages.ts'
@@ -9,6 +8,7 @@ import {
   readLedger,
   writeLedger,
 } from '../../../collector/spool/ledger.ts'
+import fc from '../../helpers/property.ts'
 import { MemoryDisk, ModelHub, report, SpoolHost, wallStart, wide } from './spool-kit.ts'
 
 const upTo = (n: number) => Array.from({ length: n }, (_, i) => i + 1)

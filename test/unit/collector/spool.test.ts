@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { BacklogPace } from '../../../collector/backlog-pace.ts'
 import type { Series } from '../../../collector/pending.ts'
 import { limits as wire } from '../../../collector/wire/frames.ts'
+import fc from '../../helpers/property.ts'
 import {
   type HostOptions,
   MemoryDisk,

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import {
   type Alert,
@@ -29,6 +28,7 @@ import {
   withAlert,
 } from '../../../server/console/web/src/live-reducer.ts'
 import { hostPath, parseRoute, safeReturnPath } from '../../../server/console/web/src/routes.ts'
+import fc from '../../helpers/property.ts'
 
 function alert(fingerprint: string, given: Partial<Alert> = {}): Alert {
   return {

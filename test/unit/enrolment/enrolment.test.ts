@@ -1,7 +1,6 @@
 import { mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import t from 'tap'
 import {
   bindingOf as bindingSeen,
@@ -32,6 +31,7 @@ import { HalfOpen } from '../../../server/enrolment/half-open.ts'
 import { openHubKey } from '../../../server/enrolment/keys.ts'
 import { ChallengedConnection, knockOf } from '../../../server/enrolment/knock.ts'
 import { transportOf } from '../../../server/enrolment/transport.ts'
+import fc from '../../helpers/property.ts'
 
 t.test('machines: which differences make another one', async (t) => {
   const check = (known: object, shown: object, kind: string, facts: string[] = []) => {

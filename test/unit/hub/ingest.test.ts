@@ -1,10 +1,10 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { FrameError, limits, type Report } from '../../../collector/wire/frames.ts'
 import { ReportDecoder, ReportEncoder } from '../../../collector/wire/report.ts'
 import { ClockOffset, storedTime } from '../../../server/ingest/clock-offset.ts'
 import { readTextFrame } from '../../../server/ingest/schema.ts'
 import { type Host, hostState, upState } from '../../../server/inventory/host.ts'
+import fc from '../../helpers/property.ts'
 
 const report: Report = {
   lane: 'live',

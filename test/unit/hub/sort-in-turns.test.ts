@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { sortInTurns } from '../../../server/sort-in-turns.ts'
+import fc from '../../helpers/property.ts'
 
 t.test('texts are sorted as JavaScript sorts them, with turns in between', async (t) => {
   const text = fc.string({ unit: 'binary', maxLength: 3 })

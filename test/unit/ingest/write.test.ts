@@ -1,6 +1,5 @@
 import { deepStrictEqual } from 'node:assert/strict'
 import { Readable } from 'node:stream'
-import fc from 'fast-check'
 import Fastify from 'fastify'
 import t from 'tap'
 import { CallwardError } from '../../../server/errors.ts'
@@ -22,6 +21,7 @@ import { createMemoryStore } from '../../../server/store/memory-store.ts'
 import type { Labels } from '../../../server/store/reader.ts'
 import type { StoreWriter } from '../../../server/store/writer.ts'
 import { until } from '../../helpers/hub.ts'
+import fc from '../../helpers/property.ts'
 import {
   block,
   double,

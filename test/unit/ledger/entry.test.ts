@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process'
 import { createHash, createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import t from 'tap'
 import { packageRoot } from '../../../server/assets.ts'
 import {
@@ -24,6 +23,7 @@ import {
 import { ledgered, ledgeredTable } from '../../../server/ledger/ledgered.ts'
 import { leafHash } from '../../../server/ledger/merkle.ts'
 import { type ShownEntry, type Verified, verifyLedger } from '../../../server/ledger/verify.ts'
+import fc from '../../helpers/property.ts'
 
 const change: LedgerEntry = {
   action: 'change.entry',

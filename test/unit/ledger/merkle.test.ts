@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import t from 'tap'
 import { packageRoot } from '../../../server/assets.ts'
 import {
@@ -22,6 +21,7 @@ import {
   type TilePlace,
   tileWidth,
 } from '../../../server/ledger/tiles.ts'
+import fc from '../../helpers/property.ts'
 
 /** RFC 6962 §2.1, word for word. */
 function naiveRoot(leaves: readonly Buffer[]): Buffer {

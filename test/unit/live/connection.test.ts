@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import t from 'tap'
 import { packageRoot } from '../../../server/assets.ts'
 import { step } from '../../../server/live/connection.ts'
@@ -14,6 +13,7 @@ import {
 import { type HintTimes, hintOffered, hintSent } from '../../../server/live/hints.ts'
 import { defaultLiveLimits, type LiveLimits } from '../../../server/live/limits.ts'
 import { parseClientFrame, type QueuedMessage, serverFrames } from '../../../server/live/schema.ts'
+import fc from '../../helpers/property.ts'
 
 const ines = { id: 'p1', name: 'ines', role: 'operator', via: 'token' } as const
 const carl = { id: 'p2', name: 'carl', role: 'auditor', via: 'token' } as const

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { step } from '../../../server/live/connection.ts'
 import {
@@ -14,6 +13,7 @@ import {
   type WaitingReceipt,
   type WaitingReceipts,
 } from '../../../server/live/receipts.ts'
+import fc from '../../helpers/property.ts'
 
 const ines = { id: 'p1', name: 'ines', role: 'operator', via: 'token' } as const
 

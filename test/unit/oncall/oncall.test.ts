@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { Calendar, type ScheduleVersion } from '../../../server/oncall/calendar.ts'
 import {
@@ -24,6 +23,7 @@ import {
   weekdays,
 } from '../../../server/oncall/schedule.ts'
 import { instantOf, isZone, midnights, wallOf } from '../../../server/oncall/zone.ts'
+import fc from '../../helpers/property.ts'
 
 const day = 86_400_000
 const hour = 3_600_000

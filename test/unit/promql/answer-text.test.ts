@@ -1,9 +1,9 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { answerText } from '../../../server/promql/api/encode.ts'
 import { maxNumberBytes, writeNumber } from '../../../server/promql/api/number-text.ts'
 import type { Answer, Value } from '../../../server/promql/engine.ts'
 import { formatSample } from '../../../server/promql/syntax/float.ts'
+import fc from '../../helpers/property.ts'
 
 const out = new Uint8Array(maxNumberBytes + 4)
 const cell = new Float64Array(1)

@@ -1,11 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import fc from 'fast-check'
 import t from 'tap'
 import { CallwardError } from '../../../server/errors.ts'
 import { createEngine, type Engine, type Value } from '../../../server/promql/engine.ts'
 import type { SeriesAtHand } from '../../../server/promql/repeated/series-at-hand.ts'
 import type { Labels, StoreReader } from '../../../server/store/reader.ts'
 import { MemoryReader } from '../../helpers/memory-reader.ts'
+import fc from '../../helpers/property.ts'
 import { almostEqual } from './script.ts'
 
 const second = 1000

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { xxHash64 } from '../../../server/promql/eval/series-hash.ts'
 import { QueryFailure } from '../../../server/promql/failure.ts'
@@ -9,6 +8,7 @@ import { formatDuration, parseDuration } from '../../../server/promql/syntax/dur
 import { formatFixed, formatSample } from '../../../server/promql/syntax/float.ts'
 import { parse, parseMatchers } from '../../../server/promql/syntax/parser.ts'
 import { printExpr } from '../../../server/promql/syntax/print.ts'
+import fc from '../../helpers/property.ts'
 
 const experimental = { experimental: true }
 

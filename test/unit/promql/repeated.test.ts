@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { createEngine, type Value } from '../../../server/promql/engine.ts'
 import { resolve } from '../../../server/promql/eval/plan.ts'
@@ -17,6 +16,7 @@ import { makeSeries, start } from '../../differential/data.ts'
 import { Grammar, productions } from '../../differential/grammar.ts'
 import { Random } from '../../differential/random.ts'
 import { MemoryReader } from '../../helpers/memory-reader.ts'
+import fc from '../../helpers/property.ts'
 
 const engine = createEngine({ reader: new MemoryReader() })
 const settings = { slots: makeSlots(), lookback: 300_000, maxSeries: 1_000_000 }

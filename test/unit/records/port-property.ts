@@ -1,9 +1,9 @@
 // Run as a child by sqlite-port.test.ts, because an engine that dislikes a value may abort the process.
 import assert from 'node:assert/strict'
-import fc from 'fast-check'
 import { RecordsError } from '../../../server/records/records-error.ts'
 import type { SqliteEngine } from '../../../server/records/sqlite-engines.ts'
 import { openSqlite } from '../../../server/records/sqlite-port.ts'
+import fc from '../../helpers/property.ts'
 
 const [engine, seed] = process.argv.slice(2)
 const connection = openSqlite(':memory:', { engine: engine as SqliteEngine })

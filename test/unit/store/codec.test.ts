@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { ByteReader, BytesError, ByteWriter } from '../../../server/store/bytes.ts'
 import { chunkNumbers, readChunk, writeChunk } from '../../../server/store/parts/column-codec.ts'
 import { type Entries, merge } from '../../../server/store/samples.ts'
+import fc from '../../helpers/property.ts'
 
 function packed(values: readonly number[]): Buffer {
   const writer = new ByteWriter(1)

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { Generation, looseRow } from '../../../server/store/head/generation.ts'
 import type { Group } from '../../../server/store/head/group.ts'
@@ -10,6 +9,7 @@ import type { LatestEntry } from '../../../server/store/reader.ts'
 import { RecentColumns } from '../../../server/store/recent-columns.ts'
 import { absentHigh, type Entries, staleHigh } from '../../../server/store/samples.ts'
 import { SeriesIndex } from '../../../server/store/series/series-index.ts'
+import fc from '../../helpers/property.ts'
 import { row } from './store-kit.ts'
 
 const seriesCount = 7

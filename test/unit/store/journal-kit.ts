@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { createRowDecoder, createRowEncoder } from '../../../collector/wire/row-codec.ts'
 import { ByteWriter } from '../../../server/store/bytes.ts'
 import {
@@ -16,6 +15,7 @@ import {
 } from '../../../server/store/journal/record.ts'
 import type { Labels } from '../../../server/store/reader.ts'
 import type { Batch, StreamKey } from '../../../server/store/writer.ts'
+import fc from '../../helpers/property.ts'
 import { base, bitmapOf, type Cell, type Model, row, sequenced } from './store-kit.ts'
 
 const streams = [

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import t from 'tap'
 import { BytesError } from '../../../server/store/bytes.ts'
 import { realDisk } from '../../../server/store/disk.ts'
@@ -14,6 +13,7 @@ import {
 import { replayJournal } from '../../../server/store/journal/replay.ts'
 import { segmentName } from '../../../server/store/journal/segments.ts'
 import { silentLogger } from '../../../server/store/log.ts'
+import fc from '../../helpers/property.ts'
 import { anyEdit, anySteps, type Block, edited, labelsOf, Recorder } from './journal-kit.ts'
 import { base, Model, plain, temporaryFolder } from './store-kit.ts'
 

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { CallwardError } from '../../../server/errors.ts'
 import type { Labels, Matcher } from '../../../server/store/reader.ts'
@@ -6,6 +5,7 @@ import { compileMatcher } from '../../../server/store/series/labels.ts'
 import { compilePattern, literalAlternatives } from '../../../server/store/series/pattern.ts'
 import { intersect } from '../../../server/store/series/postings.ts'
 import { SeriesIndex } from '../../../server/store/series/series-index.ts'
+import fc from '../../helpers/property.ts'
 import { labelKey } from './store-kit.ts'
 
 t.test(

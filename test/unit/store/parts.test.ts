@@ -8,9 +8,9 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import t from 'tap'
 import { dayMillis, slotMillis } from '../../../server/store/parts/part-format.ts'
+import fc from '../../helpers/property.ts'
 import { generationOf, Held, read, Shelf, seriesCount, type Write } from './parts-kit.ts'
 import { base, hour, temporaryFolder } from './store-kit.ts'
 

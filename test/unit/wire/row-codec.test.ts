@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import t from 'tap'
 import { commonVersion, FrameError, type Report } from '../../../collector/wire/frames.ts'
 import { ReportDecoder, ReportEncoder } from '../../../collector/wire/report.ts'
@@ -11,6 +10,7 @@ import {
   restoreDecoder,
 } from '../../../collector/wire/row-codec.ts'
 import { packageRoot } from '../../../server/assets.ts'
+import fc from '../../helpers/property.ts'
 import { sessionFrameInputs, tryFrame } from '../fuzz/session-frames.ts'
 
 /** A column of a row: a value, nothing, or the end of its series. */
