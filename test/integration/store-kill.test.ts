@@ -7,6 +7,8 @@ import { base, handClock, hour, openStore, temporaryFolder } from '../unit/store
 
 const writerProcess = fileURLToPath(new URL('../unit/store/writer-process.js', import.meta.url))
 const names = ['batch', 'one', 'two']
+/** Fewer where only the runtime is another, as under a second Node. */
+const lives = Number(process.env['CALLWARD_LIVES'] ?? 50)
 
 /** Lets a child write for a while and kills it; what it found at its start, and the highest numbers it saw acknowledged. */
 async function writeAndKill(
@@ -62,7 +64,7 @@ async function inspect(store: EmbeddedStore): Promise<{ faults: string[]; positi
 }
 
 t.test(
-  'killed fifty times under load: what was acknowledged is there, exactly once',
+  `killed ${lives} times under load: what was acknowledged is there, exactly once`,
   {
     timeout: 280_000,
   },
@@ -71,7 +73,7 @@ t.test(
     let before = names.map((name) => `${name} 0`).join(' ')
     let sealed = 0
     let total = 0
-    for (let life = 0; life < 50; life++) {
+    for (let life = 0; life < lives; life++) {
       const { opened, acknowledged } = await writeAndKill(
         folder,
         // Every tenth lives long enough to seal and merge, on a slow machine too.
@@ -93,8 +95,8 @@ t.test(
       await store.close()
     }
     t.ok(
-      total > 2000 && sealed > 0,
-      `${total} batches and rows over fifty lives, ${sealed} sealed files`,
+      total > 40 * lives && sealed > 0,
+      `${total} batches and rows over ${lives} lives, ${sealed} sealed files`,
     )
   },
 )
