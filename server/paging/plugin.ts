@@ -19,6 +19,7 @@ import { findPage, pageOfAlert, shoutingPages } from './paging-store.ts'
 import { stampReceipts } from './receipts.ts'
 import { pageRoutes } from './routes.ts'
 import { defaultTellingTimes, TellingDuty, type TellingTimes } from './telling-duty.ts'
+import { toldRoutes } from './told-routes.ts'
 
 /** Alerts that page somebody, and the proof of it. */
 export interface Paging {
@@ -113,6 +114,7 @@ export const pagingPlugin = fp(
         obligations.wake()
       },
     })
+    await app.register(toldRoutes)
     registerMetrics()
 
     function registerMetrics(): void {

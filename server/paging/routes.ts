@@ -1,9 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyInstance } from 'fastify'
 import { CallwardError } from '../errors.ts'
 import type { Principal } from '../people/plugin.ts'
 import type { PageRow } from '../records/schema.ts'
-import { findPage, historyOf } from './paging-store.ts'
+import { findPage, historyOf, pageOf } from './paging-store.ts'
 import { PageDetail, PageList, PageParams, PageQuery, WhyParams, WhyView } from './schema.ts'
+import { targetNames } from './target-names.ts'
 import { pageDetail, pageView } from './views.ts'
 import { whyOf } from './why.ts'
 
@@ -23,7 +25,7 @@ export const pageRoutes: FastifyPluginAsyncTypebox<PageRoutesOptions> = async (
   { acknowledge, take },
 ) => {
   const db = app.records.read
-  const detail = async (row: PageRow) => pageDetail(row, await historyOf(db, row.id))
+  const detail = detailReader(app)
 
   app.get(
     '/api/v1/pages',
@@ -82,7 +84,13 @@ export const pageRoutes: FastifyPluginAsyncTypebox<PageRoutesOptions> = async (
       return { page: await detail(await findPage(db, page.id)) }
     },
   )
+  await app.register(whyRoutes)
+}
 
+/** Why people were or were not told of one alert. */
+const whyRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  const db = app.records.read
+  const detail = detailReader(app)
   app.get(
     '/api/v1/why/:alert',
     {
@@ -116,4 +124,12 @@ export const pageRoutes: FastifyPluginAsyncTypebox<PageRoutesOptions> = async (
       return { alert: { id, rule, severity, state }, answer: whyOf(alert, pages), pages }
     },
   )
+}
+
+function detailReader({ records, notify }: FastifyInstance) {
+  const db = records.read
+  return async (row: PageRow) => {
+    const nameOf = await targetNames(db, notify, pageOf(row).policy)
+    return pageDetail(row, await historyOf(db, row.id), nameOf)
+  }
 }

@@ -31,7 +31,7 @@ const AttemptView = Type.Object({
 })
 
 /** One recipient: told when and how, or not told because. */
-const TellingView = Type.Object({
+export const TellingView = Type.Object({
   kind: Type.Enum(['page', 'resolved']),
   recipient: Type.Object({ kind: Type.String(), id: Type.String(), name: Type.String() }),
   place: Type.String(),
@@ -49,6 +49,17 @@ const StepView = Type.Object({
   content: Type.Record(Type.String(), Type.Unknown()),
 })
 
+/** One rung of the frozen policy: who was told there, or why nobody was. */
+const RungView = Type.Object({
+  step: Type.Integer(),
+  kind: Type.Enum(['step', 'catch-all']),
+  targets: Type.Array(Type.Object({ kind: Type.String(), id: Type.String(), name: Type.String() })),
+  state: Type.Enum(['told', 'empty', 'next', 'spared']),
+  times: Type.Integer(),
+  at: MaybeTime,
+  because: Type.String(),
+})
+
 export const PageList = Type.Object({
   pages: Type.Array(PageView),
   next: Type.Union([Type.Integer(), Type.Null()]),
@@ -60,6 +71,7 @@ export const PageDetail = Type.Object({
       alerts: Type.Array(Type.String()),
       steps: Type.Array(StepView),
       tellings: Type.Array(TellingView),
+      climb: Type.Array(RungView),
     }),
   ]),
 })
@@ -85,3 +97,35 @@ export const WhyView = Type.Object({
   pages: Type.Array(PageDetail.properties.page),
 })
 export const WhyParams = Type.Object({ alert: Type.String({ minLength: 1, maxLength: 64 }) })
+
+const SearchText = Type.String({ minLength: 1, maxLength: 200 })
+const EitherTime = Type.String({ minLength: 1, maxLength: 64 })
+
+/** Everybody who was, or was to be, told: the newest first. */
+export const ToldQuery = Type.Object({
+  person: Type.Optional(SearchText),
+  page: Type.Optional(SearchText),
+  state: Type.Optional(Type.Enum(['waiting', 'told', 'over'])),
+  /** RFC 3339. */
+  from: Type.Optional(EitherTime),
+  to: Type.Optional(EitherTime),
+  before: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+  limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
+  format: Type.Enum(['json', 'csv'], { default: 'json' }),
+})
+export const ToldList = Type.Object({
+  told: Type.Array(
+    Type.Intersect([
+      TellingView,
+      Type.Object({
+        id: Type.String(),
+        page: Type.Object({
+          number: Type.Integer(),
+          title: Type.String(),
+          severity: Type.String(),
+        }),
+      }),
+    ]),
+  ),
+  next: Type.Union([Type.String(), Type.Null()]),
+})

@@ -1,6 +1,8 @@
 import type { Static } from 'typebox'
 import { type Millis, rfc3339 } from '../clock.ts'
+import type { Target } from '../oncall/plugin.ts'
 import type { PageAttemptRow, PageRow, PageStepRow, PageTellingRow } from '../records/schema.ts'
+import { climbOf } from './climb.ts'
 import { pageOf } from './paging-store.ts'
 import type { PageDetail, PageView } from './schema.ts'
 
@@ -35,43 +37,63 @@ export function pageDetail(
     readonly attempts: readonly PageAttemptRow[]
     readonly alertIds: readonly string[]
   },
+  nameOf: (target: Target) => string = ({ id }) => id,
 ): Detail {
-  const attemptsOf = new Map<string, PageAttemptRow[]>()
-  for (const attempt of history.attempts) {
-    const known = attemptsOf.get(attempt.telling_id)
-    if (known === undefined) attemptsOf.set(attempt.telling_id, [attempt])
+  const attemptsOf = attemptsByTelling(history.attempts)
+  const view = pageView(row)
+  const steps = history.steps.map(({ sequence, at, kind, content }) => ({
+    sequence: Number(sequence),
+    at: rfc3339(Number(at)),
+    kind,
+    content: JSON.parse(content) as Record<string, unknown>,
+  }))
+  const climb = climbOf({ ...view, ...pageOf(row), steps }, nameOf)
+  return {
+    ...view,
+    alerts: [...history.alertIds],
+    steps,
+    climb: climb.map((rung) => ({ ...rung, targets: [...rung.targets] })),
+    tellings: history.tellings.map((one) => tellingView(one, attemptsOf.get(one.id) ?? [])),
+  }
+}
+
+/** One recipient with every attempt. */
+export function tellingView(
+  telling: PageTellingRow,
+  attempts: readonly PageAttemptRow[],
+): Detail['tellings'][number] {
+  return {
+    kind: telling.kind === 'resolved' ? 'resolved' : 'page',
+    recipient: {
+      kind: telling.recipient_kind,
+      id: telling.recipient_id,
+      name: telling.name,
+    },
+    place: telling.place,
+    state: telling.state === 'waiting' || telling.state === 'told' ? telling.state : 'over',
+    reason: telling.reason,
+    openedAt: rfc3339(Number(telling.opened_at)),
+    endedAt: time(telling.ended_at),
+    attempts: attempts.map((attempt) => ({
+      channel: attempt.channel,
+      contactPoint: attempt.contact_point_id,
+      outcome: attempt.outcome,
+      reason: attempt.reason,
+      at: rfc3339(Number(attempt.at)),
+      receivedAt: time(attempt.received_at),
+      displayedAt: time(attempt.displayed_at),
+    })),
+  }
+}
+
+export function attemptsByTelling(
+  attempts: readonly PageAttemptRow[],
+): ReadonlyMap<string, readonly PageAttemptRow[]> {
+  const found = new Map<string, PageAttemptRow[]>()
+  for (const attempt of attempts) {
+    const known = found.get(attempt.telling_id)
+    if (known === undefined) found.set(attempt.telling_id, [attempt])
     else known.push(attempt)
   }
-  return {
-    ...pageView(row),
-    alerts: [...history.alertIds],
-    steps: history.steps.map(({ sequence, at, kind, content }) => ({
-      sequence: Number(sequence),
-      at: rfc3339(Number(at)),
-      kind,
-      content: JSON.parse(content) as Record<string, unknown>,
-    })),
-    tellings: history.tellings.map((telling) => ({
-      kind: telling.kind === 'resolved' ? 'resolved' : 'page',
-      recipient: {
-        kind: telling.recipient_kind,
-        id: telling.recipient_id,
-        name: telling.name,
-      },
-      place: telling.place,
-      state: telling.state === 'waiting' || telling.state === 'told' ? telling.state : 'over',
-      reason: telling.reason,
-      openedAt: rfc3339(Number(telling.opened_at)),
-      endedAt: time(telling.ended_at),
-      attempts: (attemptsOf.get(telling.id) ?? []).map((attempt) => ({
-        channel: attempt.channel,
-        contactPoint: attempt.contact_point_id,
-        outcome: attempt.outcome,
-        reason: attempt.reason,
-        at: rfc3339(Number(attempt.at)),
-        receivedAt: time(attempt.received_at),
-        displayedAt: time(attempt.displayed_at),
-      })),
-    })),
-  }
+  return found
 }

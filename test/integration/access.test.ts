@@ -176,6 +176,7 @@ const table: Readonly<Record<string, RouteAccess['roles']>> = {
   // Or a one-time token of enrolment.
   'GET /enrol/callward-collector.mjs': admins,
 
+  'GET /api/v1/told': staff,
   'GET /api/v1/contact-points': staff,
   'GET /api/v1/contact-points/channels': staff,
   'POST /api/v1/contact-points': onCall,

@@ -19,6 +19,8 @@ import { Pager } from '../../server/paging/pager.ts'
 import { findPage, historyOf } from '../../server/paging/paging-store.ts'
 import type { PagingPorts, Sent } from '../../server/paging/ports.ts'
 import { TellingDuty } from '../../server/paging/telling-duty.ts'
+import { toldLines } from '../../server/paging/told-csv.ts'
+import { findTold } from '../../server/paging/told-store.ts'
 import { pageDetail } from '../../server/paging/views.ts'
 import type { Way } from '../../server/paging/ways.ts'
 import { whyOf } from '../../server/paging/why.ts'
@@ -233,7 +235,7 @@ const promises: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     t,
     scene,
   ) {
-    const { house, pass } = scene
+    const { house, pass, records } = scene
     await scene.fire('TrunkDown')
     // No screen is open: the message waits there, and the next way is used at once.
     t.same(
@@ -267,6 +269,25 @@ const promises: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
       ['opened', 'notify', 'skip', 'notify', 'catch-all'],
     )
     t.match(page.steps.find(({ kind }) => kind === 'skip')?.content, { reason: 'ghost has left' })
+    t.match(page.climb, [
+      { step: 1, kind: 'step', state: 'told', times: 1, because: 'ANNA' },
+      { step: 2, kind: 'step', state: 'empty', because: 'ghost has left' },
+      { step: 3, kind: 'step', state: 'told', targets: [{ name: 'boris' }] },
+      { step: 4, kind: 'catch-all', state: 'told', times: 3, because: 'WALL' },
+    ])
+    t.match(await findTold(records.read, { person: 'wal', limit: 10 }), [
+      { name: 'WALL', number: 1, attempts: [{ channel: 'webhook', outcome: 'accepted' }] },
+      {},
+      {},
+    ])
+    t.same(await findTold(records.read, { person: 'w_l', limit: 10 }), [], 'no pattern')
+    const two = await findTold(records.read, { page: '1', limit: 2 })
+    t.equal(two.length, 2)
+    const rest = await findTold(records.read, { page: 'trunk', before: two[1]!.id, limit: 10 })
+    t.equal(rest.length, 3, 'the rest, newest first')
+    t.same(await findTold(records.read, { from: scene.time.now(), limit: 10 }), [])
+    const lines = toldLines({ ...rest.at(-1)!, name: '=cmd', title: 'a "b",\nc' }).split('\r\n')
+    t.match(lines[0], /^1,"a ""b"",\nc",critical,'=cmd,page,/)
     t.same(await scene.lost(), [])
     t.equal(
       whyOf({ state: 'firing', severity: 'critical', fired_at: 1 }, [page]),
@@ -295,7 +316,14 @@ const promises: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     await scene.change('acknowledged', alert, 'anna')
     await pass(3000)
     t.equal(house.shown.length, 1, 'nobody else is told')
-    t.match(await scene.page(), { state: 'acknowledged', acknowledgedBy: 'anna' })
+    t.match(await scene.page(), {
+      state: 'acknowledged',
+      acknowledgedBy: 'anna',
+      climb: [
+        { state: 'told' },
+        { state: 'spared', because: 'anna took the page before', at: null },
+      ],
+    })
     t.same(await scene.lost(), [])
     await pass(700)
     t.equal(house.shown.length, 2, 'an hour later it still fires: from the beginning')
