@@ -11,8 +11,8 @@ export interface Rung {
   readonly step: number
   readonly kind: 'step' | 'catch-all'
   readonly targets: readonly NamedTarget[]
-  /** `told` by name, `empty` had nobody behind it, `next` comes by itself, `spared` was not needed. */
-  readonly state: 'told' | 'empty' | 'next' | 'spared'
+  /** `told` by name, `empty` had nobody behind it, `next` comes by itself, `later` after it, `spared` was not needed. */
+  readonly state: 'told' | 'empty' | 'next' | 'later' | 'spared'
   /** How often it was told or found empty. */
   readonly times: number
   /** RFC 3339: when it was told first, or will be at the earliest; null: never. */
@@ -101,6 +101,8 @@ function rungOf(page: Climber, rung: Visit, nameOf: (target: Target) => string):
     return { ...common, state: 'empty', at: empty.at, because: emptyBecause(empty.content) }
   if (isNext && page.state === 'open')
     return { ...common, state: 'next', at: page.nextStepAt, because: 'comes next, unless taken' }
+  if (page.state === 'open')
+    return { ...common, state: 'later', at: null, because: 'comes after it, unless taken' }
   return { ...common, state: 'spared', at: null, because: sparedBecause(page) }
 }
 
@@ -127,6 +129,5 @@ function emptyBecause(content: ClimbStep['content']): string {
 
 function sparedBecause({ state, acknowledgedBy }: Climber): string {
   if (state === 'closed') return 'the page was over before'
-  if (state === 'acknowledged') return `${acknowledgedBy ?? 'somebody'} took the page before`
-  return 'not reached yet'
+  return `${acknowledgedBy ?? 'somebody'} took the page before`
 }

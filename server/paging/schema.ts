@@ -54,7 +54,7 @@ const RungView = Type.Object({
   step: Type.Integer(),
   kind: Type.Enum(['step', 'catch-all']),
   targets: Type.Array(Type.Object({ kind: Type.String(), id: Type.String(), name: Type.String() })),
-  state: Type.Enum(['told', 'empty', 'next', 'spared']),
+  state: Type.Enum(['told', 'empty', 'next', 'later', 'spared']),
   times: Type.Integer(),
   at: MaybeTime,
   because: Type.String(),

@@ -9,6 +9,8 @@ import { Incidents } from './pages/incidents.tsx'
 import { NotFound } from './pages/not-found.tsx'
 import { Oncall } from './pages/oncall.tsx'
 import { Overview } from './pages/overview.tsx'
+import { Page as PagePage } from './pages/page.tsx'
+import { Pages } from './pages/pages.tsx'
 import { SignIn } from './pages/sign-in.tsx'
 import { Announcer } from './parts/announcer.tsx'
 import { Header } from './parts/header.tsx'
@@ -63,6 +65,10 @@ function Page({ route: shown }: { route: Route | null }) {
       return <HostLazily key={shown.instance} instance={shown.instance} />
     case 'contact-points':
       return <ContactPoints />
+    case 'pages':
+      return <Pages view={shown.view} />
+    case 'page':
+      return <PagePage key={shown.number} number={shown.number} />
     default:
       return <NotFound />
   }
@@ -88,6 +94,10 @@ function pageName(shown: Route | null): string {
       return hostsByInstance.value.get(shown.instance)?.server ?? shown.instance
     case 'contact-points':
       return t('contact.title')
+    case 'pages':
+      return t('pages.title')
+    case 'page':
+      return t('page.title', { number: shown.number })
     case 'sign-in':
       return t('signIn.title')
     default:

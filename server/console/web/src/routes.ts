@@ -8,6 +8,8 @@ export type Route =
   | { readonly page: 'oncall' }
   | { readonly page: 'host'; readonly instance: string }
   | { readonly page: 'contact-points' }
+  | { readonly page: 'pages'; readonly view: 'open' | 'all' | 'told' }
+  | { readonly page: 'page'; readonly number: string }
 
 function oneOf<T extends string>(value: string | null, allowed: readonly T[], otherwise: T): T {
   return allowed.find((candidate) => candidate === value) ?? otherwise
@@ -32,6 +34,8 @@ export function parseRoute(address: string): Route | null {
     if (first === 'oncall') return { page: 'oncall' }
     if (first === 'sign-in') return { page: 'sign-in' }
     if (first === 'contact-points') return { page: 'contact-points' }
+    if (first === 'pages')
+      return { page: 'pages', view: oneOf(state, ['open', 'all', 'told'], 'open') }
     if (first === 'alerts')
       return { page: 'alerts', state: oneOf(state, ['firing', 'pending', 'all'], 'firing') }
     if (first === 'incidents')
@@ -39,12 +43,16 @@ export function parseRoute(address: string): Route | null {
   }
   const name = parts.length === 2 && second !== undefined ? decode(second) : null
   if (name !== null && first === 'incidents') return { page: 'incident', id: name }
+  if (name !== null && first === 'pages' && /^\d+$/.test(name))
+    return { page: 'page', number: name }
   if (name !== null && first === 'hosts') return { page: 'host', instance: name }
   return null
 }
 
 export const hostPath = (instance: string) => `/hosts/${encodeURIComponent(instance)}`
 export const incidentPath = (id: string) => `/incidents/${encodeURIComponent(id)}`
+
+export const pagePath = (number: number) => `/pages/${number}`
 
 /** Where to go after signing in: only a path of this console, never another site. */
 export function safeReturnPath(wanted: string | null): string {

@@ -50,12 +50,14 @@ export function ContactPoints() {
         )}
       </section>
       {canAct.value ? (
-        <section class="card" aria-labelledby="add-point">
-          <h2 id="add-point">{t('contact.add')}</h2>
+        <details class="card add-point" open={points.value !== null && own.length === 0}>
+          <summary>
+            <h2>{t('contact.add')}</h2>
+          </summary>
           {channels.value.length > 0 && (
             <ContactPointForm channels={channels.value} onMade={read} />
           )}
-        </section>
+        </details>
       ) : (
         <p class="note">{t('contact.readOnly')}</p>
       )}

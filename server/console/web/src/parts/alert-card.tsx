@@ -8,6 +8,7 @@ import { acknowledgeAlert, canAct, hostsByInstance } from '../state.ts'
 import { ActionButton } from './action-button.tsx'
 import { SeverityBadge, SimulatedMark } from './badges.tsx'
 import { Age } from './times.tsx'
+import { WhoWasTold } from './who-was-told.tsx'
 
 interface Props {
   readonly alert: Alert
@@ -42,6 +43,7 @@ export function AlertCard({ alert, showState = false, level = 3 }: Props) {
         <p class="description">{alert.annotations['description']}</p>
       )}
       <AlertFoot alert={alert} summary={summary} server={server} />
+      <WhoWasTold alertId={alert.id} summary={summary} />
     </article>
   )
 }

@@ -1,6 +1,7 @@
 import type { Alert, Drift, HostState, IncidentSeverity, IncidentState } from '../api-types.ts'
 import type { Posture } from '../host-documents.ts'
 import { t } from '../i18n/language.ts'
+import type { PageSummary } from '../paging-types.ts'
 import { HostStateIcon, PostureIcon, SeverityIcon } from './icons.tsx'
 
 /** Severity of an alert: shape, colour and word. */
@@ -75,4 +76,17 @@ export function DriftBadge({ state }: { state: Drift['state'] }) {
 /** Marks what does not come from a real server. */
 export function SimulatedMark() {
   return <span class="badge boxed tone-simulated">{t('simulated.mark')}</span>
+}
+
+/** Whether anybody has taken a page; one that nobody takes is said loudly. */
+export function PageStateBadge({ page }: { page: Pick<PageSummary, 'state' | 'phase'> }) {
+  const name = page.state === 'open' && page.phase === 'shouting' ? 'shouting' : page.state
+  const tone = { open: 'critical', shouting: 'critical', acknowledged: 'warning', closed: 'ok' }[
+    name
+  ]
+  return (
+    <span class={`badge boxed ${name === 'shouting' ? '' : 'outline '}tone-${tone}`}>
+      {t(`pageState.${name}`)}
+    </span>
+  )
 }

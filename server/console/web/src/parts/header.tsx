@@ -29,6 +29,11 @@ export function Header() {
           label={t('nav.incidents')}
           chosen={page === 'incidents' || page === 'incident'}
         />
+        <PageLink
+          href="/pages"
+          label={t('pages.title')}
+          chosen={page === 'pages' || page === 'page'}
+        />
         <PageLink href="/oncall" label={t('nav.oncall')} chosen={page === 'oncall'} />
         <PageLink
           href="/contact-points"
