@@ -4,6 +4,7 @@ export const en = {
   'nav.alerts': 'Alerts',
   'nav.incidents': 'Incidents',
   'nav.contactPoints': 'Contact points',
+  'nav.more': 'More',
   'nav.label': 'Pages',
   'nav.skip': 'Skip to the content',
   'header.language': 'Language',

@@ -5,6 +5,7 @@ export const ru: Catalogue = {
   'nav.alerts': 'Оповещения',
   'nav.incidents': 'Инциденты',
   'nav.contactPoints': 'Каналы связи',
+  'nav.more': 'Ещё',
   'nav.label': 'Страницы',
   'nav.skip': 'К содержанию',
   'header.language': 'Язык',

@@ -5,6 +5,7 @@ export const vi: Catalogue = {
   'nav.alerts': 'Cảnh báo',
   'nav.incidents': 'Sự cố',
   'nav.contactPoints': 'Kênh liên hệ',
+  'nav.more': 'Thêm',
   'nav.label': 'Các trang',
   'nav.skip': 'Chuyển đến nội dung',
   'header.language': 'Ngôn ngữ',

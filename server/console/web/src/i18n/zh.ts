@@ -5,6 +5,7 @@ export const zh: Catalogue = {
   'nav.alerts': '告警',
   'nav.incidents': '事件',
   'nav.contactPoints': '联系方式',
+  'nav.more': '更多',
   'nav.label': '页面',
   'nav.skip': '跳到正文',
   'header.language': '语言',

@@ -5,6 +5,7 @@ import { language, setLanguage, t } from '../i18n/language.ts'
 import { lastFrameAt, liveStatus, stopLive } from '../live.ts'
 import { navigate, route } from '../router.ts'
 import { me, now } from '../state.ts'
+import { MorePages } from './more-pages.tsx'
 import { Clock } from './times.tsx'
 
 /** Hub, pages, live state, clock, language, person. */
@@ -35,11 +36,7 @@ export function Header() {
           chosen={page === 'pages' || page === 'page'}
         />
         <PageLink href="/oncall" label={t('nav.oncall')} chosen={page === 'oncall'} />
-        <PageLink
-          href="/contact-points"
-          label={t('nav.contactPoints')}
-          chosen={page === 'contact-points'}
-        />
+        <MorePages />
       </nav>
       <div class="status">
         <LiveState />

@@ -1,0 +1,56 @@
+import { useEffect, useRef } from 'preact/hooks'
+import type { MessageKey } from '../i18n/catalogue.ts'
+import { t } from '../i18n/language.ts'
+import { route } from '../router.ts'
+import type { Route } from '../routes.ts'
+
+interface MorePage {
+  readonly href: string
+  readonly label: MessageKey
+  readonly page: Route['page']
+}
+
+/** What is not needed in every shift. */
+const morePages: readonly MorePage[] = [
+  { href: '/contact-points', label: 'nav.contactPoints', page: 'contact-points' },
+]
+
+/** A menu of further pages; closes with a choice, a click elsewhere or Escape. */
+export function MorePages() {
+  const menu = useRef<HTMLDetailsElement>(null)
+  const shown = route.value?.page
+  const chosen = morePages.find(({ page }) => page === shown)
+  const close = () => {
+    if (menu.current !== null) menu.current.open = false
+  }
+  useEffect(close, [shown])
+  useEffect(() => {
+    const elsewhere = ({ target }: Event) => {
+      if (!menu.current?.contains(target as Node)) close()
+    }
+    document.addEventListener('click', elsewhere)
+    return () => document.removeEventListener('click', elsewhere)
+  }, [])
+  return (
+    <details
+      ref={menu}
+      class="more-pages"
+      onKeyDown={(event) => {
+        if (event.key !== 'Escape') return
+        close()
+        menu.current?.querySelector('summary')?.focus()
+      }}
+    >
+      <summary aria-current={chosen === undefined ? undefined : 'page'}>
+        {t(chosen?.label ?? 'nav.more')}
+      </summary>
+      <div class="more-list">
+        {morePages.map(({ href, label, page }) => (
+          <a key={href} href={href} aria-current={page === shown ? 'page' : undefined}>
+            {t(label)}
+          </a>
+        ))}
+      </div>
+    </details>
+  )
+}
