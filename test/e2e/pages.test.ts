@@ -24,7 +24,7 @@ const rules = `groups:
 async function faultsOf(page: Page): Promise<unknown> {
   await page.evaluate(readFileSync(axe, 'utf8'))
   return page.evaluate(
-    'axe.run({ runOnly: ["wcag2a", "wcag2aa"] }).then(({ violations }) => violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`))',
+    'axe.run({ runOnly: ["wcag2a", "wcag2aa"] }).then(({ violations }) => violations.map(({ id, nodes }) => id + ": " + nodes[0].html))',
   )
 }
 
