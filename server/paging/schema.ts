@@ -32,7 +32,8 @@ const AttemptView = Type.Object({
 
 /** One recipient: told when and how, or not told because. */
 export const TellingView = Type.Object({
-  kind: Type.Enum(['page', 'resolved']),
+  /** `notice`: said once, nobody is asked to act. */
+  kind: Type.Enum(['page', 'notice', 'resolved']),
   recipient: Type.Object({ kind: Type.String(), id: Type.String(), name: Type.String() }),
   place: Type.String(),
   state: Type.Enum(['waiting', 'told', 'over']),
