@@ -96,6 +96,7 @@ export function attemptsByTelling(
     else known.push(attempt)
   }
   return found
+}
 
 function kindOf(kind: string): Detail['tellings'][number]['kind'] {
   if (kind === 'notice') return 'notice'

@@ -31,6 +31,7 @@ import {
   type NotTold,
   type ReceiverView,
   type RoutedGroup,
+  reasonsNow,
   type SilencePreview,
   type SilenceView,
   silenceViews,
@@ -72,6 +73,8 @@ export interface Routing {
   explain(fingerprint: string): readonly AlertExplanation[]
   /** What kept people from being told of one life of an alert, the oldest first. */
   notTold(alertId: string): Promise<readonly NotTold[]>
+  /** What keeps people now from being told of this life; undefined for one that routing does not hold any more. */
+  why(fingerprint: string, alertId: string): readonly NotTold[] | undefined
   groups(): readonly RoutedGroup[]
   receivers(): readonly ReceiverView[]
   /** By their end. */
@@ -175,6 +178,8 @@ export const routingPlugin = fp(
       state: () => keeper.committed,
       context: () => settings.current.context,
       explain: (fingerprint) => explanations(keeper.committed, settings.current.plan, fingerprint),
+      why: (fingerprint, alertId) =>
+        reasonsNow(keeper.committed, settings.current.plan, fingerprint, alertId),
       notTold: (alertId) => holdsOf(records.read, alertId),
       groups: () => groupViews(keeper.committed),
       receivers: () =>
@@ -187,17 +192,14 @@ export const routingPlugin = fp(
         if (settings.look()) await desk.change([])
       },
     })
-    app.rules.watchFigure('callward_routing_file_faulty', () =>
-      settings.faults.length > 0 ? 1 : 0,
-    )
-    app.rules.watchFigure('callward_routing_bypassed', () =>
-      clock.monotonic() - faultAt < faultShownMillis ? 1 : 0,
-    )
+    const faulty = () => (settings.faults.length > 0 ? 1 : 0)
+    app.rules.watchFigure('callward_routing_file_faulty', faulty)
+    const bypassed = () => (clock.monotonic() - faultAt < faultShownMillis ? 1 : 0)
+    app.rules.watchFigure('callward_routing_bypassed', bypassed)
     await app.register(routingRoutes, { settings })
 
     await keeper.confirm()
-    const missed = await records.write((tx) => catchUp(tx, router, clock))
-    if (missed > 0) app.log.info({ alerts: missed }, 'alerts of before routed')
+    await catchUpAtStart(app, router, clock)
     await keeper.confirm()
 
     upkeep(app, timers, [
@@ -221,6 +223,16 @@ export const routingPlugin = fp(
     ],
   },
 )
+
+/** Alerts that fire and that routing has not heard of: after an upgrade. What is left out the watchdog finds. */
+async function catchUpAtStart(app: FastifyInstance, router: Router, clock: Clock): Promise<void> {
+  try {
+    const alerts = await app.records.write((tx) => catchUp(tx, router, clock))
+    if (alerts > 0) app.log.info({ alerts }, 'alerts of before were routed')
+  } catch (err) {
+    app.log.error({ err }, 'alerts of before could not be routed; the watchdog tries each again')
+  }
+}
 
 function upkeep(
   app: FastifyInstance,

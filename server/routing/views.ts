@@ -6,7 +6,7 @@ import {
   type SilenceRow,
 } from '../../alerts/pipeline-state.ts'
 import type { Silence, SilencePhase } from '../../alerts/silence.ts'
-import { rowsOf } from '../../alerts/table.ts'
+import { rowOf, rowsOf } from '../../alerts/table.ts'
 import type { ReceiverTarget } from './receivers.ts'
 import type { RoutingPlan } from './routing-file.ts'
 
@@ -123,4 +123,22 @@ export function explanations(
     const because = `the receiver "${one.receiver}" tells nobody`
     return { ...one, stage: 'route', because, told: false }
   })
+}
+
+/**
+ * What keeps people now from being told of a life of an alert: empty when nothing does, undefined for one that routing
+ * does not hold any more. Without a routing file a receiver that does nothing is no reason: the severity is.
+ */
+export function reasonsNow(
+  state: PipelineState,
+  plan: RoutingPlan,
+  fingerprint: string,
+  alertId: string,
+): readonly NotTold[] | undefined {
+  if (rowOf(state.alerts, fingerprint)?.alert.id !== alertId) return undefined
+  return explanations(state, plan, fingerprint)
+    .filter(({ stage }) => stage !== 'told' && !(plan.builtIn && stage === 'route'))
+    .map(({ at, stage, receiver = null, because, until = null }) => ({
+      ...{ at, stage, receiver, because, until },
+    }))
 }
