@@ -1,3 +1,4 @@
+import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { Counter, Gauge } from 'prom-client'
 import type { AlertChange, AlertView } from '../../alerts/alert.ts'
@@ -94,14 +95,7 @@ export const pagingPlugin = fp(
     )
     obligations.register(missedDuty(pager, true))
 
-    oncall.provideContactPoints(async (ids) => {
-      const pointsOf = (id: string) => app.notify.contactPointsOf({ kind: 'person', id })
-      return new Map(ids.map((id) => [id, pointsOf(id)]))
-    })
-    oncall.provideResolvers({
-      contact: (id) =>
-        app.notify.contactPoint(id) === undefined ? undefined : [{ kind: 'contact', id }],
-    })
+    knowContacts(app)
     app.live.onReceipts((tx, receipts) => stampReceipts(tx, receipts))
     app.decorate('paging', {
       async alertChanged(tx, change, incidentId) {
@@ -187,3 +181,15 @@ export const pagingPlugin = fp(
     ],
   },
 )
+
+/** On-call duty asks who has which contact points, and whether a contact is there. */
+function knowContacts({ oncall, notify }: FastifyInstance): void {
+  oncall.provideContactPoints(async (ids) => {
+    const pointsOf = (id: string) => notify.contactPointsOf({ kind: 'person', id })
+    return new Map(ids.map((id) => [id, pointsOf(id)]))
+  })
+  oncall.provideResolvers({
+    contact: (id) =>
+      notify.contactPoint(id) === undefined ? undefined : [{ kind: 'contact', id }],
+  })
+}

@@ -135,9 +135,15 @@ export function reasonsNow(
   fingerprint: string,
   alertId: string,
 ): readonly NotTold[] | undefined {
-  if (rowOf(state.alerts, fingerprint)?.alert.id !== alertId) return undefined
-  return explanations(state, plan, fingerprint)
-    .filter(({ stage }) => stage !== 'told' && !(plan.builtIn && stage === 'route'))
+  const row = rowOf(state.alerts, fingerprint)
+  if (row?.alert.id !== alertId) return undefined
+  const held = row.hold === undefined ? [] : [{ ...row.hold, receiver: undefined }]
+  // Whoever was told before the silence is told no more; both are said.
+  const others = explanations(state, plan, fingerprint).filter(
+    ({ stage }) => !['told', ...held.map((one) => one.stage)].includes(stage),
+  )
+  return [...others, ...held]
+    .filter(({ stage }) => !(plan.builtIn && stage === 'route'))
     .map(({ at, stage, receiver = null, because, until = null }) => ({
       ...{ at, stage, receiver, because, until },
     }))
