@@ -20,7 +20,7 @@ import { groupKeyOf } from './page.ts'
 import { Pager, type PageWord } from './pager.ts'
 import { findPage, pagesOfAlert, shoutingPages } from './paging-store.ts'
 import { stampReceipts } from './receipts.ts'
-import { pageRoutes, whyRoutes } from './routes.ts'
+import { pageRoutes } from './routes.ts'
 import { defaultTellingTimes, TellingDuty, type TellingTimes } from './telling-duty.ts'
 import { toldRoutes } from './told-routes.ts'
 
@@ -126,7 +126,6 @@ export const pagingPlugin = fp(
       obligations.overdueSeconds(),
     )
     app.rules.watchFigure('callward_pages_shouting', () => shouting)
-    await app.register(whyRoutes)
     await app.register(pageRoutes, {
       // The rules register after paging, which they call.
       acknowledge: async (fingerprint, by) => {
