@@ -6,6 +6,8 @@ import { parseRouting, type RoutingConfig } from '../../alerts/routing-config.ts
 import { readTopology, topologyKey } from '../../alerts/topology-reader.ts'
 import { readTargets, type Targets } from './receivers.ts'
 
+export type { ReceiverTarget } from './receivers.ts'
+
 /** Everything a routing file says. */
 export interface RoutingPlan {
   readonly config: RoutingConfig

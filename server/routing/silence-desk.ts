@@ -79,9 +79,10 @@ export class SilenceDesk {
         occurredAt: at,
         content: {
           matchers: matchers.map((one) => ({ ...one })),
-          ...{ startsAt, endsAt, createdBy, untilResolved, reason },
+          ...{ startsAt, endsAt, createdBy, untilResolved },
           forced: tooBroad,
         },
+        sensitive: { reason },
       }),
     )
     const view = silenceViews(keeper.committed).find((one) => one.silence.id === silence.id)
