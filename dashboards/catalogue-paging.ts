@@ -28,6 +28,22 @@ export const pagingMetrics: readonly Metric[] = [
     from: from('paging'),
     help: 'Pages whose escalation policy is over and that nobody has taken.',
   },
+  {
+    name: 'callward_routing_file_faulty',
+    type: 'gauge',
+    unit: '',
+    labels: [],
+    from: from('routing'),
+    help: '1 while the routing file has faults and the routing of before holds.',
+  },
+  {
+    name: 'callward_routing_bypassed',
+    type: 'gauge',
+    unit: '',
+    labels: [],
+    from: from('routing'),
+    help: '1 for ten minutes after routing failed; critical alerts paged without it.',
+  },
 ]
 
 /** At /metrics. */
@@ -71,5 +87,29 @@ export const pagingOwnMetrics: readonly Metric[] = [
     labels: ['channel', 'outcome'],
     from: from('paging'),
     help: 'Attempts to tell somebody of a page, by channel and outcome.',
+  },
+  {
+    name: 'callward_routing_decisions_total',
+    type: 'counter',
+    unit: '',
+    labels: ['kind'],
+    from: from('routing'),
+    help: 'Decisions of routing: notify (a receiver is told), hold (somebody is not, and why), what became of silences.',
+  },
+  {
+    name: 'callward_routing_faults_total',
+    type: 'counter',
+    unit: '',
+    labels: [],
+    from: from('routing'),
+    help: 'Times routing failed; critical alerts paged without it.',
+  },
+  {
+    name: 'callward_silences',
+    type: 'gauge',
+    unit: '',
+    labels: [],
+    from: from('routing'),
+    help: 'Silences that have not ended.',
   },
 ]

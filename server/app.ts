@@ -27,6 +27,7 @@ import { pagingPlugin } from './paging/plugin.ts'
 import { peoplePlugin } from './people/plugin.ts'
 import { promqlPlugin } from './promql/plugin.ts'
 import { recordsPlugin } from './records/plugin.ts'
+import { routingPlugin } from './routing/plugin.ts'
 import { prometheusAlerts, prometheusRules, rulesPlugin } from './rules/plugin.ts'
 import { securityHeaders } from './security-headers.ts'
 import { storePlugin } from './store/plugin.ts'
@@ -104,6 +105,7 @@ async function registerAll(app: FastifyInstance, config: HubConfig, clock: Clock
   await app.register(rulesPlugin, { clock, config })
   await app.register(notifyPlugin, { clock, config })
   await app.register(pagingPlugin, { clock, config })
+  await app.register(routingPlugin, { clock, config })
   await app.register(inventoryPlugin, {
     clock,
     factsLimits: { versions: config.factsVersions, days: config.factsDays },

@@ -22,6 +22,8 @@ const HubFile = Type.Object(
     baselinesFolder: Type.Optional(Type.String({ minLength: 1 })),
     /** Id of the escalation policy of alerts that name none; docs/paging.md. */
     escalationPolicy: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+    /** Routing in Alertmanager's format; docs/routing.md. */
+    routing: Type.Optional(Type.String({ minLength: 1 })),
     /** Networks on the hub's own side of the internet that messages may go to; docs/notify.md. */
     notifyAllow: Type.Array(Type.String({ minLength: 1, maxLength: 100 }), {
       default: [],
@@ -95,6 +97,7 @@ const examples: Record<string, string> = {
   rulesFolder: 'rulesFolder: /etc/callward/rules',
   baselinesFolder: 'baselinesFolder: /etc/callward/baselines',
   escalationPolicy: 'escalationPolicy: telephony',
+  routing: 'routing: /etc/callward/routing.yaml',
   notifyAllow: "notifyAllow: ['10.20.0.25:587', '10.30.0.0/24']",
   notifyTemplatesFolder: 'notifyTemplatesFolder: /etc/callward/templates',
   notifyLogDays: 'notifyLogDays: 400   (0 keeps every attempt up to 500,000)',

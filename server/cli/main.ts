@@ -17,6 +17,7 @@ import { notifyCommand } from './notify.ts'
 import { oncallCommand } from './oncall.ts'
 import { pagesCommand } from './pages.ts'
 import { restoreCommand } from './restore.ts'
+import { routingCommand } from './routing.ts'
 import { signInCommand } from './sign-in.ts'
 import { start, startHelp } from './start.ts'
 import { storeCommand } from './store.ts'
@@ -34,6 +35,7 @@ const commands: readonly Command[] = [
   oncallCommand,
   changeCommand,
   notifyCommand,
+  routingCommand,
   enrolCommand,
   collectorsCommand,
   signInCommand,

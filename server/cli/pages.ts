@@ -52,6 +52,12 @@ interface ToldAnswer extends TellingAnswer {
 
 interface WhyAnswer {
   readonly answer: string
+  readonly notTold: readonly {
+    readonly at: string
+    readonly receiver: string | null
+    readonly because: string
+    readonly until: string | null
+  }[]
   readonly pages: readonly PageDetailAnswer[]
 }
 
@@ -141,6 +147,17 @@ async function why(call: Call, name: string): Promise<number> {
   if (call.values.json === true) sayJson(call, answer)
   else {
     call.say(plain(answer.answer))
+    if (answer.notTold.length > 0)
+      table(
+        call,
+        ['AT', 'NOT TOLD', 'BECAUSE', 'UNTIL'],
+        answer.notTold.map(({ at, receiver, because, until }) => [
+          localTime(at),
+          plain(receiver ?? 'everybody'),
+          plain(because),
+          localTime(until),
+        ]),
+      )
     for (const page of answer.pages) show(call, page)
   }
   return 0
@@ -212,7 +229,7 @@ const attemptColumns = ['WHO', 'WHAT', 'WAY', 'RECEIPT', 'AT', 'REASON']
 /** One row an attempt; one where there was none. */
 function attemptRows(telling: TellingAnswer): string[][] {
   const { recipient, kind, state, openedAt, reason } = telling
-  const who = [plain(recipient.name), kind === 'resolved' ? 'it is over' : 'page']
+  const who = [plain(recipient.name), words[kind] ?? 'page']
   if (telling.attempts.length === 0)
     return [[...who, '-', state.toUpperCase(), localTime(openedAt), plain(reason)]]
   return telling.attempts.map((attempt) => [
@@ -223,6 +240,8 @@ function attemptRows(telling: TellingAnswer): string[][] {
     plain(attempt.reason),
   ])
 }
+
+const words: Readonly<Record<string, string>> = { resolved: 'it is over', notice: 'notice' }
 
 function receiptOf(attempt: TellingAnswer['attempts'][number]): string {
   if (attempt.displayedAt !== null) return 'displayed'

@@ -165,6 +165,18 @@ export const ledgered = {
     who: staff,
     holds: ['change', 'before', 'after'],
   },
+  'silence.set': {
+    what: 'A silence was set or changed.',
+    object: 'silence',
+    who: staff,
+    holds: ['matchers', 'startsAt', 'endsAt', 'createdBy', 'untilResolved', 'forced', 'reason*'],
+  },
+  'silence.ended': {
+    what: 'A silence ended: by somebody, by its time, or because what it hid is over.',
+    object: 'silence',
+    who: 'hub or person',
+    holds: ['because'],
+  },
   'notify.contact_point': {
     what: 'A contact point was created, changed or removed; addresses and secrets are not in it.',
     object: 'contact-point',

@@ -38,6 +38,8 @@ export interface Notify {
   contactPointsOf(owner: Owner): readonly ContactPoint[]
   /** Undefined when there is none. */
   contactPoint(id: string): ContactPoint | undefined
+  /** By its label or its id; the first of those that bear the label. */
+  contactPointNamed(name: string): ContactPoint | undefined
   /** Resolves when every attempt so far is written down, or its write has failed. */
   settled(): Promise<void>
 }
@@ -98,6 +100,8 @@ export const notifyPlugin = fp(
           .filter((point) => point.owner.kind === owner.kind && point.owner.id === owner.id),
       ],
       contactPoint: (id) => store.find(id)?.point,
+      contactPointNamed: (name) =>
+        store.find(name)?.point ?? store.all().find(({ point }) => point.label === name)?.point,
       settled: () => log.settled(),
     })
 

@@ -6,6 +6,7 @@ import type { PageRow } from '../records/schema.ts'
 import {
   addStep,
   findPage,
+  heldBack,
   insertTelling,
   pageOf,
   type Reading,
@@ -15,6 +16,9 @@ import type { PagingPorts } from './ports.ts'
 
 export const escalationKind = 'escalation'
 export const tellingKind = 'telling'
+
+/** How often a page that is held back is looked at. */
+const heldLookMillis = 15_000
 
 /** What the duties of paging share. */
 export interface Duties {
@@ -55,6 +59,7 @@ export function escalationDuty(duties: Duties): ObligationKind {
       const now = clock.now()
       const { row, policy, escalation: before } = pageOf(await findPage(records.read, subject))
       if (row.state === 'closed' || before.dueAt === null) return {}
+      if (await heldBack(records.read, subject)) return pause(now)
       const resolve = await ports.resolver(records.read, now)
       const { state, decisions } = escalation.nextStep(policy, before, now, resolve)
       const names = await namesOf(ports, records.read, decisions)
@@ -92,6 +97,11 @@ export function escalationDuty(duties: Duties): ObligationKind {
       return true
     },
   }
+}
+
+/** All of a page is silenced or a consequence of something else: it climbs no further until that ends. */
+function pause(now: number): Outcome {
+  return { again: { dueAt: now + heldLookMillis } }
 }
 
 /** Writes one decision down, and owes each recipient it names the word. */

@@ -22,8 +22,8 @@ export function hubPorts(
 ): PagingPorts & { attempts?: Counter<'channel' | 'outcome'> } {
   const { notify, live, ledger } = app
   const ports: PagingPorts & { attempts?: Counter<'channel' | 'outcome'> } = {
-    async policy(tx, labels) {
-      for (const name of [labels[policyLabel], defaultPolicy]) {
+    async policy(tx, labels, named) {
+      for (const name of [named, labels[policyLabel], defaultPolicy]) {
         if (name === undefined || name === '') continue
         const snapshot = await snapshotOf(app, tx, name)
         if (snapshot !== undefined) return snapshot

@@ -33,8 +33,8 @@ export async function messageOf(
   const first = alerts[0]
   const label = (name: string) => first?.labels[name]
   const step = /\.s(\d+)$/.exec(telling.place)?.[1]
-  const over = telling.kind === 'resolved'
-  const escalated = !over && telling.place !== 'g0.r0.s0'
+  const over = telling.kind === 'resolved' || telling.kind === 'notice-over'
+  const escalated = telling.kind === 'page' && telling.place !== 'g0.r0.s0'
   return {
     kind: over ? 'resolved' : escalated ? 'escalated' : 'firing',
     title: page.title,

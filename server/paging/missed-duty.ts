@@ -1,16 +1,17 @@
 import type { ObligationKind } from '../obligations/plugin.ts'
 import type { Records } from '../records/records.ts'
 import { alertOf } from './alert-row.ts'
+import { groupKeyOf } from './page.ts'
 import type { Pager } from './pager.ts'
 
 /**
- * The page itself: whoever fires, is critical and taken by nobody has one. It is opened with the alert, in the same
- * transaction, so nothing is ever owed here but what was lost.
+ * The page itself: an alert that fires, that routing says pages, and that nobody has taken has one. It is opened in the
+ * transaction that says so, so nothing is ever owed here but what was lost. Without routing every critical alert pages.
  */
-export function missedDuty(pager: Pager): ObligationKind {
+export function missedDuty(pager: Pager, routed: boolean): ObligationKind {
   return {
     kind: 'page',
-    promise: 'every critical alert that fires and that nobody has taken has an open page',
+    promise: 'every alert that pages, fires and was taken by nobody has an open page',
     concurrency: 1,
     attemptMillis: 1000,
     perform: async () => ({}),
@@ -19,7 +20,17 @@ export function missedDuty(pager: Pager): ObligationKind {
         .selectFrom('alerts')
         .select('alerts.id as subject')
         .where('alerts.state', '=', 'firing')
-        .where('alerts.severity', '=', 'critical')
+        .where((is) =>
+          routed
+            ? is.exists(
+                is
+                  .selectFrom('routing_alerts')
+                  .select('routing_alerts.alert_id')
+                  .whereRef('routing_alerts.alert_id', '=', 'alerts.id')
+                  .where('routing_alerts.paged', '=', 1),
+              )
+            : is('alerts.severity', '=', 'critical'),
+        )
         .where('alerts.acknowledged_at', 'is', null)
         .where((is) =>
           is.not(
@@ -45,7 +56,8 @@ export function missedDuty(pager: Pager): ObligationKind {
         .select('incident_id')
         .where('alert_id', '=', subject)
         .executeTakeFirst()
-      await pager.fired(tx, alertOf(row), incident?.incident_id)
+      const alert = alertOf(row)
+      await pager.tell(tx, { groupKey: groupKeyOf(alert, incident?.incident_id), alerts: [alert] })
       return true
     },
   }

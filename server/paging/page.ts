@@ -19,6 +19,13 @@ export function titleOf(alert: AlertView): string {
   return storableText(alert.annotations['summary'] ?? alert.rule)
 }
 
+/** What is wrong, in one line, where several alerts are told together. */
+export function titleOfAll(alerts: readonly AlertView[]): string {
+  const [first, ...others] = alerts
+  if (first === undefined) return ''
+  return others.length === 0 ? titleOf(first) : `${titleOf(first)} (and ${others.length} more)`
+}
+
 /** Why an alert of a severity opens no page; undefined: it does. */
 export function whyNotPaged(severity: string): string | undefined {
   if (severity === 'critical') return undefined

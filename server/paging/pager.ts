@@ -3,20 +3,31 @@ import type { Millis } from '../clock.ts'
 import type { RecordsTransaction } from '../records/records.ts'
 import type { PageRow } from '../records/schema.ts'
 import { type Duties, escalationKind, oweStep, oweTelling, tellingKind } from './escalation-duty.ts'
-import { groupKeyOf, laneOf, titleOf, whyNotPaged } from './page.ts'
+import { groupKeyOf, laneOf, titleOfAll, whyNotPaged } from './page.ts'
 import {
   addStep,
   endTelling,
   insertPage,
-  joinAlert,
+  joinAlerts,
+  namedBy,
   openPageOf,
   pageOf,
-  pageOfAlert,
+  pagesOfAlert,
   resolveAlert,
   toldByWay,
   waitingTellings,
   writeEscalation,
 } from './paging-store.ts'
+
+/** Alerts that are told together. */
+export interface PageWord {
+  /** The page that is open under this name takes them; at most one is. */
+  readonly groupKey: string
+  /** The worst first. */
+  readonly alerts: readonly AlertView[]
+  /** Id of the policy of a new page; absent: the alert's label, the configuration, everybody. */
+  readonly policy?: string | undefined
+}
 
 /** Takes changes of alerts into pages, inside the caller's transaction. */
 export class Pager {
@@ -38,26 +49,67 @@ export class Pager {
       case 'acknowledged':
         return this.#acknowledged(tx, change)
       case 'resolved':
-        return this.#resolved(tx, change)
+        return this.ended(tx, change.alert.id, change.at)
     }
   }
 
-  /** Opens a page for an alert, or joins it to the one its group has. */
+  /** Opens a page for an alert, or joins it to the one its group has, whatever routing says. */
   async fired(
     tx: RecordsTransaction,
     alert: AlertView,
     incidentId: string | undefined,
   ): Promise<PageRow | undefined> {
-    const now = this.#duties.clock.now()
-    const groupKey = groupKeyOf(alert, incidentId)
     // What pages nobody neither keeps a page open nor takes it.
     if (whyNotPaged(alert.severity) !== undefined) return undefined
-    const current = await openPageOf(tx, groupKey)
-    if (current === undefined) return this.#open(tx, alert, groupKey, now)
-    if (!(await joinAlert(tx, current.id, alert.id, now))) return current
-    await addStep(tx, current.id, now, 'joined', { alert: alert.rule, id: alert.id })
+    return this.tell(tx, { groupKey: groupKeyOf(alert, incidentId), alerts: [alert] })
+  }
+
+  /** Opens a page for alerts, or joins them to the one their group has; asks again when it was taken without them. */
+  async tell(tx: RecordsTransaction, word: PageWord): Promise<PageRow | undefined> {
+    const now = this.#duties.clock.now()
+    const [first] = word.alerts
+    if (first === undefined) return undefined
+    const current = await openPageOf(tx, word.groupKey)
+    if (current === undefined) return this.#open(tx, word, first, now)
+    const joined = await joinAlerts(tx, current.id, idsOf(word.alerts), now)
+    const alert = word.alerts.find(({ id }) => joined.has(id))
+    if (alert === undefined) return current
+    await addStep(tx, current.id, now, 'joined', {
+      alert: alert.rule,
+      id: alert.id,
+      ...counted(joined.size),
+    })
     if (current.state === 'acknowledged') await this.#askAgain(tx, current, alert.id, now)
     return current
+  }
+
+  /** Tells those again whom a page named, while nobody has taken it; opens it anew where it is gone. */
+  async remind(tx: RecordsTransaction, word: PageWord, key: string): Promise<void> {
+    const page = await openPageOf(tx, word.groupKey)
+    if (page === undefined) {
+      await this.tell(tx, word)
+      return
+    }
+    if (page.state !== 'open') return
+    const now = this.#duties.clock.now()
+    await addStep(tx, page.id, now, 'reminded', { key })
+    for (const { recipient_kind, recipient_id, name } of await namedBy(tx, page.id)) {
+      const kind = recipient_kind === 'contact' ? 'contact' : 'person'
+      await oweTelling(this.#duties, tx, page, {
+        key: `${page.id}/${key}/${kind}:${recipient_id}`,
+        kind: 'page',
+        place: 'reminder',
+        recipient: { kind, id: recipient_id, name },
+      })
+    }
+  }
+
+  /** An alert goes on as another life: its pages stay open for that one. */
+  async continued(tx: RecordsTransaction, before: string, after: string, at: Millis) {
+    for (const { id } of await pagesOfAlert(tx, before)) {
+      await joinAlerts(tx, id, [after], at)
+      await resolveAlert(tx, id, before, at)
+    }
   }
 
   /** Whoever took the page has not seen this alert: the acknowledgement ends now. */
@@ -75,28 +127,29 @@ export class Pager {
 
   async #open(
     tx: RecordsTransaction,
+    { groupKey, alerts, policy: name }: PageWord,
     alert: AlertView,
-    groupKey: string,
     now: Millis,
   ): Promise<PageRow> {
     const { ports, escalation } = this.#duties
-    const policy = await ports.policy(tx, alert.labels)
+    const policy = await ports.policy(tx, alert.labels, name)
     const page = await insertPage(
       tx,
       {
         groupKey,
         lane: laneOf(alert),
-        title: titleOf(alert),
+        title: titleOfAll(alerts),
         severity: alert.severity,
         policy,
         escalation: escalation.triggered(now),
       },
       now,
     )
-    await joinAlert(tx, page.id, alert.id, now)
+    await joinAlerts(tx, page.id, idsOf(alerts), now)
     await addStep(tx, page.id, now, 'opened', {
       alert: alert.rule,
       id: alert.id,
+      ...counted(alerts.length),
       policy: policy.name,
       revision: policy.revision,
     })
@@ -114,9 +167,9 @@ export class Pager {
     tx: RecordsTransaction,
     { alert, at, by }: AlertChange,
   ): Promise<PageRow | undefined> {
-    const row = await pageOfAlert(tx, alert.id)
-    if (row !== undefined) await this.acknowledge(tx, row, by ?? 'somebody', at)
-    return row
+    const rows = await pagesOfAlert(tx, alert.id)
+    for (const row of rows) await this.acknowledge(tx, row, by ?? 'somebody', at)
+    return rows[0]
   }
 
   /** Somebody takes an open page: nobody else is told of it, until that is too old. */
@@ -139,14 +192,16 @@ export class Pager {
       await oweStep(this.#duties, tx, row, `acknowledged/${state.generation}/${at}`, state.dueAt)
   }
 
-  async #resolved(
-    tx: RecordsTransaction,
-    { alert, at }: AlertChange,
-  ): Promise<PageRow | undefined> {
-    const row = await pageOfAlert(tx, alert.id)
-    if (row === undefined) return undefined
+  /** An alert is over; a page whose alerts all are is closed, and whom a way told of it is told that. */
+  async ended(tx: RecordsTransaction, alertId: string, at: Millis): Promise<PageRow | undefined> {
+    const rows = await pagesOfAlert(tx, alertId)
+    for (const row of rows) await this.#endedOn(tx, row, alertId, at)
+    return rows[0]
+  }
+
+  async #endedOn(tx: RecordsTransaction, row: PageRow, alertId: string, at: Millis): Promise<void> {
     const { obligations, escalation, clock, ports } = this.#duties
-    if ((await resolveAlert(tx, row.id, alert.id, at)) > 0) return row
+    if ((await resolveAlert(tx, row.id, alertId, at)) > 0) return
     const now = clock.now()
     const state = escalation.resolve(pageOf(row).escalation)
     await writeEscalation(tx, row.id, state, { state: 'closed', closed_at: now })
@@ -164,7 +219,6 @@ export class Pager {
         recipient,
       })
     }
-    return row
   }
 
   async #endTellings(tx: RecordsTransaction, pageId: string, reason: string): Promise<void> {
@@ -174,4 +228,12 @@ export class Pager {
       await obligations.close(tx, tellingKind, id, reason)
     }
   }
+}
+
+function idsOf(alerts: readonly AlertView[]): string[] {
+  return alerts.map(({ id }) => id)
+}
+
+function counted(alerts: number): { alerts?: number } {
+  return alerts > 1 ? { alerts } : {}
 }

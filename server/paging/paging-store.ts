@@ -15,7 +15,11 @@ import type {
 /** Records as they are read, inside a transaction or not. */
 export type Reading = Kysely<RecordsSchema> | RecordsTransaction
 
-const readable = (database: Reading) => database as Kysely<RecordsSchema>
+/** Rows one statement carries. */
+const rowsPerStatement = 500
+
+/** For queries that need no transaction. */
+export const readable = (database: Reading) => database as Kysely<RecordsSchema>
 
 /** What a page is opened with. */
 export interface PageOpening {
@@ -25,6 +29,8 @@ export interface PageOpening {
   readonly severity: string
   readonly policy: PolicySnapshot
   readonly escalation: EscalationState
+  /** It asks nobody for anything: closed as it is opened. */
+  readonly closed?: true
 }
 
 /** A page with its JSON read. */
@@ -47,21 +53,21 @@ export async function insertPage(
   opening: PageOpening,
   now: Millis,
 ): Promise<PageRow> {
-  const { groupKey, lane, title, severity, policy, escalation } = opening
+  const { groupKey, lane, title, severity, policy, escalation, closed } = opening
   const row = {
     id: uuid(now),
     group_key: groupKey,
     lane,
     title,
     severity,
-    state: 'open',
+    state: closed ? 'closed' : 'open',
     policy: JSON.stringify(policy),
     escalation: JSON.stringify(escalation),
     escalation_due_at: escalation.dueAt,
     opened_at: now,
     acknowledged_at: null,
     acknowledged_by: null,
-    closed_at: null,
+    closed_at: closed ? now : null,
   }
   const { number } = await tx
     .insertInto('pages')
@@ -104,15 +110,16 @@ export async function openPageOf(tx: Reading, groupKey: string): Promise<PageRow
     .executeTakeFirst()
 }
 
-/** The page that is not closed and holds an alert. */
-export async function pageOfAlert(tx: Reading, alertId: string): Promise<PageRow | undefined> {
+/** The pages that are not closed and hold an alert; several where several receivers are told of it. */
+export async function pagesOfAlert(tx: Reading, alertId: string): Promise<PageRow[]> {
   return readable(tx)
     .selectFrom('pages')
     .selectAll('pages')
     .innerJoin('page_alerts', 'page_alerts.page_id', 'pages.id')
     .where('page_alerts.alert_id', '=', alertId)
     .where('pages.state', '<>', 'closed')
-    .executeTakeFirst()
+    .orderBy('pages.number')
+    .execute()
 }
 
 /** Throws not_found. An id, or the number people say aloud, names a page. */
@@ -138,19 +145,57 @@ export async function shoutingPages(database: Reading): Promise<number> {
   return Number(count)
 }
 
-/** True when the alert was not in the page before. */
-export async function joinAlert(
+/** Gives those that were not in the page before. */
+export async function joinAlerts(
   tx: RecordsTransaction,
   pageId: string,
-  alertId: string,
+  alertIds: readonly string[],
   at: Millis,
-): Promise<boolean> {
-  const result = await tx
-    .insertInto('page_alerts')
-    .values({ page_id: pageId, alert_id: alertId, joined_at: at, resolved_at: null })
-    .onConflict((conflict) => conflict.doNothing())
-    .executeTakeFirst()
-  return Number(result.numInsertedOrUpdatedRows ?? 0) > 0
+): Promise<Set<string>> {
+  const joined = new Set<string>()
+  for (let from = 0; from < alertIds.length; from += rowsPerStatement) {
+    const some = alertIds.slice(from, from + rowsPerStatement)
+    const rows = await tx
+      .insertInto('page_alerts')
+      .values(
+        some.map((id) => ({ page_id: pageId, alert_id: id, joined_at: at, resolved_at: null })),
+      )
+      .onConflict((conflict) => conflict.doNothing())
+      .returning('alert_id')
+      .execute()
+    for (const { alert_id } of rows) joined.add(alert_id)
+  }
+  return joined
+}
+
+/** Whether every alert of a page that is not over is held back by routing: silenced, or a consequence. */
+export async function heldBack(database: Reading, pageId: string): Promise<boolean> {
+  const { open, held } = await readable(database)
+    .selectFrom('page_alerts')
+    .leftJoin('routing_alerts', 'routing_alerts.alert_id', 'page_alerts.alert_id')
+    .select((is) => [
+      is.fn.countAll<number>().as('open'),
+      is.fn.sum<number | null>('routing_alerts.held').as('held'),
+    ])
+    .where('page_alerts.page_id', '=', pageId)
+    .where('page_alerts.resolved_at', 'is', null)
+    .executeTakeFirstOrThrow()
+  return Number(open) > 0 && Number(open) === Number(held ?? 0)
+}
+
+/** Everybody a page named so far. */
+export async function namedBy(
+  tx: Reading,
+  pageId: string,
+): Promise<Pick<PageTellingRow, 'recipient_kind' | 'recipient_id' | 'name'>[]> {
+  return readable(tx)
+    .selectFrom('page_tellings')
+    .select(['recipient_kind', 'recipient_id', 'name'])
+    .distinct()
+    .where('page_id', '=', pageId)
+    .where('kind', '=', 'page')
+    .orderBy('name')
+    .execute()
 }
 
 /** Marks an alert of a page resolved; gives how many others still are not. */

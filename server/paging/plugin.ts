@@ -1,6 +1,7 @@
+import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { Counter, Gauge } from 'prom-client'
-import type { AlertChange } from '../../alerts/alert.ts'
+import type { AlertChange, AlertView } from '../../alerts/alert.ts'
 import type { Clock, Millis } from '../clock.ts'
 import { type HubConfig, publicUrl } from '../config.ts'
 import type {} from '../ledger/plugin.ts'
@@ -14,24 +15,42 @@ import { escalationDuty } from './escalation-duty.ts'
 import { hubPorts } from './hub-ports.ts'
 import { messageOf } from './message.ts'
 import { missedDuty } from './missed-duty.ts'
-import { Pager } from './pager.ts'
-import { findPage, pageOfAlert, shoutingPages } from './paging-store.ts'
+import { giveNotice, type Notice } from './notices.ts'
+import { groupKeyOf } from './page.ts'
+import { Pager, type PageWord } from './pager.ts'
+import { findPage, pagesOfAlert, shoutingPages } from './paging-store.ts'
 import { stampReceipts } from './receipts.ts'
 import { pageRoutes } from './routes.ts'
 import { defaultTellingTimes, TellingDuty, type TellingTimes } from './telling-duty.ts'
 import { toldRoutes } from './told-routes.ts'
 
+export type { Notice, NoticeTarget } from './notices.ts'
+export type { PageWord } from './pager.ts'
+
 /** Alerts that page somebody, and the proof of it. */
 export interface Paging {
   /**
-   * Takes a change of an alert into its page, inside the caller's transaction: a critical alert opens one, an
-   * acknowledgement stops it, recovery of all closes it. Call `app.obligations.wake()` after the commit.
+   * Takes a change of an alert into its page without asking routing: a critical alert opens one, an acknowledgement
+   * stops it, recovery of all closes it. Like all of these inside the caller's transaction, who calls
+   * `app.obligations.wake()` after the commit.
    */
   alertChanged(
     tx: RecordsTransaction,
     change: AlertChange,
     incidentId: string | undefined,
   ): Promise<void>
+  /** The page of an incident's alerts, or of one without an incident. */
+  groupKeyOf(alert: AlertView, incidentId: string | undefined): string
+  /** Opens a page for alerts or joins them to the one that is open under that name. */
+  tell(tx: RecordsTransaction, word: PageWord): Promise<void>
+  /** Tells those again whom the page named, while nobody has taken it; `key` names the reminder for ever. */
+  remind(tx: RecordsTransaction, word: PageWord, key: string): Promise<void>
+  /** An alert is over: a page whose alerts all are is closed. */
+  ended(tx: RecordsTransaction, alertId: string, at: Millis): Promise<void>
+  /** An alert goes on as another life; its pages stay open for that one. */
+  continued(tx: RecordsTransaction, before: string, after: string, at: Millis): Promise<void>
+  /** Says something once to somebody, and asks nobody to act. */
+  notice(tx: RecordsTransaction, notice: Notice): Promise<void>
   /** Somebody has taken an alert, perhaps for the second time: takes its page where that is open. */
   alertTaken(alertId: string, by: string, at: Millis): Promise<void>
 }
@@ -56,6 +75,7 @@ export const pagingPlugin = fp(
     const ports = hubPorts(app, config.escalationPolicy)
     const duties = { records, clock, ports, obligations, escalation: oncall.escalation }
     const pager = new Pager(duties)
+    const contactNamed = (name: string) => app.notify.contactPointNamed(name)
     let shouting = 0
     const countShouting = async () => {
       shouting = await shoutingPages(records.read)
@@ -73,26 +93,30 @@ export const pagingPlugin = fp(
         messageOf: (page, telling) => messageOf(records.read, page, telling, publicUrl(config)),
       }),
     )
-    obligations.register(missedDuty(pager))
+    obligations.register(missedDuty(pager, true))
 
-    oncall.provideContactPoints(async (ids) => {
-      const pointsOf = (id: string) => app.notify.contactPointsOf({ kind: 'person', id })
-      return new Map(ids.map((id) => [id, pointsOf(id)]))
-    })
-    oncall.provideResolvers({
-      contact: (id) =>
-        app.notify.contactPoint(id) === undefined ? undefined : [{ kind: 'contact', id }],
-    })
+    knowContacts(app)
     app.live.onReceipts((tx, receipts) => stampReceipts(tx, receipts))
     app.decorate('paging', {
       async alertChanged(tx, change, incidentId) {
         await pager.take(tx, change, incidentId)
       },
+      groupKeyOf,
+      async tell(tx, word) {
+        await pager.tell(tx, word)
+      },
+      remind: (tx, word, key) => pager.remind(tx, word, key),
+      async ended(tx, alertId, at) {
+        await pager.ended(tx, alertId, at)
+      },
+      continued: (tx, before, after, at) => pager.continued(tx, before, after, at),
+      notice: (tx, notice) => giveNotice(duties, contactNamed, tx, notice),
       async alertTaken(alertId, by, at) {
-        if ((await pageOfAlert(records.read, alertId))?.state !== 'open') return
+        const open = (await pagesOfAlert(records.read, alertId)).some((row) => row.state === 'open')
+        if (!open) return
         await records.write(async (tx) => {
-          const row = await pageOfAlert(tx, alertId)
-          if (row !== undefined) await pager.acknowledge(tx, row, by, at)
+          for (const row of await pagesOfAlert(tx, alertId))
+            await pager.acknowledge(tx, row, by, at)
         })
         obligations.wake()
       },
@@ -156,3 +180,15 @@ export const pagingPlugin = fp(
     ],
   },
 )
+
+/** On-call duty asks who has which contact points, and whether a contact is there. */
+function knowContacts({ oncall, notify }: FastifyInstance): void {
+  oncall.provideContactPoints(async (ids) => {
+    const pointsOf = (id: string) => notify.contactPointsOf({ kind: 'person', id })
+    return new Map(ids.map((id) => [id, pointsOf(id)]))
+  })
+  oncall.provideResolvers({
+    contact: (id) =>
+      notify.contactPoint(id) === undefined ? undefined : [{ kind: 'contact', id }],
+  })
+}

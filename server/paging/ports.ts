@@ -16,8 +16,12 @@ export type PageAction = 'paging.opened' | 'paging.acknowledged' | 'paging.close
 
 /** What paging needs of the rest of the hub; the plugin wires it, tests stand in for it. */
 export interface PagingPorts {
-  /** The policy a new page climbs by. */
-  policy(tx: RecordsTransaction, labels: Readonly<Record<string, string>>): Promise<PolicySnapshot>
+  /** The policy a new page climbs by; `named` goes before what the labels say. */
+  policy(
+    tx: RecordsTransaction,
+    labels: Readonly<Record<string, string>>,
+    named?: string,
+  ): Promise<PolicySnapshot>
   /** Who stands behind each target now. */
   resolver(database: Reading, at: Millis): Promise<ResolveTarget>
   /** Names of recipients, as people read them. */

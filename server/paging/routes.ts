@@ -1,8 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyInstance } from 'fastify'
+import { rfc3339 } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
 import type { Principal } from '../people/plugin.ts'
 import type { PageRow } from '../records/schema.ts'
+import type {} from '../routing/plugin.ts'
 import { findPage, historyOf, pageOf } from './paging-store.ts'
 import { PageDetail, PageList, PageParams, PageQuery, WhyParams, WhyView } from './schema.ts'
 import { targetNames } from './target-names.ts'
@@ -121,7 +123,19 @@ const whyRoutes: FastifyPluginAsyncTypebox = async (app) => {
         .execute()
       const pages = await Promise.all(rows.map(detail))
       const { id, rule, severity, state } = alert
-      return { alert: { id, rule, severity, state }, answer: whyOf(alert, pages), pages }
+      // Routing registers after paging, which it calls.
+      const history = await app.alertRouting.notTold(id)
+      const now = app.alertRouting.why(alert.fingerprint, id)
+      return {
+        alert: { id, rule, severity, state },
+        answer: whyOf(alert, pages, now ?? history),
+        pages,
+        notTold: history.map(({ at, until, ...one }) => ({
+          ...one,
+          at: rfc3339(at),
+          until: until === null ? null : rfc3339(until),
+        })),
+      }
     },
   )
 }

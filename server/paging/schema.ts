@@ -32,7 +32,8 @@ const AttemptView = Type.Object({
 
 /** One recipient: told when and how, or not told because. */
 export const TellingView = Type.Object({
-  kind: Type.Enum(['page', 'resolved']),
+  /** `notice`: said once, nobody is asked to act. */
+  kind: Type.Enum(['page', 'notice', 'resolved']),
   recipient: Type.Object({ kind: Type.String(), id: Type.String(), name: Type.String() }),
   place: Type.String(),
   state: Type.Enum(['waiting', 'told', 'over']),
@@ -95,6 +96,18 @@ export const WhyView = Type.Object({
   /** One sentence. */
   answer: Type.String(),
   pages: Type.Array(PageDetail.properties.page),
+  /** What kept people from being told, the oldest first. */
+  notTold: Type.Array(
+    Type.Object({
+      at: Time,
+      /** `silence`, `inhibit`, `dependency`, `flap`, `group`, `calendar`, `repeat` or `route`. */
+      stage: Type.String(),
+      /** Null: everybody. */
+      receiver: Type.Union([Type.String(), Type.Null()]),
+      because: Type.String(),
+      until: MaybeTime,
+    }),
+  ),
 })
 export const WhyParams = Type.Object({ alert: Type.String({ minLength: 1, maxLength: 64 }) })
 

@@ -94,7 +94,7 @@ export class TellingDuty implements ObligationKind {
         ? 'no way took it; a later step tells them again'
         : undefined
     return clock.now() - Number(telling.opened_at) > overMillis
-      ? 'no contact point took within an hour that it is over'
+      ? `no contact point took it within an hour`
       : undefined
   }
 
@@ -109,6 +109,8 @@ export class TellingDuty implements ObligationKind {
     state: TellingState,
     signal: AbortSignal,
   ): Promise<Outcome> {
+    if (isNotice(telling.kind) && state.taken)
+      return this.#end(telling, 'told', 'a contact point took it')
     const next = nextWay(await this.#waysOf(telling), state)
     switch (next.kind) {
       case 'told':
@@ -130,7 +132,7 @@ export class TellingDuty implements ObligationKind {
   async #waysOf(telling: PageTellingRow): Promise<readonly Way[]> {
     const { ports, records } = this.#options
     const ways = await ports.waysTo(records.read, recipientOf(telling))
-    if (telling.kind === 'page') return ways
+    if (telling.kind !== 'resolved') return ways
     const took = await waysThatTook(records.read, telling)
     return ways.filter(({ id }) => took.has(id))
   }
@@ -210,6 +212,11 @@ export class TellingDuty implements ObligationKind {
       recipient,
     })
   }
+}
+
+/** Said once, to whoever takes it first: nobody is asked to act. */
+function isNotice(kind: string): boolean {
+  return kind === 'notice' || kind === 'notice-over'
 }
 
 /** Why this word is not owed any more; undefined: it is. */

@@ -63,7 +63,7 @@ export function tellingView(
   attempts: readonly PageAttemptRow[],
 ): Detail['tellings'][number] {
   return {
-    kind: telling.kind === 'resolved' ? 'resolved' : 'page',
+    kind: kindOf(telling.kind),
     recipient: {
       kind: telling.recipient_kind,
       id: telling.recipient_id,
@@ -96,4 +96,9 @@ export function attemptsByTelling(
     else known.push(attempt)
   }
   return found
+}
+
+function kindOf(kind: string): Detail['tellings'][number]['kind'] {
+  if (kind === 'notice') return 'notice'
+  return kind === 'resolved' || kind === 'notice-over' ? 'resolved' : 'page'
 }

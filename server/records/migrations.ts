@@ -9,6 +9,7 @@ import { notify } from './migrations/0006-notify.ts'
 import { obligations } from './migrations/0007-obligations.ts'
 import { liveReceipts } from './migrations/0008-live-receipts.ts'
 import { paging } from './migrations/0009-paging.ts'
+import { routing } from './migrations/0010-routing.ts'
 import type { Migration, MigrationContext } from './migrations/migration.ts'
 import type { Records, RecordsTransaction } from './records.ts'
 
@@ -23,6 +24,7 @@ export const allMigrations: readonly Migration[] = [
   obligations,
   liveReceipts,
   paging,
+  routing,
 ]
 
 export interface MigrateOptions {

@@ -49,6 +49,11 @@ export interface RecordsSchema {
   page_steps: PageStepRow
   page_tellings: PageTellingRow
   page_attempts: PageAttemptRow
+  routing_state: RoutingStateRow
+  routing_alerts: RoutingAlertRow
+  routing_groups: RoutingGroupRow
+  routing_silences: RoutingSilenceRow
+  routing_holds: RoutingHoldRow
 }
 
 /** Somebody or something that may sign in. */
@@ -638,4 +643,57 @@ export interface PageAttemptRow {
   /** Receipts of the live push. */
   received_at: Millis | null
   displayed_at: Millis | null
+}
+
+/** The one row that says how far routing has come. */
+export interface RoutingStateRow {
+  /** Always `pipeline`. */
+  id: string
+  /** Another with every transaction that routed something. */
+  revision: string
+  /** The newest instant dealt with. */
+  at: Millis
+  /** When it must be looked at again; null: nothing waits. */
+  next_at: Millis | null
+  /** Key of the obligation that does so. */
+  plan: string | null
+}
+
+/** What routing knows of one label set; `body` is the pipeline's row as JSON. */
+export interface RoutingAlertRow {
+  fingerprint: string
+  /** The newest life. */
+  alert_id: string
+  /** 1: the rule says it fires. */
+  firing: number
+  /** 1: a receiver that pages was told of this life, and was not told of its end. */
+  paged: number
+  /** 1: a silence, another alert or a dependency keeps it from everybody. */
+  held: number
+  body: string
+}
+
+/** Alerts told together to one receiver; `id` is the SHA-256 of the group's key. */
+export interface RoutingGroupRow {
+  id: string
+  body: string
+}
+
+export interface RoutingSilenceRow {
+  id: string
+  /** Account of its author; null: none is known. */
+  principal_id: string | null
+  body: string
+}
+
+/** That and why somebody was not told of an alert, or not yet. */
+export interface RoutingHoldRow {
+  key: string
+  alert_id: string
+  at: Millis
+  stage: string
+  /** Null: everybody. */
+  receiver: string | null
+  because: string
+  until_at: Millis | null
 }

@@ -11,8 +11,8 @@ export interface OutboxBatch {
 
 export interface OutboxOptions {
   readonly write: (work: (tx: RecordsTransaction) => Promise<void>) => Promise<void>
-  /** Tells incidents and the people, inside the transaction. */
-  readonly deliver: (tx: RecordsTransaction, change: AlertChange) => Promise<void>
+  /** Tells incidents and the people, inside the transaction: what happened together, no alert twice. */
+  readonly deliver: (tx: RecordsTransaction, changes: readonly AlertChange[]) => Promise<void>
   /** After a commit. */
   readonly onWritten: (changes: readonly AlertChange[]) => void
   /** After a failed attempt; called again at every failed retry. */
@@ -132,9 +132,10 @@ export class AlertOutbox {
     const changes = batches.flatMap((batch) => batch.changes)
     try {
       await write(async (tx) => {
-        for (const batch of batches) {
-          await saveAlerts(tx, [...batch.writes.values()])
-          for (const change of batch.changes) await deliver(tx, change)
+        for (const together of withoutRepeats(batches)) {
+          for (const { writes } of together) await saveAlerts(tx, [...writes.values()])
+          const changes = together.flatMap((batch) => batch.changes)
+          if (changes.length > 0) await deliver(tx, changes)
         }
       })
     } catch (error) {
@@ -170,6 +171,24 @@ export class AlertOutbox {
       for (const change of lost) this.#options.onLost(change)
     }
   }
+}
+
+/** Batches in their order, parted before one that has an alert of those before it. */
+function withoutRepeats(batches: readonly Waiting[]): readonly (readonly Waiting[])[] {
+  const parts: Waiting[][] = []
+  let seen = new Set<string>()
+  for (const batch of batches) {
+    const ids = alertIds(batch)
+    const last = parts.at(-1)
+    if (last === undefined || ids.some((id) => seen.has(id))) {
+      parts.push([batch])
+      seen = new Set(ids)
+    } else {
+      last.push(batch)
+      for (const id of ids) seen.add(id)
+    }
+  }
+  return parts
 }
 
 function idOf(write: AlertWrite): string {

@@ -46,8 +46,8 @@ export interface EngineOptions {
   readonly newId: () => string
   readonly metrics: RuleMetrics
   readonly log: EngineLog
-  /** Tells incidents and people of a change, inside the transaction. */
-  readonly deliver: (tx: RecordsTransaction, change: AlertChange) => Promise<void>
+  /** Tells incidents and people of what happened together, inside the transaction. */
+  readonly deliver: (tx: RecordsTransaction, changes: readonly AlertChange[]) => Promise<void>
   /** Wakes the screens: after a commit, and when the records fail. */
   readonly wake: (committed: boolean) => void
 }
@@ -246,7 +246,7 @@ export class RuleEngine {
       return await records.write(async (tx) => {
         const stamped = await stampAcknowledged(tx, view.id, by, at)
         const alert = { ...view, acknowledgedAt: at, acknowledgedBy: by }
-        if (stamped?.first) await deliver(tx, { kind: 'acknowledged', alert, at, by })
+        if (stamped?.first) await deliver(tx, [{ kind: 'acknowledged', alert, at, by }])
         return stamped
       })
     } catch (err) {

@@ -115,22 +115,30 @@ export const rulesPlugin = fp(
         },
         blind: () => roomOf(app.store).refusal !== undefined,
       },
-      async deliver(tx, change) {
-        const incident = await app.incidents.alertChanged(tx, change)
-        // Paging registers after the rules; nothing fires before all of it is there.
-        await app.paging?.alertChanged(tx, change, incident?.id)
-        await app.ledger.append(tx, ledgerEntryOf(change, incident?.number))
-        const body = {
-          change: change.kind,
-          alert: alertJson(change.alert, incident),
-          ...(change.late ? { late: true } : {}),
+      async deliver(tx, changes) {
+        const taken = []
+        for (const change of changes)
+          taken.push({ change, incident: await app.incidents.alertChanged(tx, change) })
+        // Routing registers after the rules; nothing fires before all of it is there.
+        await app.alertRouting?.alertsChanged(
+          tx,
+          taken.map(({ change, incident }) => ({ change, incidentId: incident?.id })),
+        )
+        for (const { change, incident } of taken) {
+          await app.ledger.append(tx, ledgerEntryOf(change, incident?.number))
+          const body = {
+            change: change.kind,
+            alert: alertJson(change.alert, incident),
+            ...(change.late ? { late: true } : {}),
+          }
+          await app.live.publish(tx, { kind: 'alert', at: change.at, body })
         }
-        await app.live.publish(tx, { kind: 'alert', at: change.at, body })
       },
       wake(committed) {
         if (committed) {
           app.live.flush()
           app.obligations?.wake()
+          app.alertRouting?.wake()
         }
         for (const topic of ['alerts', 'incidents', 'hosts']) app.live.hint(topic)
       },

@@ -70,6 +70,7 @@ const table: Readonly<Record<string, RouteAccess['roles']>> = {
   'GET /api/v1/pages/:id': staff,
   'POST /api/v1/pages/:id/acknowledge': onCall,
   'GET /api/v1/why/:alert': staff,
+  'GET /api/v1/routing': staff,
 
   'GET /api/v1/live/listeners': staff,
   'GET /api/v1/live/pages': staff,

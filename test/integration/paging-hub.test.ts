@@ -137,8 +137,10 @@ async function story(t: Test, environment: Record<string, string>): Promise<void
       ['escalation', 1],
       ['telling', 0],
       ['page', 0],
+      ['routing-time', 1],
+      ['routing', 0],
     ],
-    'all that is owed is to look whether the acknowledgement has become too old',
+    'all that is owed is to look whether the acknowledgement has become too old, and the repeat in ten years',
   )
   t.equal((await hub.program.kill('SIGTERM')).code, 0)
 }

@@ -136,7 +136,7 @@ async function sceneOf(t: Test, records: CountedRecords): Promise<Scene> {
       times: { displayMillis: 30_000, wayMillis: 60_000 },
       messageOf: (page, telling) => messageOf(records.read, page, telling, 'https://hub.bank'),
     }),
-    missedDuty(pager),
+    missedDuty(pager, false),
   ]
   for (const kind of kinds) worker.register(kind)
   worker.start()

@@ -37,6 +37,11 @@ const newer: readonly (keyof RecordsSchema)[] = [
   'page_steps',
   'page_tellings',
   'page_attempts',
+  'routing_state',
+  'routing_alerts',
+  'routing_groups',
+  'routing_silences',
+  'routing_holds',
 ]
 
 /** Columns that later migrations add to tables of 0001 and 0002; null in rows of before. */

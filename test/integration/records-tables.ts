@@ -364,6 +364,26 @@ export const rows: { [T in keyof RecordsSchema]: RecordsSchema[T] } = {
     received_at: null,
     displayed_at: null,
   },
+  routing_state: { id: 'pipeline', revision: 'r', at: 1, next_at: null, plan: null },
+  routing_alerts: {
+    fingerprint: 'f',
+    alert_id: 'a',
+    firing: 1,
+    paged: 1,
+    held: 0,
+    body: '{}',
+  },
+  routing_groups: { id: 'g', body: '{}' },
+  routing_silences: { id: 's', principal_id: null, body: '{}' },
+  routing_holds: {
+    key: 'k',
+    alert_id: 'a',
+    at: 1,
+    stage: 'silence',
+    receiver: null,
+    because: 'Плановые работы',
+    until_at: null,
+  },
   lost_obligations: { id: 'x', kind: 'page', subject: 's', found_at: 1, mended_at: null },
 }
 

@@ -24,7 +24,7 @@ const doors: Readonly<Record<string, RegExp>> = {
   backup:
     /^server\/(?:store\/(?:disk|embedded-store|folder-lock|parts\/part-format)|records\/sqlite-copy)\.ts$/,
   // Whoever verifies the ledger must not need the hub that wrote it.
-  cli: /^server\/(?:ledger\/(?:checkpoint|entry|merkle|verify)|backup\/(?:backup-file|manifest|restore)|store\/(?:embedded-store|inspect))\.ts$/,
+  cli: /^server\/(?:ledger\/(?:checkpoint|entry|merkle|verify)|backup\/(?:backup-file|manifest|restore)|routing\/routing-file|store\/(?:embedded-store|inspect))\.ts$/,
 }
 
 /** What a file may import, by the folder it is in; the design's arrows. */

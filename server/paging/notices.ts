@@ -1,0 +1,112 @@
+import type { AlertView } from '../../alerts/alert.ts'
+import type { Recipient } from '../oncall/plugin.ts'
+import { storableText } from '../records/bindings.ts'
+import type { RecordsTransaction } from '../records/records.ts'
+import { type Duties, oweTelling } from './escalation-duty.ts'
+import { laneOf, policyOfEverybody, titleOfAll } from './page.ts'
+import { addStep, insertPage, joinAlerts, type Reading, readable } from './paging-store.ts'
+
+/** Whom a notice is for, by the names people gave. */
+export interface NoticeTarget {
+  readonly kind: 'contact' | 'person' | 'team'
+  readonly name: string
+}
+
+/** Something that is said once: no acknowledgement is asked, nothing climbs. */
+export interface Notice {
+  /** Names it for ever; a second one of the same key is the same. */
+  readonly key: string
+  /** The worst first. */
+  readonly alerts: readonly AlertView[]
+  /** Another title than that of the alerts. */
+  readonly title?: string | undefined
+  readonly to: readonly NoticeTarget[]
+  /** Who asked for it, for the why-view: `receiver chat`. */
+  readonly from: string
+  /** What it says is over. */
+  readonly over?: boolean | undefined
+}
+
+/** A page that is closed as it is opened, and what is owed to whom it names; nobody behind a target is written down. */
+export async function giveNotice(
+  duties: Duties,
+  contactNamed: (name: string) => { readonly id: string; readonly label: string } | undefined,
+  tx: RecordsTransaction,
+  notice: Notice,
+): Promise<void> {
+  const { escalation, clock, ports } = duties
+  const now = clock.now()
+  const [first] = notice.alerts
+  if (first === undefined || (await given(tx, notice.key))) return
+  const policy = { ...policyOfEverybody, name: storableText(notice.from), steps: [], catchAll: [] }
+  const page = await insertPage(
+    tx,
+    {
+      groupKey: groupKeyOfNotice(notice.key),
+      lane: laneOf(first),
+      title: notice.title === undefined ? titleOfAll(notice.alerts) : storableText(notice.title),
+      severity: first.severity,
+      policy,
+      escalation: escalation.resolve(escalation.triggered(now)),
+      closed: true,
+    },
+    now,
+  )
+  await joinAlerts(
+    tx,
+    page.id,
+    notice.alerts.map(({ id }) => id),
+    now,
+  )
+  await addStep(tx, page.id, now, 'notice', { from: notice.from, alert: first.rule, id: first.id })
+  const resolve = await ports.resolver(tx, now)
+  for (const target of notice.to) {
+    const { recipients, reason } = await resolved(tx, target, contactNamed, resolve)
+    if (recipients.length === 0)
+      await addStep(tx, page.id, now, 'skip', { target: { ...target }, reason })
+    for (const recipient of recipients)
+      await oweTelling(duties, tx, page, {
+        key: `${notice.key}/${recipient.kind}:${recipient.id}`,
+        kind: notice.over ? 'notice-over' : 'notice',
+        place: 'notice',
+        recipient: { ...recipient, name: await ports.nameOf(tx, recipient) },
+      })
+  }
+}
+
+const groupKeyOfNotice = (key: string) => `notice:${key}`
+
+async function given(tx: RecordsTransaction, key: string): Promise<boolean> {
+  const row = await readable(tx)
+    .selectFrom('pages')
+    .select('id')
+    .where('group_key', '=', groupKeyOfNotice(key))
+    .where('state', '=', 'closed')
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+async function resolved(
+  tx: Reading,
+  { kind, name }: NoticeTarget,
+  contactNamed: (name: string) => { readonly id: string; readonly label: string } | undefined,
+  resolve: Awaited<ReturnType<Duties['ports']['resolver']>>,
+): Promise<{ recipients: readonly Recipient[]; reason?: string | undefined }> {
+  if (kind === 'contact') {
+    const point = contactNamed(name)
+    return point === undefined
+      ? { recipients: [], reason: `there is no contact point "${name}"` }
+      : { recipients: [{ kind: 'contact', id: point.id }] }
+  }
+  if (kind === 'team') return resolve({ kind: 'team', id: name })
+  const person = await readable(tx)
+    .selectFrom('principals')
+    .select('id')
+    .where((is) => is.or([is('id', '=', name), is('name', '=', name)]))
+    .limit(1)
+    .executeTakeFirst()
+  return person === undefined
+    ? { recipients: [], reason: `there is no account "${name}"` }
+    : resolve({ kind: 'person', id: person.id })
+}
