@@ -4,6 +4,7 @@ import { workerArguments } from '../worker-arguments.ts'
 import { RecordsError } from './records-error.ts'
 import type {
   EndRequest,
+  SendRequest,
   SqliteFailure,
   SqliteReply,
   SqliteRequest,
@@ -21,6 +22,8 @@ export type SqliteQuestion = SqliteRequest extends infer R
 
 /** Requests a thread may have unanswered. */
 const maxUnanswered = 20_000
+/** Requests without a reply that are gathered before the thread gets them; the next question takes them along. */
+const maxGathered = 64
 
 /** The main thread's end of one database worker. The worker is asked to close, never terminated: libsql would abort the process. */
 export class SqliteThread {
@@ -31,6 +34,7 @@ export class SqliteThread {
   readonly #onFault: (reason: string) => void
   #state: 'starting' | 'serving' | 'closing' = 'starting'
   #lastId = 0
+  #gathered: SqliteRequest[] = []
   #stopped: string | undefined
 
   private constructor(data: SqliteWorkerData, onFault: (reason: string) => void, program: URL) {
@@ -79,16 +83,24 @@ export class SqliteThread {
     this.#lastId += 1
     const id = this.#lastId
     const outcome = await new Promise<Outcome>((resolve) => {
-      this.#worker.postMessage({ ...question, id } as SqliteRequest)
+      this.#gathered.push({ ...question, id } as SqliteRequest)
+      this.#post()
       this.#waiting.set(id, resolve)
     })
     if ('failure' in outcome) throw errorOf(outcome.failure)
     return outcome.reply
   }
 
-  /** Sends what has no reply. */
-  tell(request: EndRequest): void {
-    if (this.#stopped === undefined) this.#worker.postMessage(request)
+  /** Sends what has no reply, at the latest with the next question. */
+  tell(request: EndRequest | SendRequest): void {
+    this.#gathered.push(request)
+    if (this.#gathered.length >= maxGathered) this.#post()
+  }
+
+  #post(): void {
+    const requests = this.#gathered
+    this.#gathered = []
+    if (this.#stopped === undefined) this.#worker.postMessage(requests)
   }
 
   /** Resolves when the database is closed and the thread has ended. */
@@ -124,7 +136,8 @@ export function brokeGroup(error: unknown): boolean {
 
 class BrokenGroupError extends RecordsError {}
 
-function errorOf({ code, message, broken }: SqliteFailure): Error {
+/** A failure as it is thrown. */
+export function errorOf({ code, message, broken }: SqliteFailure): Error {
   if (code === 'type') return new TypeError(message)
   return broken ? new BrokenGroupError(code, message) : new RecordsError(code, message)
 }
