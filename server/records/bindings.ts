@@ -1,7 +1,6 @@
 /** What a statement may be given. */
 export type Bindable = null | number | bigint | string | Uint8Array
 
-const loneSurrogate = /\p{Surrogate}/u
 const smallestInteger = -(2n ** 63n)
 const largestInteger = 2n ** 63n - 1n
 
@@ -13,7 +12,10 @@ export function bindable(parameters: readonly unknown[]): Bindable[] {
   if (!Array.isArray(parameters)) {
     throw new TypeError(`Parameters must be an array, not ${nameOf(parameters)}.`)
   }
-  return Array.from(parameters, (value, index) => one(value, index + 1))
+  const values: Bindable[] = []
+  for (let index = 0; index < parameters.length; index++)
+    values.push(one(parameters[index], index + 1))
+  return values
 }
 
 function one(value: unknown, position: number): Bindable {
@@ -43,7 +45,7 @@ export function checkText(text: string, what: string): void {
   if (text.includes('\0')) {
     throw new TypeError(`${what} has a NUL character, which text columns cannot hold.`)
   }
-  if (loneSurrogate.test(text)) {
+  if (!text.isWellFormed()) {
     throw new TypeError(`${what} has a lone surrogate, which is not valid Unicode.`)
   }
 }

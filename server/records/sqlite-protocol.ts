@@ -24,7 +24,10 @@ export interface StatementRequest {
 export interface SendRequest {
   readonly kind: 'send'
   readonly scope: number
-  readonly sql: string
+  /** Number of its text. */
+  readonly text: number
+  /** Its text, the first time. */
+  readonly sql?: string
   readonly parameters: readonly Bindable[]
 }
 

@@ -120,7 +120,7 @@ class SqliteWriteEngine implements WriteEngine {
         }
       },
       send: ({ sql, parameters }) => {
-        this.#thread.tell({ kind: 'send', scope, sql, parameters: bindable(parameters) })
+        this.#thread.send(scope, sql, bindable(parameters))
         this.#used = true
       },
       release: async () => this.#thread.tell({ kind: 'release', scope }),

@@ -24,6 +24,8 @@ export type SqliteQuestion = SqliteRequest extends infer R
 const maxUnanswered = 20_000
 /** Requests without a reply that are gathered before the thread gets them; the next question takes them along. */
 const maxGathered = 64
+/** Texts of statements that have a number; the others go over each time. */
+const maxTexts = 256
 
 /** The main thread's end of one database worker. The worker is asked to close, never terminated: libsql would abort the process. */
 export class SqliteThread {
@@ -35,6 +37,8 @@ export class SqliteThread {
   #state: 'starting' | 'serving' | 'closing' = 'starting'
   #lastId = 0
   #gathered: SqliteRequest[] = []
+  /** Numbers of the texts that the thread knows. */
+  readonly #texts = new Map<string, number>()
   #stopped: string | undefined
 
   private constructor(data: SqliteWorkerData, onFault: (reason: string) => void, program: URL) {
@@ -89,6 +93,19 @@ export class SqliteThread {
     })
     if ('failure' in outcome) throw errorOf(outcome.failure)
     return outcome.reply
+  }
+
+  /** Sends a statement without a reply; its text goes over once. */
+  send(scope: number, sql: string, parameters: SendRequest['parameters']): void {
+    const known = this.#texts.get(sql)
+    if (known !== undefined) {
+      this.tell({ kind: 'send', scope, text: known, parameters })
+      return
+    }
+    // Number `maxTexts` is nobody's: its text goes over each time.
+    const text = Math.min(this.#texts.size, maxTexts)
+    if (text < maxTexts) this.#texts.set(sql, text)
+    this.tell({ kind: 'send', scope, text, sql, parameters })
   }
 
   /** Sends what has no reply, at the latest with the next question. */

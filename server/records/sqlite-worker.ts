@@ -25,6 +25,8 @@ type Answer = Omit<Extract<SqliteReply, { rows: unknown }>, 'id'>
 /** Does what it is asked on one connection, one request after the other. */
 class Session {
   readonly #connection: SqliteConnection
+  /** What statements say, by the number that stands for it. */
+  readonly #texts: string[] = []
   #group: Group = { state: 'none' }
   #scope: number | undefined
   #doomed: { readonly cause: unknown } | undefined
@@ -53,10 +55,11 @@ class Session {
   }
 
   /** Its failure dooms the transaction, or has broken the group. */
-  #send({ scope, sql, parameters }: SendRequest): void {
+  #send({ scope, text, sql, parameters }: SendRequest): void {
+    if (sql !== undefined) this.#texts[text] = sql
     try {
       this.#enter(scope)
-      this.#connection.run(sql, parameters)
+      this.#connection.run(this.#texts[text] ?? '', parameters)
     } catch (cause) {
       if (this.#scope === scope) this.#doomed ??= { cause }
     }
