@@ -15,6 +15,7 @@ import { reconnect } from './reconnect.ts'
 import { recovery } from './recovery.ts'
 import { spool } from './spool.ts'
 import { steady } from './steady.ts'
+import { storm } from './storm.ts'
 import { printed } from './table.ts'
 import { write } from './write.ts'
 
@@ -33,10 +34,11 @@ const benchmarks: readonly Benchmark[] = [
   reconnect,
   inventory,
   ledger,
+  storm,
 ]
 
 /** Those that drive the hub through a profile of its own. */
-const profilable = ['ingest', 'remote-write', 'query', 'fleet', 'reconnect']
+const profilable = ['ingest', 'remote-write', 'query', 'fleet', 'reconnect', 'storm']
 
 const help = `npm run bench -- [--quick] [--markdown] [--profile] [NAME ...]
 
