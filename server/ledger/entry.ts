@@ -144,5 +144,5 @@ function timeText(at: Millis): string {
 
 /** Halves of characters are no characters: UTF-8 has no form of them. */
 function wellFormed(text: string): string {
-  return text.toWellFormed()
+  return text.replace(/\p{Surrogate}/gu, '\ufffd')
 }

@@ -1,6 +1,7 @@
 /** What a statement may be given. */
 export type Bindable = null | number | bigint | string | Uint8Array
 
+const loneSurrogate = /\p{Surrogate}/u
 const smallestInteger = -(2n ** 63n)
 const largestInteger = 2n ** 63n - 1n
 
@@ -45,7 +46,7 @@ export function checkText(text: string, what: string): void {
   if (text.includes('\0')) {
     throw new TypeError(`${what} has a NUL character, which text columns cannot hold.`)
   }
-  if (!text.isWellFormed()) {
+  if (loneSurrogate.test(text)) {
     throw new TypeError(`${what} has a lone surrogate, which is not valid Unicode.`)
   }
 }
