@@ -10,6 +10,7 @@ import { inventory } from './inventory.ts'
 import { type Benchmark, canPin, pinLoad, progress, repeats, settings } from './kit.ts'
 import { ledger } from './ledger.ts'
 import { memory } from './memory.ts'
+import { push } from './push.ts'
 import { query } from './query.ts'
 import { reconnect } from './reconnect.ts'
 import { recovery } from './recovery.ts'
@@ -35,10 +36,11 @@ const benchmarks: readonly Benchmark[] = [
   inventory,
   ledger,
   storm,
+  push,
 ]
 
 /** Those that drive the hub through a profile of its own. */
-const profilable = ['ingest', 'remote-write', 'query', 'fleet', 'reconnect', 'storm']
+const profilable = ['ingest', 'remote-write', 'query', 'fleet', 'reconnect', 'storm', 'push']
 
 const help = `npm run bench -- [--quick] [--markdown] [--profile] [NAME ...]
 
