@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import type { AlertChange } from '../../alerts/alert.ts'
 import type { Clock } from '../clock.ts'
-import type { RecordsTransaction } from '../records/records.ts'
+import { atEnd, type RecordsTransaction } from '../records/records.ts'
 import type { IncidentRow } from '../records/schema.ts'
-import { hubActor } from './incident.ts'
+import { hubActor, joinKey } from './incident.ts'
 import type { IncidentStore } from './incident-store.ts'
 import { type Summary, summaries, summaryOf } from './views.ts'
 
@@ -21,6 +21,8 @@ export class AlertChanges {
   readonly #app: FastifyInstance
   readonly #clock: Clock
   readonly #store: IncidentStore
+  /** Incidents by the key of their alerts, as this transaction left them: in a storm hundreds of alerts go to one. */
+  readonly #seen = new WeakMap<RecordsTransaction, Map<string, IncidentRow>>()
 
   constructor(app: FastifyInstance, clock: Clock, store: IncidentStore) {
     this.#app = app
@@ -31,6 +33,7 @@ export class AlertChanges {
   /** Gives the incident the alert belongs to, if any. */
   async take(tx: RecordsTransaction, change: AlertChange): Promise<IncidentRow | undefined> {
     if (change.kind === 'firing') return this.#fired(tx, change)
+    this.#seen.delete(tx)
     if (change.kind === 'resolved') return this.#recovered(tx, change)
     return this.#acknowledged(tx, change)
   }
@@ -52,15 +55,36 @@ export class AlertChanges {
 
   async #fired(tx: RecordsTransaction, change: AlertChange): Promise<IncidentRow | undefined> {
     const { alert } = change
-    const current = await this.#store.current(tx, alert)
+    const key = joinKey(alert)
+    const seen = this.#seen.get(tx) ?? new Map<string, IncidentRow>()
+    this.#seen.set(tx, seen)
+    const current = seen.get(key) ?? (await this.#store.current(tx, alert))
     if (current === undefined || (current.state === 'resolved' && alert.severity !== 'critical')) {
-      return alert.severity === 'critical' ? this.#open(tx, change) : undefined
+      if (alert.severity !== 'critical') return undefined
+      const opened = await this.#open(tx, change)
+      seen.set(key, opened)
+      return opened
     }
-    const relapsed = current.state === 'resolved'
-    if (relapsed) await this.#store.relapse(tx, current, alert, change.at)
-    await this.#store.join(tx, current.id, change)
-    await this.publish(tx, current.id, relapsed ? 'relapsed' : 'joined')
+    await this.#join(tx, current, change)
+    // One that relapsed is open again, and read anew.
+    if (current.state !== 'resolved') seen.set(key, current)
     return current
+  }
+
+  async #join(tx: RecordsTransaction, current: IncidentRow, change: AlertChange): Promise<void> {
+    const relapsed = current.state === 'resolved'
+    if (relapsed) await this.#store.relapse(tx, current, change.alert, change.at)
+    await this.#store.join(tx, current.id, change)
+    if (relapsed) await this.publish(tx, current.id, 'relapsed')
+    else atEnd(tx, `joined ${current.id}`, () => this.#tellJoined(tx, current.id))
+  }
+
+  /** One message for all that joined in a transaction. */
+  async #tellJoined(tx: RecordsTransaction, id: string): Promise<void> {
+    const row = await this.#store.byId(tx, id)
+    if (row.state === 'resolved') return // which was told
+    const [incident] = await summaries(tx, [row])
+    await this.#tell(tx, 'joined', incident)
   }
 
   async #open(tx: RecordsTransaction, change: AlertChange): Promise<IncidentRow> {
@@ -71,7 +95,9 @@ export class AlertChanges {
       runbook === undefined ? undefined : { name: runbook.name, body: runbook.text },
     )
     const { state, labels } = change.alert
-    await this.#tell(tx, 'opened', summaryOf(opened, [{ state, labels: JSON.stringify(labels) }]))
+    const firing = state === 'firing' ? 1 : 0
+    const simulated = labels['simulated'] === 'true'
+    await this.#tell(tx, 'opened', summaryOf(opened, { firing, simulated }))
     return opened
   }
 

@@ -5,7 +5,7 @@ import type { Clock, Millis } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
 import { uuid } from '../ids.ts'
 import type { Ledger } from '../ledger/plugin.ts'
-import type { RecordsTransaction } from '../records/records.ts'
+import { later, type RecordsTransaction } from '../records/records.ts'
 import type { IncidentFactRow, IncidentRow, RecordsSchema } from '../records/schema.ts'
 import {
   alertFact,
@@ -103,7 +103,7 @@ export class IncidentStore {
     await this.#joinAlert(tx, row.id, alert.id)
     const facts = [...openingFacts(alert, frozen), alertFact(change)]
     const factRows = facts.map((fact, index) => this.#factRow(row.id, index + 1, fact))
-    await tx.insertInto('incident_facts').values(factRows).execute()
+    await later(tx, tx.insertInto('incident_facts').values(factRows))
     const opened = { ...row, number: Number(number) }
     await this.#ledgerState(tx, opened, hubActor, now)
     for (const fact of factRows) await this.#ledgerFact(tx, fact)
@@ -146,21 +146,23 @@ export class IncidentStore {
   /** Adds a fact at the end; facts are never changed. */
   async addFact(tx: RecordsTransaction, incidentId: string, fact: NewFact): Promise<void> {
     const row = this.#factRow(incidentId, 0, fact)
-    await tx
-      .insertInto('incident_facts')
-      .values((is) => ({
+    await later(
+      tx,
+      tx.insertInto('incident_facts').values((is) => ({
         ...row,
         sequence: sql<number>`(${is
           .selectFrom('incident_facts as other')
           .select((s) => sql<number>`coalesce(${s.fn.max('other.sequence')}, 0) + 1`.as('next'))
           .where('other.incident_id', '=', incidentId)})`,
-      }))
-      .execute()
-    await tx
-      .updateTable('incidents')
-      .set({ updated_at: this.#clock.now() })
-      .where('id', '=', incidentId)
-      .execute()
+      })),
+    )
+    await later(
+      tx,
+      tx
+        .updateTable('incidents')
+        .set({ updated_at: this.#clock.now() })
+        .where('id', '=', incidentId),
+    )
     await this.#ledgerFact(tx, row)
   }
 
@@ -181,11 +183,13 @@ export class IncidentStore {
   }
 
   async #joinAlert(tx: RecordsTransaction, incidentId: string, alertId: string): Promise<void> {
-    await tx
-      .insertInto('incident_alerts')
-      .values({ incident_id: incidentId, alert_id: alertId, joined_at: this.#clock.now() })
-      .onConflict((conflict) => conflict.columns(['incident_id', 'alert_id']).doNothing())
-      .execute()
+    await later(
+      tx,
+      tx
+        .insertInto('incident_alerts')
+        .values({ incident_id: incidentId, alert_id: alertId, joined_at: this.#clock.now() })
+        .onConflict((conflict) => conflict.columns(['incident_id', 'alert_id']).doNothing()),
+    )
   }
 
   /** The incident an alert's life belongs to. */

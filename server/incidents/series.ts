@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { sql } from 'kysely'
 import type { Clock } from '../clock.ts'
 import type { SeriesId } from '../store/writer.ts'
 import { labelsOf } from './views.ts'
@@ -53,8 +54,13 @@ export class OpenIncidentSeries {
   async #write(): Promise<void> {
     const rows = await this.#app.records.read
       .selectFrom('incidents')
-      .leftJoin('incident_alerts', 'incident_alerts.incident_id', 'incidents.id')
-      .leftJoin('alerts', 'alerts.id', 'incident_alerts.alert_id')
+      .leftJoin('alerts', (join) =>
+        join.on(
+          'alerts.id',
+          '=',
+          sql<string>`(select min(alert_id) from incident_alerts where incident_id = incidents.id)`,
+        ),
+      )
       .select(['incidents.number', 'incidents.severity', 'incidents.title', 'alerts.labels'])
       .where('incidents.state', '!=', 'resolved')
       .execute()
@@ -62,7 +68,6 @@ export class OpenIncidentSeries {
     for (const row of rows) {
       const host = row.labels === null ? {} : hostLabels(labelsOf(row.labels))
       const incident = String(row.number)
-      if (now.has(incident)) continue
       now.set(
         incident,
         this.#app.store.intern({

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Static } from 'typebox'
 import { type Millis, rfc3339 } from '../clock.ts'
 import type { AlertRow, IncidentFactRow, IncidentRow, RecordsSchema } from '../records/schema.ts'
@@ -14,25 +14,32 @@ export async function summaries(db: Database, rows: readonly IncidentRow[]): Pro
   const alerts = await db
     .selectFrom('incident_alerts')
     .innerJoin('alerts', 'alerts.id', 'incident_alerts.alert_id')
-    .select(['incident_alerts.incident_id', 'alerts.state', 'alerts.labels'])
+    .select([
+      'incident_alerts.incident_id',
+      sql<number>`sum(case when alerts.state = 'firing' then 1 else 0 end)`.as('firing'),
+      // Labels are written by JSON.stringify, which escapes the quotes of a value.
+      sql<number>`max(case when alerts.labels like '%"simulated":"true"%' then 1 else 0 end)`.as(
+        'simulated',
+      ),
+    ])
     .where(
       'incident_alerts.incident_id',
       'in',
       rows.map(({ id }) => id),
     )
+    .groupBy('incident_alerts.incident_id')
     .execute()
-  return rows.map((row) =>
-    summaryOf(
-      row,
-      alerts.filter(({ incident_id }) => incident_id === row.id),
-    ),
-  )
+  const known = new Map(alerts.map((counts) => [counts.incident_id, counts]))
+  return rows.map((row) => {
+    const { firing = 0, simulated = 0 } = known.get(row.id) ?? {}
+    return summaryOf(row, { firing: Number(firing), simulated: Number(simulated) === 1 })
+  })
 }
 
-/** The summary of an incident whose alerts are known: their state, and their labels as JSON. */
+/** The summary of an incident of whose alerts is known how many fire, and whether any is of a demo. */
 export function summaryOf(
   row: IncidentRow,
-  alerts: readonly Pick<AlertRow, 'state' | 'labels'>[],
+  { firing, simulated }: Pick<Summary, 'firing' | 'simulated'>,
 ): Summary {
   return {
     id: row.id,
@@ -45,8 +52,8 @@ export function summaryOf(
     acknowledgedAt: orNull(row.acknowledged_at),
     acknowledgedBy: row.acknowledged_by,
     resolvedAt: orNull(row.resolved_at),
-    simulated: alerts.some(({ labels }) => labelsOf(labels)['simulated'] === 'true'),
-    firing: alerts.filter(({ state }) => state === 'firing').length,
+    simulated,
+    firing,
   }
 }
 

@@ -1,7 +1,7 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import { type Millis, rfc3339 } from '../clock.ts'
-import { uuid } from '../ids.ts'
+import { random, uuid } from '../ids.ts'
 import { leafHash } from './merkle.ts'
 
 /** One ledgered change, as a capability tells it. */
@@ -48,17 +48,19 @@ const maxSensitiveLength = 65_536
 export function seal(change: LedgerEntry, now: Millis): SealedEntry {
   const { hashes, opening } = hidden(change.sensitive ?? {})
   const object = { type: shortText(change.object.type), id: shortText(change.object.id) }
-  const entry = canonical({
-    v: 1,
-    id: uuid(now),
-    action: shortText(change.action),
-    object,
-    actor: shortText(change.actor),
-    occurredAt: timeText(change.occurredAt),
-    recordedAt: timeText(now),
-    content: bounded(change.content),
-    ...(hashes === undefined ? {} : { sensitive: hashes }),
-  })
+  // In the order of RFC 8785.
+  const fields = [
+    `"action":${JSON.stringify(shortText(change.action))}`,
+    `"actor":${JSON.stringify(shortText(change.actor))}`,
+    `"content":${bounded(change.content)}`,
+    `"id":"${uuid(now)}"`,
+    `"object":${canonical(object)}`,
+    `"occurredAt":"${timeText(change.occurredAt)}"`,
+    `"recordedAt":"${timeText(now)}"`,
+    ...(hashes === undefined ? [] : [`"sensitive":${canonical(hashes)}`]),
+    '"v":1',
+  ]
+  const entry = `{${fields.join(',')}}`
   return {
     objectType: object.type,
     objectId: object.id,
@@ -91,7 +93,7 @@ function hidden(sensitive: NonNullable<LedgerEntry['sensitive']>): {
   const openings = Object.entries(sensitive).flatMap(([field, text]): [string, Opening][] => {
     if (text === null || text === undefined) return []
     const value = wellFormed(text).slice(0, maxSensitiveLength)
-    return [[field, { salt: randomBytes(16).toString('base64'), value }]]
+    return [[field, { salt: random(16).toString('base64'), value }]]
   })
   if (openings.length === 0) return {}
   return {
@@ -100,12 +102,12 @@ function hidden(sensitive: NonNullable<LedgerEntry['sensitive']>): {
   }
 }
 
-function bounded(content: unknown): unknown {
-  const clean = plain(content, maxDepth) ?? null
-  const text = canonical(clean)
+/** The content as canonical JSON. */
+function bounded(content: unknown): string {
+  const text = canonical(plain(content, maxDepth) ?? null)
   const bytes = Buffer.byteLength(text)
-  if (bytes <= maxContentBytes) return clean
-  return { bytes, sha256: createHash('sha256').update(text).digest('base64') }
+  if (bytes <= maxContentBytes) return text
+  return canonical({ bytes, sha256: createHash('sha256').update(text).digest('base64') })
 }
 
 /** JSON of whatever it is given: what JSON does not know becomes text, what is too deep becomes "…". */
@@ -123,10 +125,12 @@ function plain(value: unknown, depth: number): unknown {
   return Object.fromEntries(fields)
 }
 
+/** Canonical JSON (RFC 8785 §3.2) of what `plain` gives; a test holds it against `canonicalize`. */
 function canonical(value: unknown): string {
-  const text = canonicalize(value)
-  if (text === undefined) throw new Error('BUG: an entry that has no canonical form')
-  return text
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const fields = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  return `{${fields.map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`).join(',')}}`
 }
 
 /** Columns cannot hold every text that JSON can. */

@@ -1,6 +1,6 @@
 import { CompiledQuery, type Kysely } from 'kysely'
 import type { Millis } from '../clock.ts'
-import type { Records, RecordsTransaction } from '../records/records.ts'
+import { later, type Records, type RecordsTransaction } from '../records/records.ts'
 import type { LedgerEpochRow, RecordsSchema } from '../records/schema.ts'
 import type { SealedEntry } from './entry.ts'
 import type { Hash } from './merkle.ts'
@@ -32,7 +32,7 @@ function insertText(kind: Records['kind']): string {
 
 const insertTexts = { sqlite: insertText('sqlite'), postgres: insertText('postgres') } as const
 
-/** Adds an entry at the end, in the caller's transaction: one statement. */
+/** Adds an entry at the end, in the caller's transaction: one statement that is not waited for. */
 export async function insertEntry(
   tx: RecordsTransaction,
   kind: Records['kind'],
@@ -40,7 +40,7 @@ export async function insertEntry(
 ): Promise<void> {
   const { recordedAt, objectType, objectId, entry, leaf, opening } = sealed
   const values = [recordedAt, objectType, objectId, entry, leaf, opening]
-  await tx.executeQuery(CompiledQuery.raw(insertTexts[kind], values))
+  await later(tx, CompiledQuery.raw(insertTexts[kind], values))
 }
 
 /** The epoch that entries go to; undefined before the first start. */

@@ -20,7 +20,10 @@ export const emptyRoot: Hash = createHash('sha256').digest()
 
 /** Hash of a leaf: SHA-256(0x00 || data) (RFC 6962 §2.1). */
 export function leafHash(data: Uint8Array | string): Hash {
-  return createHash('sha256').update(leafPrefix).update(data).digest()
+  const bytes = typeof data === 'string' ? Buffer.from(data, 'utf8') : data
+  return createHash('sha256')
+    .update(Buffer.concat([leafPrefix, bytes]))
+    .digest()
 }
 
 /** Hash of an inner node: SHA-256(0x01 || left || right) (RFC 6962 §2.1). */

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Millis } from '../clock.ts'
-import type { Records, RecordsTransaction } from '../records/records.ts'
+import { later, type Records, type RecordsTransaction } from '../records/records.ts'
 import { staffRoles } from './connection-state.ts'
 import type { MessageKind, QueuedMessage } from './schema.ts'
 
@@ -20,7 +20,7 @@ export async function queueForStaff(
   principalIds?: readonly string[],
 ): Promise<void> {
   const newest = sql<number>`coalesce((select max(m.sequence) from live_messages as m where m.principal_id = p.id), 0) + 1`
-  await tx
+  const queued = tx
     .insertInto('live_messages')
     .columns(['principal_id', 'sequence', 'at', 'kind', 'body'])
     .expression((query) =>
@@ -40,7 +40,7 @@ export async function queueForStaff(
           only.where('p.id', 'in', [...(principalIds ?? [])]),
         ),
     )
-    .execute()
+  await later(tx, queued)
 }
 
 /** Newest and oldest sequence of a person's queue. */

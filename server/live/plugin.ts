@@ -13,7 +13,8 @@ import { newConnection, staffRoles } from './connection-state.ts'
 import { type HintTimes, hintOffered, hintSent } from './hints.ts'
 import { defaultLiveLimits, defaultLiveTimes, type LiveLimits, type LiveTimes } from './limits.ts'
 import { liveMetrics } from './live-metrics.ts'
-import { pruneQueues, type QueueEnds, queuedAfter, queueEnds, queueForStaff } from './live-store.ts'
+import { pruneQueues, type QueueEnds, queueEnds, queueForStaff } from './live-store.ts'
+import { QueueReader } from './queue-reader.ts'
 import { type ReceiptListener, ReceiptWriter } from './receipt-writer.ts'
 import { liveRoutes } from './routes.ts'
 import { type AcknowledgeTarget, type MessageKind, serverFrames } from './schema.ts'
@@ -83,6 +84,8 @@ export interface LiveOptions {
 }
 
 const hintTopics = 64
+/** Sockets from which on hints wait for the messages. */
+const manySockets = 100
 /** People a page is queued for by one statement. */
 const peoplePerStatement = 500
 
@@ -109,7 +112,12 @@ export const livePlugin = fp(
       },
       flush: (principalIds) => wake(sockets, principalIds),
       hint: hinter(clock, times.hintMs, (topic) => {
-        for (const socket of sockets.keys()) socket.hint(topic)
+        const send = () => {
+          for (const socket of sockets.keys()) socket.hint(topic)
+        }
+        // Where many follow, messages go first: a hint to all of them would keep the last one waiting.
+        if (sockets.size < manySockets) send()
+        else setTimeout(send, times.hintMs).unref()
       }),
       listeners: () => [...sockets.keys()].map(listenerOf),
       onReceipts: (listener) => receipts.listen(listener),
@@ -147,6 +155,7 @@ export const livePlugin = fp(
       server.handleUpgrade(request, socket, head, (webSocket) => {
         const live = new LiveSocket(
           webSocket,
+          socket,
           newConnection(principal, ends.sequence, limits),
           duties,
         )
@@ -246,12 +255,13 @@ function socketDuties(
   metrics: SocketDuties['metrics'],
   receipt: SocketDuties['receipt'],
 ): SocketDuties {
+  const queues = new QueueReader(records)
   return {
     clock,
     metrics,
     log: app.log,
     receipt,
-    read: (personId, after, limit) => queuedAfter(records, personId, after, limit),
+    read: (personId, after, limit) => queues.read(personId, after, limit),
     readHead: async (personId) => (await queueEnds(records, personId)).sequence,
     acknowledge: (target, person) => acknowledge(app, target, person, clock.now()),
     shown(error) {

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { FastifyBaseLogger } from 'fastify'
 import { type RawData, WebSocket } from 'ws'
 import type { Clock, Millis } from '../clock.ts'
@@ -26,11 +27,19 @@ export interface SocketDuties {
 export class LiveSocket {
   readonly openedAt: Millis
   readonly #socket: WebSocket
+  readonly #wire: Pick<Duplex, 'cork' | 'uncork'>
   readonly #duties: SocketDuties
   #connection: Connection
 
-  constructor(socket: WebSocket, connection: Connection, duties: SocketDuties) {
+  /** `wire`: what the frames are written to. */
+  constructor(
+    socket: WebSocket,
+    wire: Pick<Duplex, 'cork' | 'uncork'>,
+    connection: Connection,
+    duties: SocketDuties,
+  ) {
     this.#socket = socket
+    this.#wire = wire
     this.#connection = connection
     this.#duties = duties
     this.openedAt = duties.clock.now()
@@ -98,7 +107,10 @@ export class LiveSocket {
 
   #run(actions: readonly LiveAction[]): void {
     const lastSend = actions.findLastIndex(({ kind }) => kind === 'send')
+    // All frames of one step are one write to the system.
+    if (actions.length > 1) this.#wire.cork()
     for (const [index, action] of actions.entries()) this.#do(action, index === lastSend)
+    if (actions.length > 1) this.#wire.uncork()
     if (lastSend >= 0) this.offer({ kind: 'buffered', bytes: this.#socket.bufferedAmount })
   }
 

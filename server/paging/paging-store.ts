@@ -3,7 +3,7 @@ import type { Millis } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
 import { uuid } from '../ids.ts'
 import type { EscalationState, PolicySnapshot } from '../oncall/plugin.ts'
-import type { RecordsTransaction } from '../records/records.ts'
+import { later, type RecordsTransaction } from '../records/records.ts'
 import type {
   PageAttemptRow,
   PageRow,
@@ -229,9 +229,9 @@ export async function addStep(
   kind: string,
   content: object,
 ): Promise<void> {
-  await tx
-    .insertInto('page_steps')
-    .values((is) => ({
+  await later(
+    tx,
+    tx.insertInto('page_steps').values((is) => ({
       id: uuid(at),
       page_id: pageId,
       at,
@@ -241,8 +241,8 @@ export async function addStep(
         .selectFrom('page_steps as other')
         .select((s) => sql<number>`coalesce(${s.fn.max('other.sequence')}, 0) + 1`.as('next'))
         .where('other.page_id', '=', pageId)})`,
-    }))
-    .execute()
+    })),
+  )
 }
 
 /** A telling that waits to be performed. */
@@ -304,7 +304,7 @@ export async function waitingTellings(tx: Reading, pageId: string): Promise<Page
 }
 
 export async function addAttempt(tx: RecordsTransaction, row: PageAttemptRow): Promise<void> {
-  await tx.insertInto('page_attempts').values(row).execute()
+  await later(tx, tx.insertInto('page_attempts').values(row))
 }
 
 /** Whether a screen has shown this telling's message. */

@@ -13,7 +13,10 @@ export function bindable(parameters: readonly unknown[]): Bindable[] {
   if (!Array.isArray(parameters)) {
     throw new TypeError(`Parameters must be an array, not ${nameOf(parameters)}.`)
   }
-  return Array.from(parameters, (value, index) => one(value, index + 1))
+  const values: Bindable[] = []
+  for (let index = 0; index < parameters.length; index++)
+    values.push(one(parameters[index], index + 1))
+  return values
 }
 
 function one(value: unknown, position: number): Bindable {

@@ -12,11 +12,13 @@ import type { Clock } from '../clock.ts'
 import { bindable } from './bindings.ts'
 import type { Migration } from './migrations/migration.ts'
 import { allMigrations, migrate } from './migrations.ts'
+import { PostgresPipe, PreparedNames } from './postgres-pipe.ts'
 import { fromPostgres, RecordsError } from './records-error.ts'
 import type { RecordsSchema } from './schema.ts'
 import { ReadDriver, type Scope, ScopedDriver } from './scoped-driver.ts'
 import {
   type CountedRecords,
+  type LateFailures,
   type WriteEngine,
   type WriteLimits,
   WriteQueue,
@@ -49,7 +51,7 @@ export async function openPostgresRecords(
   options: PostgresRecordsOptions,
 ): Promise<CountedRecords> {
   const { connectionString, clock, limits, migrations = allMigrations } = options
-  const writers = poolOf(connectionString, 1, prepareWriter)
+  const writers = poolOf(connectionString, 1, prepareWriter, true)
   const readers = poolOf(connectionString, readConnections, prepareReader)
   const queue = new WriteQueue(new PostgresWriteEngine(writers), clock, limits)
   let closing: Promise<void> | undefined
@@ -83,103 +85,117 @@ export async function openPostgresRecords(
 class PostgresWriteEngine implements WriteEngine {
   readonly database: Kysely<RecordsSchema>
   readonly #pool: pg.Pool
+  readonly #names = new PreparedNames()
   #client: pg.PoolClient | undefined
-  #broken: { readonly cause: RecordsError } | undefined
-  /** True while the last transaction's savepoint waits to be released with the next command. */
-  #releasing = false
+  #pipe: PostgresPipe | undefined
+  #unreachable: RecordsError | undefined
+  #lastScope = 0
 
   constructor(pool: pg.Pool) {
     this.#pool = pool
     this.database = kyselyOver(new ScopedDriver(() => this.#open()))
   }
 
-  broken(): boolean {
-    return this.#broken !== undefined
+  get lastScope(): number {
+    return this.#lastScope
   }
 
-  async commit(): Promise<void> {
+  broken(): boolean {
+    return this.#failure !== undefined
+  }
+
+  get #failure(): RecordsError | undefined {
+    return this.#unreachable ?? this.#pipe?.broken
+  }
+
+  async commit(): Promise<LateFailures> {
+    const pipe = this.#pipe
+    if (pipe !== undefined && !this.broken()) await this.#commitGroup(pipe)
+    const failure = this.#failure
     const client = this.#client
-    const broken = this.#broken
-    if (client !== undefined && broken === undefined) await this.#command('commit')
-    const failure = broken ?? this.#broken
     this.#client = undefined
-    this.#broken = undefined
-    this.#releasing = false
+    this.#pipe = undefined
+    this.#unreachable = undefined
     client?.release(failure !== undefined) // a client whose group failed is thrown away, and the server rolls back
-    if (failure !== undefined) throw failure.cause
+    if (failure !== undefined) throw failure
+    return pipe?.failed ?? new Map()
+  }
+
+  async #commitGroup(pipe: PostgresPipe): Promise<void> {
+    try {
+      const { command } = await pipe.ask(undefined, 'commit')
+      if (command !== 'COMMIT')
+        throw new RecordsError('other', `PostgreSQL answered the commit with ${command}.`)
+    } catch (error) {
+      this.#unreachable = fromPostgres(error)
+    }
   }
 
   async #open(): Promise<Scope> {
     await this.#enter()
-    const client = this.#client
-    if (this.#broken !== undefined) throw this.#broken.cause
-    if (client === undefined) throw new Error('BUG: a group without a connection')
+    const failure = this.#failure
+    if (failure !== undefined) throw failure
+    const pipe = this.#pipe
+    if (pipe === undefined) throw new Error('BUG: a group without a connection')
+    this.#lastScope += 1
+    const scope = this.#lastScope
+    pipe.begin(scope)
     return {
-      execute: (query) => execute(client, query),
-      release: async () => {
-        this.#releasing = true
-      },
-      rollback: () =>
-        this.#command('rollback to savepoint callward_write; release savepoint callward_write'),
+      execute: async (query) =>
+        resultOf(await pipe.ask(scope, query.sql, bindable(query.parameters))),
+      send: (query) => pipe.send(scope, query),
+      release: async () => pipe.release(scope),
+      rollback: async () => pipe.rollback(scope),
     }
   }
 
-  /** Opens the group when there is none, then a savepoint. */
+  /** Opens the group when there is none. */
   async #enter(): Promise<void> {
-    if (this.#broken !== undefined) return
-    if (this.#client !== undefined) return this.#command('savepoint callward_write')
+    if (this.#pipe !== undefined || this.#unreachable !== undefined) return
     try {
       this.#client = await this.#pool.connect()
     } catch (error) {
-      this.#broken = { cause: fromPostgres(error) }
+      this.#unreachable = fromPostgres(error)
       return
     }
-    await this.#command(
-      `begin isolation level read committed; set local lock_timeout = ${lockMilliseconds}; select pg_advisory_xact_lock(${writeLockKey}); savepoint callward_write`,
+    this.#pipe = new PostgresPipe(
+      this.#client,
+      this.#names,
+      `begin isolation level read committed; set local lock_timeout = ${lockMilliseconds}; select pg_advisory_xact_lock(${writeLockKey})`,
     )
-  }
-
-  /** Runs a command of ours; its failure breaks the group. */
-  async #command(text: string): Promise<void> {
-    const client = this.#client
-    if (client === undefined || this.#broken !== undefined) return
-    const released = this.#releasing ? `release savepoint callward_write; ${text}` : text
-    this.#releasing = false
-    try {
-      const result: pg.QueryResult | pg.QueryResult[] = await client.query(released)
-      const last = Array.isArray(result) ? result.at(-1) : result
-      if (text === 'commit' && last?.command !== 'COMMIT') {
-        throw new RecordsError('other', `PostgreSQL answered the commit with ${last?.command}.`)
-      }
-    } catch (error) {
-      this.#broken = { cause: fromPostgres(error) }
-    }
   }
 }
 
 async function execute(
-  target: pg.Pool | pg.PoolClient,
+  target: pg.Pool,
   query: CompiledQuery,
 ): Promise<QueryResult<Record<string, unknown>>> {
   const values = bindable(query.parameters)
   try {
-    const { command, rowCount, rows } = await target.query<Record<string, unknown>>(
-      query.sql,
-      values,
-    )
-    if (command === 'SELECT') return { rows }
-    return { rows: rows ?? [], numAffectedRows: BigInt(rowCount ?? 0) }
+    return resultOf(await target.query<Record<string, unknown>>(query.sql, values))
   } catch (error) {
     throw fromPostgres(error)
   }
+}
+
+function resultOf({
+  command,
+  rowCount,
+  rows,
+}: pg.QueryResult): QueryResult<Record<string, unknown>> {
+  if (command === 'SELECT') return { rows }
+  return { rows: rows ?? [], numAffectedRows: BigInt(rowCount ?? 0) }
 }
 
 function poolOf(
   connectionString: string,
   max: number,
   prepare: (client: pg.ClientBase) => Promise<void>,
+  pipeline = false,
 ): pg.Pool {
-  const pool = new pg.Pool({
+  // `pipeline` is newer than the published types.
+  const options: pg.PoolConfig & { readonly pipeline: boolean } = {
+    pipeline,
     connectionString,
     max,
     connectionTimeoutMillis: connectMilliseconds,
@@ -189,7 +205,8 @@ function poolOf(
     idleTimeoutMillis: 0,
     types: { getTypeParser },
     onConnect: prepare,
-  })
+  }
+  const pool = new pg.Pool(options)
   // A connection lost while idle is replaced at the next use; one lost in use rejects its query.
   pool.on('error', () => {})
   pool.on('connect', (client) => client.on('error', () => {}))

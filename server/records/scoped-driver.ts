@@ -1,13 +1,19 @@
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kysely'
+import { isUnawaited } from './records.ts'
 import { RecordsError } from './records-error.ts'
 
 /** One transaction of a group, as an engine gives it. */
 export interface Scope {
   execute(query: CompiledQuery): Promise<QueryResult<Record<string, unknown>>>
+  /** Sends a statement; when it fails, so do those after it, and the transaction at the group's commit. */
+  send(query: CompiledQuery): void
   /** Keeps what it did, for the group's commit. */
   release(): Promise<void>
   rollback(): Promise<void>
 }
+
+/** Statements sent without waiting, in one transaction; then one is waited for. */
+const maxSent = 256
 
 /**
  * Kysely's driver for write transactions inside a group. A statement that fails dooms its transaction, on SQLite as
@@ -47,6 +53,7 @@ class ScopedConnection implements DatabaseConnection {
   readonly #pending = new Set<Promise<unknown>>()
   #scope: Scope | undefined
   #doomed: { readonly cause: unknown } | undefined
+  #sent = 0
 
   begin(scope: Scope): void {
     this.#scope = scope
@@ -61,6 +68,10 @@ class ScopedConnection implements DatabaseConnection {
       )
     }
     if (this.#doomed !== undefined) throw this.#doomed.cause
+    if (isUnawaited(query)) {
+      this.#sent += 1
+      if (this.#sent % maxSent !== 0) return this.#send(scope, query)
+    }
     const execution = scope.execute(query)
     this.#pending.add(execution)
     try {
@@ -70,6 +81,16 @@ class ScopedConnection implements DatabaseConnection {
       throw cause
     } finally {
       this.#pending.delete(execution)
+    }
+  }
+
+  #send<R>(scope: Scope, query: CompiledQuery): QueryResult<R> {
+    try {
+      scope.send(query)
+      return { rows: [] }
+    } catch (cause) {
+      this.#doomed ??= { cause }
+      throw cause
     }
   }
 

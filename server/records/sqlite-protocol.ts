@@ -20,6 +20,17 @@ export interface StatementRequest {
   readonly wantsRows: boolean
 }
 
+/** A statement without a reply: when it fails, its transaction is rolled back at its end, and the commit's reply says so. */
+export interface SendRequest {
+  readonly kind: 'send'
+  readonly scope: number
+  /** Number of its text. */
+  readonly text: number
+  /** Its text, the first time. */
+  readonly sql?: string
+  readonly parameters: readonly Bindable[]
+}
+
 /** Ends a transaction of the group; has no reply: a failure shows at the group's commit. */
 export interface EndRequest {
   readonly kind: 'release' | 'rollback'
@@ -39,7 +50,12 @@ export interface CloseRequest {
 }
 
 /** To the worker; requests are done in the order they are sent. */
-export type SqliteRequest = StatementRequest | EndRequest | CommitRequest | CloseRequest
+export type SqliteRequest =
+  | StatementRequest
+  | SendRequest
+  | EndRequest
+  | CommitRequest
+  | CloseRequest
 
 /** `broken`: the whole group is lost, not only this statement. */
 export interface SqliteFailure {
@@ -50,5 +66,11 @@ export interface SqliteFailure {
 
 /** From the worker; the reply with id 0 says that the database is open, or why not. */
 export type SqliteReply =
-  | { readonly id: number; readonly rows: readonly SqliteRow[]; readonly changes?: number }
+  | {
+      readonly id: number
+      readonly rows: readonly SqliteRow[]
+      readonly changes?: number
+      /** To a commit: transactions of the group that were rolled back alone. */
+      readonly failed?: readonly { readonly scope: number; readonly failure: SqliteFailure }[]
+    }
   | { readonly id: number; readonly failure: SqliteFailure }

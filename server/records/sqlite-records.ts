@@ -15,9 +15,10 @@ import type { RecordsSchema } from './schema.ts'
 import { ReadDriver, type Scope, ScopedDriver } from './scoped-driver.ts'
 import { copyDatabase } from './sqlite-copy.ts'
 import type { SqliteEngine } from './sqlite-engines.ts'
-import { brokeGroup, SqliteThread } from './sqlite-thread.ts'
+import { brokeGroup, errorOf, SqliteThread } from './sqlite-thread.ts'
 import {
   type CountedRecords,
+  type LateFailures,
   type WriteEngine,
   type WriteLimits,
   WriteQueue,
@@ -92,11 +93,17 @@ class SqliteWriteEngine implements WriteEngine {
     return this.#broken
   }
 
-  async commit(): Promise<void> {
+  get lastScope(): number {
+    return this.#lastScope
+  }
+
+  async commit(): Promise<LateFailures> {
     const used = this.#used
     this.#used = false
     this.#broken = false
-    if (used) await this.#thread.ask({ kind: 'commit' })
+    if (!used) return new Map()
+    const { failed = [] } = await this.#thread.ask({ kind: 'commit' })
+    return new Map(failed.map(({ scope, failure }) => [scope, errorOf(failure)]))
   }
 
   #open(): Scope {
@@ -111,6 +118,10 @@ class SqliteWriteEngine implements WriteEngine {
           this.#broken ||= brokeGroup(error)
           throw error
         }
+      },
+      send: ({ sql, parameters }) => {
+        this.#thread.send(scope, sql, bindable(parameters))
+        this.#used = true
       },
       release: async () => this.#thread.tell({ kind: 'release', scope }),
       rollback: async () => this.#thread.tell({ kind: 'rollback', scope }),

@@ -4,6 +4,7 @@ import { workerArguments } from '../worker-arguments.ts'
 import { RecordsError } from './records-error.ts'
 import type {
   EndRequest,
+  SendRequest,
   SqliteFailure,
   SqliteReply,
   SqliteRequest,
@@ -21,6 +22,10 @@ export type SqliteQuestion = SqliteRequest extends infer R
 
 /** Requests a thread may have unanswered. */
 const maxUnanswered = 20_000
+/** Requests without a reply that are gathered before the thread gets them; the next question takes them along. */
+const maxGathered = 64
+/** Texts of statements that have a number; the others go over each time. */
+const maxTexts = 256
 
 /** The main thread's end of one database worker. The worker is asked to close, never terminated: libsql would abort the process. */
 export class SqliteThread {
@@ -31,6 +36,9 @@ export class SqliteThread {
   readonly #onFault: (reason: string) => void
   #state: 'starting' | 'serving' | 'closing' = 'starting'
   #lastId = 0
+  #gathered: SqliteRequest[] = []
+  /** Numbers of the texts that the thread knows. */
+  readonly #texts = new Map<string, number>()
   #stopped: string | undefined
 
   private constructor(data: SqliteWorkerData, onFault: (reason: string) => void, program: URL) {
@@ -79,16 +87,37 @@ export class SqliteThread {
     this.#lastId += 1
     const id = this.#lastId
     const outcome = await new Promise<Outcome>((resolve) => {
-      this.#worker.postMessage({ ...question, id } as SqliteRequest)
+      this.#gathered.push({ ...question, id } as SqliteRequest)
+      this.#post()
       this.#waiting.set(id, resolve)
     })
     if ('failure' in outcome) throw errorOf(outcome.failure)
     return outcome.reply
   }
 
-  /** Sends what has no reply. */
-  tell(request: EndRequest): void {
-    if (this.#stopped === undefined) this.#worker.postMessage(request)
+  /** Sends a statement without a reply; its text goes over once. */
+  send(scope: number, sql: string, parameters: SendRequest['parameters']): void {
+    const known = this.#texts.get(sql)
+    if (known !== undefined) {
+      this.tell({ kind: 'send', scope, text: known, parameters })
+      return
+    }
+    // Number `maxTexts` is nobody's: its text goes over each time.
+    const text = Math.min(this.#texts.size, maxTexts)
+    if (text < maxTexts) this.#texts.set(sql, text)
+    this.tell({ kind: 'send', scope, text, sql, parameters })
+  }
+
+  /** Sends what has no reply, at the latest with the next question. */
+  tell(request: EndRequest | SendRequest): void {
+    this.#gathered.push(request)
+    if (this.#gathered.length >= maxGathered) this.#post()
+  }
+
+  #post(): void {
+    const requests = this.#gathered
+    this.#gathered = []
+    if (this.#stopped === undefined) this.#worker.postMessage(requests)
   }
 
   /** Resolves when the database is closed and the thread has ended. */
@@ -124,7 +153,8 @@ export function brokeGroup(error: unknown): boolean {
 
 class BrokenGroupError extends RecordsError {}
 
-function errorOf({ code, message, broken }: SqliteFailure): Error {
+/** A failure as it is thrown. */
+export function errorOf({ code, message, broken }: SqliteFailure): Error {
   if (code === 'type') return new TypeError(message)
   return broken ? new BrokenGroupError(code, message) : new RecordsError(code, message)
 }

@@ -4,6 +4,8 @@ import { openSqlite, type SqliteConnection } from './sqlite-port.ts'
 import type {
   CloseRequest,
   CommitRequest,
+  EndRequest,
+  SendRequest,
   SqliteFailure,
   SqliteReply,
   SqliteRequest,
@@ -23,9 +25,13 @@ type Answer = Omit<Extract<SqliteReply, { rows: unknown }>, 'id'>
 /** Does what it is asked on one connection, one request after the other. */
 class Session {
   readonly #connection: SqliteConnection
+  /** What statements say, by the number that stands for it. */
+  readonly #texts: string[] = []
   #group: Group = { state: 'none' }
   #scope: number | undefined
   #doomed: { readonly cause: unknown } | undefined
+  /** Transactions of the group that failed by a statement nobody waited for. */
+  #failed: { readonly scope: number; readonly failure: SqliteFailure }[] = []
 
   constructor(connection: SqliteConnection) {
     this.#connection = connection
@@ -37,9 +43,26 @@ class Session {
 
   answer(request: StatementRequest | CommitRequest | CloseRequest): Answer {
     if (request.kind === 'statement') return this.#statement(request)
-    if (request.kind === 'commit') this.#commit()
-    else this.#close()
+    if (request.kind === 'commit') return this.#commit()
+    this.#close()
     return { rows: [] }
+  }
+
+  /** Does what has no reply. */
+  take(request: SendRequest | EndRequest): void {
+    if (request.kind === 'send') this.#send(request)
+    else this.#end(request.kind, request.scope)
+  }
+
+  /** Its failure dooms the transaction, or has broken the group. */
+  #send({ scope, text, sql, parameters }: SendRequest): void {
+    if (sql !== undefined) this.#texts[text] = sql
+    try {
+      this.#enter(scope)
+      this.#connection.run(this.#texts[text] ?? '', parameters)
+    } catch (cause) {
+      if (this.#scope === scope) this.#doomed ??= { cause }
+    }
   }
 
   #statement({ scope, sql, parameters, wantsRows }: StatementRequest): Answer {
@@ -54,27 +77,33 @@ class Session {
   }
 
   /** Undoing a transaction that the engine already undid breaks the group. */
-  end(kind: 'release' | 'rollback', scope: number): void {
+  #end(kind: 'release' | 'rollback', scope: number): void {
     if (this.#scope !== scope) return
     this.#scope = undefined
     if (this.#group.state !== 'open') return
     try {
-      if (kind === 'release' && this.#doomed !== undefined) throw this.#doomed.cause
-      if (kind === 'rollback') this.#connection.run('rollback to callward_write')
+      const doomed = this.#doomed
+      if (kind === 'release' && doomed !== undefined)
+        this.#failed.push({ scope, failure: failureOf(doomed.cause, false) })
+      if (kind === 'rollback' || doomed !== undefined)
+        this.#connection.run('rollback to callward_write')
       this.#connection.run('release callward_write')
     } catch (cause) {
       this.#break(this.#doomed?.cause ?? cause)
     }
   }
 
-  #commit(): void {
+  #commit(): Answer {
     const group = this.#group
+    const failed = this.#failed
     this.#group = { state: 'none' }
     this.#scope = undefined
-    if (group.state === 'none') return
+    this.#failed = []
+    if (group.state === 'none') return { rows: [] }
     try {
       if (group.state === 'broken') throw group.cause
       this.#connection.run('commit')
+      return { rows: [], failed }
     } catch (cause) {
       this.#undo()
       throw cause
@@ -119,19 +148,23 @@ class Session {
 }
 
 function serve(port: MessagePort, session: Session): void {
-  port.on('message', (request: SqliteRequest) => {
-    if (!('id' in request)) {
-      session.end(request.kind, request.scope)
-      return
-    }
-    const { id } = request
-    try {
-      port.postMessage({ id, ...session.answer(request) } satisfies SqliteReply)
-    } catch (error) {
-      port.postMessage({ id, failure: failureOf(error, session.broken) } satisfies SqliteReply)
-    }
-    if (request.kind === 'close') port.close()
+  port.on('message', (requests: readonly SqliteRequest[]) => {
+    for (const request of requests) serveOne(port, session, request)
   })
+}
+
+function serveOne(port: MessagePort, session: Session, request: SqliteRequest): void {
+  if (!('id' in request)) {
+    session.take(request)
+    return
+  }
+  const { id } = request
+  try {
+    port.postMessage({ id, ...session.answer(request) } satisfies SqliteReply)
+  } catch (error) {
+    port.postMessage({ id, failure: failureOf(error, session.broken) } satisfies SqliteReply)
+  }
+  if (request.kind === 'close') port.close()
 }
 
 function failureOf(error: unknown, broken: boolean): SqliteFailure {

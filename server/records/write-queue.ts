@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Kysely } from 'kysely'
 import { type Clock, systemClock } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
-import type { Records, RecordsTransaction } from './records.ts'
+import { type Records, type RecordsTransaction, runEnds } from './records.ts'
 import { RecordsError } from './records-error.ts'
 import type { RecordsSchema } from './schema.ts'
 
@@ -12,9 +12,17 @@ export interface WriteEngine {
   readonly database: Kysely<RecordsSchema>
   /** True when the open group can only be rolled back. */
   broken(): boolean
-  /** Makes the group durable. When it throws, nothing of the group was kept (or, with a lost server, nobody knows). */
-  commit(): Promise<void>
+  /** Number of the transaction that was opened last. */
+  readonly lastScope: number
+  /**
+   * Makes the group durable. Gives those of its transactions that failed after their work had ended, and were rolled back alone. When it
+   * throws, nothing of the group was kept (or, with a lost server, nobody knows).
+   */
+  commit(): Promise<LateFailures>
 }
+
+/** Why a transaction failed by a statement that it did not wait for; by its number. */
+export type LateFailures = ReadonlyMap<number, unknown>
 
 export interface WriteLimits {
   /** Transactions that may wait; more are refused with `unavailable`. */
@@ -54,6 +62,7 @@ export interface CountedRecords extends Records {
 }
 
 interface Job {
+  scope?: number
   readonly waitingSince: number
   run(): Promise<void>
   resolve(): void
@@ -160,6 +169,7 @@ export class WriteQueue {
       joined += 1
       try {
         await job.run()
+        job.scope = this.#engine.lastScope
         done.push(job)
       } catch (error) {
         this.#failed += 1
@@ -186,10 +196,14 @@ export class WriteQueue {
   async #commit(done: readonly Job[]): Promise<void> {
     const startedAt = this.#clock.monotonic()
     try {
-      await this.#engine.commit()
+      const failures = await this.#engine.commit()
       this.#commits += 1
-      this.#committed += done.length
-      for (const job of done) job.resolve()
+      this.#committed += done.length - failures.size
+      this.#failed += failures.size
+      for (const job of done) {
+        if (failures.has(job.scope!)) job.reject(failures.get(job.scope!))
+        else job.resolve()
+      }
     } catch (error) {
       this.#failed += done.length
       for (const job of done) job.reject(error)
@@ -207,13 +221,22 @@ export class WriteQueue {
       return await this.#inside.run(inside, () =>
         this.#engine.database
           .transaction()
-          .execute((tx) => Promise.race([work(tx), deadline.passed])),
+          .execute((tx) => Promise.race([wholeWork(work, tx), deadline.passed])),
       )
     } finally {
       inside.running = false
       deadline.cancel()
     }
   }
+}
+
+async function wholeWork<T>(
+  work: (tx: RecordsTransaction) => Promise<T>,
+  tx: RecordsTransaction,
+): Promise<T> {
+  const result = await work(tx)
+  await runEnds(tx)
+  return result
 }
 
 function deadlineAfter(milliseconds: number): { passed: Promise<never>; cancel(): void } {

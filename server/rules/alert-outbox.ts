@@ -1,9 +1,10 @@
-import type { AlertChange } from '../../alerts/alert.ts'
+import type { AlertChange, AlertView } from '../../alerts/alert.ts'
 import type { RecordsTransaction } from '../records/records.ts'
 import type { Timers } from '../timers.ts'
 import { type AlertWrite, saveAlerts } from './alert-store.ts'
+import { FairClock, fairOrder, type Turn } from './fair-order.ts'
 
-/** What one evaluation changed; written whole or not at all. */
+/** What one evaluation changed; each alert's row is written with its change, or neither is. */
 export interface OutboxBatch {
   readonly writes: readonly AlertWrite[]
   readonly changes: readonly AlertChange[]
@@ -24,12 +25,14 @@ export interface OutboxOptions {
   readonly maxWaiting?: number
 }
 
-interface Waiting {
+interface Waiting extends Turn {
+  ids: readonly string[]
   readonly writes: Map<string, AlertWrite>
   changes: readonly AlertChange[]
 }
 
-const changesPerTransaction = 200
+/** Few, so that a write of another kind waits a moment only. */
+const changesPerTransaction = 50
 
 /**
  * Queue between the evaluations and the records. Keeps the order of each alert's changes; when the records refuse
@@ -39,7 +42,9 @@ export class AlertOutbox {
   readonly #options: OutboxOptions
   readonly #retryMillis: number
   readonly #maxWaiting: number
+  /** In the order they came. */
   #queue: Waiting[] = []
+  readonly #turns = new FairClock()
   #writing: Promise<void> | undefined
   #cancelRetry: (() => void) | undefined
   #failing = false
@@ -48,7 +53,7 @@ export class AlertOutbox {
   constructor(options: OutboxOptions) {
     this.#options = options
     this.#retryMillis = options.retryMillis ?? 1_000
-    this.#maxWaiting = options.maxWaiting ?? 10_000
+    this.#maxWaiting = options.maxWaiting ?? 50_000
   }
 
   /** Changes the records do not hold yet. */
@@ -72,10 +77,27 @@ export class AlertOutbox {
       last !== undefined &&
       last.changes.length === 0 &&
       batch.changes.length === 0
-    if (mergeable) for (const [id, write] of writes) last.writes.set(id, write)
-    else this.#queue.push({ writes, changes: batch.changes })
+    if (mergeable) {
+      for (const [id, write] of writes) last.writes.set(id, write)
+      last.ids = [...last.writes.keys()]
+    } else this.#enqueue(writes, batch.changes)
     this.#bound()
     if (!this.#failing) this.#start()
+  }
+
+  /** In pieces that a transaction takes; the lanes, which are systems, have their turns fairly. */
+  #enqueue(writes: Map<string, AlertWrite>, changes: readonly AlertChange[]): void {
+    const left = new Map(writes)
+    for (let from = 0; from === 0 || from < changes.length; from += changesPerTransaction) {
+      const some = changes.slice(from, from + changesPerTransaction)
+      const last = from + changesPerTransaction >= changes.length
+      const ids = new Set(some.map(({ alert }) => alert.id))
+      const theirs = new Map([...left].filter(([id]) => last || ids.has(id)))
+      for (const id of theirs.keys()) left.delete(id)
+      const turn = this.#turns.stamp(laneOf(some[0]?.alert), some.length)
+      const all = [...new Set([...ids, ...theirs.keys()])]
+      this.#queue.push({ ...turn, ids: all, writes: theirs, changes: some })
+    }
   }
 
   /** Resolves when nothing is being written; what failed waits for its retry. */
@@ -103,7 +125,7 @@ export class AlertOutbox {
 
   async #drain(): Promise<void> {
     while (this.#queue.length > 0) {
-      if (!(await this.#attempt(this.#queue.slice(0, this.#countForOne())))) break
+      if (!(await this.#attempt(this.#next()))) break
     }
     // One batch at a time, so that one that cannot be written holds up only its own alerts.
     if (this.#queue.length > 1) await this.#drainSingly()
@@ -117,7 +139,7 @@ export class AlertOutbox {
     const blocked = new Set<string>()
     let failures = 0
     for (const batch of [...this.#queue]) {
-      const ids = alertIds(batch)
+      const { ids } = batch
       if (ids.some((id) => blocked.has(id)) || !(await this.#attempt([batch]))) {
         for (const id of ids) blocked.add(id)
         failures++
@@ -147,17 +169,21 @@ export class AlertOutbox {
     }
     const written = new Set(batches)
     this.#queue = this.#queue.filter((batch) => !written.has(batch))
+    for (const batch of batches) this.#turns.served(batch)
+    if (this.#queue.length === 0) this.#turns.clear()
     onWritten(changes)
     return true
   }
 
-  #countForOne(): number {
+  /** What one transaction takes. */
+  #next(): Waiting[] {
+    const order = this.#queue.length === 1 ? this.#queue : fairOrder(this.#queue)
     let changes = 0
-    const over = this.#queue.findIndex((batch) => {
+    const over = order.findIndex((batch) => {
       changes += batch.changes.length
       return changes > changesPerTransaction
     })
-    return over < 0 ? this.#queue.length : Math.max(1, over)
+    return order.slice(0, over < 0 ? order.length : Math.max(1, over))
   }
 
   /** Keeps the newest changes; rows are kept in any case. */
@@ -178,7 +204,7 @@ function withoutRepeats(batches: readonly Waiting[]): readonly (readonly Waiting
   const parts: Waiting[][] = []
   let seen = new Set<string>()
   for (const batch of batches) {
-    const ids = alertIds(batch)
+    const { ids } = batch
     const last = parts.at(-1)
     if (last === undefined || ids.some((id) => seen.has(id))) {
       parts.push([batch])
@@ -191,10 +217,11 @@ function withoutRepeats(batches: readonly Waiting[]): readonly (readonly Waiting
   return parts
 }
 
-function idOf(write: AlertWrite): string {
-  return write.kind === 'drop' ? write.id : write.row.id
+/** The system an alert is about. */
+function laneOf(alert: AlertView | undefined): string {
+  return alert?.labels['server'] ?? alert?.instance ?? alert?.rule ?? ''
 }
 
-function alertIds(batch: Waiting): string[] {
-  return [...batch.writes.keys(), ...batch.changes.map((change) => change.alert.id)]
+function idOf(write: AlertWrite): string {
+  return write.kind === 'drop' ? write.id : write.row.id
 }

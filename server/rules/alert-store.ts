@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import { type AlertView, fingerprint, type Labels, severityOf } from '../../alerts/alert.ts'
 import type { ActiveAlert } from '../../alerts/state.ts'
 import type { Millis } from '../clock.ts'
-import type { Records, RecordsTransaction } from '../records/records.ts'
+import { later, type Records, type RecordsTransaction } from '../records/records.ts'
 import type { AlertRow, RecordsSchema } from '../records/schema.ts'
 
 /** An alert as the hub left it. */
@@ -88,19 +88,20 @@ export async function saveAlerts(
 ): Promise<void> {
   for (const write of writes) {
     if (write.kind === 'drop') {
-      await tx
-        .deleteFrom('alerts')
-        .where('id', '=', write.id)
-        .where('state', '=', 'pending')
-        .execute()
+      await later(
+        tx,
+        tx.deleteFrom('alerts').where('id', '=', write.id).where('state', '=', 'pending'),
+      )
       continue
     }
     const { id: _id, acknowledged_at: _at, acknowledged_by: _by, ...changed } = write.row
-    await tx
-      .insertInto('alerts')
-      .values(write.row)
-      .onConflict((conflict) => conflict.column('id').doUpdateSet(changed))
-      .execute()
+    await later(
+      tx,
+      tx
+        .insertInto('alerts')
+        .values(write.row)
+        .onConflict((conflict) => conflict.column('id').doUpdateSet(changed)),
+    )
   }
 }
 

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import WebSocket from 'ws'
 import type { TestHub } from '../helpers/hub.ts'
-import { Fleet } from './fleet.ts'
+import { breaching, Fleet } from './fleet.ts'
 import {
   type Benchmark,
   callward,
@@ -24,14 +24,6 @@ const trials = sized(30, 5)
 const backgroundHosts = 100
 const waitMillis = 20_000
 const rule = 'FilesystemAlmostFull'
-
-/** A host's values with its first filesystem at 1 % free. */
-function breaching(fleet: Fleet, host: number): Float64Array {
-  const values = fleet.values(host)
-  const of = (name: string) => fleet.shapes.findIndex((shape) => shape.name === name)
-  values[of('node_filesystem_avail_bytes')] = values[of('node_filesystem_size_bytes')]! * 0.01
-  return values
-}
 
 /** Resolves with the moment at which something was seen, by instance. */
 class Sightings {

@@ -254,3 +254,11 @@ function hostLabels(prefix: string, index: number): HostLabels {
     env: 'production',
   }
 }
+
+/** A host's values with its first filesystem at 1 % free. */
+export function breaching(fleet: Fleet, host: number): Float64Array {
+  const values = fleet.values(host)
+  const of = (name: string) => fleet.shapes.findIndex((shape) => shape.name === name)
+  values[of('node_filesystem_avail_bytes')] = values[of('node_filesystem_size_bytes')]! * 0.01
+  return values
+}

@@ -5,6 +5,7 @@ import { rawPublicKey } from '../../server/ledger/checkpoint.ts'
 import { LedgerLog } from '../../server/ledger/ledger-log.ts'
 import { Sequencer } from '../../server/ledger/sequencer.ts'
 import { openPostgresRecords } from '../../server/records/postgres-records.ts'
+import { later } from '../../server/records/records.ts'
 import { openSqliteRecords } from '../../server/records/sqlite-records.ts'
 
 /** Writers at the same time; a group of the records takes 128. */
@@ -68,7 +69,7 @@ async function change(ledgered: boolean): Promise<void> {
       recorded_by: 'ines',
       supersedes: null,
     }
-    await tx.insertInto('incident_facts').values(row).execute()
+    await later(tx, tx.insertInto('incident_facts').values(row))
     if (!ledgered) return
     await log.append(tx, {
       action: 'incident.fact',

@@ -10,11 +10,13 @@ import { inventory } from './inventory.ts'
 import { type Benchmark, canPin, pinLoad, progress, repeats, settings } from './kit.ts'
 import { ledger } from './ledger.ts'
 import { memory } from './memory.ts'
+import { push } from './push.ts'
 import { query } from './query.ts'
 import { reconnect } from './reconnect.ts'
 import { recovery } from './recovery.ts'
 import { spool } from './spool.ts'
 import { steady } from './steady.ts'
+import { storm } from './storm.ts'
 import { printed } from './table.ts'
 import { write } from './write.ts'
 
@@ -33,10 +35,12 @@ const benchmarks: readonly Benchmark[] = [
   reconnect,
   inventory,
   ledger,
+  storm,
+  push,
 ]
 
 /** Those that drive the hub through a profile of its own. */
-const profilable = ['ingest', 'remote-write', 'query', 'fleet', 'reconnect']
+const profilable = ['ingest', 'remote-write', 'query', 'fleet', 'reconnect', 'storm', 'push']
 
 const help = `npm run bench -- [--quick] [--markdown] [--profile] [NAME ...]
 

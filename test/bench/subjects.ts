@@ -64,11 +64,11 @@ export class BenchHub {
     endWithUs(hub.program.child)
   }
 
-  static async start(folder: string): Promise<BenchHub> {
+  static async start(folder: string, more: Record<string, string> = {}): Promise<BenchHub> {
     mkdirSync(folder, { recursive: true })
     const inspector = settings.profile ? await freePort() : 0
     const options = `--inspect=127.0.0.1:${inspector}`
-    const environment = settings.profile ? { NODE_OPTIONS: options } : {}
+    const environment = { ...more, ...(settings.profile ? { NODE_OPTIONS: options } : {}) }
     return new BenchHub(await TestHub.start(folder, environment, serverLauncher), inspector)
   }
 

@@ -2,7 +2,7 @@
 import { parentPort } from 'node:worker_threads'
 
 let asked = 0
-parentPort?.on('message', ({ id }: { id: number }) => {
+parentPort?.on('message', ([{ id }]: [{ id: number }]) => {
   asked += 1
   if (asked === 2) throw new Error('the disk caught fire')
   parentPort?.postMessage({ id, rows: [{ n: 1 }] })

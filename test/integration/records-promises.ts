@@ -6,6 +6,7 @@ import { type Kysely, sql } from 'kysely'
 import type { Test } from 'tap'
 import type { Migration } from '../../server/records/migrations/migration.ts'
 import type { RecordsSchema } from '../../server/records/schema.ts'
+import { unawaited } from './records-later.ts'
 import { oldRows } from './records-old-rows.ts'
 import { keys, type Place, put, refusal, setting } from './records-place.ts'
 import { everyTable, rows } from './records-tables.ts'
@@ -375,6 +376,7 @@ export const suite: Record<string, (t: Test, place: Place) => Promise<void>> = {
   'every table takes, keeps and guards its rows': everyTable,
   'values come back as they went': values,
   'a transaction is kept whole or not at all': transactions,
+  'statements that nobody waits for: each transaction as if it were alone': unawaited,
   'writes are serial, ordered, seen, and drained by close': concurrency,
   'limits are kept': limits,
   'a failing commit rejects its group only': failingCommit,
