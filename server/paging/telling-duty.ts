@@ -132,7 +132,10 @@ export class TellingDuty implements ObligationKind {
   async #waysOf(telling: PageTellingRow): Promise<readonly Way[]> {
     const { ports, records } = this.#options
     const ways = await ports.waysTo(records.read, recipientOf(telling))
-    if (telling.kind !== 'resolved') return ways
+    // A screen shows what asks for somebody; a notice is there only where there is no other way.
+    const others = ways.filter(({ id }) => id !== screen)
+    if (isNotice(telling.kind)) return others.length > 0 ? others : ways
+    if (telling.kind === 'page') return ways
     const took = await waysThatTook(records.read, telling)
     return ways.filter(({ id }) => took.has(id))
   }

@@ -18,6 +18,8 @@ export interface RoutingDuties {
   readonly onFault: (error: unknown, alerts: number) => void
 }
 
+/** Attempts, half a minute of them, until critical alerts that wait page without what cannot be written. */
+const attemptsMax = 5
 /** When a pipeline that throws is asked again. */
 const faultRetryMillis = 60_000
 
@@ -35,10 +37,12 @@ export function timeDuty(duties: RoutingDuties): ObligationKind {
       'what routing waits for (groups, repeats, calendars, ends of silences) happens at its time',
     concurrency: 1,
     attemptMillis: 30_000,
-    perform: async ({ key }) => ({
+    perform: async ({ key, attempts }) => ({
       committed,
       async settle(tx) {
         try {
+          if (attempts >= attemptsMax)
+            throw new PipelineFault('what routing decided cannot be written')
           await router.run(tx, [], { met: key })
         } catch (error) {
           if (!(error instanceof PipelineFault)) throw error

@@ -110,7 +110,7 @@ interface RuleBook {
 }
 
 const lookEveryMillis = 5_000
-const pruneEveryMillis = 3_600_000
+const pruneEveryMillis = 600_000
 const keptMillis = 90 * 86_400_000
 const prunedAtOnce = 5_000
 /** How long a routing that failed is told of. */

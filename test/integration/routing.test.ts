@@ -355,6 +355,36 @@ const promises: Record<string, (t: Test, records: CountedRecords) => Promise<voi
     t.ok((await desk.pages()).every(({ state }) => state === 'closed'))
   },
 
+  async 'what routing decided cannot be written: critical alerts page without it'(t, records) {
+    const desk = await RoutingDesk.start(t, records, grouped)
+    await desk.fire({ rule: 'TrunkDown', ...site('hanoi') })
+    let broken = true
+    desk.pipeline = (...given) => {
+      const result = runPipeline(...given)
+      const one = result.decisions.find(({ kind }) => kind === 'notify')
+      // A key no database takes.
+      const hold = {
+        ...one,
+        kind: 'hold',
+        alert: { id: 'x' },
+        stage: 'group',
+        because: '',
+        key: '\0',
+      }
+      return broken && one !== undefined
+        ? { ...result, decisions: [...result.decisions, hold as (typeof result.decisions)[number]] }
+        : result
+    }
+    await desk.pass(32)
+    t.same(desk.sent, [])
+    await desk.pass(60)
+    t.same(titles(desk)[0], 'firing TrunkDown on pbx-1')
+    broken = false
+    await desk.pass(70)
+    t.same(await desk.lost(), [])
+    t.equal(desk.keeper.committed.groups.size, 1)
+  },
+
   async 'a routing file that changes holds at once; a faulty one changes nothing'(t, records) {
     const desk = await RoutingDesk.start(t, records, grouped)
     desk.write(grouped.replace('name: chat, callward_configs', 'name: chat, slack_configs'))
