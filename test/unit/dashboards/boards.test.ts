@@ -377,6 +377,7 @@ const notMetrics = new Set([
   'callward_impact',
   'callward_cause',
   'callward_policy',
+  'callward_configs',
 ])
 
 t.test('what the hub and the collector name is in the catalogue', async (t) => {
