@@ -227,7 +227,7 @@ const order = { critical: 0, warning: 1, info: 2 } as const satisfies Record<Sev
 
 function hiddenJson(alerts: readonly AlertView[]): Hidden[] {
   return [...alerts]
-    .sort((a, b) => order[a.severity] - order[b.severity])
+    .sort((a, b) => order[a.severity] - order[b.severity] || compare(placeOf(a), placeOf(b)))
     .slice(0, hidesShown)
     .map(({ fingerprint, rule, severity, instance, annotations }) => ({
       fingerprint,
@@ -238,10 +238,18 @@ function hiddenJson(alerts: readonly AlertView[]): Hidden[] {
     }))
 }
 
+function placeOf({ instance = '', rule }: AlertView): string {
+  return `${instance} ${rule}`
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
 /** What ends next first; what has ended last, the newest first. */
 function nextToEnd(a: SilenceJson, b: SilenceJson): number {
   const over = Number(a.state === 'expired') - Number(b.state === 'expired')
   if (over !== 0) return over
-  const byEnd = a.endsAt < b.endsAt ? -1 : a.endsAt > b.endsAt ? 1 : 0
+  const byEnd = compare(a.endsAt, b.endsAt)
   return a.state === 'expired' ? -byEnd : byEnd
 }

@@ -88,7 +88,7 @@ t.test(
     await page.getByText(/Too broad: it matches alerts whatever they say/).waitFor()
     await picture(page, 'too-broad')
     t.same(await faultsOf(page), [])
-    await matchers.fill('instance=~"(')
+    await matchers.fill('instance=~"("')
     await page.getByText(/not a regular expression/).waitFor()
 
     await matchers.fill('instance="sbc-0"')

@@ -31,7 +31,7 @@ export function Silences({ matchers }: { matchers: string }) {
       <div class="page-head">
         <PageTitle>{t('silences.title')}</PageTitle>
       </div>
-      <p class="note">{t('silences.intro')}</p>
+      <p class="note silences-intro">{t('silences.intro')}</p>
       {error.value !== null && <Problem error={error.value} />}
       <section aria-labelledby="silences-standing">
         <h2 id="silences-standing">{t('silences.standing')}</h2>
