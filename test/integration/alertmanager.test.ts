@@ -44,8 +44,10 @@ async function startHub(t: Test, environment: Record<string, string>, settings: 
 const post = (hub: TestHub, alerts: readonly object[]) =>
   hub.api('/am/api/v2/alerts', { method: 'POST', body: alerts })
 
+/** Posted ones; the hub's own rules may fire beside them. */
 async function firing(hub: TestHub): Promise<readonly Shown[]> {
-  return (await hub.api<{ alerts: Shown[] }>('/api/v1/alerts')).alerts
+  const { alerts } = await hub.api<{ alerts: Shown[] }>('/api/v1/alerts')
+  return alerts.filter(({ group }) => group === 'external')
 }
 
 async function pageStates(hub: TestHub): Promise<string[]> {
@@ -137,7 +139,10 @@ t.test('silences in the terminal', async (t) => {
   await post(hub, [{ labels: trunk, annotations: { summary: 'Trunk 1 is down' } }])
   t.match(await callward(), { code: 0, out: 'Nothing is silenced.' })
   const preview = await callward('preview', 'instance=sbc-1')
-  t.match(preview.out, /would hide 1 alerts that fire now, 1 of them critical[^]*Trunk 1 is down/)
+  t.match(
+    preview.out,
+    /would hide 1 alerts that fire now, 1 of them critical[\s\S]*Trunk 1 is down/,
+  )
   t.match((await callward('preview', 'alertname=~.+')).out, /Only an administrator.*--force/)
   const add = ['add', 'instance=sbc-1', 'alertname=~"Trunk.*"']
   t.match(await callward(...add, '--for', '2h'), { code: 2, out: /Say why: --reason/ })
@@ -211,7 +216,11 @@ t.test('what is refused is refused in words', async (t) => {
     t.match(await ask('/alerts?receiver=(x'), { status: 400 })
     t.match(await ask('/alerts?active=false'), { status: 200, text: '[]' })
     t.match(await ask('/alerts?receiver=nobody'), { status: 200, text: '[]' })
-    t.equal(JSON.parse((await ask('/alerts?receiver=on-.*')).text).length, 9, 'those that page')
+    t.equal(
+      JSON.parse((await ask('/alerts?receiver=on-.*&filter=instance!=hub')).text).length,
+      9,
+      'those that page',
+    )
     t.equal(JSON.parse((await ask('/alerts/groups?filter=instance=sbc-1')).text).length, 1)
     t.match(await ask('/silence/none'), { status: 404 })
     t.match(await ask('/silences?filter=)'), { status: 400 })
@@ -247,7 +256,8 @@ t.test('what is refused is refused in words', async (t) => {
     t.match(JSON.parse(shown.text), { hidesCount: 8, critical: 8, tooBroad: null })
     t.match(await set(forced), { status: 201 })
     const { silences } = await hub.api<{ silences: Silence[] }>('/api/v1/silences')
-    t.match(silences, [{ hidesCount: 10, createdBy: 'bootstrap' }])
+    t.match(silences, [{ createdBy: 'bootstrap' }])
+    t.ok(silences[0]!.hidesCount >= 10, 'all that were posted')
     const path = `/api/v1/silences/${silences[0]!.id}`
     const longer = await send(`${path}/extend`, { minutes: 60 }, operator)
     t.equal(

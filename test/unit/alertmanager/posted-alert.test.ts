@@ -89,7 +89,7 @@ t.test('what cannot be an alert is refused with what to do', async (t) => {
   t.ok(Object.values(cut).every((text) => text.length === alertLimits.annotationLength))
 })
 
-t.test('whatever is posted is taken or refused in words, and can be stored', async (t) => {
+t.test('whatever is posted is taken or refused in words, and can be stored', async () => {
   fc.assert(
     fc.property(
       fc.record(
