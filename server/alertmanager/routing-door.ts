@@ -6,6 +6,7 @@ import type { RoutingDoor } from './silencing.ts'
 export function routingDoor({ alertRouting }: FastifyInstance): RoutingDoor {
   return {
     state: () => alertRouting.state(),
+    settled: () => alertRouting.settled(),
     routing: () => alertRouting.context().routing,
     silences: () => alertRouting.silences(),
     preview: (matchers, startsAt, endsAt) => alertRouting.preview(matchers, startsAt, endsAt),

@@ -26,6 +26,8 @@ export interface KeptSilence {
 /** What silences need of routing. */
 export interface RoutingDoor {
   state(): PipelineState
+  /** Resolves when `state` holds what was committed before the call. */
+  settled(): Promise<void>
   routing(): RoutingConfig
   silences(): readonly KeptSilence[]
   preview(
@@ -62,7 +64,9 @@ export class Silencing {
     this.#newId = newId
   }
 
-  state(): PipelineState {
+  /** What routing has decided on all that was committed before; the last known state while the records cannot be read. */
+  async newest(): Promise<PipelineState> {
+    await this.#door.settled().catch(() => undefined)
     return this.#door.state()
   }
 

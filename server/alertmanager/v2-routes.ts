@@ -93,7 +93,7 @@ function alertRoutes(app: FastifyInstance, options: V2RoutesOptions): void {
 
   app.get('/am/api/v2/alerts', { config: { access: readers } }, async (request) => {
     const wishes = readAlertWishes(request.query as Record<string, unknown>)
-    const state = silencing.state()
+    const state = await silencing.newest()
     return shown()
       .map((one) => gettableAlert(one, state))
       .filter((alert) => wished(wishes, alert))
@@ -102,7 +102,7 @@ function alertRoutes(app: FastifyInstance, options: V2RoutesOptions): void {
 
   app.get('/am/api/v2/alerts/groups', { config: { access: readers } }, async (request) => {
     const wishes = readAlertWishes(request.query as Record<string, unknown>)
-    return alertGroups(shown(), silencing.state(), wishes)
+    return alertGroups(shown(), await silencing.newest(), wishes)
   })
 }
 

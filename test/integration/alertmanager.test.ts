@@ -128,6 +128,42 @@ t.test('posted alerts and silences outlive a killed hub', async (t) => {
   })
 })
 
+t.test('a rule of the hub comes before posts of the same labels', async (t) => {
+  const rulesFolder = mkdtempSync(join(tmpdir(), 'callward-same-'))
+  t.teardown(() => rmSync(rulesFolder, { recursive: true, force: true }))
+  const labels = { severity: 'critical', where: 'here' }
+  writeFileSync(
+    join(rulesFolder, 'same.yaml'),
+    JSON.stringify({
+      groups: [
+        {
+          name: 'own',
+          interval: '1s',
+          rules: [
+            { alert: 'Same', expr: 'vector(1) and on() (callward_external_alerts > 1)', labels },
+          ],
+        },
+      ],
+    }),
+  )
+  const hub = await startHub(t, {}, { rulesFolder })
+  const same = { labels: { alertname: 'Same', ...labels } }
+  const others = ['A', 'B', 'C'].map((alertname) => ({ labels: { alertname } }))
+  const lives = async () =>
+    (await hub.api<{ alerts: Shown[] }>('/api/v1/alerts?state=all')).alerts
+      .filter(({ rule }) => rule === 'Same')
+      .map(({ group, state }) => `${group} ${state}`)
+      .sort()
+  await post(hub, [same])
+  t.same(await lives(), ['external firing'])
+  await post(hub, others)
+  const livesAre = (wanted: readonly string[]) =>
+    until(wanted.join(), async () => (await lives()).join() === wanted.join())
+  await livesAre(['external resolved', 'own firing'])
+  await post(hub, [same])
+  t.same(await lives(), ['external resolved', 'own firing'], 'a post does not count')
+})
+
 t.test('silences in the terminal', async (t) => {
   const hub = await startHub(t, {})
   const callward = async (...args: string[]) => {
