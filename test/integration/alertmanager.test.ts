@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { packageRoot } from '../../server/assets.ts'
-import { adminToken, Program, TestHub, until } from '../helpers/hub.ts'
+import { TestHub, until } from '../helpers/hub.ts'
 import { postgresPrograms, startPostgres } from '../helpers/postgres.ts'
 
 interface Shown {
@@ -162,41 +162,6 @@ t.test('a rule of the hub comes before posts of the same labels', async (t) => {
   await livesAre(['external resolved', 'own firing'])
   await post(hub, [same])
   t.same(await lives(), ['external resolved', 'own firing'], 'a post does not count')
-})
-
-t.test('silences in the terminal', async (t) => {
-  const hub = await startHub(t, {})
-  const callward = async (...args: string[]) => {
-    const environment = { CALLWARD_HUB: hub.url, CALLWARD_TOKEN: adminToken, TZ: 'UTC' }
-    const program = new Program('server/cli/main.js', environment, ['silences', ...args])
-    const { code } = await program.exited
-    return { code, out: program.output }
-  }
-  await post(hub, [{ labels: trunk, annotations: { summary: 'Trunk 1 is down' } }])
-  t.match(await callward(), { code: 0, out: 'Nothing is silenced.' })
-  const preview = await callward('preview', 'instance=sbc-1')
-  t.match(
-    preview.out,
-    /would hide 1 alerts that fire now, 1 of them critical[\s\S]*Trunk 1 is down/,
-  )
-  t.match((await callward('preview', 'alertname=~.+')).out, /Only an administrator.*--force/)
-  const add = ['add', 'instance=sbc-1', 'alertname=~"Trunk.*"']
-  t.match(await callward(...add, '--for', '2h'), { code: 2, out: /Say why: --reason/ })
-  t.match(await callward(...add, '--reason', 'x'), { code: 2, out: /--for 2h, or --until/ })
-  t.match(await callward(...add, '--reason', 'x', '--for', '2y'), { code: 2, out: /say 30m/ })
-  t.match(await callward('add', 'alertname=~.+', '--reason', 'x', '--for', '1h'), {
-    code: 1,
-    out: /too broad/,
-  })
-  const set = await callward(...add, '--for', '2h', '--until-resolved', '--reason', 'Carrier, 812')
-  t.match(set, { code: 0, out: /ACTIVE.*Trunk\.\*.*1 .*or recovery.*bootstrap.*Carrier, 812/ })
-  const { silences } = JSON.parse((await callward('--json')).out) as { silences: Silence[] }
-  const id = silences[0]!.id
-  t.match(await callward('extend', id, '--for', '1h'), { code: 0, out: id })
-  t.match(await callward('end', id), { code: 0, out: /EXPIRED/ })
-  t.match(await callward('list', '--all'), { code: 0, out: id })
-  t.match(await callward('end', 'none'), { code: 1, out: /no silence of that id/ })
-  t.match(await callward('end'), { code: 2 })
 })
 
 t.test('what is refused is refused in words', async (t) => {
