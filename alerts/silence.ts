@@ -119,8 +119,10 @@ export function breadthOf(
   const hidden = new Set(hosts.filter((labels) => matchesAll(aboutHosts, labels)).map(nameOf))
   const share = hosts.length < 4 ? 0 : hidden.size / hosts.length
   const tooBroad: string[] = []
-  if (matchers.every((made) => matches(made, {})))
-    tooBroad.push(`${formatMatchers(matchers)} matches every alert; name a label`)
+  if (namesNothing(matchers))
+    tooBroad.push(
+      `matches alerts whatever they say (${formatMatchers(matchers)}); name an alert, a host, a site or a customer`,
+    )
   if (hidden.size > limits.hosts)
     tooBroad.push(
       `hides ${hidden.size} hosts, more than ${limits.hosts}; name instance, site or customer`,
@@ -133,6 +135,17 @@ export function breadthOf(
     )
   const critical = alerts.filter((alert) => alert.severity === 'critical').length
   return { alerts, critical, hosts: [...hidden].sort(), tooBroad }
+}
+
+/** Values that nobody gives a label; what matches one of them names nothing. */
+const probes = ['zqzq', 'zq-9.zq:9']
+
+function namesNothing(matchers: readonly Matcher[]): boolean {
+  const named = (probe: string) => Object.fromEntries(matchers.map(({ name }) => [name, probe]))
+  return (
+    matchers.every((made) => matches(made, {})) ||
+    probes.some((probe) => matchesAll(matchers, named(probe)))
+  )
 }
 
 function nameOf(labels: Labels): string {

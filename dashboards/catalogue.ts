@@ -1,3 +1,4 @@
+import { alertmanagerMetrics, alertmanagerOwnMetrics } from './catalogue-alertmanager.ts'
 import { backupMetrics } from './catalogue-backups.ts'
 import { hardwareMetrics } from './catalogue-hardware.ts'
 import { hostMetrics } from './catalogue-host.ts'
@@ -653,10 +654,12 @@ export const metricCatalogue: readonly Metric[] = [
   ...oncallMetrics,
   ...notifyMetrics,
   ...pagingMetrics,
+  ...alertmanagerMetrics,
   ...ruleMetrics,
   ...ownMetrics,
   ...oncallOwnMetrics,
   ...pagingOwnMetrics,
+  ...alertmanagerOwnMetrics,
 ]
 
 /** The stored metrics with what `/api/v1/metadata` answers of each; no metric of the hub's own process. */

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import swagger from '@fastify/swagger'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import { prometheusMetadata } from '../dashboards/catalogue.ts'
+import { alertmanagerPlugin } from './alertmanager/plugin.ts'
 import { backupPlugin } from './backup/plugin.ts'
 import { baselinesPlugin } from './baselines/plugin.ts'
 import { changesPlugin } from './changes/plugin.ts'
@@ -106,6 +107,7 @@ async function registerAll(app: FastifyInstance, config: HubConfig, clock: Clock
   await app.register(notifyPlugin, { clock, config })
   await app.register(pagingPlugin, { clock, config })
   await app.register(routingPlugin, { clock, config })
+  await app.register(alertmanagerPlugin, { clock, config })
   await app.register(inventoryPlugin, {
     clock,
     factsLimits: { versions: config.factsVersions, days: config.factsDays },

@@ -38,6 +38,10 @@ const HubFile = Type.Object(
     /** How much history of each facts document of a host is kept. */
     factsVersions: Type.Integer({ default: 200, minimum: 100, maximum: 100_000 }),
     factsDays: Type.Number({ default: 400, minimum: 0, maximum: 36_500 }),
+    /** Alerts posted to /am that may be active at once; docs/alertmanager.md. */
+    externalAlertsMax: Type.Integer({ default: 20_000, minimum: 10, maximum: 200_000 }),
+    /** How long a posted alert lasts that does not say until when. */
+    alertResolveSeconds: Type.Number({ default: 300, minimum: 30, maximum: 86_400 }),
     ruleIntervalSeconds: Type.Number({ default: 10, minimum: 1, maximum: 3600 }),
     requestsPerMinute: Type.Integer({ default: 60_000, minimum: 10 }),
     failedSignInsPerMinute: Type.Integer({ default: 600, minimum: 1 }),
@@ -104,6 +108,8 @@ const examples: Record<string, string> = {
   changeGraceMinutes: 'changeGraceMinutes: 120',
   factsVersions: 'factsVersions: 200',
   factsDays: 'factsDays: 400   (0 keeps every version up to factsVersions)',
+  externalAlertsMax: 'externalAlertsMax: 20000',
+  alertResolveSeconds: 'alertResolveSeconds: 300',
   ruleIntervalSeconds: 'ruleIntervalSeconds: 10',
   tls: 'tls: { certificate: /etc/callward/hub.crt, key: /etc/callward/hub.key }   (environment: CALLWARD_TLS_CERTIFICATE, CALLWARD_TLS_KEY)',
   behindTlsProxy: 'behindTlsProxy: true',

@@ -19,6 +19,7 @@ import { pagesCommand } from './pages.ts'
 import { restoreCommand } from './restore.ts'
 import { routingCommand } from './routing.ts'
 import { signInCommand } from './sign-in.ts'
+import { silencesCommand } from './silences.ts'
 import { start, startHelp } from './start.ts'
 import { storeCommand } from './store.ts'
 import { tokenCommand } from './token.ts'
@@ -29,6 +30,7 @@ const commands: readonly Command[] = [
   watchCommand,
   alertsCommand,
   pagesCommand,
+  silencesCommand,
   incidentsCommand,
   incidentCommand,
   hostsCommand,

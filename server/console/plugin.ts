@@ -15,6 +15,7 @@ const programPaths = [
   'api',
   'prom',
   'am',
+  'am',
   'influx',
   'otlp',
   'live',

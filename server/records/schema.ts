@@ -54,6 +54,7 @@ export interface RecordsSchema {
   routing_groups: RoutingGroupRow
   routing_silences: RoutingSilenceRow
   routing_holds: RoutingHoldRow
+  external_alerts: ExternalAlertRow
 }
 
 /** Somebody or something that may sign in. */
@@ -696,4 +697,16 @@ export interface RoutingHoldRow {
   receiver: string | null
   because: string
   until_at: Millis | null
+}
+
+/** Until when an active alert lasts that somebody posted. */
+export interface ExternalAlertRow {
+  alert_id: string
+  /** Not always the newest: kept as far as a restart needs it. */
+  ends_at: Millis
+  /** 1 when the sender said so. */
+  explicit: number
+  generator_url: string
+  /** Name of the principal. */
+  posted_by: string
 }

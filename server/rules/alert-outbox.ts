@@ -8,6 +8,10 @@ import { FairClock, fairOrder, type Turn } from './fair-order.ts'
 export interface OutboxBatch {
   readonly writes: readonly AlertWrite[]
   readonly changes: readonly AlertChange[]
+  /** Rows of others that belong to these alerts; written after the alerts' own, before anybody is told. */
+  readonly also?: (tx: RecordsTransaction, ids: ReadonlySet<string>) => Promise<void>
+  /** After its commit. */
+  readonly onWritten?: () => void
 }
 
 export interface OutboxOptions {
@@ -29,6 +33,10 @@ interface Waiting extends Turn {
   ids: readonly string[]
   readonly writes: Map<string, AlertWrite>
   changes: readonly AlertChange[]
+  also?: OutboxBatch['also'] | undefined
+  onWritten?: OutboxBatch['onWritten'] | undefined
+  /** Told how the first attempt went. */
+  attempted?: ((written: boolean) => void) | undefined
 }
 
 /** Few, so that a write of another kind waits a moment only. */
@@ -66,6 +74,28 @@ export class AlertOutbox {
     return this.#queue.length === 0
   }
 
+  /** As `add`; resolves with whether the first attempt wrote it. What was not written is tried again all the same. */
+  put(batch: OutboxBatch): Promise<boolean> {
+    const writes = new Map(batch.writes.map((write) => [idOf(write), write]))
+    const pieces = this.#enqueue(writes, batch.changes)
+    let left = pieces.length
+    const attempts = pieces.map((piece) => {
+      piece.also = batch.also
+      piece.onWritten = () => {
+        left--
+        if (left === 0) batch.onWritten?.()
+      }
+      return new Promise<boolean>((attempted) => {
+        piece.attempted = attempted
+      })
+    })
+    this.#bound()
+    // While the records refuse, nobody waits for the next retry.
+    if (this.#failing) this.#attempted(pieces, false)
+    else this.#start()
+    return Promise.all(attempts).then((all) => all.every((written) => written))
+  }
+
   /** Takes what one evaluation changed; returns at once. */
   add(batch: OutboxBatch): void {
     if (batch.writes.length === 0 && batch.changes.length === 0) return
@@ -76,18 +106,20 @@ export class AlertOutbox {
       this.#writing === undefined &&
       last !== undefined &&
       last.changes.length === 0 &&
+      last.also === undefined &&
       batch.changes.length === 0
     if (mergeable) {
       for (const [id, write] of writes) last.writes.set(id, write)
-      last.ids = [...last.writes.keys()]
+      last.ids = idsOf(last.writes)
     } else this.#enqueue(writes, batch.changes)
     this.#bound()
     if (!this.#failing) this.#start()
   }
 
   /** In pieces that a transaction takes; the lanes, which are systems, have their turns fairly. */
-  #enqueue(writes: Map<string, AlertWrite>, changes: readonly AlertChange[]): void {
+  #enqueue(writes: Map<string, AlertWrite>, changes: readonly AlertChange[]): readonly Waiting[] {
     const left = new Map(writes)
+    const pieces: Waiting[] = []
     for (let from = 0; from === 0 || from < changes.length; from += changesPerTransaction) {
       const some = changes.slice(from, from + changesPerTransaction)
       const last = from + changesPerTransaction >= changes.length
@@ -95,9 +127,11 @@ export class AlertOutbox {
       const theirs = new Map([...left].filter(([id]) => last || ids.has(id)))
       for (const id of theirs.keys()) left.delete(id)
       const turn = this.#turns.stamp(laneOf(some[0]?.alert), some.length)
-      const all = [...new Set([...ids, ...theirs.keys()])]
-      this.#queue.push({ ...turn, ids: all, writes: theirs, changes: some })
+      const all = [...new Set([...ids, ...idsOf(theirs)])]
+      pieces.push({ ...turn, ids: all, writes: theirs, changes: some })
     }
+    this.#queue.push(...pieces)
+    return pieces
   }
 
   /** Resolves when nothing is being written; what failed waits for its retry. */
@@ -155,7 +189,10 @@ export class AlertOutbox {
     try {
       await write(async (tx) => {
         for (const together of withoutRepeats(batches)) {
-          for (const { writes } of together) await saveAlerts(tx, [...writes.values()])
+          for (const { writes, also } of together) {
+            await saveAlerts(tx, [...writes.values()])
+            await also?.(tx, new Set(writes.keys()))
+          }
           const changes = together.flatMap((batch) => batch.changes)
           if (changes.length > 0) await deliver(tx, changes)
         }
@@ -164,6 +201,7 @@ export class AlertOutbox {
       for (const batch of batches)
         batch.changes = batch.changes.map((change) => ({ ...change, late: true }))
       this.#failing = true
+      this.#attempted(batches, false)
       onFailed(error, this.waiting)
       return false
     }
@@ -172,7 +210,16 @@ export class AlertOutbox {
     for (const batch of batches) this.#turns.served(batch)
     if (this.#queue.length === 0) this.#turns.clear()
     onWritten(changes)
+    for (const batch of batches) batch.onWritten?.()
+    this.#attempted(batches, true)
     return true
+  }
+
+  #attempted(batches: readonly Waiting[], written: boolean): void {
+    for (const batch of batches) {
+      batch.attempted?.(written)
+      batch.attempted = undefined
+    }
   }
 
   /** What one transaction takes. */
@@ -220,6 +267,14 @@ function withoutRepeats(batches: readonly Waiting[]): readonly (readonly Waiting
 /** The system an alert is about. */
 function laneOf(alert: AlertView | undefined): string {
   return alert?.labels['server'] ?? alert?.instance ?? alert?.rule ?? ''
+}
+
+/** Lives and label sets: a life begins after the one before it has ended. */
+function idsOf(writes: ReadonlyMap<string, AlertWrite>): readonly string[] {
+  const labelSets = [...writes.values()].map((write) =>
+    write.kind === 'save' ? write.row.fingerprint : write.id,
+  )
+  return [...new Set([...writes.keys(), ...labelSets])]
 }
 
 function idOf(write: AlertWrite): string {

@@ -1,6 +1,6 @@
 import type { AlertChange, AlertView, Labels } from '../../alerts/alert.ts'
 import type { RuleGroup } from '../../alerts/rule.ts'
-import type { VectorElement } from '../../alerts/state.ts'
+import { type VectorElement, viewOf } from '../../alerts/state.ts'
 import type { Clock, Millis } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
@@ -11,12 +11,14 @@ import { AlertOutbox } from './alert-outbox.ts'
 import {
   loadActive,
   loadCollectorInstances,
+  type SavedAlert,
   stampAcknowledged,
   touchPending,
 } from './alert-store.ts'
 import { HostPresence, type HostsNow } from './host-presence.ts'
 import { HostViews } from './host-views.ts'
 import { HubSeries } from './hub-series.ts'
+import { type AlertIntake, type AlertSource, batchOfPosts, makeRoom } from './other-alerts.ts'
 import type { RuleQueries } from './queries.ts'
 import { restoreAlerts } from './restore.ts'
 import type { RuleMetrics } from './rule-metrics.ts'
@@ -67,6 +69,8 @@ export class RuleEngine {
   readonly #series: SeriesWriter
   readonly #hub: HubSeries
   readonly #loggedAt = new Map<string, number>()
+  readonly #owners = new Map<string, AlertRunner>()
+  #source: AlertSource | undefined
   #hubSeriesAt = Number.NEGATIVE_INFINITY
   #cancelTouch: (() => void) | undefined
   #cancelHub: (() => void) | undefined
@@ -94,8 +98,11 @@ export class RuleEngine {
       presence: this.#presence,
       newId,
       externalLabels: {},
-      owners: new Map<string, AlertRunner>(),
-      changed: (batch) => this.#outbox.add(batch),
+      owners: this.#owners,
+      changed: (batch) => {
+        makeRoom(this.#source, this.#outbox, batch, clock.now())
+        this.#outbox.add(batch)
+      },
     }
     this.scheduler = new RuleScheduler({
       clock,
@@ -123,15 +130,34 @@ export class RuleEngine {
     return this.#outbox.waiting
   }
 
+  /** Alerts that no rule raises live beside those of the rules; before `start`. */
+  provideAlerts(source: AlertSource): AlertIntake {
+    const outbox = this.#outbox
+    this.#source = source
+    return {
+      raisedByRule: (fingerprint) => this.#owners.has(fingerprint),
+      get waiting() {
+        return outbox.waiting
+      },
+      put: (posts) => outbox.put(batchOfPosts(posts)),
+    }
+  }
+
+  /** Pending and firing alerts, of the rules and posted ones. */
+  activeAlerts(): AlertView[] {
+    return [...this.scheduler.activeAlerts(), ...(this.#source?.active() ?? [])]
+  }
+
   /** Loads the saved alerts, then evaluates. Rejects when the records cannot be read. */
   async start(): Promise<void> {
     const { records, clock, log } = this.#options
-    const saved = await loadActive(records, (row, err) =>
+    const all = await loadActive(records, (row, err) =>
       log.error(
         { err, alert: row.id, rule: row.rule },
         'a saved alert cannot be read and is left out',
       ),
     )
+    const saved = this.#source === undefined ? all : all.filter((one) => !this.#restored(one))
     this.#presence.expect(await loadCollectorInstances(records))
     const ended = restoreAlerts(this.scheduler.alertRunners, saved, clock.now())
     for (const batch of ended) this.#outbox.add(batch)
@@ -170,8 +196,8 @@ export class RuleEngine {
     const runner = this.scheduler.alertRunners.find(
       (candidate) => candidate.active(fingerprint) !== undefined,
     )
-    const alert = runner?.active(fingerprint)
-    if (runner === undefined || alert === undefined) {
+    const alert = runner?.active(fingerprint) ?? this.#source?.find(fingerprint)
+    if (alert === undefined) {
       throw new CallwardError(
         'not_found',
         'No alert with that fingerprint is active; it may have resolved. See GET /api/v1/alerts.',
@@ -184,8 +210,9 @@ export class RuleEngine {
       )
     // What is being written now may be the very firing of this alert.
     await this.#outbox.settled()
-    const view = runner.views().find(({ id }) => id === alert.id)
-    if (view === undefined) throw new CallwardError('conflict', 'The alert has just resolved.')
+    const view =
+      runner?.views().find(({ id }) => id === alert.id) ?? this.#source?.find(fingerprint)
+    if (view?.id !== alert.id) throw new CallwardError('conflict', 'The alert has just resolved.')
     const stamp = await this.#stamp(view, by, at)
     if (stamp === undefined) {
       throw new CallwardError(
@@ -194,9 +221,15 @@ export class RuleEngine {
       )
     }
     const { acknowledgedAt, acknowledgedBy } = stamp
-    runner.acknowledged(view.id, fingerprint, acknowledgedBy, acknowledgedAt)
+    const keeper = runner ?? this.#source
+    keeper?.acknowledged(view.id, fingerprint, acknowledgedBy, acknowledgedAt)
     if (stamp.first) this.#options.wake(true)
     return { ...view, acknowledgedAt, acknowledgedBy }
+  }
+
+  /** Gives a posted alert back to its source; false for an alert of a rule. */
+  #restored({ rule, group, alert }: SavedAlert): boolean {
+    return this.#source?.restore(viewOf({ name: rule, group }, alert)) === true
   }
 
   #hostSource(): HostSource | undefined {

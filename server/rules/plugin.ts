@@ -9,6 +9,7 @@ import { systemTimers, type Timers } from '../timers.ts'
 import { RuleEngine } from './engine.ts'
 import type { StoreRoom } from './hub-series.ts'
 import { ledgerEntryOf } from './ledgered.ts'
+import type { AlertIntake, AlertSource } from './other-alerts.ts'
 import { promqlQueries } from './promql-queries.ts'
 import { ruleRoutes } from './routes.ts'
 import { faultText, ownRulesFolder, type RuleFileFault, readRuleFiles } from './rule-files.ts'
@@ -16,6 +17,7 @@ import { type RuleMetrics, ruleMetrics } from './rule-metrics.ts'
 import { alertJson } from './schema.ts'
 import { groupStatus, type RuleGroupStatus } from './status.ts'
 
+export type { AlertIntake, AlertSource, Posts } from './other-alerts.ts'
 export {
   prometheusAlerts,
   prometheusRules,
@@ -29,12 +31,14 @@ export interface Rules {
   hostReported(instance: string): void
   /** Every group with its rules, their health and alerts. */
   groups(): readonly RuleGroupStatus[]
-  /** Pending and firing alerts. */
+  /** Pending and firing alerts, of rules and posted ones. */
   activeAlerts(): readonly AlertView[]
   /** Records who takes care of a firing alert; the first one stays. Throws not_found, conflict, storage_unavailable. */
   acknowledge(fingerprint: string, by: Principal, at: Millis): Promise<AlertView>
   /** A figure of the hub itself for the hub's own rules, read every two seconds. */
   watchFigure(name: string, value: () => number, labels?: Labels): void
+  /** Alerts that no rule raises live beside those of the rules; one source, before the hub is ready. */
+  provideAlerts(source: AlertSource): AlertIntake
   /** What is wrong in the rule files. */
   faults(): readonly RuleFileFault[]
   /** Resolves when no evaluation and no write of alerts is running; what failed waits for its retry. */
@@ -148,7 +152,8 @@ export const rulesPlugin = fp(
     app.decorate('rules', {
       hostReported: (instance) => running.scheduler.hostReported(instance),
       groups: () => running.scheduler.groups.map(groupStatus),
-      activeAlerts: () => running.scheduler.activeAlerts(),
+      activeAlerts: () => running.activeAlerts(),
+      provideAlerts: (source) => running.provideAlerts(source),
       async acknowledge(fingerprint, by, at) {
         const view = await running.acknowledge(fingerprint, by.name, at)
         // An older acknowledgement of the alert may have become too old for its page.

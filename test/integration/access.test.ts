@@ -44,6 +44,7 @@ const admins: readonly Role[] = ['admin']
 const auditors: readonly Role[] = ['admin', 'auditor']
 const readers: readonly Role[] = ['admin', 'operator', 'auditor', 'grafana']
 const writers: readonly Role[] = ['admin', 'collector']
+const senders: readonly Role[] = ['admin', 'operator', 'collector', 'grafana']
 
 const table: Readonly<Record<string, RouteAccess['roles']>> = {
   'GET /healthz': 'open',
@@ -123,6 +124,25 @@ const table: Readonly<Record<string, RouteAccess['roles']>> = {
   'DELETE /prom/*': readers,
   'TRACE /prom/*': readers,
   'QUERY /prom/*': readers,
+
+  'GET /api/v1/silences': staff,
+  'POST /api/v1/silences': onCall,
+  'POST /api/v1/silences/preview': staff,
+  'POST /api/v1/silences/:id/extend': onCall,
+  'POST /api/v1/silences/:id/end': onCall,
+
+  'POST /am/api/v2/alerts': senders,
+  'POST /am/grafana': senders,
+  'GET /am/api/v2/alerts': readers,
+  'GET /am/api/v2/alerts/groups': readers,
+  'GET /am/api/v2/silences': readers,
+  'POST /am/api/v2/silences': onCall,
+  'GET /am/api/v2/silence/:id': readers,
+  'DELETE /am/api/v2/silence/:id': onCall,
+  'GET /am/api/v2/receivers': readers,
+  'GET /am/api/v2/status': everybody,
+  'GET /am/-/healthy': everybody,
+  'GET /am/-/ready': everybody,
 
   'GET /api/v1/alerts': staff,
   'POST /api/v1/alerts/:fingerprint/acknowledge': onCall,

@@ -42,6 +42,7 @@ const newer: readonly (keyof RecordsSchema)[] = [
   'routing_groups',
   'routing_silences',
   'routing_holds',
+  'external_alerts',
 ]
 
 /** Columns that later migrations add to tables of 0001 and 0002; null in rows of before. */

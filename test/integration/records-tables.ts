@@ -385,6 +385,13 @@ export const rows: { [T in keyof RecordsSchema]: RecordsSchema[T] } = {
     until_at: null,
   },
   lost_obligations: { id: 'x', kind: 'page', subject: 's', found_at: 1, mended_at: null },
+  external_alerts: {
+    alert_id: 'a',
+    ends_at: 1,
+    explicit: 1,
+    generator_url: 'https://prometheus.example/graph',
+    posted_by: 'prometheus',
+  },
 }
 
 export async function everyTable(t: Test, place: Place): Promise<void> {

@@ -104,7 +104,7 @@ function json(body: unknown): RequestInit {
 
 /** An error as a sentence that says what to do next. */
 export function explain(error: unknown): string {
-  if (!(error instanceof ApiError)) return String(error)
+  if (!(error instanceof ApiError)) return error instanceof Error ? error.message : String(error)
   if (error.status === 0) return t('error.unreachable')
   if (error.status === 403) return t('error.forbidden')
   if (error.status === 404) return t('error.notFound')

@@ -12,6 +12,7 @@ import { Overview } from './pages/overview.tsx'
 import { Page as PagePage } from './pages/page.tsx'
 import { Pages } from './pages/pages.tsx'
 import { SignIn } from './pages/sign-in.tsx'
+import { Silences } from './pages/silences.tsx'
 import { Announcer } from './parts/announcer.tsx'
 import { Header } from './parts/header.tsx'
 import { PageBanners } from './parts/page-banner.tsx'
@@ -69,6 +70,8 @@ function Page({ route: shown }: { route: Route | null }) {
       return <Pages view={shown.view} />
     case 'page':
       return <PagePage key={shown.number} number={shown.number} />
+    case 'silences':
+      return <Silences matchers={shown.matchers} />
     default:
       return <NotFound />
   }
@@ -98,6 +101,8 @@ function pageName(shown: Route | null): string {
       return t('pages.title')
     case 'page':
       return t('page.title', { number: shown.number })
+    case 'silences':
+      return t('silences.title')
     case 'sign-in':
       return t('signIn.title')
     default:

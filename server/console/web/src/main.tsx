@@ -13,6 +13,7 @@ import './styles/pages.css'
 import './styles/incident.css'
 import './styles/oncall.css'
 import './styles/page-banner.css'
+import './styles/silences.css'
 import './styles/touch.css'
 
 startState()

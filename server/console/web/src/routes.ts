@@ -10,6 +10,7 @@ export type Route =
   | { readonly page: 'contact-points' }
   | { readonly page: 'pages'; readonly view: 'open' | 'all' | 'told' }
   | { readonly page: 'page'; readonly number: string }
+  | { readonly page: 'silences'; readonly matchers: string }
 
 function oneOf<T extends string>(value: string | null, allowed: readonly T[], otherwise: T): T {
   return allowed.find((candidate) => candidate === value) ?? otherwise
@@ -33,6 +34,8 @@ export function parseRoute(address: string): Route | null {
   if (parts.length === 1) {
     if (first === 'oncall') return { page: 'oncall' }
     if (first === 'sign-in') return { page: 'sign-in' }
+    if (first === 'silences')
+      return { page: 'silences', matchers: new URLSearchParams(query).get('matchers') ?? '' }
     if (first === 'contact-points') return { page: 'contact-points' }
     if (first === 'pages')
       return { page: 'pages', view: oneOf(state, ['open', 'all', 'told'], 'open') }
@@ -50,6 +53,8 @@ export function parseRoute(address: string): Route | null {
 }
 
 export const hostPath = (instance: string) => `/hosts/${encodeURIComponent(instance)}`
+export const silencePath = (matchers: string) =>
+  `/silences?matchers=${encodeURIComponent(matchers)}`
 export const incidentPath = (id: string) => `/incidents/${encodeURIComponent(id)}`
 
 export const pagePath = (number: number) => `/pages/${number}`

@@ -3,7 +3,8 @@ import type { Alert } from '../api-types.ts'
 import { decimal } from '../i18n/format.ts'
 import { language, t } from '../i18n/language.ts'
 import { alertInstance, alertSince } from '../live-reducer.ts'
-import { hostPath, incidentPath } from '../routes.ts'
+import { hostPath, incidentPath, silencePath } from '../routes.ts'
+import { matchersOf } from '../silence-types.ts'
 import { acknowledgeAlert, canAct, hostsByInstance } from '../state.ts'
 import { ActionButton } from './action-button.tsx'
 import { SeverityBadge, SimulatedMark } from './badges.tsx'
@@ -69,6 +70,14 @@ function AlertFoot({ alert, summary, server }: { alert: Alert; summary: string; 
         </span>
       )}
       <span class="links">
+        {canAct.value && alert.state === 'firing' && (
+          <a
+            href={silencePath(matchersOf(alert.labels))}
+            aria-label={t('alert.silenceThis', { summary, server })}
+          >
+            {t('alert.silence')}
+          </a>
+        )}
         {alert.runbook && (
           <a href={alert.runbook} target="_blank" rel="noopener">
             {t('alert.runbook')}

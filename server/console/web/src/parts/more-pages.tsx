@@ -12,6 +12,7 @@ interface MorePage {
 
 /** What is not needed in every shift. */
 const morePages: readonly MorePage[] = [
+  { href: '/silences', label: 'nav.silences', page: 'silences' },
   { href: '/contact-points', label: 'nav.contactPoints', page: 'contact-points' },
 ]
 
