@@ -123,7 +123,7 @@ interface PrometheusAlerts {
 }
 
 async function prometheusTrials(folder: string): Promise<number[]> {
-  const peer = await Peer.start('prometheus', folder, 1)
+  const peer = await Peer.start('prometheus', folder, { intervalSeconds: 1 })
   try {
     const fleet = new Fleet(trials, undefined, 'trial')
     const labels = fleetLabels(fleet)
