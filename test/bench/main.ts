@@ -14,6 +14,7 @@ import { push } from './push.ts'
 import { query } from './query.ts'
 import { reconnect } from './reconnect.ts'
 import { recovery } from './recovery.ts'
+import { ruleRounds } from './rules.ts'
 import { spool } from './spool.ts'
 import { steady } from './steady.ts'
 import { storm } from './storm.ts'
@@ -37,10 +38,20 @@ const benchmarks: readonly Benchmark[] = [
   ledger,
   storm,
   push,
+  ruleRounds,
 ]
 
 /** Those that drive the hub through a profile of its own. */
-const profilable = ['ingest', 'remote-write', 'query', 'fleet', 'reconnect', 'storm', 'push']
+const profilable = [
+  'ingest',
+  'remote-write',
+  'query',
+  'fleet',
+  'reconnect',
+  'storm',
+  'push',
+  'rules',
+]
 
 const help = `npm run bench -- [--quick] [--markdown] [--profile] [NAME ...]
 
