@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { cpus, loadavg, release, totalmem } from 'node:os'
 import { version } from '../../server/assets.ts'
 import { alert } from './alert.ts'
+import { alertLoad } from './alert-load.ts'
 import { collector } from './collector.ts'
 import { fleet } from './collectors.ts'
 import { disk } from './disk.ts'
@@ -39,6 +40,7 @@ const benchmarks: readonly Benchmark[] = [
   storm,
   push,
   ruleRounds,
+  alertLoad,
 ]
 
 /** Those that drive the hub through a profile of its own. */
