@@ -109,8 +109,11 @@ export class LiveSocket {
     const lastSend = actions.findLastIndex(({ kind }) => kind === 'send')
     // All frames of one step are one write to the system.
     if (actions.length > 1) this.#wire.cork()
-    for (const [index, action] of actions.entries()) this.#do(action, index === lastSend)
-    if (actions.length > 1) this.#wire.uncork()
+    try {
+      for (const [index, action] of actions.entries()) this.#do(action, index === lastSend)
+    } finally {
+      if (actions.length > 1) this.#wire.uncork()
+    }
     if (lastSend >= 0) this.offer({ kind: 'buffered', bytes: this.#socket.bufferedAmount })
   }
 

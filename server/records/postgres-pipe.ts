@@ -19,6 +19,8 @@ type Outcome = { readonly result: pg.QueryResult } | { readonly error: unknown }
 
 const begin = 'savepoint callward_write'
 const release = 'release savepoint callward_write'
+/** Makes the group durable. */
+export const commitText = 'commit'
 const undo = 'rollback to savepoint callward_write; release savepoint callward_write'
 /** Gathered statements that go without waiting for a question. */
 const maxGathered = 64
@@ -46,7 +48,10 @@ export class PreparedNames {
 export class PostgresPipe {
   readonly #client: pg.PoolClient
   readonly #names: PreparedNames
+  /** Transactions that were rolled back for a statement that failed: nothing of theirs is sent any more. */
   readonly #failed = new Map<number, RecordsError>()
+  /** Those whose callers took them back, too: they know. */
+  readonly #takenBack = new Set<number>()
   #gathered: Entry[] = []
   #sending = false
   #broken: RecordsError | undefined
@@ -64,7 +69,7 @@ export class PostgresPipe {
 
   /** Transactions that were rolled back alone after a statement nobody waited for failed. */
   get failed(): ReadonlyMap<number, unknown> {
-    return this.#failed
+    return new Map([...this.#failed].filter(([scope]) => !this.#takenBack.has(scope)))
   }
 
   begin(scope: number): void {
@@ -78,7 +83,8 @@ export class PostgresPipe {
 
   /** Its failure was told to whoever waited for it; what nobody waited for is undone with it. */
   rollback(scope: number): void {
-    if (!this.#failed.delete(scope)) this.#gather({ scope, text: undo })
+    this.#takenBack.add(scope)
+    if (!this.#failed.has(scope)) this.#gather({ scope, text: undo })
   }
 
   send(scope: number, { sql, parameters }: CompiledQuery): void {
@@ -124,11 +130,17 @@ export class PostgresPipe {
   }
 
   /** Gives what is to be sent again. */
-  async #sendThese(entries: readonly Entry[]): Promise<Entry[]> {
+  async #sendThese(all: readonly Entry[]): Promise<Entry[]> {
     if (this.#broken !== undefined) {
-      refuse(entries, this.#broken)
+      refuse(all, this.#broken)
       return []
     }
+    // These two are done also after a failure, which they would hide: they go when it is known that there was none.
+    const cut = all.findIndex(
+      ({ text }, index) => index > 0 && (text === undo || text === commitText),
+    )
+    const entries = cut < 0 ? all : all.slice(0, cut)
+    const rest = cut < 0 ? [] : all.slice(cut)
     const outcomes = await this.#exchange(entries)
     for (const [index, { resolve }] of entries.entries()) {
       const outcome = outcomes[index]!
@@ -137,11 +149,11 @@ export class PostgresPipe {
         continue
       }
       await this.#undo(entries[index]!, fromPostgres(outcome.error))
-      if (this.#broken === undefined) return entries.slice(index)
-      refuse(entries.slice(index), this.#broken)
+      if (this.#broken === undefined) return all.slice(index)
+      refuse(all.slice(index), this.#broken)
       return []
     }
-    return []
+    return [...rest]
   }
 
   /** Rolls the transaction of a failed statement back, or gives the group up. */
@@ -159,12 +171,10 @@ export class PostgresPipe {
   /** Without those of transactions that are rolled back. */
   #alive(entries: readonly Entry[]): Entry[] {
     return entries.filter((entry) => {
-      const { scope, text, reject } = entry
+      const { scope, reject } = entry
       const cause = scope === undefined ? undefined : this.#failed.get(scope)
       if (cause === undefined) return true
       reject?.(cause)
-      // Its caller takes it back for a reason of its own.
-      if (text === undo) this.#failed.delete(scope!)
       return false
     })
   }

@@ -12,7 +12,7 @@ import type { Clock } from '../clock.ts'
 import { bindable } from './bindings.ts'
 import type { Migration } from './migrations/migration.ts'
 import { allMigrations, migrate } from './migrations.ts'
-import { PostgresPipe, PreparedNames } from './postgres-pipe.ts'
+import { commitText, PostgresPipe, PreparedNames } from './postgres-pipe.ts'
 import { fromPostgres, RecordsError } from './records-error.ts'
 import type { RecordsSchema } from './schema.ts'
 import { ReadDriver, type Scope, ScopedDriver } from './scoped-driver.ts'
@@ -123,7 +123,7 @@ class PostgresWriteEngine implements WriteEngine {
 
   async #commitGroup(pipe: PostgresPipe): Promise<void> {
     try {
-      const { command } = await pipe.ask(undefined, 'commit')
+      const { command } = await pipe.ask(undefined, commitText)
       if (command !== 'COMMIT')
         throw new RecordsError('other', `PostgreSQL answered the commit with ${command}.`)
     } catch (error) {

@@ -26,7 +26,7 @@ const waitMillis = 20_000
 const rule = 'FilesystemAlmostFull'
 
 /** Resolves with the moment at which something was seen, by instance. */
-class Sightings {
+export class Sightings {
   readonly #waiting = new Map<string, (at: number) => void>()
 
   async of(instance: string): Promise<number> {
@@ -50,7 +50,11 @@ interface LiveFrame {
 }
 
 /** A person's tab: an open /live that reports each firing of the rule. */
-async function watchLive(hub: TestHub, sightings: Sightings): Promise<WebSocket> {
+export async function watchLive(
+  hub: TestHub,
+  sightings: Sightings,
+  watched = rule,
+): Promise<WebSocket> {
   const token = await hub.token('watcher', 'operator')
   const socket = new WebSocket(`${hub.url.replace('http', 'ws')}/live`, {
     headers: { authorization: `Bearer ${token}` },
@@ -65,7 +69,7 @@ async function watchLive(hub: TestHub, sightings: Sightings): Promise<WebSocket>
       }
       if (frame.type !== 'message' || frame.kind !== 'alert') return
       const { change, alert } = frame.body ?? {}
-      if (change === 'firing' && alert?.rule === rule) sightings.saw(alert.instance ?? '')
+      if (change === 'firing' && alert?.rule === watched) sightings.saw(alert.instance ?? '')
     })
   })
   return socket
@@ -123,7 +127,7 @@ interface PrometheusAlerts {
 }
 
 async function prometheusTrials(folder: string): Promise<number[]> {
-  const peer = await Peer.start('prometheus', folder, 1)
+  const peer = await Peer.start('prometheus', folder, { intervalSeconds: 1 })
   try {
     const fleet = new Fleet(trials, undefined, 'trial')
     const labels = fleetLabels(fleet)

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { cpus, loadavg, release, totalmem } from 'node:os'
 import { version } from '../../server/assets.ts'
 import { alert } from './alert.ts'
+import { alertLoad } from './alert-load.ts'
 import { collector } from './collector.ts'
 import { fleet } from './collectors.ts'
 import { disk } from './disk.ts'
@@ -14,6 +15,7 @@ import { push } from './push.ts'
 import { query } from './query.ts'
 import { reconnect } from './reconnect.ts'
 import { recovery } from './recovery.ts'
+import { ruleRounds } from './rules.ts'
 import { spool } from './spool.ts'
 import { steady } from './steady.ts'
 import { storm } from './storm.ts'
@@ -37,10 +39,21 @@ const benchmarks: readonly Benchmark[] = [
   ledger,
   storm,
   push,
+  ruleRounds,
+  alertLoad,
 ]
 
 /** Those that drive the hub through a profile of its own. */
-const profilable = ['ingest', 'remote-write', 'query', 'fleet', 'reconnect', 'storm', 'push']
+const profilable = [
+  'ingest',
+  'remote-write',
+  'query',
+  'fleet',
+  'reconnect',
+  'storm',
+  'push',
+  'rules',
+]
 
 const help = `npm run bench -- [--quick] [--markdown] [--profile] [NAME ...]
 

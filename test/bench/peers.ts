@@ -6,12 +6,17 @@ import { packageRoot } from '../../server/assets.ts'
 import { freePort } from '../helpers/hub.ts'
 import { answers, endWithUs, serverLauncher, type Target } from './kit.ts'
 
-export type PeerKind = 'prometheus' | 'victoria-metrics' | 'prometheus-node-exporter'
+export type PeerKind =
+  | 'prometheus'
+  | 'victoria-metrics'
+  | 'prometheus-node-exporter'
+  | 'prometheus-alertmanager'
 
 const names: Record<PeerKind, string> = {
   prometheus: 'Prometheus',
   'victoria-metrics': 'VictoriaMetrics',
   'prometheus-node-exporter': 'node_exporter',
+  'prometheus-alertmanager': 'Alertmanager',
 }
 
 const versions = new Map<PeerKind, string | undefined>()
@@ -44,25 +49,37 @@ export function peerTitle(kind: PeerKind): string {
   return version === undefined ? names[kind] : `${names[kind]} ${version}`
 }
 
+/** How a peer differs from what the benchmarks need as a rule. */
+export interface PeerSettings {
+  /** Seconds between two evaluations. */
+  readonly intervalSeconds?: number
+  /** Folder of the rules; those that ship, when there is none. */
+  readonly rulesFolder?: string
+  /** Where Prometheus sends alerts. */
+  readonly alertmanager?: Peer
+  /** Where Alertmanager sends notices. */
+  readonly webhook?: string
+}
+
 /** A peer's process on a free port with its data in a folder. */
 export class Peer {
   readonly kind: PeerKind
   readonly port: number
   readonly #folder: string
-  readonly #intervalSeconds: number
+  readonly #settings: PeerSettings
   #child: ChildProcess | undefined
 
-  private constructor(kind: PeerKind, port: number, folder: string, intervalSeconds: number) {
+  private constructor(kind: PeerKind, port: number, folder: string, settings: PeerSettings) {
     this.kind = kind
     this.port = port
     this.#folder = folder
-    this.#intervalSeconds = intervalSeconds
+    this.#settings = settings
   }
 
-  /** Starts a peer; Prometheus gets the shipped rules and evaluates them each `intervalSeconds`. */
-  static async start(kind: PeerKind, folder: string, intervalSeconds = 10): Promise<Peer> {
+  /** Starts a peer; Prometheus gets the shipped rules and evaluates them each 10 s, when nothing else is said. */
+  static async start(kind: PeerKind, folder: string, settings: PeerSettings = {}): Promise<Peer> {
     mkdirSync(folder, { recursive: true })
-    const peer = new Peer(kind, await freePort(), folder, intervalSeconds)
+    const peer = new Peer(kind, await freePort(), folder, settings)
     await peer.launch()
     return peer
   }
@@ -102,7 +119,11 @@ export class Peer {
     closeSync(log)
     endWithUs(child)
     this.#child = child
-    const ready = { prometheus: '/-/ready', 'victoria-metrics': '/health' }
+    const ready = {
+      prometheus: '/-/ready',
+      'victoria-metrics': '/health',
+      'prometheus-alertmanager': '/-/ready',
+    }
     const path = this.kind === 'prometheus-node-exporter' ? '/' : ready[this.kind]
     const deadline = performance.now() + 60_000
     while (!(await answers(`${this.url}${path}`))) {
@@ -126,14 +147,23 @@ export class Peer {
         '-search.latencyOffset=0s',
         '-loggerLevel=WARN',
       ]
+    if (this.kind === 'prometheus-alertmanager') return this.#alertmanagerOptions(address)
+    const { intervalSeconds = 10, rulesFolder, alertmanager } = this.#settings
     const config = join(this.#folder, 'prometheus.yml')
     writeFileSync(
       config,
       [
         'global:',
-        `  evaluation_interval: ${this.#intervalSeconds}s`,
+        `  evaluation_interval: ${intervalSeconds}s`,
         'rule_files:',
-        `  - ${join(packageRoot, 'alerts', 'rules', '*.yaml')}`,
+        `  - ${join(rulesFolder ?? join(packageRoot, 'alerts', 'rules'), '*.yaml')}`,
+        ...(alertmanager === undefined
+          ? []
+          : [
+              'alerting:',
+              '  alertmanagers:',
+              `    - static_configs: [{targets: ['127.0.0.1:${alertmanager.port}']}]`,
+            ]),
         '',
       ].join('\n'),
     )
@@ -143,6 +173,25 @@ export class Peer {
       `--web.listen-address=${address}`,
       '--web.enable-remote-write-receiver',
       '--web.enable-admin-api',
+      '--log.level=warn',
+    ]
+  }
+
+  /** Every alert its own group, told at once. */
+  #alertmanagerOptions(address: string): string[] {
+    const config = join(this.#folder, 'alertmanager.yml')
+    const lines = [
+      "route: {receiver: bench, group_by: ['...'], group_wait: 0s, group_interval: 1s}",
+      'receivers:',
+      `  - {name: bench, webhook_configs: [{url: '${this.#settings.webhook ?? ''}'}]}`,
+      '',
+    ]
+    writeFileSync(config, lines.join('\n'))
+    return [
+      `--config.file=${config}`,
+      `--storage.path=${this.data}`,
+      `--web.listen-address=${address}`,
+      '--cluster.listen-address=',
       '--log.level=warn',
     ]
   }

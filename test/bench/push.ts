@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { compiled, type TestHub, until } from '../helpers/hub.ts'
@@ -44,14 +45,16 @@ class Clients {
         () => reject(new Error(`the people did not say "${kind}"`)),
         waitMillis,
       )
+      const ended = () => reject(new Error('the people ended'))
       const listener = (message: { kind: string }) => {
         if (message.kind !== kind) return
         clearTimeout(late)
         this.#child.off('message', listener as () => void)
+        this.#child.off('exit', ended)
         resolve(message as T)
       }
       this.#child.on('message', listener as () => void)
-      this.#child.once('exit', () => reject(new Error('the people ended')))
+      this.#child.once('exit', ended)
     })
   }
 
@@ -79,6 +82,16 @@ async function receiptsStored(hub: TestHub): Promise<number> {
   const text = await (await hub.fetch('/metrics')).text()
   const found = text.matchAll(/^callward_live_receipts_total\{[^}]*\} (\d+)/gm)
   return [...found].reduce((sum, [, count]) => sum + Number(count), 0)
+}
+
+/** One person is on call: without a policy all two thousand would be paged, each by an escalation of their own. */
+async function pageOne(hub: TestHub): Promise<void> {
+  const { people: known } = await hub.api<{ people: { id: string; name: string }[] }>(
+    '/api/v1/oncall/people',
+  )
+  const targets = [{ kind: 'person', id: known.find(({ name }) => name === 'admin')?.id ?? '' }]
+  const policy = { name: 'bench', steps: [{ delaySeconds: 300, targets }], catchAll: targets }
+  await hub.api('/api/v1/oncall/policies/bench', { method: 'PUT', body: { policy } })
 }
 
 interface Round {
@@ -120,10 +133,13 @@ async function oneRound(
 }
 
 async function measure(folder: string): Promise<readonly (Round & { readonly cpu: number })[]> {
-  const server = await BenchHub.start(folder)
+  const config = join(folder, 'callward.yaml')
+  writeFileSync(config, JSON.stringify({ hub: { escalationPolicy: 'bench' } }))
+  const server = await BenchHub.start(join(folder, 'data'), { CALLWARD_CONFIG: config })
   const { hub } = server
   const clients = new Clients()
   try {
+    await pageOne(hub)
     const collector = await hub.token('bench', 'collector')
     const fleet = new Fleet(rounds + 1, undefined, 'push')
     const sessions = await openSessions(hub.url, collector, fleet, 60)
@@ -198,7 +214,7 @@ export const push: Benchmark = {
       subjects: [callward],
       rows: sheet.rows,
       notes: [
-        `${people} people, each with a connection of /live in one process on the load's core; ${rounds} alerts in a run, after one to warm up. From the send of the breaching report until the message is read by the last of them.`,
+        `${people} people, each with a connection of /live in one process on the load's core, one of whom is on call; ${rounds} alerts in a run, after one to warm up. From the send of the breaching report until the message is read by the last of them.`,
         'Each says "received" and "displayed" as the message comes, while others still wait for theirs; both are on disk when counted. Then each acknowledges the alert; the first of them is recorded, the others are answered with it.',
       ],
     }
