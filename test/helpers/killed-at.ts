@@ -1,0 +1,170 @@
+// Loaded into a hub that a test starts (`NODE_OPTIONS=--import=…/killed-at.js`): kills that hub at the n-th point of what it
+// writes and sends. It stands on the wire, between the records and their database and between the hub and the receiver of
+// its webhooks, so the hub itself has no switch. Commands come by standard input, one a line:
+// `arm N` counts from now on and kills at the N-th point; `arm 0` only counts; `count` says how many there were.
+import { EventEmitter } from 'node:events'
+import { writeSync } from 'node:fs'
+import net from 'node:net'
+import { createInterface } from 'node:readline'
+import { Duplex } from 'node:stream'
+import { isMainThread, Worker } from 'node:worker_threads'
+
+/** `commits`: around each transaction and each send. `every`: at each statement that writes, too. */
+const every = process.env['CALLWARD_MATRIX'] === 'every'
+const receiverPort = Number(process.env['CALLWARD_TEST_RECEIVER'] ?? 0)
+const recordsPort = Number(/@[^/]*:(\d+)\//.exec(process.env['CALLWARD_RECORDS'] ?? '')?.[1] ?? 0)
+
+let armed = false
+let killAt = 0
+let count = 0
+
+const say = (text: string) => writeSync(2, `killed-at: ${text}\n`)
+
+/** One point: what is about to happen, or has happened and is not known to the hub yet. */
+function point(what: string): void {
+  if (!armed) return
+  count += 1
+  if (count !== killAt) return
+  say(`killed ${count} ${what}`)
+  process.kill(process.pid, 'SIGKILL')
+}
+
+/** Follows the statements of one writer from commit to commit. */
+class Transaction {
+  readonly #tables = new Set<string>()
+
+  statement(sql: string): void {
+    const [, verb, table] =
+      /^\s*(insert into|update|delete from)\s+[`"]?(\w+)/i.exec(sql) ??
+      /\b(insert into|update|delete from)\s+[`"]?(\w+)/i.exec(sql) ??
+      []
+    if (table === undefined) return
+    this.#tables.add(table)
+    if (every) point(`before ${verb} ${table}`)
+  }
+
+  /** What it writes, when it writes anything; the next begins. */
+  commit(): string | undefined {
+    const tables = [...this.#tables].sort().join(' ')
+    this.#tables.clear()
+    if (tables !== '') point(`before the commit of ${tables}`)
+    return tables === '' ? undefined : tables
+  }
+}
+
+/** SQLite: what the main thread asks of the thread that writes. */
+function watchWorkers(): void {
+  interface Question {
+    readonly kind?: string
+    readonly id?: number
+    readonly scope?: number
+    readonly sql?: string
+  }
+  const transactions = new WeakMap<Worker, Transaction>()
+  const commits = new WeakMap<Worker, { id: number; tables: string }>()
+  const post = Worker.prototype.postMessage
+  Worker.prototype.postMessage = function (this: Worker, ...[message, ...rest]) {
+    const { kind, id, scope, sql } = (message ?? {}) as Question
+    const transaction = transactions.get(this) ?? new Transaction()
+    transactions.set(this, transaction)
+    if (kind === 'statement' && scope !== undefined) transaction.statement(sql ?? '')
+    if (kind === 'commit') {
+      const tables = transaction.commit()
+      if (tables !== undefined) commits.set(this, { id: id ?? -1, tables })
+    }
+    return post.call(this, message, ...rest)
+  }
+  Worker.prototype.emit = function (this: Worker, name: string, ...rest: unknown[]) {
+    const commit = commits.get(this)
+    if (name === 'message' && commit !== undefined) {
+      const [reply] = rest as [{ id?: number }?]
+      if (reply?.id === commit.id) {
+        commits.delete(this)
+        point(`after the commit of ${commit.tables}`)
+      }
+    }
+    return EventEmitter.prototype.emit.call(this, name, ...rest)
+  } as Worker['emit']
+}
+
+/** PostgreSQL's protocol 3: a statement is a Parse or a Query message, each written by itself. */
+function statementOf(chunk: unknown): string | undefined {
+  if (!Buffer.isBuffer(chunk)) return undefined
+  if (chunk[0] === 0x51) return chunk.toString('utf8', 5)
+  if (chunk[0] === 0x50) return chunk.toString('utf8', chunk.indexOf(0, 5) + 1)
+  return undefined
+}
+
+/** PostgreSQL and webhooks: what goes out by a socket, and the first that comes back. */
+function watchSockets(): void {
+  interface Watched {
+    readonly kind: 'records' | 'receiver'
+    readonly transaction: Transaction
+    writes: boolean
+    answer: string | undefined
+  }
+  const watched = new WeakMap<net.Socket, Watched>()
+  const connect = net.Socket.prototype.connect
+  net.Socket.prototype.connect = function (this: net.Socket, ...args: unknown[]) {
+    const [first] = args
+    const options = (Array.isArray(first) ? first[0] : first) as { port?: unknown } | number
+    const port = Number(typeof options === 'object' ? options.port : options)
+    const kind = port === receiverPort ? 'receiver' : port === recordsPort ? 'records' : undefined
+    if (kind !== undefined && port !== 0)
+      watched.set(this, {
+        kind,
+        transaction: new Transaction(),
+        writes: false,
+        answer: undefined,
+      })
+    return (connect as (...all: unknown[]) => net.Socket).apply(this, args)
+  } as typeof connect
+  net.Socket.prototype.write = function (this: net.Socket, ...args: unknown[]) {
+    const one = watched.get(this)
+    if (one?.kind === 'receiver' && one.answer === undefined) {
+      const line = /^POST (\S+)/.exec(String(args[0]))
+      if (line !== null) {
+        point(`before the send to ${line[1]}`)
+        one.answer = `after the send to ${line[1]}`
+      }
+    }
+    const sql = one?.kind === 'records' ? statementOf(args[0]) : undefined
+    if (one !== undefined && sql !== undefined) {
+      // Only the connection that writes opens transactions.
+      if (/^begin /.test(sql)) one.writes = true
+      if (one.writes) one.transaction.statement(sql)
+      if (one.writes && /(^|; )commit\0?$/.test(sql)) {
+        const tables = one.transaction.commit()
+        if (tables !== undefined) one.answer = `after the commit of ${tables}`
+      }
+    }
+    return (Duplex.prototype.write as (...all: unknown[]) => boolean).apply(this, args)
+  } as net.Socket['write']
+  net.Socket.prototype.emit = function (this: net.Socket, name: string, ...rest: unknown[]) {
+    const one = name === 'data' ? watched.get(this) : undefined
+    if (one?.answer !== undefined) {
+      point(one.answer)
+      one.answer = undefined
+    }
+    return EventEmitter.prototype.emit.call(this, name, ...rest)
+  } as net.Socket['emit']
+}
+
+if (isMainThread) {
+  watchWorkers()
+  watchSockets()
+  createInterface({ input: process.stdin }).on('line', (line) => {
+    const [command, number] = line.split(' ')
+    if (command === 'arm') {
+      armed = true
+      killAt = Number(number)
+      count = 0
+      say('armed')
+    }
+    if (command === 'count') {
+      armed = false
+      say(`counted ${count}`)
+    }
+  })
+  process.stdin.unref()
+}

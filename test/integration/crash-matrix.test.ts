@@ -1,0 +1,125 @@
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { openSqlite } from '../../server/records/sqlite-port.ts'
+import { postgresPrograms, startPostgres } from '../helpers/postgres.ts'
+import { Lane, type Place, type Row } from './crash-lane.ts'
+
+/** Hubs that work through the points side by side. */
+const laneCount = Number(process.env['CALLWARD_MATRIX_LANES'] ?? 3)
+/** Far more points than there are: reaching it means that the story never ends. */
+const mostPoints = 1000
+/** A point that this run of the story did not have, because two commits were one, is tried again. */
+const mostTries = 4
+
+/**
+ * Kills a hub at each point of the story, from the first to the last. The matrix is complete when a run of the story that
+ * was to be killed at the point after the last came to its end, and every point before was reached.
+ */
+async function matrix(t: Test, places: readonly Place[]): Promise<readonly Row[]> {
+  const lanes = places.map((place) => new Lane(place))
+  await Promise.all(lanes.map((lane) => lane.start(t)))
+  const rows = new Map<number, Row>()
+  const tries = new Map<number, number>()
+  const running = new Set<number>()
+  let story = 0
+  const reached = () => Math.max(0, ...rows.keys())
+  const next = (): number | undefined => {
+    for (let number = 1; number <= reached() + laneCount; number += 1) {
+      const open = !rows.has(number) && !running.has(number)
+      if (open && (tries.get(number) ?? 0) < (number <= reached() ? mostTries : 1)) return number
+    }
+    return undefined
+  }
+  await Promise.all(
+    lanes.map(async (lane) => {
+      for (let number = next(); number !== undefined && number < mostPoints; number = next()) {
+        running.add(number)
+        tries.set(number, (tries.get(number) ?? 0) + 1)
+        story += 1
+        const row = await lane.story(t, number, `pbx-${story}`)
+        running.delete(number)
+        if (typeof row === 'number') continue
+        rows.set(number, row)
+        const again = row.repeated === 0 ? '' : `  (${row.repeated} came again)`
+        t.comment(`${String(number).padStart(3)}  ${row.what}${again}`)
+      }
+    }),
+  )
+  for (const lane of lanes)
+    t.equal(await lane.ledgerFault(), undefined, 'the ledger verifies, entry by entry')
+  await Promise.all(lanes.map((lane) => lane.stop()))
+  return [...rows.values()].sort((a, b) => a.number - b.number)
+}
+
+async function check(t: Test, places: readonly Place[]): Promise<void> {
+  const rows = await matrix(t, places)
+  const last = rows.at(-1)?.number ?? 0
+  t.same(
+    rows.map(({ number }) => number),
+    Array.from({ length: last }, (_, i) => i + 1),
+    `every point from the first to the last, number ${last}`,
+  )
+  t.ok(last < mostPoints, 'the story has an end')
+  const whats = rows.map(({ what }) => what)
+  for (const wanted of [
+    /before the commit of .*\balerts\b.*\bpages\b/,
+    /after the commit of .*\balerts\b.*\bpages\b/,
+    /before the commit of .*\bpage_tellings\b/,
+    /after the commit of .*\bpage_tellings\b/,
+    /before the commit of .*\bpage_attempts\b/,
+    /after the commit of .*\bpage_attempts\b/,
+    /before the send to \/admin/,
+    /after the send to \/admin/,
+    /before the send to \/desk/,
+    /after the send to \/desk/,
+    /the commit of .*\bledger_/,
+  ])
+    t.ok(
+      whats.some((what) => wanted.test(what)),
+      `killed ${wanted.source}`,
+    )
+  t.ok(
+    rows.some(({ what, repeated }) => what.startsWith('after the send') && repeated > 0),
+    'a send that was not recorded comes again, with its key',
+  )
+}
+
+const numbers = Array.from({ length: laneCount }, (_, i) => i)
+const timeout = process.env['CALLWARD_MATRIX'] === 'every' ? 3_600_000 : 290_000
+
+t.test('SQLite', { timeout }, async (t) => {
+  const place: Place = {
+    environment: {},
+    leases: false,
+    async run(data, sql) {
+      const database = openSqlite(join(data, 'hub/records.sqlite'))
+      database.run(sql)
+      database.close()
+    },
+  }
+  await check(
+    t,
+    numbers.map(() => place),
+  )
+})
+
+const programs = postgresPrograms()
+const missing = programs === undefined && process.env['CALLWARD_REQUIRE_PEERS'] !== '1'
+t.test('PostgreSQL', { skip: missing && 'PostgreSQL is not installed', timeout }, async (t) => {
+  if (programs === undefined) {
+    t.fail('PostgreSQL is not installed')
+    return
+  }
+  const cluster = await startPostgres(programs)
+  t.teardown(() => cluster.stop())
+  const places: Place[] = []
+  for (const number of numbers) {
+    const name = `crash${number}`
+    places.push({
+      environment: { CALLWARD_RECORDS: await cluster.database(name) },
+      leases: true,
+      run: async (_data, sql) => void (await cluster.psql(name, sql)),
+    })
+  }
+  await check(t, places)
+})
