@@ -160,6 +160,17 @@ export async function renewLeases(
   )
 }
 
+/** Whether something was opened or closed later than `now`: the clock went back while nobody looked. */
+export async function cameFromAhead(records: Records, now: Millis): Promise<boolean> {
+  const row = await records.read
+    .selectFrom('obligations')
+    .select('id')
+    .where((is) => is.or([is('opened_at', '>', now), is('closed_at', '>', now)]))
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
 /** Makes everything that waits for later due now; whoever performs it says when it is really due. */
 export async function timeAnew(records: Records, now: Millis): Promise<void> {
   await records.write((tx) =>

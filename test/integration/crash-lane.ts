@@ -167,7 +167,11 @@ export class Lane {
 
   async #restart(): Promise<void> {
     if (this.#place.leases) await this.#place.run(this.#hub.data, leasesEnd)
-    await this.#hub.restart()
+    try {
+      await this.#hub.restart()
+    } catch (error) {
+      throw new Error(`${String(error)}\n${this.#hub.program.output.slice(-4000)}`)
+    }
     this.#ended = false
     void this.#hub.program.exited.then(() => {
       this.#ended = true

@@ -1,11 +1,8 @@
-import { join } from 'node:path'
-import t, { type Test } from 'tap'
-import { openSqlite } from '../../server/records/sqlite-port.ts'
-import { postgresPrograms, startPostgres } from '../helpers/postgres.ts'
+import type { Test } from 'tap'
 import { Lane, type Place, type Row } from './crash-lane.ts'
 
 /** Hubs that work through the points side by side. */
-const laneCount = Number(process.env['CALLWARD_MATRIX_LANES'] ?? 3)
+const laneCount = Number(process.env['CALLWARD_MATRIX_LANES'] ?? 2)
 /** Far more points than there are: reaching it means that the story never ends. */
 const mostPoints = 1000
 /** A point that this run of the story did not have, because two commits were one, is tried again. */
@@ -51,7 +48,13 @@ async function matrix(t: Test, places: readonly Place[]): Promise<readonly Row[]
   return [...rows.values()].sort((a, b) => a.number - b.number)
 }
 
-async function check(t: Test, places: readonly Place[]): Promise<void> {
+/** `placeOf`: where the records of each hub are. */
+export async function checkMatrix(
+  t: Test,
+  placeOf: (lane: number) => Promise<Place>,
+): Promise<void> {
+  const places: Place[] = []
+  for (let lane = 0; lane < laneCount; lane += 1) places.push(await placeOf(lane))
   const rows = await matrix(t, places)
   const last = rows.at(-1)?.number ?? 0
   t.same(
@@ -84,42 +87,5 @@ async function check(t: Test, places: readonly Place[]): Promise<void> {
   )
 }
 
-const numbers = Array.from({ length: laneCount }, (_, i) => i)
-const timeout = process.env['CALLWARD_MATRIX'] === 'every' ? 3_600_000 : 290_000
-
-t.test('SQLite', { timeout }, async (t) => {
-  const place: Place = {
-    environment: {},
-    leases: false,
-    async run(data, sql) {
-      const database = openSqlite(join(data, 'hub/records.sqlite'))
-      database.run(sql)
-      database.close()
-    },
-  }
-  await check(
-    t,
-    numbers.map(() => place),
-  )
-})
-
-const programs = postgresPrograms()
-const missing = programs === undefined && process.env['CALLWARD_REQUIRE_PEERS'] !== '1'
-t.test('PostgreSQL', { skip: missing && 'PostgreSQL is not installed', timeout }, async (t) => {
-  if (programs === undefined) {
-    t.fail('PostgreSQL is not installed')
-    return
-  }
-  const cluster = await startPostgres(programs)
-  t.teardown(() => cluster.stop())
-  const places: Place[] = []
-  for (const number of numbers) {
-    const name = `crash${number}`
-    places.push({
-      environment: { CALLWARD_RECORDS: await cluster.database(name) },
-      leases: true,
-      run: async (_data, sql) => void (await cluster.psql(name, sql)),
-    })
-  }
-  await check(t, places)
-})
+/** Of the whole matrix; one of every statement takes long. */
+export const timeout = process.env['CALLWARD_MATRIX'] === 'every' ? 7_200_000 : 295_000
