@@ -1,7 +1,8 @@
 // Loaded into a hub that a test starts (`NODE_OPTIONS=--import=…/killed-at.js`): kills that hub at the n-th point of what it
 // writes and sends. It stands on the wire, between the records and their database and between the hub and the receiver of
 // its webhooks, so the hub itself has no switch. Commands come by standard input, one a line:
-// `arm N` counts from now on and kills at the N-th point; `arm 0` only counts; `count` says how many there were.
+// `arm N` counts from now on and kills at the N-th point; `arm 0` only counts; `count` says how many there were;
+// `pass N` lets N milliseconds pass by the hub's clocks at once.
 import { EventEmitter } from 'node:events'
 import { writeSync } from 'node:fs'
 import net from 'node:net'
@@ -150,7 +151,18 @@ function watchSockets(): void {
   } as net.Socket['emit']
 }
 
+/** Time that has passed at once. */
+let passed = 0
+
+function watchClocks(): void {
+  const wall = Date.now
+  const monotonic = performance.now.bind(performance)
+  Date.now = () => wall() + passed
+  performance.now = () => monotonic() + passed
+}
+
 if (isMainThread) {
+  watchClocks()
   watchWorkers()
   watchSockets()
   createInterface({ input: process.stdin }).on('line', (line) => {
@@ -160,6 +172,10 @@ if (isMainThread) {
       killAt = Number(number)
       count = 0
       say('armed')
+    }
+    if (command === 'pass') {
+      passed += Number(number)
+      say('passed')
     }
     if (command === 'count') {
       armed = false

@@ -106,6 +106,8 @@ const policy = {
   acknowledgementSeconds: 604_800,
 }
 const shorterSteps = `update oncall_policies set content = replace(content, '"delaySeconds":10,', '"delaySeconds":0.4,')`
+/** For a minute after a start nothing that fired is believed to be over: hosts may not have reported yet. */
+const believedAfterMillis = 61_000
 /** As though the 15 s of a lease had passed by the database's clock. */
 const leasesEnd =
   'update obligations set lease_until = lease_until - 15000 where lease_by is not null'
@@ -172,6 +174,7 @@ export class Lane {
     } catch (error) {
       throw new Error(`${String(error)}\n${this.#hub.program.output.slice(-4000)}`)
     }
+    await this.#say(`pass ${believedAfterMillis}`, /killed-at: passed/)
     this.#ended = false
     void this.#hub.program.exited.then(() => {
       this.#ended = true
