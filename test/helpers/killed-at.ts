@@ -1,8 +1,8 @@
 // Loaded into a hub that a test starts (`NODE_OPTIONS=--import=…/killed-at.js`): kills that hub at the n-th point of what it
 // writes and sends. It stands on the wire, between the records and their database and between the hub and the receiver of
 // its webhooks, so the hub itself has no switch. Commands come by standard input, one a line:
-// `arm N` counts from now on and kills at the N-th point; `arm 0` only counts; `count` says how many there were;
-// `pass N` lets N milliseconds pass by the hub's clocks at once.
+// `arm N` counts from now on and kills at the N-th point; `arm PATTERN` at the first that matches; `count` says how many
+// there were; `pass N` lets N milliseconds pass by the hub's clocks at once.
 import { EventEmitter } from 'node:events'
 import { writeSync } from 'node:fs'
 import net from 'node:net'
@@ -16,16 +16,21 @@ const receiverPort = Number(process.env['CALLWARD_TEST_RECEIVER'] ?? 0)
 const recordsPort = Number(/@[^/]*:(\d+)\//.exec(process.env['CALLWARD_RECORDS'] ?? '')?.[1] ?? 0)
 
 let armed = false
-let killAt = 0
+let killAt: number | RegExp = 0
 let count = 0
 
 const say = (text: string) => writeSync(2, `killed-at: ${text}\n`)
 
+/** The ledger's sequencer writes once a second whatever happens: its points have names and no numbers. */
+const besideTheStory = /commit of ledger_\w+( ledger_\w+)*$/
+
 /** One point: what is about to happen, or has happened and is not known to the hub yet. */
 function point(what: string): void {
   if (!armed) return
-  count += 1
-  if (count !== killAt) return
+  const numbered = what.endsWith('ledger_entries') || !besideTheStory.test(what)
+  if (numbered) count += 1
+  else if (typeof killAt === 'number') return
+  if (typeof killAt === 'number' ? count !== killAt : !killAt.test(what)) return
   say(`killed ${count} ${what}`)
   process.kill(process.pid, 'SIGKILL')
 }
@@ -166,15 +171,16 @@ if (isMainThread) {
   watchWorkers()
   watchSockets()
   createInterface({ input: process.stdin }).on('line', (line) => {
-    const [command, number] = line.split(' ')
+    const [command, ...rest] = line.split(' ')
+    const given = rest.join(' ')
     if (command === 'arm') {
       armed = true
-      killAt = Number(number)
+      killAt = /^\d+$/.test(given) ? Number(given) : new RegExp(given)
       count = 0
       say('armed')
     }
     if (command === 'pass') {
-      passed += Number(number)
+      passed += Number(given)
       say('passed')
     }
     if (command === 'count') {

@@ -219,13 +219,13 @@ export class Lane {
   }
 
   /**
-   * An alert fires, two are told, one takes it, it is over; the hub is killed at point `number` of that and started again.
-   * 0 only counts. Undefined: there was no such point.
+   * An alert fires, two are told, one takes it, it is over; the hub is killed at a point of that, by number or by name, and
+   * started again. Undefined: the story came to its end, there was no such point.
    */
-  async story(t: Test, number: number, server: string): Promise<Row | number> {
+  async story(t: Test, at: number | RegExp, server: string): Promise<Row | undefined> {
     const title = `Trunk of ${server} is down`
     const receiver = this.#receiver
-    await this.#say(`arm ${number}`, /killed-at: armed/)
+    await this.#say(`arm ${at instanceof RegExp ? at.source : at}`, /killed-at: armed/)
     const { program } = this.#hub
     await this.#sample(server, 0)
     await this.#until('the first is told', async () =>
@@ -237,15 +237,13 @@ export class Lane {
     const page = await this.#until('it is taken', () => this.#take(title))
     await this.#sample(server, 1)
     await this.#until('it is over', () => this.#isOver(page.id))
-    const counted =
-      program === this.#hub.program && !this.#ended
-        ? Number((await this.#say('count', /killed-at: counted (\d+)/))[1])
-        : undefined
-    const repeated = await this.#check(t, title, page.id, number)
-    if (counted !== undefined) return counted
-    const what = /killed-at: killed \d+ (.*)/.exec(program.output)?.[1]
+    const survived = program === this.#hub.program && !this.#ended
+    if (survived) await this.#say('count', /killed-at: counted (\d+)/)
+    const repeated = await this.#check(t, title, page.id, String(at))
+    if (survived) return undefined
+    const [, number, what] = /killed-at: killed (\d+) (.*)/.exec(program.output) ?? []
     if (what === undefined) throw new Error(`the hub ended by itself:\n${program.output}`)
-    return { number, what, repeated }
+    return { number: Number(number), what, repeated }
   }
 
   async #take(title: string): Promise<Page | undefined> {
@@ -277,8 +275,8 @@ export class Lane {
   }
 
   /** What must be true however the hub died; gives how many messages came again. */
-  async #check(t: Test, title: string, pageId: string, number: number): Promise<number> {
-    const at = `point ${number}`
+  async #check(t: Test, title: string, pageId: string, point: string): Promise<number> {
+    const at = `point ${point}`
     const { lost } = await this.#hub.api<{ lost: unknown[] }>('/api/v1/obligations/lost')
     if (lost.length > 0) t.same(lost, [], `${at}: the watchdog found something lost`)
     const { tellings } = await this.#tellings(pageId)
