@@ -52,7 +52,7 @@ function messagesOf(hub: TestHub, name: string): Message[] {
   }
 }
 
-async function fire(hub: TestHub, server: string): Promise<void> {
+async function sample(hub: TestHub, server: string): Promise<void> {
   await until('the sample is taken', async () => {
     const { status } = await fetch(`${hub.url}/influx/write`, {
       method: 'POST',
@@ -61,6 +61,10 @@ async function fire(hub: TestHub, server: string): Promise<void> {
     })
     return status === 204
   })
+}
+
+async function fire(hub: TestHub, server: string): Promise<void> {
+  await sample(hub, server)
   await until(`${server} pages`, async () => {
     const { pages } = await hub.api<{ pages: { title: string }[] }>('/api/v1/pages')
     return pages.some(({ title }) => title === `Trunk of ${server} is down`)
@@ -128,7 +132,12 @@ t.test(
     await hub.program.kill('SIGKILL')
     await hub.restart()
     await fire(hub, 'pbx-3')
-    await delay(Math.max(0, stalledAt + stallSeconds * 1000 - performance.now()))
+    for (let left = 1; left > 0; ) {
+      left = stalledAt + stallSeconds * 1000 - performance.now()
+      await delay(Math.max(0, Math.min(left, 30_000)))
+      // What nobody reports for five minutes is over.
+      for (const server of ['pbx-1', 'pbx-2', 'pbx-3']) await sample(hub, server)
+    }
     t.notOk(/\(take 2\)/.test(watch.output), 'nothing came through')
     t.equal(await banner('pbx-2').count(), 0)
     relay.resume()

@@ -64,20 +64,31 @@ function watchWorkers(): void {
     readonly kind?: string
     readonly id?: number
     readonly scope?: number
+    /** Number of a text that goes over once. */
+    readonly text?: number
     readonly sql?: string
   }
-  const transactions = new WeakMap<Worker, Transaction>()
+  interface Watched {
+    readonly transaction: Transaction
+    /** Statements whose text went over once. */
+    readonly texts: Map<number, string>
+  }
+  const watched = new WeakMap<Worker, Watched>()
   const commits = new WeakMap<Worker, { id: number; tables: string }>()
+  const look = (worker: Worker, { kind, id, scope, text, sql }: Question) => {
+    const one = watched.get(worker) ?? { transaction: new Transaction(), texts: new Map() }
+    watched.set(worker, one)
+    if (sql !== undefined && text !== undefined) one.texts.set(text, sql)
+    if ((kind === 'statement' || kind === 'send') && scope !== undefined)
+      one.transaction.statement(sql ?? one.texts.get(text ?? -1) ?? '')
+    if (kind !== 'commit') return
+    const tables = one.transaction.commit()
+    if (tables !== undefined) commits.set(worker, { id: id ?? -1, tables })
+  }
   const post = Worker.prototype.postMessage
   Worker.prototype.postMessage = function (this: Worker, ...[message, ...rest]) {
-    const { kind, id, scope, sql } = (message ?? {}) as Question
-    const transaction = transactions.get(this) ?? new Transaction()
-    transactions.set(this, transaction)
-    if (kind === 'statement' && scope !== undefined) transaction.statement(sql ?? '')
-    if (kind === 'commit') {
-      const tables = transaction.commit()
-      if (tables !== undefined) commits.set(this, { id: id ?? -1, tables })
-    }
+    for (const question of Array.isArray(message) ? message : [message])
+      look(this, (question ?? {}) as Question)
     return post.call(this, message, ...rest)
   }
   Worker.prototype.emit = function (this: Worker, name: string, ...rest: unknown[]) {
@@ -93,11 +104,18 @@ function watchWorkers(): void {
   } as Worker['emit']
 }
 
-/** PostgreSQL's protocol 3: a statement is a Parse or a Query message, each written by itself. */
-function statementOf(chunk: unknown): string | undefined {
+/** PostgreSQL's protocol 3: a Query, a Parse of no name, or a Bind of what was parsed under a name before. */
+function statementOf(chunk: unknown, names: Map<string, string>): string | undefined {
   if (!Buffer.isBuffer(chunk)) return undefined
-  if (chunk[0] === 0x51) return chunk.toString('utf8', 5)
-  if (chunk[0] === 0x50) return chunk.toString('utf8', chunk.indexOf(0, 5) + 1)
+  const textAt = (from: number) => chunk.toString('utf8', from, chunk.indexOf(0, from))
+  if (chunk[0] === 0x51) return textAt(5)
+  if (chunk[0] === 0x50) {
+    const name = textAt(5)
+    const sql = textAt(6 + name.length)
+    if (name === '') return sql
+    names.set(name, sql)
+  }
+  if (chunk[0] === 0x42) return names.get(textAt(6 + textAt(5).length))
   return undefined
 }
 
@@ -106,6 +124,7 @@ function watchSockets(): void {
   interface Watched {
     readonly kind: 'records' | 'receiver'
     readonly transaction: Transaction
+    readonly names: Map<string, string>
     writes: boolean
     answer: string | undefined
   }
@@ -120,6 +139,7 @@ function watchSockets(): void {
       watched.set(this, {
         kind,
         transaction: new Transaction(),
+        names: new Map(),
         writes: false,
         answer: undefined,
       })
@@ -134,12 +154,12 @@ function watchSockets(): void {
         one.answer = `after the send to ${line[1]}`
       }
     }
-    const sql = one?.kind === 'records' ? statementOf(args[0]) : undefined
+    const sql = one?.kind === 'records' ? statementOf(args[0], one.names) : undefined
     if (one !== undefined && sql !== undefined) {
       // Only the connection that writes opens transactions.
       if (/^begin /.test(sql)) one.writes = true
       if (one.writes) one.transaction.statement(sql)
-      if (one.writes && /(^|; )commit\0?$/.test(sql)) {
+      if (one.writes && /(^|; )commit$/.test(sql)) {
         const tables = one.transaction.commit()
         if (tables !== undefined) one.answer = `after the commit of ${tables}`
       }
@@ -148,7 +168,9 @@ function watchSockets(): void {
   } as net.Socket['write']
   net.Socket.prototype.emit = function (this: net.Socket, name: string, ...rest: unknown[]) {
     const one = name === 'data' ? watched.get(this) : undefined
-    if (one?.answer !== undefined) {
+    // Answers of statements before it may come first.
+    const done = one?.kind === 'receiver' || String(rest[0]).includes('COMMIT')
+    if (one?.answer !== undefined && done) {
       point(one.answer)
       one.answer = undefined
     }

@@ -77,7 +77,7 @@ const promises: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     await scene.pass(720, 60)
     t.match(await over(), {
       state: 'over',
-      reason: 'no contact point took within an hour that it is over',
+      reason: /within an hour/,
     })
     const tries = scene.house.sent.length
     await scene.pass(600, 60)
