@@ -33,6 +33,8 @@ const HubFile = Type.Object(
     notifyTemplatesFolder: Type.Optional(Type.String({ minLength: 1 })),
     /** How long attempts to send are kept. */
     notifyLogDays: Type.Number({ default: 400, minimum: 0, maximum: 36_500 }),
+    /** How long closed pages are kept, with all that is known of whom they reached. */
+    pageDays: Type.Number({ default: 400, minimum: 0, maximum: 36_500 }),
     /** How long after a change record's window a version change still counts as in it. */
     changeGraceMinutes: Type.Number({ default: 120, minimum: 0, maximum: 10_080 }),
     /** How much history of each facts document of a host is kept. */
@@ -105,6 +107,7 @@ const examples: Record<string, string> = {
   notifyAllow: "notifyAllow: ['10.20.0.25:587', '10.30.0.0/24']",
   notifyTemplatesFolder: 'notifyTemplatesFolder: /etc/callward/templates',
   notifyLogDays: 'notifyLogDays: 400   (0 keeps every attempt up to 500,000)',
+  pageDays: 'pageDays: 400   (0 keeps every page)',
   changeGraceMinutes: 'changeGraceMinutes: 120',
   factsVersions: 'factsVersions: 200',
   factsDays: 'factsDays: 400   (0 keeps every version up to factsVersions)',

@@ -36,6 +36,17 @@ export function isKnown({ firing }: WatchList, { change, alert }: AlertChangeBod
   )
 }
 
+/**
+ * The list with what a later look says of the alerts it has. Those it lacks come with their messages: an answer that was
+ * long on its way must not make them known before they were printed.
+ */
+export function listRefreshed(list: WatchList, alerts: readonly AlertAnswer[]): WatchList {
+  const firing = new Map(list.firing)
+  for (const alert of alerts)
+    if (firing.get(alert.fingerprint)?.id === alert.id) firing.set(alert.fingerprint, alert)
+  return { ...list, firing }
+}
+
 /** Those that wait for somebody, the newest first. */
 export function unacknowledged({ firing }: WatchList): readonly AlertAnswer[] {
   const since = ({ firedAt, activeAt }: AlertAnswer) => Date.parse(firedAt ?? activeAt)

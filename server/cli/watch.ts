@@ -22,6 +22,7 @@ import {
   isKnown,
   listChanged,
   listLoaded,
+  listRefreshed,
   type Shown,
   shownNow,
   unacknowledged,
@@ -259,7 +260,7 @@ class Watch {
       this.#refresh = undefined
       this.#firing().then(
         (alerts) => {
-          this.#list = listLoaded(this.#list, alerts)
+          this.#list = listRefreshed(this.#list, alerts)
           this.#showStatus()
         },
         () => {

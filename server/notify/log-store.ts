@@ -19,6 +19,9 @@ const mostWaiting = 5_000
 const batchRows = 200
 /** Rows kept whatever their age. */
 const rowsKept = 500_000
+/** Rows that one transaction of a sweep drops, and transactions of one sweep. */
+const sweptAtOnce = 1_000
+const sweptBatches = 200
 const dayMillis = 86_400_000
 
 /** What was tried, by contact point; written behind the sending. */
@@ -105,8 +108,28 @@ export class NotifyLog {
       .limit(1)
       .executeTakeFirst()
     const before = Math.max(this.#keepDays === 0 ? 0 : oldest, beyond?.at ?? 0)
-    await this.#records.write((tx) =>
-      tx.deleteFrom('notify_log').where('at', '<', before).execute(),
-    )
+    for (let batch = 0; batch < sweptBatches; batch += 1)
+      if ((await this.#drop(before)) < sweptAtOnce) return
+  }
+
+  async #drop(before: Millis): Promise<number> {
+    const old = await this.#records.read
+      .selectFrom('notify_log')
+      .select('id')
+      .where('at', '<', before)
+      .limit(sweptAtOnce)
+      .execute()
+    if (old.length > 0)
+      await this.#records.write((tx) =>
+        tx
+          .deleteFrom('notify_log')
+          .where(
+            'id',
+            'in',
+            old.map(({ id }) => id),
+          )
+          .execute(),
+      )
+    return old.length
   }
 }

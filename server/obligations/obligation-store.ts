@@ -160,6 +160,17 @@ export async function renewLeases(
   )
 }
 
+/** Whether something was opened or closed later than `now`: the clock went back while nobody looked. */
+export async function cameFromAhead(records: Records, now: Millis): Promise<boolean> {
+  const row = await records.read
+    .selectFrom('obligations')
+    .select('id')
+    .where((is) => is.or([is('opened_at', '>', now), is('closed_at', '>', now)]))
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
 /** Makes everything that waits for later due now; whoever performs it says when it is really due. */
 export async function timeAnew(records: Records, now: Millis): Promise<void> {
   await records.write((tx) =>
@@ -232,27 +243,31 @@ export async function putBack(
     .execute()
 }
 
-/** Drops closed ones older than `before`, at most `limit` at a time. */
-export async function prune(records: Records, before: Millis, limit: number): Promise<number> {
-  const ids = await records.read
-    .selectFrom('obligations')
-    .select('id')
-    .where('state', '<>', 'waiting')
-    .where('closed_at', '<', before)
-    .limit(limit)
-    .execute()
-  if (ids.length === 0) return 0
-  await records.write((tx) =>
-    tx
-      .deleteFrom('obligations')
-      .where(
-        'id',
-        'in',
-        ids.map(({ id }) => id),
-      )
-      .execute(),
-  )
-  return ids.length
+/** Rows that one transaction of a pruning drops, and transactions of one pruning. */
+const pruneLimits = { rowsAtOnce: 1_000, mostBatches: 200 }
+
+/** Drops closed ones older than `before`; one that waits stays however old it is. Gives how many were dropped. */
+export async function prune(
+  records: Records,
+  before: Millis,
+  { rowsAtOnce, mostBatches } = pruneLimits,
+): Promise<number> {
+  let dropped = 0
+  for (let batch = 0; batch < mostBatches; batch += 1) {
+    const rows = await records.read
+      .selectFrom('obligations')
+      .select('id')
+      .where('state', '<>', 'waiting')
+      .where('closed_at', '<', before)
+      .limit(rowsAtOnce)
+      .execute()
+    const ids = rows.map(({ id }) => id)
+    if (ids.length > 0)
+      await records.write((tx) => tx.deleteFrom('obligations').where('id', 'in', ids).execute())
+    dropped += ids.length
+    if (ids.length < rowsAtOnce) break
+  }
+  return dropped
 }
 
 /** Subjects that are owed something of `kind` by their own tables and have no live obligation; at most `limit`. */

@@ -8,7 +8,7 @@ import { obligationMetrics } from './metrics.ts'
 import type { ObligationKind, Opening } from './obligation.ts'
 import { closeObligations, prune, releaseAll, standing } from './obligation-store.ts'
 import { obligationRoutes } from './routes.ts'
-import { findLost, type LostObligation, lostSince } from './watchdog.ts'
+import { findLost, type LostObligation, lostSince, pruneLost } from './watchdog.ts'
 import { ObligationWorker } from './worker.ts'
 
 export type { Obligation, ObligationKind, Opening, Outcome } from './obligation.ts'
@@ -50,7 +50,7 @@ export interface ObligationsOptions {
 const watchEveryMillis = 10_000
 const pruneEveryMillis = 3_600_000
 const keptMillis = 30 * 86_400_000
-const prunedAtOnce = 5_000
+const lostKeptMillis = 400 * 86_400_000
 const lostShownMillis = 3_600_000
 const lostHeld = 1_000
 
@@ -124,7 +124,10 @@ export const obligationsPlugin = fp(
       worker.start()
       await watch()
       each(0, watchEveryMillis, watch)
-      each(1, pruneEveryMillis, () => prune(records, clock.now() - keptMillis, prunedAtOnce))
+      each(1, pruneEveryMillis, async () => {
+        await prune(records, clock.now() - keptMillis)
+        await pruneLost(records, clock.now() - lostKeptMillis)
+      })
     })
     app.addHook('preClose', async () => {
       for (const cancel of cancels) cancel()

@@ -6,6 +6,8 @@ import { lostSubjects } from './obligation-store.ts'
 
 /** Lost subjects that one look names and mends of a kind; the rest follows at the next. */
 const maxLost = 100
+/** Mended ones that one round drops. */
+const prunedAtOnce = 1_000
 
 /** A subject somebody owes something and nothing in the table remembers it. */
 export interface LostObligation {
@@ -104,4 +106,17 @@ export async function lostSince(
     foundAt: Number(row.found_at),
     mendedAt: row.mended_at === null ? null : Number(row.mended_at),
   }))
+}
+
+/** Drops what was found lost and mended before `before`; what is not mended stays. There are few. */
+export async function pruneLost(records: Records, before: Millis): Promise<void> {
+  const old = await records.read
+    .selectFrom('lost_obligations')
+    .select('id')
+    .where('mended_at', '<', before)
+    .limit(prunedAtOnce)
+    .execute()
+  const ids = old.map(({ id }) => id)
+  if (ids.length > 0)
+    await records.write((tx) => tx.deleteFrom('lost_obligations').where('id', 'in', ids).execute())
 }

@@ -10,6 +10,7 @@ import {
 } from './obligation.ts'
 import {
   anyDue,
+  cameFromAhead,
   claim,
   finish,
   nextAt,
@@ -105,7 +106,21 @@ export class ObligationWorker {
 
   start(): void {
     this.#started = true
+    this.#track(this.#timeAfterStop())
     this.wake()
+  }
+
+  /** The clock may have gone back while no hub ran: then what waits was timed by one that was ahead. */
+  async #timeAfterStop(): Promise<void> {
+    const { records, clock, onFault } = this.#options
+    try {
+      const now = clock.now()
+      if (!(await cameFromAhead(records, now + clockStepMillis))) return
+      await timeAnew(records, now)
+      this.wake()
+    } catch (err) {
+      onFault(err, { what: 'it is not known whether the clock went back while the hub was down' })
+    }
   }
 
   /** Opens one inside the caller's transaction; false when its key was opened before. */

@@ -19,6 +19,7 @@ import { giveNotice, type Notice } from './notices.ts'
 import { groupKeyOf } from './page.ts'
 import { Pager, type PageWord } from './pager.ts'
 import { findPage, pagesOfAlert, shoutingPages } from './paging-store.ts'
+import { prunePages } from './pruning.ts'
 import { stampReceipts } from './receipts.ts'
 import { pageRoutes } from './routes.ts'
 import { defaultTellingTimes, TellingDuty, type TellingTimes } from './telling-duty.ts'
@@ -68,6 +69,8 @@ export interface PagingOptions {
 }
 
 const countEveryMillis = 5_000
+const pruneEveryMillis = 3_600_000
+const dayMillis = 86_400_000
 
 export const pagingPlugin = fp(
   async (app, { clock, config, times }: PagingOptions) => {
@@ -85,6 +88,7 @@ export const pagingPlugin = fp(
     }, countEveryMillis)
     counting.unref()
     app.addHook('preClose', async () => clearInterval(counting))
+    if (config.pageDays > 0) keepPages(app, clock, config.pageDays * dayMillis)
     obligations.register(escalationDuty(duties))
     obligations.register(
       new TellingDuty({
@@ -190,5 +194,27 @@ function knowContacts({ oncall, notify }: FastifyInstance): void {
   oncall.provideResolvers({
     contact: (id) =>
       notify.contactPoint(id) === undefined ? undefined : [{ kind: 'contact', id }],
+  })
+}
+
+/** Drops closed pages that are older, at the start and each hour. */
+function keepPages(app: FastifyInstance, clock: Clock, keptMillis: Millis): void {
+  let pruning: Promise<void> | undefined
+  const prune = () => {
+    pruning ??= prunePages(app.records, clock.now() - keptMillis)
+      .then(
+        () => undefined,
+        (err: unknown) => app.log.warn({ err }, 'old pages could not be removed'),
+      )
+      .finally(() => {
+        pruning = undefined
+      })
+  }
+  const timer = setInterval(prune, pruneEveryMillis)
+  timer.unref()
+  app.addHook('onReady', async () => prune())
+  app.addHook('preClose', async () => {
+    clearInterval(timer)
+    await pruning
   })
 }

@@ -20,6 +20,7 @@ import {
   isKnown,
   listChanged,
   listLoaded,
+  listRefreshed,
   shownNow,
   wasSeen,
 } from '../../server/cli/watch-list.ts'
@@ -505,6 +506,14 @@ t.test('lines, widths, addresses, the choice', (t) => {
   let list = listLoaded(emptyList, [alert('f1', at(11)), alert('f2', at(12)), alert('f3', at(13))])
   const chosen = () => chosenAlert(list)?.alert.fingerprint
   t.equal(chosen(), 'f3', 'the newest by default')
+  const linked = alert('f1', { ...at(11), incident: { id: 'i-9', number: 9 } })
+  const refreshed = listRefreshed(list, [linked, alert('f9', at(19))])
+  t.equal(refreshed.firing.get('f1')?.incident?.number, 9)
+  t.same(
+    [...refreshed.firing.keys()],
+    ['f1', 'f2', 'f3'],
+    'f9 comes by its message, and is printed',
+  )
   list = chooseNext(list, 1)
   t.equal(chosen(), 'f2')
   list = listChanged(list, { change: 'firing', alert: alert('f4', at(14)) })

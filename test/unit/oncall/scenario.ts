@@ -167,7 +167,7 @@ function segmentLine(segment: FinalSegment, zone: string): string {
   return `${at} ${segment.principalId} ${segment.layer}`
 }
 
-/** `+7m=ack:boris`, `+30m=resolved`, `+2h=end`, in order. */
+/** `+7m=ack:boris`, `+7m=away:1h`, `+30m=resolved`, `+2h=end`, in order. */
 function runPage(story: Story, start: number, events: readonly string[]): void {
   const version = versionOf(story)
   const calendar = new Calendar()
@@ -180,9 +180,10 @@ function runPage(story: Story, start: number, events: readonly string[]): void {
   )
   const snapshot = snapshotOf('policy', 1, story.policy)
   let state = triggered(start)
+  let awayUntil = start
   const advance = (until: number) => {
-    while (state.dueAt !== null && state.dueAt < until) {
-      const now = state.dueAt
+    while (state.dueAt !== null && Math.max(state.dueAt, awayUntil) < until) {
+      const now = Math.max(state.dueAt, awayUntil)
       const step = nextStep(snapshot, state, now, resolverAt(calendar, [version], people, {}, now))
       for (const decision of step.decisions)
         story.told.push(`+${durationText(now - start)} ${decisionText(decision)}`)
@@ -191,11 +192,12 @@ function runPage(story: Story, start: number, events: readonly string[]): void {
     }
   }
   for (const event of events) {
-    const match = /^\+(\w+)=(ack:\w+|resolved|end)$/.exec(event)
+    const match = /^\+(\w+)=(ack:\w+|away:\w+|resolved|end)$/.exec(event)
     if (match === null) throw new Error(`unknown event "${event}"`)
     const at = start + parseDuration(match[1]!)!
     advance(at)
     if (match[2]!.startsWith('ack:')) state = acknowledge(snapshot, state, match[2]!.slice(4), at)
+    if (match[2]!.startsWith('away:')) awayUntil = at + parseDuration(match[2]!.slice(5))!
     if (match[2] === 'resolved') state = resolve(state)
   }
   story.told.push(
