@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import swagger from '@fastify/swagger'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import { prometheusMetadata } from '../dashboards/catalogue.ts'
+import { approvalsPlugin } from './approvals/plugin.ts'
 import { backupPlugin } from './backup/plugin.ts'
 import { baselinesPlugin } from './baselines/plugin.ts'
 import { changesPlugin } from './changes/plugin.ts'
@@ -90,6 +91,7 @@ async function registerAll(app: FastifyInstance, config: HubConfig, clock: Clock
   await app.register(telemetryRoutes)
   await app.register(ledgerRoutes, { clock })
   await app.register(livePlugin, { clock, simulated: config.demo })
+  await app.register(approvalsPlugin, { clock })
   await app.register(obligationsPlugin, { clock })
   await app.register(knowledgePlugin)
   await app.register(oncallPlugin, { clock })
@@ -111,7 +113,11 @@ async function registerAll(app: FastifyInstance, config: HubConfig, clock: Clock
     factsLimits: { versions: config.factsVersions, days: config.factsDays },
   })
   await app.register(changesPlugin, { clock, graceMinutes: config.changeGraceMinutes })
-  await app.register(baselinesPlugin, { clock, folder: config.baselinesFolder })
+  await app.register(baselinesPlugin, {
+    clock,
+    folder: config.baselinesFolder,
+    twoPersons: config.twoPersonBaselines,
+  })
   await app.register(enrolmentPlugin, { clock, config })
   await app.register(ingestPlugin, { clock, config })
   await app.register(writeRoutes, { clock })
