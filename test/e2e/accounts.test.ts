@@ -106,7 +106,8 @@ t.test(
       token: boris,
       body: { kind: 'baseline', subject: 'pbx 2026.1' },
     })
-    await page.getByText('More 1 waiting for you').click()
+    await page.locator('.more-pages summary .count').waitFor()
+    await page.locator('.more-pages summary').click()
     await page.getByRole('link', { name: 'Approvals 1 waiting for you' }).click()
     await page.getByRole('button', { name: 'Show what “pbx 2026.1” holds' }).click()
     await page.getByText('kamailio: "5.8.1"').waitFor()
