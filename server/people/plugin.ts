@@ -24,7 +24,7 @@ import { accountRoutes, sessionRoutes } from './account-routes.ts'
 import { AccountStore } from './account-store.ts'
 import { sessionCookie } from './cookie.ts'
 import { factorRoutes } from './factor-routes.ts'
-import { PasswordHasher } from './password.ts'
+import { type PasswordCost, PasswordHasher } from './password.ts'
 import { personRoutes, teamRoutes } from './people-routes.ts'
 import { PeopleStore } from './people-store.ts'
 import { peopleRoutes } from './routes.ts'
@@ -71,9 +71,16 @@ declare module 'fastify' {
   }
 }
 
+export interface PeopleOptions {
+  readonly clock: Clock
+  readonly config: HubConfig
+  /** Another cost of passwords, for tests. */
+  readonly cost?: PasswordCost | undefined
+}
+
 /** Sign-in, roles, and the gate every route passes. */
 export const peoplePlugin = fp(
-  async (app, { clock, config }: { clock: Clock; config: HubConfig }) => {
+  async (app, { clock, config, cost }: PeopleOptions) => {
     await app.register(cookie)
     const people = new PeopleStore(app.records, clock, app.ledger)
     const adminId = await app.records.write((tx) =>
@@ -81,7 +88,7 @@ export const peoplePlugin = fp(
     )
     const bootstrap = await bootstrapPrincipal(people, config, app.records)
     const cache = new SecretCache(clock, people)
-    const stored = await accountStores(app, clock, config)
+    const stored = await accountStores(app, { clock, config, cost })
     const { sessions, teams } = stored
     const hosts = answeredHosts(config)
     const failures = new FailureLimit(clock, config.failedSignInsPerMinute)
@@ -213,7 +220,7 @@ function recheckLive(app: FastifyInstance): void {
   if (app.hasDecorator('live')) app.getDecorator<{ recheck(): void }>('live').recheck()
 }
 
-async function accountStores(app: FastifyInstance, clock: Clock, config: HubConfig) {
+async function accountStores(app: FastifyInstance, { clock, config, cost }: PeopleOptions) {
   const { records, ledger, log } = app
   const { sealer } = openSealer(join(config.data, 'hub', 'accounts.key'), {
     what: 'second factors',
@@ -228,7 +235,7 @@ async function accountStores(app: FastifyInstance, clock: Clock, config: HubConf
   })
   const teams = new TeamStore(records, clock, ledger)
   await teams.load()
-  const hasher = new PasswordHasher()
+  const hasher = new PasswordHasher(cost)
   return {
     ...{ accounts, sessions, teams },
     staff: new StaffStore({ records, clock, accounts, sessions }),
