@@ -3,6 +3,7 @@ import swagger from '@fastify/swagger'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import { prometheusMetadata } from '../dashboards/catalogue.ts'
 import { alertmanagerPlugin } from './alertmanager/plugin.ts'
+import { approvalsPlugin } from './approvals/plugin.ts'
 import { backupPlugin } from './backup/plugin.ts'
 import { baselinesPlugin } from './baselines/plugin.ts'
 import { changesPlugin } from './changes/plugin.ts'
@@ -91,6 +92,7 @@ async function registerAll(app: FastifyInstance, config: HubConfig, clock: Clock
   await app.register(telemetryRoutes)
   await app.register(ledgerRoutes, { clock })
   await app.register(livePlugin, { clock, simulated: config.demo })
+  await app.register(approvalsPlugin, { clock })
   await app.register(obligationsPlugin, { clock })
   await app.register(knowledgePlugin)
   await app.register(oncallPlugin, { clock })
@@ -113,7 +115,11 @@ async function registerAll(app: FastifyInstance, config: HubConfig, clock: Clock
     factsLimits: { versions: config.factsVersions, days: config.factsDays },
   })
   await app.register(changesPlugin, { clock, graceMinutes: config.changeGraceMinutes })
-  await app.register(baselinesPlugin, { clock, folder: config.baselinesFolder })
+  await app.register(baselinesPlugin, {
+    clock,
+    folder: config.baselinesFolder,
+    twoPersons: config.twoPersonBaselines,
+  })
   await app.register(enrolmentPlugin, { clock, config })
   await app.register(ingestPlugin, { clock, config })
   await app.register(writeRoutes, { clock })

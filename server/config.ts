@@ -48,6 +48,12 @@ const HubFile = Type.Object(
     requestsPerMinute: Type.Integer({ default: 60_000, minimum: 10 }),
     failedSignInsPerMinute: Type.Integer({ default: 600, minimum: 1 }),
     signInsPerMinute: Type.Integer({ default: 20, minimum: 1 }),
+    /** How long a console session lives without a request; docs/accounts.md. */
+    idleMinutes: Type.Number({ default: 30, minimum: 1, maximum: 720 }),
+    /** Roles whose people come in by password only with a second factor. */
+    requireSecondFactor: Type.Array(Type.Enum(['admin', 'operator', 'auditor']), { default: [] }),
+    /** A new version of a baseline counts only once two people agreed. */
+    twoPersonBaselines: Type.Boolean({ default: false }),
     maxSessions: Type.Integer({ default: 10_000, minimum: 1 }),
     /** Files (PEM) of the hub's certificate with its chain, and of its key; absent: the hub speaks plain HTTP. */
     tls: Type.Optional(
@@ -114,6 +120,9 @@ const examples: Record<string, string> = {
   externalAlertsMax: 'externalAlertsMax: 20000',
   alertResolveSeconds: 'alertResolveSeconds: 300',
   ruleIntervalSeconds: 'ruleIntervalSeconds: 10',
+  idleMinutes: 'idleMinutes: 30',
+  requireSecondFactor: 'requireSecondFactor: [admin]',
+  twoPersonBaselines: 'twoPersonBaselines: true',
   tls: 'tls: { certificate: /etc/callward/hub.crt, key: /etc/callward/hub.key }   (environment: CALLWARD_TLS_CERTIFICATE, CALLWARD_TLS_KEY)',
   behindTlsProxy: 'behindTlsProxy: true',
   logLevel: 'logLevel: info   (environment: CALLWARD_LOG)',

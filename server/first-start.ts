@@ -102,6 +102,15 @@ async function ensureToken(
     (await app.access.people.byToken(readFileSync(path, 'utf8').trim())) !== undefined
   )
     return
+  const known = await app.access.people.roleOf(name)
+  if (known !== undefined && known !== role) {
+    // An administrator decided so; the hub starts all the same.
+    app.log.warn(
+      { account: name, file: path },
+      `no token is written for ${label}: the account "${name}" is ${known === null ? 'disabled' : `${known} now`}`,
+    )
+    return
+  }
   const { token } = await app.access.people.createToken(name, role, label)
   writeSecret(path, token)
 }

@@ -114,6 +114,8 @@ async function settingsOf(sources: ContentSources): Promise<Content[]> {
     { path: 'hub/ledger.key', from: join(data, 'hub', 'ledger.key') },
     // Contact points are sealed with it.
     { path: 'hub/notify.key', from: join(data, 'hub', 'notify.key') },
+    // Second factors are sealed with it.
+    { path: 'hub/accounts.key', from: join(data, 'hub', 'accounts.key') },
   ]
   if (configFile !== undefined)
     candidates.push({ path: `config/${basename(configFile)}`, from: configFile })

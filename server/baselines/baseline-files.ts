@@ -26,11 +26,13 @@ export interface BaselineFiles {
   /** At most one a role: two for one role are a fault, and neither holds. */
   readonly byRole: ReadonlyMap<string, ReadBaseline>
   readonly faults: readonly BaselineFileFault[]
+  /** Versions that wait for two people; what was approved before them stays in force. */
+  readonly waiting: readonly ReadBaseline[]
 }
 
 const maxFiles = 500
 const maxFileBytes = 4 * 1024 * 1024
-export const noBaselines: BaselineFiles = { byRole: new Map(), faults: [] }
+export const noBaselines: BaselineFiles = { byRole: new Map(), faults: [], waiting: [] }
 
 /** What the folder looks like: as long as it stays the same, nothing has to be read again. Never throws. */
 export async function signatureOf(folder: string): Promise<string> {
@@ -75,7 +77,7 @@ export async function readBaselineFiles(folder: string): Promise<BaselineFiles> 
     if (all.length === 1) byRole.set(role, all[0]!)
     else for (const { file } of all) faults.push({ file, line: 1, message: twice(role, all) })
   }
-  return { byRole, faults }
+  return { byRole, faults, waiting: [] }
 }
 
 function twice(role: string, all: readonly ReadBaseline[]): string {

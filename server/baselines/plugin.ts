@@ -1,7 +1,9 @@
 import fp from 'fastify-plugin'
 import { Gauge } from 'prom-client'
+import type {} from '../approvals/plugin.ts'
 import type { Clock } from '../clock.ts'
 import type { HostFigure } from '../inventory/plugin.ts'
+import { baselineApproval } from './baseline-approval.ts'
 import {
   type BaselineFiles,
   noBaselines,
@@ -31,14 +33,19 @@ export interface BaselinesOptions {
   readonly clock: Clock
   /** One YAML file a role; absent: no role has a baseline. */
   readonly folder?: string | undefined
+  /** A new version counts only once two people agreed. */
+  readonly twoPersons?: boolean
   readonly lookEveryMillis?: number
 }
 
 const defaultLookMillis = 5_000
 
 export const baselinesPlugin = fp(
-  async (app, { clock, folder, lookEveryMillis = defaultLookMillis }: BaselinesOptions) => {
-    const store = new BaselineStore(app.records, clock, app.ledger)
+  async (
+    app,
+    { clock, folder, twoPersons = false, lookEveryMillis = defaultLookMillis }: BaselinesOptions,
+  ) => {
+    const store = new BaselineStore(app.records, clock, app.ledger, twoPersons)
     let files: BaselineFiles = noBaselines
     let signature: string | undefined
     /** Role each host was last judged by. */
@@ -81,6 +88,11 @@ export const baselinesPlugin = fp(
         app.log.error({ file, line }, `${file}:${line}: ${message}`)
       for (const { baseline } of files.byRole.values())
         app.log.info({ role: baseline.role, version: baseline.version }, 'baseline in force')
+      for (const { baseline } of files.waiting)
+        app.log.info(
+          { role: baseline.role, version: baseline.version },
+          'baseline waits for two people',
+        )
       return true
     }
     async function look(): Promise<void> {
@@ -115,6 +127,14 @@ export const baselinesPlugin = fp(
         .then(look)
         .catch((err: unknown) => app.log.warn({ err }, 'baselines not looked at'))
     }
+    if (twoPersons)
+      app.approvals.provide('baseline', {
+        ...baselineApproval(store, () => files),
+        applied() {
+          signature = undefined
+          lookSoon()
+        },
+      })
     let timer: NodeJS.Timeout | undefined
     app.addHook('onReady', async () => {
       lookSoon()
@@ -137,6 +157,7 @@ export const baselinesPlugin = fp(
       'callward-rules',
       'callward-inventory',
       'callward-changes',
+      'callward-approvals',
     ],
   },
 )

@@ -29,8 +29,12 @@ export const baselineRoutes: FastifyPluginAsyncTypebox<BaselineRoutesOptions> = 
     '/api/v1/baselines',
     { config: { access }, schema: { response: { 200: BaselineList } } },
     async () => {
-      const { byRole, faults } = files()
+      const { byRole, faults, waiting } = files()
       return {
+        waiting: waiting.map(({ baseline: { role, version }, file }) => ({
+          ...{ role, version },
+          file: basename(file),
+        })),
         baselines: [...byRole.values()].map(({ baseline }) => baselineView(baseline)),
         faults: faults.map((fault) => ({ ...fault, file: basename(fault.file) })),
       }

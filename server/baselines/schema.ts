@@ -15,6 +15,10 @@ const BaselineView = Type.Object({
 
 export const BaselineList = Type.Object({
   baselines: Type.Array(BaselineView),
+  /** Versions in the folder that two people have not agreed on yet. */
+  waiting: Type.Array(
+    Type.Object({ role: Type.String(), version: Type.String(), file: Type.String() }),
+  ),
   faults: Type.Array(
     Type.Object({ file: Type.String(), line: Type.Integer(), message: Type.String() }),
   ),

@@ -174,3 +174,37 @@ export interface AttemptAnswer {
   readonly reason: string
   readonly durationSeconds: number
 }
+
+export interface PersonAnswer {
+  readonly id: string
+  readonly name: string
+  readonly role: string
+  readonly email: string | null
+  readonly createdAt: string
+  readonly disabledAt: string | null
+  readonly hasPassword: boolean
+  readonly hasSecondFactor: boolean
+  readonly teams: readonly string[]
+}
+
+export interface InvitationAnswer {
+  readonly url: string
+  readonly expiresAt: string
+}
+
+export interface TeamAnswer {
+  readonly id: string
+  readonly name: string
+  readonly members: readonly { readonly name: string; readonly enabled: boolean }[]
+}
+
+export interface ApprovalAnswer {
+  readonly id: string
+  readonly kind: string
+  readonly subject: string
+  readonly state: string
+  readonly requestedBy: string
+  readonly requestedAt: string
+  readonly expiresAt: string
+  readonly decidedBy: string | null
+}

@@ -13,7 +13,7 @@ export interface Hub {
   readonly tokenFrom: string
   /** Calls a REST route and returns its JSON. Throws CommandError with the hub's reason and the next step. */
   call<T>(
-    method: 'GET' | 'POST' | 'DELETE',
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
     path: string,
     body?: unknown,
     timeoutMilliseconds?: number,

@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { alertsCommand } from './alerts.ts'
+import { approvalsCommand } from './approvals.ts'
 import { backupCommand } from './backup.ts'
 import { changeCommand } from './change.ts'
 import { collectorCommand } from './collector.ts'
@@ -16,12 +17,14 @@ import { ledgerCommand } from './ledger.ts'
 import { notifyCommand } from './notify.ts'
 import { oncallCommand } from './oncall.ts'
 import { pagesCommand } from './pages.ts'
+import { peopleCommand } from './people.ts'
 import { restoreCommand } from './restore.ts'
 import { routingCommand } from './routing.ts'
 import { signInCommand } from './sign-in.ts'
 import { silencesCommand } from './silences.ts'
 import { start, startHelp } from './start.ts'
 import { storeCommand } from './store.ts'
+import { teamsCommand } from './teams.ts'
 import { tokenCommand } from './token.ts'
 import { versionCommand } from './version.ts'
 import { watchCommand } from './watch.ts'
@@ -40,6 +43,9 @@ const commands: readonly Command[] = [
   routingCommand,
   enrolCommand,
   collectorsCommand,
+  approvalsCommand,
+  peopleCommand,
+  teamsCommand,
   signInCommand,
   tokenCommand,
   backupCommand,

@@ -67,6 +67,8 @@ export interface Live {
    * receipts are tried again with it twice, then stored without it.
    */
   onReceipts(listener: ReceiptListener): void
+  /** Looks now, not only by timer, whether the sessions and tokens of open connections still hold. */
+  recheck(): void
 }
 
 declare module 'fastify' {
@@ -121,6 +123,10 @@ export const livePlugin = fp(
       }),
       listeners: () => [...sockets.keys()].map(listenerOf),
       onReceipts: (listener) => receipts.listen(listener),
+      recheck: () =>
+        void recheckAll(app, sockets).catch((error: unknown) =>
+          app.log.error({ err: error }, 'tokens of live connections could not be checked'),
+        ),
     })
     await app.register(liveRoutes, { clock })
 
@@ -325,12 +331,7 @@ function keepAlive(
   times: LiveTimes,
   { prune }: { prune: () => Promise<void> },
 ): void {
-  const recheck = async () => {
-    for (const [socket, request] of sockets) {
-      const principal = await app.access.authenticate(request)
-      socket.offer({ kind: 'rechecked', person: principal })
-    }
-  }
+  const recheck = () => recheckAll(app, sockets)
   const timers = [
     setInterval(() => {
       for (const socket of sockets.keys()) socket.tick()
@@ -348,6 +349,16 @@ function keepAlive(
     for (const timer of timers) clearInterval(timer)
     for (const socket of sockets.keys()) socket.offer({ kind: 'stop' })
   })
+}
+
+async function recheckAll(
+  app: FastifyInstance,
+  sockets: ReadonlyMap<LiveSocket, IncomingMessage>,
+): Promise<void> {
+  for (const [socket, request] of sockets) {
+    const principal = await app.access.authenticate(request)
+    socket.offer({ kind: 'rechecked', person: principal })
+  }
 }
 
 /** Runs `work` unless its last run is still going; failures are logged and the next turn tries again. */

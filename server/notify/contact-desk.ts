@@ -1,7 +1,7 @@
 import type { Static } from 'typebox'
 import { rfc3339 } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
-import type { Principal } from '../people/plugin.ts'
+import type { People, Principal } from '../people/plugin.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
 import { channelOf } from './channels/all.ts'
 import {
@@ -29,22 +29,24 @@ export type LedgerEntry = (
 
 type View = Static<typeof ContactPointView>
 
-/** What people may do with contact points: their own, an administrator all; an auditor sees them without their settings. */
+/** What people may do with contact points: their own and their teams', an administrator all; an auditor sees them without their settings. */
 export class ContactDesk {
   readonly #store: ContactStore
   readonly #records: Records
   readonly #ledger: LedgerEntry
+  readonly #people: People
 
-  constructor(store: ContactStore, records: Records, ledger: LedgerEntry) {
+  constructor(store: ContactStore, records: Records, ledger: LedgerEntry, people: People) {
     this.#store = store
     this.#records = records
     this.#ledger = ledger
+    this.#people = people
   }
 
   async list(who: Principal): Promise<View[]> {
     const names = await this.#names()
     const seen = this.#store.all().filter(({ point }) => maySee(who, point))
-    return seen.map((open) => viewOf(open, who, names))
+    return seen.map((open) => viewOf(open, this.#mayChange(who, open.point), names))
   }
 
   /** Throws bad_request, forbidden, unprocessable. */
@@ -104,12 +106,24 @@ export class ContactDesk {
   mine(id: string, who: Principal): OpenPoint {
     const open = this.#store.find(id)
     if (open === undefined || !maySee(who, open.point)) throw missing(id)
-    if (!mayChange(who, open.point))
+    if (!this.#mayChange(who, open.point)) {
+      const { owner } = open.point
       throw new CallwardError(
         'forbidden',
-        'This contact point is not yours; an administrator may change it.',
+        owner.kind === 'team'
+          ? foreignTeam(owner.id)
+          : 'This contact point is not yours; an administrator may change it.',
       )
+    }
     return open
+  }
+
+  /** Their own, their teams'; administrators all. */
+  #mayChange(who: Principal, { owner }: ContactPoint): boolean {
+    if (who.role === 'admin') return true
+    if (who.role !== 'operator') return false
+    if (owner.kind === 'team') return this.#people.isMember(owner.id, who.id)
+    return owner.kind === 'person' && owner.id === who.id
   }
 
   /** Throws bad_request, not_found unless the caller may read what was sent there. */
@@ -125,7 +139,7 @@ export class ContactDesk {
   }
 
   async #view(id: string, who: Principal): Promise<View> {
-    return viewOf(this.mine(id, who), who, await this.#names())
+    return viewOf(this.mine(id, who), true, await this.#names())
   }
 
   async #names(): Promise<ReadonlyMap<string, string>> {
@@ -143,10 +157,11 @@ export class ContactDesk {
   ): Promise<Owner> {
     const { kind, id } = wanted ?? { kind: 'person' as const, id: undefined }
     if (kind === 'person' && (id === undefined || id === who.id)) return { kind, id: who.id }
+    if (kind === 'team' && id !== undefined) return this.#team(id, who)
     if (who.role !== 'admin')
       throw new CallwardError(
         'forbidden',
-        'You may make contact points of your own; an administrator makes those of others, of teams and shared ones.',
+        'You may make contact points of your own and of your teams; an administrator makes those of others and shared ones.',
       )
     if (kind === 'shared') return { kind, id: '' }
     if (id === undefined)
@@ -157,6 +172,17 @@ export class ContactDesk {
     if (kind === 'person' && !(await this.#names()).has(id))
       throw new CallwardError('unprocessable', `There is no person with the id "${id}".`)
     return { kind, id }
+  }
+
+  #team(id: string, who: Principal): Owner {
+    if (who.role !== 'admin' && !this.#people.isMember(id, who.id))
+      throw new CallwardError('forbidden', foreignTeam(id))
+    if (id !== 'staff' && this.#people.teamMembers(id) === undefined)
+      throw new CallwardError(
+        'unprocessable',
+        `There is no team "${id}"; an administrator makes it: callward teams set ${id} --name … --members …`,
+      )
+    return { kind: 'team', id }
   }
 
   #checkSettings(name: string, settings: Settings, owner: Owner): void {
@@ -196,13 +222,12 @@ export class ContactDesk {
 
 function viewOf(
   { point, own }: OpenPoint,
-  who: Principal,
+  isMine: boolean,
   names: ReadonlyMap<string, string>,
 ): View {
   const channel = channelOf(point.channel)
   const time = (at: number | null) => (at === null ? null : rfc3339(at))
   const { id, label, language, timeZone, owner, testOutcome, testReason } = point
-  const isMine = mayChange(who, point)
   return {
     ...{ id, label, language, timeZone, testOutcome, testReason },
     channel: point.channel,
@@ -230,9 +255,8 @@ function maySee(who: Principal, { owner }: ContactPoint): boolean {
   return who.role !== 'operator' || owner.kind !== 'person' || owner.id === who.id
 }
 
-function mayChange(who: Principal, { owner }: ContactPoint): boolean {
-  const own = owner.kind === 'person' && owner.id === who.id
-  return who.role === 'admin' || (who.role === 'operator' && own)
+function foreignTeam(id: string): string {
+  return `You are not in the team "${id}"; its members and administrators keep its contact points. An administrator can add you: callward teams`
 }
 
 /** `null` takes a key out. */

@@ -2,6 +2,7 @@ import type { Clock, Millis } from '../clock.ts'
 import { uuid } from '../ids.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
 import type { ContactPointRow } from '../records/schema.ts'
+import type { Sealer } from '../sealing.ts'
 import { channelOf } from './channels/all.ts'
 import {
   type ChannelName,
@@ -12,7 +13,6 @@ import {
   visible,
 } from './contact-point.ts'
 import type { Language } from './message.ts'
-import type { Sealer } from './sealing.ts'
 
 /** A contact point whose settings are open; stays inside this part. */
 export interface OpenPoint {

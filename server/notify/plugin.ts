@@ -5,8 +5,9 @@ import { type HubConfig, publicUrl } from '../config.ts'
 import { StartError } from '../errors.ts'
 import { uuid } from '../ids.ts'
 import type {} from '../ledger/plugin.ts'
+import { openSealer } from '../sealing.ts'
 import { channels } from './channels/all.ts'
-import { ContactDesk } from './contact-desk.ts'
+import { ContactDesk, type LedgerEntry } from './contact-desk.ts'
 import type { ContactPoint, Owner } from './contact-point.ts'
 import { ContactStore } from './contact-store.ts'
 import { Guard, parseAllowed, type Resolver } from './guard.ts'
@@ -17,7 +18,6 @@ import type { Outcome } from './outcome.ts'
 import { previewRoutes } from './preview-routes.ts'
 import { attemptRoutes, contactPointRoutes } from './routes.ts'
 import { sampleMessage } from './sample-message.ts'
-import { openSealer } from './sealing.ts'
 import { Sender, type SendRequest } from './sender.ts'
 import { readTemplateFolder } from './template-files.ts'
 import { TemplateFault, Templates } from './templates.ts'
@@ -112,15 +112,15 @@ export const notifyPlugin = fp(
         () => sender.health.failing(name, clock.monotonic()),
         { channel: name },
       )
-    const desk = new ContactDesk(store, app.records, (tx, change, { id, owner, channel }, by) =>
+    const ledger: LedgerEntry = (tx, change, { id, owner, channel }, by) =>
       app.ledger.append(tx, {
         action: 'notify.contact_point',
         object: { type: 'contact-point', id },
         actor: by.name,
         occurredAt: clock.now(),
         content: { change, owner, channel },
-      }),
-    )
+      })
+    const desk = new ContactDesk(store, app.records, ledger, app.people)
     await app.register(contactPointRoutes, { desk, store })
     await app.register(attemptRoutes, {
       ...{ desk, store, log, clock },

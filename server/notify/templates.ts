@@ -316,6 +316,7 @@ function faultOf(name: string, error: unknown): TemplateFault {
   const place = `${name}.liquid${line === undefined ? '' : `:${line}`}`
   const what = message.replace(/, line:\d+, col:\d+$/, '')
   const limits: readonly (readonly [RegExp, string])[] = [
+    [/ENOENT/, 'it renders a template that is not there; take the render tag out, or add the file'],
     [
       /render limit/,
       `a loop that takes longer than ${templateLimits.renderMillis} ms; loop over less`,

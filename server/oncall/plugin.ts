@@ -91,7 +91,9 @@ export const oncallPlugin = fp(
     const handovers = new HandoverStore(clock, store)
     const prover = new Prover(app.records, clock, store, calendar)
     const watch = new DutyWatch(app, { clock, store, handovers, calendar, prover })
-    let resolvers: Resolvers = {}
+    let resolvers: Resolvers = {
+      team: (id) => app.people.teamMembers(id)?.map((one) => ({ kind: 'person', id: one.id })),
+    }
 
     async function resolverFor(database: Database, at: Millis): Promise<ResolveTarget> {
       const versions = await store.versions(database, at, at + lookAheadDays * dayMillis)

@@ -15,6 +15,10 @@ export interface Principal {
   readonly role: Role
   /** A cookie needs an Origin check that a header does not. */
   readonly via: 'token' | 'cookie'
+  /** Id of the console session it came by. */
+  readonly session?: string
+  /** The role needs a second factor and there is none yet: only what sets it up is open. */
+  readonly limited?: true
 }
 
 /** Every route states these in its `config.access`; a route without them stops the hub from starting. */
@@ -22,6 +26,8 @@ export interface RouteAccess {
   /** Capability that answers for the route. */
   readonly owner: string
   readonly roles: readonly Role[] | 'open'
+  /** Open to people whose role needs a second factor they have not set up yet. */
+  readonly beforeSecondFactor?: true
 }
 
 /** A new opaque secret: 256 random bits with a prefix that secret scanners can find. */

@@ -7,8 +7,6 @@ import { hashSecret, newSecret, type Principal, type Role } from './access.ts'
 
 /** One use within 15 minutes. */
 export const signInLinkMillis = 15 * 60_000
-/** A console session lasts a shift. */
-export const consoleSessionMillis = 12 * 3_600_000
 
 export interface TokenView {
   readonly id: string
@@ -20,7 +18,7 @@ export interface TokenView {
   readonly revokedAt: string | null
 }
 
-/** Principals, tokens, sign-in links and console sessions. Secrets are kept as hashes only. */
+/** Principals, tokens and sign-in links. Secrets are kept as hashes only. */
 export class PeopleStore {
   readonly #records: Records
   readonly #clock: Clock
@@ -67,25 +65,6 @@ export class PeopleStore {
     return { id: row.id, name: row.name, role: row.role as Role, via: 'token' }
   }
 
-  /** The principal a live console session belongs to. */
-  async bySession(secret: string): Promise<Principal | undefined> {
-    const row = await this.#records.read
-      .selectFrom('console_sessions')
-      .innerJoin('principals', 'principals.id', 'console_sessions.principal_id')
-      .select([
-        'principals.id',
-        'principals.name',
-        'principals.role',
-        'console_sessions.expires_at',
-      ])
-      .where('console_sessions.hash', '=', hashSecret(secret))
-      .where('console_sessions.revoked_at', 'is', null)
-      .where('principals.disabled_at', 'is', null)
-      .executeTakeFirst()
-    if (row === undefined || expired(row.expires_at, this.#clock.now())) return undefined
-    return { id: row.id, name: row.name, role: row.role as Role, via: 'cookie' }
-  }
-
   /** A new token, shown once; `by` is who made it. The principal of that name is made when needed, but never changes role. */
   async createToken(
     name: string,
@@ -104,9 +83,14 @@ export class PeopleStore {
       )
       const principal = await tx
         .selectFrom('principals')
-        .select('role')
+        .select(['role', 'disabled_at'])
         .where('id', '=', principalId)
         .executeTakeFirstOrThrow()
+      if (principal.disabled_at !== null)
+        throw new CallwardError(
+          'conflict',
+          `The account "${name}" is disabled; an administrator enables it first.`,
+        )
       if (principal.role !== role) {
         throw new CallwardError(
           'conflict',
@@ -209,6 +193,7 @@ export class PeopleStore {
           created_at: now,
           expires_at: expiresAt,
           used_at: null,
+          purpose: null,
         })
         .execute()
       const content = { expiresAt: rfc3339(expiresAt) }
@@ -227,6 +212,7 @@ export class PeopleStore {
         .set({ used_at: now })
         .where('hash', '=', hashSecret(code))
         .where('used_at', 'is', null)
+        .where('purpose', 'is', null)
         .where('expires_at', '>', now)
         .executeTakeFirst()
       if (used.numUpdatedRows === 0n) return undefined
@@ -239,60 +225,27 @@ export class PeopleStore {
     })
   }
 
+  /** The role of an enabled account; undefined when there is none of that name, null when it is disabled. */
+  async roleOf(name: string): Promise<Role | null | undefined> {
+    const row = await this.#records.read
+      .selectFrom('principals')
+      .select(['role', 'disabled_at'])
+      .where('name', '=', name)
+      .executeTakeFirst()
+    if (row === undefined) return undefined
+    return row.disabled_at === null ? (row.role as Role) : null
+  }
+
   /** True once anybody signed in by a link. */
   async anyLinkUsed(): Promise<boolean> {
     const row = await this.#records.read
       .selectFrom('sign_in_links')
       .select('hash')
       .where('used_at', 'is not', null)
+      .where('purpose', 'is', null)
       .limit(1)
       .executeTakeFirst()
     return row !== undefined
-  }
-
-  async createConsoleSession(
-    principal: Pick<Principal, 'id' | 'name'>,
-    by: 'link' | 'token',
-  ): Promise<string> {
-    const secret = newSecret('cws')
-    const now = this.#clock.now()
-    await this.#records.write(async (tx) => {
-      await tx.deleteFrom('console_sessions').where('expires_at', '<', now).execute()
-      await tx
-        .insertInto('console_sessions')
-        .values({
-          hash: hashSecret(secret),
-          principal_id: principal.id,
-          created_at: now,
-          expires_at: now + consoleSessionMillis,
-          revoked_at: null,
-        })
-        .execute()
-      const { id, name } = principal
-      const content = { name, by, expiresAt: rfc3339(now + consoleSessionMillis) }
-      await this.#note(tx, 'access.signed_in', name, { type: 'principal', id }, content)
-    })
-    return secret
-  }
-
-  async revokeConsoleSession(secret: string): Promise<void> {
-    await this.#records.write(async (tx) => {
-      const open = await tx
-        .selectFrom('console_sessions')
-        .innerJoin('principals', 'principals.id', 'console_sessions.principal_id')
-        .select(['principals.id', 'principals.name'])
-        .where('console_sessions.hash', '=', hashSecret(secret))
-        .where('console_sessions.revoked_at', 'is', null)
-        .executeTakeFirst()
-      if (open === undefined) return
-      await tx
-        .updateTable('console_sessions')
-        .set({ revoked_at: this.#clock.now() })
-        .where('hash', '=', hashSecret(secret))
-        .execute()
-      const object = { type: 'principal', id: open.id }
-      await this.#note(tx, 'access.signed_out', open.name, object, {})
-    })
   }
 
   async #note(

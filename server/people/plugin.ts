@@ -1,15 +1,17 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { hostname } from 'node:os'
+import { join } from 'node:path'
 import cookie from '@fastify/cookie'
 import rateLimit from '@fastify/rate-limit'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { Counter } from 'prom-client'
 import type { Clock } from '../clock.ts'
 import type { HubConfig } from '../config.ts'
 import { CallwardError } from '../errors.ts'
 import type { Records } from '../records/records.ts'
+import { openSealer } from '../sealing.ts'
 import {
   hashSecret,
   hostAllowed,
@@ -18,15 +20,27 @@ import {
   sameOrigin,
   tokenOf,
 } from './access.ts'
+import { accountRoutes, sessionRoutes } from './account-routes.ts'
+import { AccountStore } from './account-store.ts'
 import { sessionCookie } from './cookie.ts'
+import { factorRoutes } from './factor-routes.ts'
+import { type PasswordCost, PasswordHasher } from './password.ts'
+import { personRoutes, teamRoutes } from './people-routes.ts'
 import { PeopleStore } from './people-store.ts'
 import { peopleRoutes } from './routes.ts'
+import { SessionStore } from './session-store.ts'
+import { PasswordDesk } from './sign-in.ts'
+import { StaffStore } from './staff-store.ts'
+import { type TeamMember, TeamStore } from './team-store.ts'
 
 export type { Principal, Role, RouteAccess } from './access.ts'
 
 /** Who may do what. */
 export interface Access {
-  /** Who an HTTP request or upgrade comes from; undefined when its secret is missing, unknown, revoked or expired. */
+  /**
+   * Who an HTTP request or upgrade comes from; undefined when its secret is missing, unknown, revoked or expired, or when a second
+   * factor must be set up first.
+   */
   authenticate(request: IncomingMessage): Promise<Principal | undefined>
   /** Whether a request made with the cookie comes from the console itself. */
   originAllowed(request: IncomingMessage): boolean
@@ -36,9 +50,18 @@ export interface Access {
   readonly adminId: string
 }
 
+/** Teams, as of the last committed change. */
+export interface People {
+  /** Who is in a team and has an account that is not disabled; undefined without such a team. */
+  teamMembers(teamId: string): readonly TeamMember[] | undefined
+  /** Whether somebody is in a team. */
+  isMember(teamId: string, principalId: string): boolean
+}
+
 declare module 'fastify' {
   interface FastifyInstance {
     access: Access
+    people: People
   }
   interface FastifyRequest {
     principal: Principal | undefined
@@ -48,9 +71,16 @@ declare module 'fastify' {
   }
 }
 
+export interface PeopleOptions {
+  readonly clock: Clock
+  readonly config: HubConfig
+  /** Another cost of passwords, for tests. */
+  readonly cost?: PasswordCost | undefined
+}
+
 /** Sign-in, roles, and the gate every route passes. */
 export const peoplePlugin = fp(
-  async (app, { clock, config }: { clock: Clock; config: HubConfig }) => {
+  async (app, { clock, config, cost }: PeopleOptions) => {
     await app.register(cookie)
     const people = new PeopleStore(app.records, clock, app.ledger)
     const adminId = await app.records.write((tx) =>
@@ -58,6 +88,8 @@ export const peoplePlugin = fp(
     )
     const bootstrap = await bootstrapPrincipal(people, config, app.records)
     const cache = new SecretCache(clock, people)
+    const stored = await accountStores(app, { clock, config, cost })
+    const { sessions, teams } = stored
     const hosts = answeredHosts(config)
     const failures = new FailureLimit(clock, config.failedSignInsPerMinute)
     const refused = new Counter({
@@ -72,18 +104,28 @@ export const peoplePlugin = fp(
       originAllowed: (request) => sameOrigin(request.headers.origin, request.headers.host),
       hostAllowed: (request) => hostAllowed(request.headers.host, hosts),
       async authenticate(request) {
-        const address = request.socket?.remoteAddress ?? ''
-        if (failures.reached(address)) {
-          throw new CallwardError(
-            'too_many_requests',
-            'Too many wrong tokens came from this address; wait a minute.',
-          )
-        }
-        const principal = await principalOf(request)
-        if (principal === undefined) failures.count(address)
-        return principal
+        const principal = await identify(request)
+        return principal?.limited === true ? undefined : principal
       },
     })
+    app.decorate('people', {
+      teamMembers: (id) => teams.find(id)?.members.filter(({ enabled }) => enabled),
+      isMember: (id, principalId) =>
+        teams.find(id)?.members.some((member) => member.id === principalId) === true,
+    })
+
+    async function identify(request: IncomingMessage): Promise<Principal | undefined> {
+      const address = request.socket?.remoteAddress ?? ''
+      if (failures.reached(address)) {
+        throw new CallwardError(
+          'too_many_requests',
+          'Too many wrong tokens came from this address; wait a minute.',
+        )
+      }
+      const principal = await principalOf(request)
+      if (principal === undefined) failures.count(address)
+      return principal
+    }
 
     async function principalOf(request: IncomingMessage): Promise<Principal | undefined> {
       const token = tokenOf(request.headers.authorization)
@@ -93,7 +135,7 @@ export const peoplePlugin = fp(
       }
       if (request.headers.authorization !== undefined) return undefined
       const secret = app.parseCookie(request.headers.cookie ?? '')[sessionCookie]
-      return secret === undefined ? undefined : people.bySession(secret)
+      return secret === undefined ? undefined : sessions.find(secret)
     }
     app.decorateRequest('principal', undefined)
     app.addHook('onRoute', (route) => {
@@ -102,7 +144,7 @@ export const peoplePlugin = fp(
     })
     app.addHook('onRequest', async (request) => {
       try {
-        await admit(app.access, request)
+        await admit(app.access, request, identify)
       } catch (error) {
         if (error instanceof CallwardError) refused.labels(error.code).inc()
         throw error
@@ -115,7 +157,20 @@ export const peoplePlugin = fp(
       keyGenerator: (request: FastifyRequest) => request.principal?.id ?? request.ip,
       errorResponseBuilder: () => new CallwardError('too_many_requests'),
     })
-    await app.register(peopleRoutes, { config, forget: () => cache.clear() })
+    await app.register(peopleRoutes, { config, sessions, forget: () => cache.clear() })
+    // Live connections look at their sessions by themselves, too; this is sooner.
+    const recheck = () => recheckLive(app)
+    const own = { config, clock, records: app.records, ...stored, recheck }
+    await app.register(sessionRoutes, own)
+    await app.register(accountRoutes, own)
+    await app.register(factorRoutes, own)
+    const changed = async () => {
+      cache.clear()
+      await teams.load()
+      recheck()
+    }
+    await app.register(personRoutes, { config, people: stored.staff, teams, changed })
+    await app.register(teamRoutes, { config, people: stored.staff, teams, changed })
   },
   {
     name: 'callward-access',
@@ -123,16 +178,25 @@ export const peoplePlugin = fp(
   },
 )
 
-async function admit(access: Access, request: FastifyRequest): Promise<void> {
+async function admit(
+  access: Access,
+  request: FastifyRequest,
+  identify: (request: IncomingMessage) => Promise<Principal | undefined>,
+): Promise<void> {
   if (!access.hostAllowed(request.raw)) throw new CallwardError('host_not_allowed')
   const route = request.routeOptions.config.access
   if (route?.roles === 'open') return
-  const principal = await access.authenticate(request.raw)
+  const principal = await identify(request.raw)
   if (principal === undefined) throw new CallwardError('unauthorized')
   if (principal.via === 'cookie' && !isSafe(request.method) && !access.originAllowed(request.raw)) {
     throw new CallwardError('forbidden', 'This request did not come from the console’s own pages.')
   }
   request.principal = principal
+  if (principal.limited === true && route?.beforeSecondFactor !== true)
+    throw new CallwardError(
+      'forbidden',
+      `The role ${principal.role} needs a second factor here; set one up on the account page (/account) first.`,
+    )
   if (route !== undefined && !route.roles.includes(principal.role)) {
     throw new CallwardError(
       'forbidden',
@@ -149,6 +213,34 @@ function answeredHosts(config: HubConfig): ReadonlySet<string> {
   const names = ['localhost', hostname(), config.host, ...config.hosts]
   if (config.publicUrl !== undefined) names.push(new URL(config.publicUrl).hostname)
   return new Set(names.map((name) => name.toLowerCase()))
+}
+
+/** Live push is registered later, and sees this capability's types: it is looked up when something changed. */
+function recheckLive(app: FastifyInstance): void {
+  if (app.hasDecorator('live')) app.getDecorator<{ recheck(): void }>('live').recheck()
+}
+
+async function accountStores(app: FastifyInstance, { clock, config, cost }: PeopleOptions) {
+  const { records, ledger, log } = app
+  const { sealer } = openSealer(join(config.data, 'hub', 'accounts.key'), {
+    what: 'second factors',
+    afterReading: 'let everybody set up the second factor anew',
+    afterLoss: 'everybody must then set up the second factor anew',
+  })
+  const accounts = new AccountStore(records, clock, ledger, sealer)
+  const sessions = new SessionStore({
+    ...{ records, clock, ledger },
+    idleMillis: config.idleMinutes * 60_000,
+    needFactor: new Set(config.requireSecondFactor),
+  })
+  const teams = new TeamStore(records, clock, ledger)
+  await teams.load()
+  const hasher = new PasswordHasher(cost)
+  return {
+    ...{ accounts, sessions, teams },
+    staff: new StaffStore({ records, clock, accounts, sessions }),
+    desk: new PasswordDesk({ records, clock, accounts, sessions, hasher, log }),
+  }
 }
 
 async function bootstrapPrincipal(people: PeopleStore, config: HubConfig, records: Records) {

@@ -7,8 +7,6 @@ import { type HubConfig, publicUrl } from '../config.ts'
 import { CallwardError } from '../errors.ts'
 import { type Principal, type RouteAccess, staffRoles } from './access.ts'
 import { sessionCookie, setSessionCookie } from './cookie.ts'
-import { consoleSessionMillis } from './people-store.ts'
-
 import {
   Me,
   NewToken,
@@ -18,19 +16,22 @@ import {
   TokenList,
   TokenRequest,
 } from './schema.ts'
+import { consoleSessionMillis, type SessionStore } from './session-store.ts'
 
 const open: RouteAccess = { owner: 'people', roles: 'open' }
 const everyone: RouteAccess = {
   owner: 'people',
   roles: ['admin', 'operator', 'auditor', 'collector', 'grafana'],
+  beforeSecondFactor: true,
 }
 const admins: RouteAccess = { owner: 'people', roles: ['admin'] }
 
 /** Sign-in and tokens; `forget` empties what the gate remembers after a revocation. */
 export const peopleRoutes: FastifyPluginAsyncTypebox<{
   config: HubConfig
+  sessions: SessionStore
   forget: () => void
-}> = async (app, { config, forget }) => {
+}> = async (app, { config, sessions, forget }) => {
   const { people } = app.access
   const limitSignIn = { max: config.signInsPerMinute, timeWindow: 60_000 }
 
@@ -38,8 +39,9 @@ export const peopleRoutes: FastifyPluginAsyncTypebox<{
     '/api/v1/me',
     { config: { access: everyone }, schema: { response: { 200: Me } } },
     async (request) => {
-      const { name, role } = request.principal as Principal
-      return { name, role, hub: { version, simulated: config.demo } }
+      const { name, role, limited = false } = request.principal as Principal
+      const hub = { version, simulated: config.demo }
+      return { name, role, needsSecondFactor: limited, hub }
     },
   )
 
@@ -53,7 +55,7 @@ export const peopleRoutes: FastifyPluginAsyncTypebox<{
     async (request, reply) => {
       const principal = await signingIn(app.access, request.body)
       const by = request.body.code === undefined ? 'token' : 'link'
-      const secret = await people.createConsoleSession(principal, by)
+      const secret = await sessions.create(principal, by, request.ip)
       setSessionCookie(reply, config, secret, consoleSessionMillis / 1000)
       return { name: principal.name, role: principal.role }
     },
@@ -61,7 +63,7 @@ export const peopleRoutes: FastifyPluginAsyncTypebox<{
 
   app.post('/api/v1/sign-out', { config: { access: open } }, async (request, reply) => {
     const secret = request.cookies[sessionCookie]
-    if (secret !== undefined) await people.revokeConsoleSession(secret)
+    if (secret !== undefined) await sessions.revoke(secret)
     setSessionCookie(reply, config, '', 0)
     return reply.code(204).send()
   })

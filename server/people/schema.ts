@@ -50,5 +50,7 @@ export const SignInLink = Type.Object({ url: Type.String(), expiresAt: Type.Stri
 export const Me = Type.Object({
   name: Type.String(),
   role: RoleName,
+  /** True when the role needs a second factor that is not set up yet: nothing else is open until then. */
+  needsSecondFactor: Type.Boolean(),
   hub: Type.Object({ version: Type.String(), simulated: Type.Boolean() }),
 })

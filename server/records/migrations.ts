@@ -11,6 +11,7 @@ import { liveReceipts } from './migrations/0008-live-receipts.ts'
 import { paging } from './migrations/0009-paging.ts'
 import { routing } from './migrations/0010-routing.ts'
 import { externalAlerts } from './migrations/0011-external-alerts.ts'
+import { accounts } from './migrations/0012-accounts.ts'
 import type { Migration, MigrationContext } from './migrations/migration.ts'
 import type { Records, RecordsTransaction } from './records.ts'
 
@@ -27,6 +28,7 @@ export const allMigrations: readonly Migration[] = [
   paging,
   routing,
   externalAlerts,
+  accounts,
 ]
 
 export interface MigrateOptions {

@@ -9,6 +9,11 @@ export interface RecordsSchema {
   tokens: TokenRow
   sign_in_links: SignInLinkRow
   console_sessions: ConsoleSessionRow
+  accounts: AccountRow
+  recovery_codes: RecoveryCodeRow
+  teams: TeamRow
+  team_members: TeamMemberRow
+  approvals: ApprovalRow
   collectors: CollectorRow
   facts: FactsRow
   documents: DocumentRow
@@ -86,6 +91,8 @@ export interface SignInLinkRow {
   created_at: Millis
   expires_at: Millis
   used_at: Millis | null
+  /** `password`: sets a password and signs nobody in; null: signs in. */
+  purpose: string | null
 }
 
 export interface ConsoleSessionRow {
@@ -94,6 +101,63 @@ export interface ConsoleSessionRow {
   created_at: Millis
   expires_at: Millis
   revoked_at: Millis | null
+  /** What its owner sees of it; null in sessions of before. */
+  id: string | null
+  /** `password`, `link` or `token`. */
+  way: string | null
+  address: string | null
+  last_seen_at: Millis | null
+}
+
+/** What a person signs in with; secrets are hashed or sealed. */
+export interface AccountRow {
+  principal_id: string
+  email: string | null
+  /** `$scrypt$ln=…,r=…,p=…$salt$hash`. */
+  password: string | null
+  password_set_at: Millis | null
+  /** The secret of the second factor in force, sealed; null: none. */
+  totp_sealed: string | null
+  totp_confirmed_at: Millis | null
+  /** One that waits for its first code. */
+  totp_pending: string | null
+  /** The newest step a code was used of. */
+  totp_step: number | null
+}
+
+export interface RecoveryCodeRow {
+  principal_id: string
+  hash: string
+  used_at: Millis | null
+}
+
+export interface TeamRow {
+  id: string
+  name: string
+  created_at: Millis
+}
+
+export interface TeamMemberRow {
+  team_id: string
+  principal_id: string
+  added_at: Millis
+}
+
+/** What one person asks and another decides. */
+export interface ApprovalRow {
+  id: string
+  kind: string
+  subject: string
+  /** JSON. */
+  content: string
+  /** `open`, `approved`, `rejected` or `expired`. */
+  state: string
+  requested_by: string
+  requested_at: Millis
+  expires_at: Millis
+  decided_by: string | null
+  decided_at: Millis | null
+  reason: string | null
 }
 
 /** A collector the hub has heard of; `id` is the collector's own UUID, `instance` is unique. */

@@ -76,7 +76,7 @@ t.test('a sign-in link works once, for 15 minutes', async (t) => {
 })
 
 t.test('a console session ends after 12 hours', async (t) => {
-  const { app, clock, link, signIn, me } = await hub(t)
+  const { app, clock, link, signIn, me } = await hub(t, { idleMinutes: 720 })
   const signedIn = async () => {
     const [cookie] = (await signIn({ code: (await link()).code })).cookies
     t.equal(cookie!.maxAge, 12 * 3600)

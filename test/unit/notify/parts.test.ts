@@ -5,8 +5,8 @@ import { ChannelHealth } from '../../../server/notify/channel-health.ts'
 import { Lane, LaneFull } from '../../../server/notify/lanes.ts'
 import { accepted, clean, retry, retryAfter } from '../../../server/notify/outcome.ts'
 import { RateLimits } from '../../../server/notify/rate-limit.ts'
-import { openSealer, sealerOf } from '../../../server/notify/sealing.ts'
 import { fit, utf8Bytes } from '../../../server/notify/truncate.ts'
+import { openSealer, sealerOf } from '../../../server/sealing.ts'
 
 t.test('limits count in windows that slide, by key', async (t) => {
   const limits = new RateLimits()

@@ -16,7 +16,66 @@ export interface Hub {
 export interface Me {
   readonly name: string
   readonly role: Role
+  /** Nothing but the own account is open until a second factor is set up; the push line does not say it. */
+  readonly needsSecondFactor?: boolean
   readonly hub: Hub
+}
+
+export interface Account {
+  readonly name: string
+  readonly role: Role
+  readonly email: string | null
+  readonly passwordSetAt: string | null
+  readonly secondFactor: {
+    readonly state: 'none' | 'begun' | 'on'
+    readonly since: string | null
+    readonly required: boolean
+    readonly recoveryCodesLeft: number
+  }
+  readonly teams: readonly { readonly id: string; readonly name: string }[]
+}
+
+export interface ConsoleSession {
+  readonly id: string
+  readonly address: string | null
+  readonly createdAt: string
+  readonly lastSeenAt: string
+  readonly current: boolean
+}
+
+export interface Person {
+  readonly id: string
+  readonly name: string
+  readonly role: Role
+  readonly email: string | null
+  readonly disabledAt: string | null
+  readonly hasPassword: boolean
+  readonly hasSecondFactor: boolean
+  readonly teams: readonly string[]
+}
+
+export interface Team {
+  readonly id: string
+  readonly name: string
+  readonly members: readonly {
+    readonly id: string
+    readonly name: string
+    readonly enabled: boolean
+  }[]
+}
+
+export interface Approval {
+  readonly id: string
+  readonly kind: string
+  readonly subject: string
+  readonly state: 'open' | 'approved' | 'rejected' | 'expired'
+  readonly requestedBy: string
+  readonly requestedAt: string
+  readonly expiresAt: string
+  readonly decidedBy: string | null
+  readonly reason: string | null
+  readonly mayApprove: boolean
+  readonly mayReject: boolean
 }
 
 export interface Section {

@@ -73,6 +73,11 @@ export function post<T>(path: string, body: unknown = {}): Promise<T> {
   return guarded<T>(request(path, json(body)))
 }
 
+/** PUT of JSON. Throws ApiError; a 401 leads to the sign-in page. */
+export function put<T>(path: string, body: unknown): Promise<T> {
+  return guarded<T>(request(path, { ...json(body), method: 'PUT' }))
+}
+
 /** DELETE. Throws ApiError; a 401 leads to the sign-in page. */
 export function remove(path: string): Promise<void> {
   return guarded<void>(request(path, { method: 'DELETE', headers: { accept: 'application/json' } }))

@@ -1,7 +1,9 @@
 import { useComputed, useSignalEffect } from '@preact/signals'
 import { t } from './i18n/language.ts'
 import { tabTitle } from './live-reducer.ts'
+import { Account } from './pages/account.tsx'
 import { Alerts } from './pages/alerts.tsx'
+import { Approvals } from './pages/approvals.tsx'
 import { ContactPoints } from './pages/contact-points.tsx'
 import { HostLazily } from './pages/host-lazily.tsx'
 import { Incident } from './pages/incident.tsx'
@@ -11,8 +13,11 @@ import { Oncall } from './pages/oncall.tsx'
 import { Overview } from './pages/overview.tsx'
 import { Page as PagePage } from './pages/page.tsx'
 import { Pages } from './pages/pages.tsx'
+import { People } from './pages/people.tsx'
 import { SignIn } from './pages/sign-in.tsx'
 import { Silences } from './pages/silences.tsx'
+import { Teams } from './pages/teams.tsx'
+import { Welcome } from './pages/welcome.tsx'
 import { Announcer } from './parts/announcer.tsx'
 import { Header } from './parts/header.tsx'
 import { PageBanners } from './parts/page-banner.tsx'
@@ -27,12 +32,8 @@ export function App() {
   useSignalEffect(() => {
     document.title = title.value
   })
-  if (route.value?.page === 'sign-in') {
-    return (
-      <main id="content">
-        <SignIn />
-      </main>
-    )
+  if (route.value?.page === 'sign-in' || route.value?.page === 'welcome') {
+    return <main id="content">{route.value.page === 'sign-in' ? <SignIn /> : <Welcome />}</main>
   }
   return (
     <>
@@ -72,6 +73,14 @@ function Page({ route: shown }: { route: Route | null }) {
       return <PagePage key={shown.number} number={shown.number} />
     case 'silences':
       return <Silences matchers={shown.matchers} />
+    case 'account':
+      return <Account />
+    case 'people':
+      return <People />
+    case 'teams':
+      return <Teams />
+    case 'approvals':
+      return <Approvals />
     default:
       return <NotFound />
   }
@@ -105,6 +114,12 @@ function pageName(shown: Route | null): string {
       return t('silences.title')
     case 'sign-in':
       return t('signIn.title')
+    case 'welcome':
+    case 'account':
+    case 'people':
+    case 'teams':
+    case 'approvals':
+      return t(`${shown.page}.title`)
     default:
       return t('notFound.title')
   }

@@ -4,7 +4,16 @@ import type { LiveMessage, Me, ServerFrame } from './api-types.ts'
 import { numbersLost, pageSeen } from './live-pages.ts'
 import { applyMessage, applyWelcome, retryDelayMs } from './live-reducer.ts'
 import { loadWaitingPages, lookAtPagesSoon, pages, takePageMessage } from './live-shown.ts'
-import { changes, live, loadAlerts, loadAll, loadHosts, loadIncidents, me } from './state.ts'
+import {
+  changes,
+  live,
+  loadAlerts,
+  loadAll,
+  loadApprovals,
+  loadHosts,
+  loadIncidents,
+  me,
+} from './state.ts'
 
 const pingEveryMs = 10_000
 /** A link that says nothing for this long after a ping is taken as dead. */
@@ -149,6 +158,7 @@ function hint(topic: string): void {
   if (topic === 'alerts') void loadAlerts()
   else if (topic === 'incidents') void loadIncidents()
   else if (topic === 'oncall') changes.oncall.value++
+  else if (topic === 'approvals') void loadApprovals()
   else if (topic === 'hosts' && hostsTimer === undefined) {
     hostsTimer = setTimeout(() => {
       hostsTimer = undefined

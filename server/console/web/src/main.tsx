@@ -3,8 +3,8 @@ import { ApiError } from './api.ts'
 import { App } from './app.tsx'
 import { startLive } from './live.ts'
 import { startSound } from './live-ring.ts'
-import { route, startRouter } from './router.ts'
-import { loadAll, loadError, loadMe, startState } from './state.ts'
+import { navigate, route, startRouter } from './router.ts'
+import { loadAll, loadError, loadMe, me, startState } from './state.ts'
 import './styles/tokens.css'
 import './styles/base.css'
 import './styles/header.css'
@@ -12,6 +12,7 @@ import './styles/cards.css'
 import './styles/pages.css'
 import './styles/incident.css'
 import './styles/oncall.css'
+import './styles/account.css'
 import './styles/page-banner.css'
 import './styles/silences.css'
 import './styles/touch.css'
@@ -20,7 +21,7 @@ startState()
 startRouter()
 startSound()
 render(<App />, document.querySelector('#app')!)
-if (route.value?.page !== 'sign-in') void enter()
+if (route.value?.page !== 'sign-in' && route.value?.page !== 'welcome') void enter()
 
 /** With a session: push line and data. Without one the first 401 leads to the sign-in page. */
 async function enter(): Promise<void> {
@@ -29,6 +30,10 @@ async function enter(): Promise<void> {
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) return
     loadError.value = error // the hub is away: the push line keeps trying and loads everything when it is back
+  }
+  if (me.peek()?.needsSecondFactor === true) {
+    navigate('/account', 'replace')
+    return
   }
   startLive()
   void loadAll()

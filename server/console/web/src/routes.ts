@@ -11,6 +11,11 @@ export type Route =
   | { readonly page: 'pages'; readonly view: 'open' | 'all' | 'told' }
   | { readonly page: 'page'; readonly number: string }
   | { readonly page: 'silences'; readonly matchers: string }
+  | { readonly page: 'welcome' }
+  | { readonly page: 'account' }
+  | { readonly page: 'people' }
+  | { readonly page: 'teams' }
+  | { readonly page: 'approvals' }
 
 function oneOf<T extends string>(value: string | null, allowed: readonly T[], otherwise: T): T {
   return allowed.find((candidate) => candidate === value) ?? otherwise
@@ -39,6 +44,10 @@ export function parseRoute(address: string): Route | null {
     if (first === 'contact-points') return { page: 'contact-points' }
     if (first === 'pages')
       return { page: 'pages', view: oneOf(state, ['open', 'all', 'told'], 'open') }
+    const plain = (['welcome', 'account', 'people', 'teams', 'approvals'] as const).find(
+      (page) => page === first,
+    )
+    if (plain !== undefined) return { page: plain }
     if (first === 'alerts')
       return { page: 'alerts', state: oneOf(state, ['firing', 'pending', 'all'], 'firing') }
     if (first === 'incidents')
@@ -63,5 +72,6 @@ export const pagePath = (number: number) => `/pages/${number}`
 export function safeReturnPath(wanted: string | null): string {
   if (wanted === null || !wanted.startsWith('/') || wanted.startsWith('//')) return '/'
   const route = parseRoute(wanted)
-  return route === null || route.page === 'sign-in' ? '/' : wanted
+  const isOutside = route?.page === 'sign-in' || route?.page === 'welcome'
+  return route === null || isOutside ? '/' : wanted
 }

@@ -37,7 +37,11 @@ export const changes = {
   incidents: signal(0),
   hosts: signal(0),
   oncall: signal(0),
+  approvals: signal(0),
 }
+
+/** How many requests wait for this very person to agree. */
+export const approvalsWaiting = signal(0)
 
 /** Milliseconds now, moving once a second while the tab is seen. */
 export const now = signal(Date.now())
@@ -96,9 +100,15 @@ export const loadIncidents = single(async () => {
   changes.incidents.value++
 })
 
+export const loadApprovals = single(async () => {
+  const answer = await get<{ approvals: { mayApprove: boolean }[] }>('/api/v1/approvals?state=open')
+  approvalsWaiting.value = answer.approvals.filter(({ mayApprove }) => mayApprove).length
+  changes.approvals.value++
+})
+
 /** Reads everything the overview shows. */
 export async function loadAll(): Promise<void> {
-  await Promise.all([loadHosts(), loadAlerts(), loadIncidents()])
+  await Promise.all([loadHosts(), loadAlerts(), loadIncidents(), loadApprovals()])
   if (loadError.peek() === null) loaded.value = true
 }
 
@@ -136,7 +146,7 @@ export function startState(): void {
   })
   onUnauthorized.handle = () => {
     me.value = null
-    if (route.peek()?.page === 'sign-in') return
+    if (route.peek()?.page === 'sign-in' || route.peek()?.page === 'welcome') return
     const back = location.pathname + location.search
     navigate(back === '/' ? '/sign-in' : `/sign-in?return=${encodeURIComponent(back)}`, 'replace')
   }

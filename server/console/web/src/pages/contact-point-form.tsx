@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals'
 import { post } from '../api.ts'
-import type { Channel, ChannelField } from '../api-types.ts'
+import type { Account, Channel, ChannelField } from '../api-types.ts'
 import { languageNames, languages, type MessageKey } from '../i18n/catalogue.ts'
 import { language, t } from '../i18n/language.ts'
 import { ActionButton } from '../parts/action-button.tsx'
@@ -11,12 +11,16 @@ const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC'
 /** A form of whatever settings the hub says a channel has. */
 export function ContactPointForm({
   channels,
+  teams,
   onMade,
 }: {
   channels: readonly Channel[]
+  /** Teams of the reader, whose contact points the reader keeps. */
+  teams: Account['teams']
   onMade: () => Promise<void>
 }) {
   const chosen = useSignal(channels[0]?.name ?? '')
+  const team = useSignal('')
   const label = useSignal('')
   const speaks = useSignal<string>(language.value)
   const zone = useSignal(ownZone)
@@ -36,6 +40,7 @@ export function ContactPointForm({
       language: speaks.value,
       timeZone: zone.value.trim(),
       settings: settingsOf(fields, values.value),
+      ...(team.value === '' ? {} : { owner: { kind: 'team', id: team.value } }),
     })
     values.value = {}
     label.value = ''
@@ -60,6 +65,7 @@ export function ContactPointForm({
           </option>
         ))}
       </select>
+      {teams.length > 0 && <OwnerChoice teams={teams} team={team} />}
       <TextField id="contact-label" label={t('contact.label')} value={label} />
       {fields.map((field) => (
         <Field key={`${chosen.value} ${field.key}`} field={field} values={values} />
@@ -94,6 +100,28 @@ export function ContactPointForm({
       <ActionButton kind="primary" label={t('contact.save')} act={save} />
       <p role="status">{saved.value && t('contact.saved')}</p>
     </div>
+  )
+}
+
+function OwnerChoice({ teams, team }: { teams: Account['teams']; team: { value: string } }) {
+  return (
+    <>
+      <label for="contact-owner">{t('contact.for')}</label>
+      <select
+        id="contact-owner"
+        value={team.value}
+        onChange={(event) => {
+          team.value = event.currentTarget.value
+        }}
+      >
+        <option value="">{t('contact.forMe')}</option>
+        {teams.map(({ id, name }) => (
+          <option key={id} value={id}>
+            {t('contact.team', { name })}
+          </option>
+        ))}
+      </select>
+    </>
   )
 }
 

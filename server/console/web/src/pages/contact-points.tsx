@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import { get, post, remove } from '../api.ts'
-import type { Channel, ContactPoint, SendOutcome } from '../api-types.ts'
+import type { Account, Channel, ContactPoint, SendOutcome } from '../api-types.ts'
 import { t } from '../i18n/language.ts'
 import { ActionButton, Problem } from '../parts/action-button.tsx'
 import { channelName } from '../parts/channel-name.ts'
@@ -14,15 +14,19 @@ import { ContactPointForm } from './contact-point-form.tsx'
 export function ContactPoints() {
   const points = useSignal<readonly ContactPoint[] | null>(null)
   const channels = useSignal<readonly Channel[]>([])
+  const teams = useSignal<Account['teams']>([])
   const error = useSignal<unknown>(null)
   const read = async () => {
     try {
-      const [list, known] = await Promise.all([
+      const [list, known, account] = await Promise.all([
         get<{ contactPoints: ContactPoint[] }>('/api/v1/contact-points'),
         get<{ channels: Channel[] }>('/api/v1/contact-points/channels'),
+        // Accounts of programs are in no team.
+        get<Account>('/api/v1/account').catch(() => null),
       ])
       points.value = list.contactPoints
       channels.value = known.channels
+      teams.value = account?.teams ?? []
       error.value = null
     } catch (problem) {
       error.value = problem
@@ -55,7 +59,7 @@ export function ContactPoints() {
             <h2>{t('contact.add')}</h2>
           </summary>
           {channels.value.length > 0 && (
-            <ContactPointForm channels={channels.value} onMade={read} />
+            <ContactPointForm channels={channels.value} teams={teams.value} onMade={read} />
           )}
         </details>
       ) : (

@@ -126,12 +126,13 @@ function Person() {
   }
   return (
     <span class="person">
-      <span
-        class="muted name"
+      <a
+        class="name"
+        href="/account"
         title={t('header.signedInAs', { name: person.name, role: t(`role.${person.role}`) })}
       >
         {person.name}
-      </span>
+      </a>
       <button type="button" class="plain small" onClick={leave}>
         {t('header.signOut')}
       </button>

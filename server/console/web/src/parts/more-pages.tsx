@@ -3,6 +3,7 @@ import type { MessageKey } from '../i18n/catalogue.ts'
 import { t } from '../i18n/language.ts'
 import { route } from '../router.ts'
 import type { Route } from '../routes.ts'
+import { approvalsWaiting, me } from '../state.ts'
 
 interface MorePage {
   readonly href: string
@@ -14,6 +15,9 @@ interface MorePage {
 const morePages: readonly MorePage[] = [
   { href: '/silences', label: 'nav.silences', page: 'silences' },
   { href: '/contact-points', label: 'nav.contactPoints', page: 'contact-points' },
+  { href: '/approvals', label: 'nav.approvals', page: 'approvals' },
+  { href: '/people', label: 'nav.people', page: 'people' },
+  { href: '/teams', label: 'teams.title', page: 'teams' },
 ]
 
 /** A menu of further pages; closes with a choice, a click elsewhere or Escape. */
@@ -44,14 +48,32 @@ export function MorePages() {
     >
       <summary aria-current={chosen === undefined ? undefined : 'page'}>
         {t(chosen?.label ?? 'nav.more')}
+        <Waiting />
       </summary>
       <div class="more-list">
-        {morePages.map(({ href, label, page }) => (
+        {morePages.filter(isForReader).map(({ href, label, page }) => (
           <a key={href} href={href} aria-current={page === shown ? 'page' : undefined}>
             {t(label)}
+            {page === 'approvals' && <Waiting />}
           </a>
         ))}
       </div>
     </details>
+  )
+}
+
+/** An operator sees teams only. */
+function isForReader({ page }: MorePage): boolean {
+  return page !== 'people' || me.value?.role !== 'operator'
+}
+
+/** How many requests wait for the reader to agree. */
+function Waiting() {
+  const count = approvalsWaiting.value
+  return count === 0 ? null : (
+    <span class="count">
+      {count}
+      <span class="for-screen-readers"> {t('nav.waiting')}</span>
+    </span>
   )
 }

@@ -10,7 +10,7 @@ import {
   statSync,
   writeSync,
 } from 'node:fs'
-import { StartError } from '../errors.ts'
+import { StartError } from './errors.ts'
 
 /** Seals text so that a copy of the records alone does not give it away; AES-256-GCM, bound to the record's id. */
 export interface Sealer {
@@ -21,23 +21,41 @@ export interface Sealer {
 
 const version = 'v1'
 
+/** What a key seals, for messages: `contact points`, and what must be done when the key is lost. */
+export interface Sealed {
+  readonly what: string
+  /** Follows "chmod 600, and". */
+  readonly afterReading: string
+  /** Follows "Only when it is lost for good move it away:". */
+  readonly afterLoss: string
+}
+
+const contactPoints: Sealed = {
+  what: 'contact points',
+  afterReading: 'give the contact points new secrets',
+  afterLoss: 'every contact point must then be entered anew',
+}
+
 /** Reads the key file, or makes it (0600). Throws StartError when it cannot be used or others may read it. */
-export function openSealer(path: string): { sealer: Sealer; isNew: boolean } {
+export function openSealer(
+  path: string,
+  { what, afterReading, afterLoss }: Sealed = contactPoints,
+): { sealer: Sealer; isNew: boolean } {
   const isNew = !existsSync(path)
   try {
     if (isNew) writeKey(path)
     const { mode } = statSync(path)
     if ((mode & 0o077) !== 0)
       throw new Error(
-        `others may read it (mode ${(mode & 0o777).toString(8)}): chmod 600, and give the contact points new secrets`,
+        `others may read it (mode ${(mode & 0o777).toString(8)}): chmod 600, and ${afterReading}`,
       )
     const key = Buffer.from(readFileSync(path, 'utf8').trim(), 'base64url')
     if (key.length !== 32) throw new Error('it does not hold 32 bytes in base64url')
     return { sealer: sealerOf(key), isNew }
   } catch (error) {
     throw new StartError(
-      `The key of contact points ${path} cannot be used: ${error instanceof Error ? error.message : String(error)}.\n` +
-        'Bring it back from a backup. Only when it is lost for good move it away: every contact point must then be entered anew.',
+      `The key of ${what} ${path} cannot be used: ${error instanceof Error ? error.message : String(error)}.\n` +
+        `Bring it back from a backup. Only when it is lost for good move it away: ${afterLoss}.`,
     )
   }
 }

@@ -1,0 +1,96 @@
+import type { ApprovalAnswer } from './answers.ts'
+import { type Call, type Command, sayJson, textOption, UsageError } from './command.ts'
+import { localTime, plain, table } from './render.ts'
+
+export const approvalsCommand: Command = {
+  name: 'approvals',
+  summary: 'what waits for a second person',
+  usage:
+    '[list] [--all] | show ID | request KIND SUBJECT | approve ID | reject ID --reason TEXT [--json]',
+  help: `Some things take two people: one asks, another agrees, and only then it is done. A request waits 24 hours.
+Use your own token: who asked cannot agree, and the bootstrap token can do neither.
+
+  list      what waits; --all: what was decided, too
+  show      one request with what it holds
+  request   asks: baseline "ROLE VERSION" (with twoPersonBaselines)
+  approve   agrees, and does it
+  reject    says no, with a --reason; who asked takes it back
+  --json    the hub's answer
+
+Examples:
+  callward approvals request baseline 'pbx 2026.11'
+  callward approvals approve 019ab0c1-…
+  callward approvals reject 019ab0c1-… --reason 'kamailio 5.8 is not tested yet'`,
+  options: {
+    all: { type: 'boolean' },
+    reason: { type: 'string' },
+    json: { type: 'boolean' },
+  },
+  positionals: [0, 3],
+  async run(call) {
+    const [action = 'list', first, second] = call.positionals
+    if (action === 'list' && first === undefined) return list(call)
+    if (action === 'request' && first !== undefined && second !== undefined)
+      return decide(call, 'POST', '', { kind: first, subject: second }, 'waits for a second person')
+    if (first !== undefined && second === undefined) {
+      const path = `/${encodeURIComponent(first)}`
+      if (action === 'show') return show(call, path)
+      if (action === 'approve') return decide(call, 'POST', `${path}/approve`, {}, 'is approved')
+      if (action === 'reject') return reject(call, path)
+    }
+    throw new UsageError(
+      'Say what to do: list, show ID, request KIND SUBJECT, approve ID, or reject ID --reason TEXT.',
+    )
+  },
+}
+
+async function list(call: Call): Promise<number> {
+  const query = call.values['all'] === true ? '' : '?state=open'
+  const answer = await call
+    .hub()
+    .call<{ approvals: ApprovalAnswer[] }>('GET', `/api/v1/approvals${query}`)
+  if (call.values.json === true) sayJson(call, answer)
+  else if (answer.approvals.length === 0) call.say('Nothing waits for a second person.')
+  else {
+    const rows = answer.approvals.map((one) => [
+      one.id,
+      one.kind,
+      plain(one.subject),
+      one.state,
+      plain(one.requestedBy),
+      localTime(one.requestedAt),
+      one.state === 'open' ? `until ${localTime(one.expiresAt)}` : plain(one.decidedBy ?? '-'),
+    ])
+    table(call, ['ID', 'KIND', 'SUBJECT', 'STATE', 'ASKED BY', 'AT', 'DECIDED'], rows)
+  }
+  return 0
+}
+
+async function show(call: Call, path: string): Promise<number> {
+  sayJson(call, await call.hub().call<unknown>('GET', `/api/v1/approvals${path}`))
+  return 0
+}
+
+function reject(call: Call, path: string): Promise<number> {
+  const reason = textOption(call, 'reason')
+  if (reason === undefined) throw new UsageError('Say why: --reason TEXT')
+  return decide(call, 'POST', `${path}/reject`, { reason }, 'is rejected')
+}
+
+async function decide(
+  call: Call,
+  method: 'POST',
+  path: string,
+  body: object,
+  outcome: string,
+): Promise<number> {
+  const answer = await call
+    .hub()
+    .call<{ approval: ApprovalAnswer }>(method, `/api/v1/approvals${path}`, body)
+  if (call.values.json === true) sayJson(call, answer)
+  else
+    call.say(
+      `${answer.approval.kind} "${plain(answer.approval.subject)}" ${outcome} (${answer.approval.id}).`,
+    )
+  return 0
+}
