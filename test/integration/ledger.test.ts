@@ -322,7 +322,7 @@ t.test('the list of ledgered changes is what the code writes', async (t) => {
     sources.flatMap((text) =>
       [
         ...text.matchAll(
-          /'((?:ledger|alert|incident|change|version_change|baseline|enrolment|access|oncall|notify|people|paging|obligation)\.[a-z_]+)'/g,
+          /'((?:ledger|alert|incident|change|version_change|baseline|enrolment|access|oncall|notify|people|paging|obligation|silence)\.[a-z_]+)'/g,
         ),
       ].map(([, action]) => action),
     ),
