@@ -1,5 +1,7 @@
 import fp from 'fastify-plugin'
 import type { AlertView, Labels } from '../../alerts/alert.ts'
+import type { Calendar } from '../../alerts/calendar.ts'
+import type { RuleExtras } from '../../alerts/rule-extras.ts'
 import { type Clock, type Millis, systemClock } from '../clock.ts'
 import type { HubConfig } from '../config.ts'
 import { hubLabels } from '../hub-labels.ts'
@@ -35,6 +37,10 @@ export interface Rules {
   acknowledge(fingerprint: string, by: Principal, at: Millis): Promise<AlertView>
   /** A figure of the hub itself for the hub's own rules, read every two seconds. */
   watchFigure(name: string, value: () => number, labels?: Labels): void
+  /** What the rule's sibling file or its annotations add to Prometheus's format; for any alert, equal for equal ones. */
+  extrasOf(alert: AlertView): RuleExtras
+  /** Calendars the sibling files define, by name. */
+  calendars(): ReadonlyMap<string, Calendar>
   /** What is wrong in the rule files. */
   faults(): readonly RuleFileFault[]
   /** Resolves when no evaluation and no write of alerts is running; what failed waits for its retry. */
@@ -156,6 +162,8 @@ export const rulesPlugin = fp(
         return view
       },
       watchFigure: (name, value, labels = {}) => void others.push([name, value, labels]),
+      extrasOf: files.extrasOf,
+      calendars: () => files.calendars,
       faults: () => files.faults,
       settled: () => running.settled(),
     })
