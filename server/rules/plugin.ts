@@ -76,14 +76,16 @@ export const rulesPlugin = fp(
     const folders = [options.rulesFolder ?? ownRulesFolder, options.config?.rulesFolder].filter(
       (folder) => folder !== undefined,
     )
-    const files = readRuleFiles(folders, (text) => {
+    const check = (text: string) => {
       try {
         queries.compile(text)
         return undefined
       } catch (error) {
         return error instanceof Error ? error.message : String(error)
       }
-    })
+    }
+    const isWatched = (text: string) => queries.watched?.(text) !== undefined
+    const files = readRuleFiles(folders, check, isWatched)
     for (const fault of files.faults)
       app.log.error({ file: fault.file, line: fault.line }, faultText(fault))
 
@@ -107,6 +109,7 @@ export const rulesPlugin = fp(
       records: app.records,
       store: app.store,
       groups: files.groups,
+      extrasOfRule: files.extrasOfRule,
       defaultInterval: (options.config?.ruleIntervalSeconds ?? 10) * 1000,
       hubLabels: options.hubLabels ?? hubLabels,
       newId: () => uuid(clock.now()),

@@ -54,10 +54,12 @@ export type CheckExpression = (text: string) => string | undefined
  * Reads every `*.yaml` and `*.yml` of the folders, in order of name, and their siblings `<name>.callward.yaml`. A file
  * that cannot be used never stops the others: it is named in `faults` with file, line and what to do. A sibling whose
  * rule file is not in its own folder belongs to that of an earlier one, so that what ships can be given calendars.
+ * `isWatched` tells whether an expression has a value to compare with a recovery threshold.
  */
 export function readRuleFiles(
   folders: readonly string[],
   checkExpression: CheckExpression,
+  isWatched: (expr: string) => boolean = () => true,
 ): RuleFolders {
   const groups: RuleGroup[] = []
   const faults: RuleFileFault[] = []
@@ -76,6 +78,11 @@ export function readRuleFiles(
       groups.push(...read.groups)
       faults.push(...read.faults)
       groupsOf.set(stemOf(path), read.groups)
+      for (const { name, group, expr, annotations } of read.groups.flatMap(alertsOf))
+        if (annotations['callward_recovery'] !== undefined && !isWatched(expr)) {
+          const where = `group "${group}", rule "${name}"`
+          faults.push(faultAt(shownPath(path), 1, `${where}, callward_recovery: ${noValue}`))
+        }
     }
   }
   const byRule = new Map<string, RuleExtras>()
@@ -86,7 +93,12 @@ export function readRuleFiles(
     const own = groupsOf.get(stem) ?? groupsOf.get(earlierStem(groupsOf, stem) ?? '')
     for (const [name, extras] of file.byRule) {
       const concerned = (own ?? []).filter(({ rules }) => rules.some((rule) => isAlert(rule, name)))
-      for (const group of concerned) byRule.set(ruleKey(group.name, name), extras)
+      for (const group of concerned) {
+        byRule.set(ruleKey(group.name, name), extras)
+        const unwatched = group.rules.some((rule) => isAlert(rule, name) && !isWatched(rule.expr))
+        if (unwatched && extras.recovery !== undefined)
+          faults.push(faultAt(shownPath(path), lineOf(['rules', name, 'recovery']), noValue))
+      }
       if (concerned.length > 0) continue
       const message =
         own === undefined
@@ -104,6 +116,13 @@ type DocumentPath = RuleFault['path']
 
 function isAlert(rule: RuleGroup['rules'][number], name: string): boolean {
   return rule.kind === 'alert' && rule.name === name
+}
+
+const noValue =
+  'the expression compares no value with a number, so there is none to recover; write it as "value > number"'
+
+function alertsOf({ rules }: RuleGroup): AlertingRule[] {
+  return rules.filter((rule) => rule.kind === 'alert')
 }
 
 function stemOf(path: string): string {

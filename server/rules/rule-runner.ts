@@ -1,9 +1,10 @@
-import type { AlertChange, AlertView, Labels } from '../../alerts/alert.ts'
+import { type AlertChange, type AlertView, fingerprint, type Labels } from '../../alerts/alert.ts'
 import type { AlertingRule, RecordingRule } from '../../alerts/rule.ts'
 import {
   type ActiveAlert,
   type ActiveAlerts,
   advance,
+  alertLabels,
   noAlerts,
   type Transition,
   type VectorElement,
@@ -150,7 +151,21 @@ export class AlertRunner {
       byFingerprint.set(alert.fingerprint, alert)
       this.#parts.set(key, { byFingerprint, evaluatedAt })
       this.#context.owners.set(alert.fingerprint, this)
+      if (Number.isNaN(alert.value))
+        this.#expression.memory?.missing(resultLabels(this.rule, alert), evaluatedAt)
     }
+  }
+
+  /** Learns what was there of late, where it matters that something is gone; before the first evaluation. */
+  async recall(): Promise<void> {
+    await this.#expression.memory?.recall(this.#context.clock.now())
+  }
+
+  /** True when an alert with a result's labels fires now. */
+  fires(labels: Labels): boolean {
+    const { externalLabels } = this.#context
+    const name = fingerprint(alertLabels(this.rule, { labels, value: 0 }, externalLabels))
+    return this.active(name)?.state === 'firing'
   }
 
   views(): AlertView[] {
@@ -171,9 +186,10 @@ export class AlertRunner {
     return undefined
   }
 
-  /** Hosts with active alerts. */
+  /** Hosts with active alerts, and of series that would be missed. */
   get hosts(): Iterable<string> {
-    return this.#parts.keys()
+    const remembered = this.#expression.memory?.hosts()
+    return remembered === undefined ? this.#parts.keys() : [...this.#parts.keys(), ...remembered]
   }
 
   /** Sets the acknowledgement on the life it belongs to; nothing when that has ended. */
@@ -205,7 +221,7 @@ export class AlertRunner {
     try {
       const known = part === undefined ? noHosts : presence.knownNow(now, instance, host)
       if (known === 'unanswered') return false
-      const vector = atOnce.evaluate(now + clockToleranceMillis, host)
+      const vector = atOnce.evaluate(now + clockToleranceMillis, host, instance)
       if (vector === undefined) return false
       if (part !== undefined || vector.length > 0) {
         const next = this.#advance(part, vector, now, known, instance)
@@ -341,6 +357,12 @@ export class RecordRunner {
     const set = Object.entries(this.rule.labels).map(([name, text]) => [name, expand(text, data)])
     return { labels: { ...labels, ...Object.fromEntries(set), __name__: this.rule.name }, value }
   }
+}
+
+/** The labels of the result that raised an alert, as far as its rule did not set them. */
+function resultLabels(rule: AlertingRule, alert: ActiveAlert): Labels {
+  const set = new Set(['alertname', ...Object.keys(rule.labels)])
+  return Object.fromEntries(Object.entries(alert.labels).filter(([name]) => !set.has(name)))
 }
 
 /** What one evaluation's transitions mean for the records and for people. */
