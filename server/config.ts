@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import Type, { type Static } from 'typebox'
 import Value from 'typebox/value'
 import { LineCounter, parseDocument } from 'yaml'
+import { zoneFault } from '../alerts/calendar.ts'
 
 /** The `hub:` section of the configuration file; docs/configuration.md shows each key. */
 const HubFile = Type.Object(
@@ -38,6 +39,8 @@ const HubFile = Type.Object(
     /** How much history of each facts document of a host is kept. */
     factsVersions: Type.Integer({ default: 200, minimum: 100, maximum: 100_000 }),
     factsDays: Type.Number({ default: 400, minimum: 0, maximum: 36_500 }),
+    /** IANA zone of the site: what is night, when the canary flies; absent: that of the machine. */
+    timeZone: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
     ruleIntervalSeconds: Type.Number({ default: 10, minimum: 1, maximum: 3600 }),
     requestsPerMinute: Type.Integer({ default: 60_000, minimum: 10 }),
     failedSignInsPerMinute: Type.Integer({ default: 600, minimum: 1 }),
@@ -104,6 +107,7 @@ const examples: Record<string, string> = {
   changeGraceMinutes: 'changeGraceMinutes: 120',
   factsVersions: 'factsVersions: 200',
   factsDays: 'factsDays: 400   (0 keeps every version up to factsVersions)',
+  timeZone: 'timeZone: Asia/Ho_Chi_Minh',
   ruleIntervalSeconds: 'ruleIntervalSeconds: 10',
   tls: 'tls: { certificate: /etc/callward/hub.crt, key: /etc/callward/hub.key }   (environment: CALLWARD_TLS_CERTIFICATE, CALLWARD_TLS_KEY)',
   behindTlsProxy: 'behindTlsProxy: true',
@@ -128,6 +132,10 @@ export function readHubConfig(
     if (error.keyword === 'boolean') continue
     faults.push(describe(error))
   }
+  if (typeof config.timeZone === 'string' && zoneFault(config.timeZone) !== undefined)
+    faults.push(
+      `timeZone: "${config.timeZone}" is no IANA time zone. Example: ${examples.timeZone}`,
+    )
   const address = parseListen(String(config.listen))
   if (address === undefined)
     faults.push(`listen: "${String(config.listen)}" is not HOST:PORT. Example: ${examples.listen}`)
@@ -221,6 +229,11 @@ export function parseListen(text: string): { host: string; port: number } | unde
   const port = Number(match[2])
   if (port > 65_535 || (match[1]?.startsWith('[') === true && isIP(host) !== 6)) return undefined
   return { host: host === '' ? '::' : host, port }
+}
+
+/** The zone of this machine. */
+export function systemZone(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone
 }
 
 /** Where people reach the hub. */

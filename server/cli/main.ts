@@ -18,6 +18,7 @@ import { oncallCommand } from './oncall.ts'
 import { pagesCommand } from './pages.ts'
 import { restoreCommand } from './restore.ts'
 import { routingCommand } from './routing.ts'
+import { rulesCommand } from './rules.ts'
 import { signInCommand } from './sign-in.ts'
 import { start, startHelp } from './start.ts'
 import { storeCommand } from './store.ts'
@@ -31,6 +32,7 @@ const commands: readonly Command[] = [
   pagesCommand,
   incidentsCommand,
   incidentCommand,
+  rulesCommand,
   hostsCommand,
   oncallCommand,
   changeCommand,

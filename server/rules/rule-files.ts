@@ -74,17 +74,50 @@ export function readRuleFiles(
         if (read !== undefined) siblings.push({ path, ...read })
         continue
       }
-      const read = readRuleText(text, shownPath(path), checkExpression)
+      const read = readRuleText(text, shownPath(path), checkExpression, isWatched)
       groups.push(...read.groups)
       faults.push(...read.faults)
       groupsOf.set(stemOf(path), read.groups)
-      for (const { name, group, expr, annotations } of read.groups.flatMap(alertsOf))
-        if (annotations['callward_recovery'] !== undefined && !isWatched(expr)) {
-          const where = `group "${group}", rule "${name}"`
-          faults.push(faultAt(shownPath(path), 1, `${where}, callward_recovery: ${noValue}`))
-        }
     }
   }
+  return assembled({ groups, faults, siblings, groupsOf }, isWatched)
+}
+
+/** One rule file and its sibling, as texts that are not saved yet. */
+export function readRulePair(
+  text: string,
+  sibling: string | undefined,
+  file: string,
+  checkExpression: CheckExpression,
+  isWatched: (expr: string) => boolean,
+): RuleFolders {
+  const { groups, faults } = readRuleText(text, file, checkExpression, isWatched)
+  const all = [...faults]
+  const path = file.replace(/\.ya?ml$/, '.callward.yaml')
+  const read =
+    sibling === undefined ? undefined : readExtrasText(sibling, path, checkExpression, all)
+  const siblings = read === undefined ? [] : [{ path, ...read }]
+  const groupsOf = new Map([[stemOf(file), groups]])
+  return assembled({ groups, faults: all, siblings, groupsOf }, isWatched)
+}
+
+interface ReadFiles {
+  readonly groups: readonly RuleGroup[]
+  readonly faults: RuleFileFault[]
+  readonly siblings: readonly {
+    readonly path: string
+    readonly file: ExtrasFile
+    readonly lineOf: (path: DocumentPath) => number
+  }[]
+  /** By path without its ending. */
+  readonly groupsOf: ReadonlyMap<string, readonly RuleGroup[]>
+}
+
+/** Gives each rule what its sibling file says of it. */
+function assembled(
+  { groups, faults, siblings, groupsOf }: ReadFiles,
+  isWatched: (expr: string) => boolean,
+): RuleFolders {
   const byRule = new Map<string, RuleExtras>()
   const calendars = new Map<string, Calendar>()
   for (const { path, file, lineOf } of siblings) {
@@ -120,10 +153,6 @@ function isAlert(rule: RuleGroup['rules'][number], name: string): boolean {
 
 const noValue =
   'the expression compares no value with a number, so there is none to recover; write it as "value > number"'
-
-function alertsOf({ rules }: RuleGroup): AlertingRule[] {
-  return rules.filter((rule) => rule.kind === 'alert')
-}
 
 function stemOf(path: string): string {
   return path.replace(siblingPattern, '').replace(/\.ya?ml$/, '')
@@ -182,6 +211,7 @@ export function readRuleText(
   text: string,
   file: string,
   checkExpression: CheckExpression,
+  isWatched: (expr: string) => boolean = () => true,
 ): RuleFiles {
   const read = readYaml(text, file)
   if ('fault' in read) return { groups: [], faults: read.fault }
@@ -193,7 +223,9 @@ export function readRuleText(
     leavesOut,
   }))
   const inAnnotations = parsed.groups.flatMap(({ rules }) =>
-    rules.flatMap((rule) => (rule.kind === 'alert' ? annotationFaults(rule, checkExpression) : [])),
+    rules.flatMap((rule) =>
+      rule.kind === 'alert' ? annotationFaults(rule, checkExpression, isWatched) : [],
+    ),
   )
   for (const { rule, key, message } of inAnnotations)
     faults.push(faultAt(file, read.lineOf(placeOf(read.content, rule, key)), message))
@@ -201,7 +233,11 @@ export function readRuleText(
 }
 
 /** What is wrong in a rule's annotations `callward_*`. */
-function annotationFaults(rule: AlertingRule, checkExpression: CheckExpression) {
+function annotationFaults(
+  rule: AlertingRule,
+  checkExpression: CheckExpression,
+  isWatched: (expr: string) => boolean,
+) {
   const { extras, faults } = extrasFromAnnotations(rule.annotations)
   const where = `group "${rule.group}", rule "${rule.name}"`
   const found = faults.map(({ path, message }) => ({
@@ -209,6 +245,10 @@ function annotationFaults(rule: AlertingRule, checkExpression: CheckExpression) 
     key: String(path.at(-1)),
     message: `${where}, ${message}`,
   }))
+  if (extras.recovery !== undefined && !isWatched(rule.expr)) {
+    const message = `${where}, callward_recovery: ${noValue}`
+    found.push({ rule, key: 'callward_recovery', message })
+  }
   const traffic = extras.minimumTraffic && checkExpression(extras.minimumTraffic.expr)
   if (traffic !== undefined)
     found.push({

@@ -1,5 +1,6 @@
 import { type AlertChange, type AlertView, fingerprint, type Labels } from '../../alerts/alert.ts'
 import type { AlertingRule, RecordingRule } from '../../alerts/rule.ts'
+import type { Tier } from '../../alerts/rule-extras.ts'
 import {
   type ActiveAlert,
   type ActiveAlerts,
@@ -11,6 +12,7 @@ import {
   viewOf,
 } from '../../alerts/state.ts'
 import { expand } from '../../alerts/template.ts'
+import { standingOnTiers } from '../../alerts/tiers.ts'
 import type { Clock, Millis } from '../clock.ts'
 import type { OutboxBatch } from './alert-outbox.ts'
 import { type AlertWrite, rowOf } from './alert-store.ts'
@@ -30,7 +32,7 @@ export interface RuleHealth {
 /** What the runners of all rules share. */
 export interface RunnerContext {
   readonly clock: Clock
-  readonly presence: HostPresence
+  readonly presence: Pick<HostPresence, 'known' | 'knownNow' | 'holds' | 'blind'>
   readonly newId: () => string
   readonly externalLabels: Labels
   readonly limit: number
@@ -120,13 +122,22 @@ export class AlertRunner {
   readonly keepsInstance: boolean
   readonly #expression: RuleExpression
   readonly #context: RunnerContext
+  readonly #tiers: readonly Tier[]
+  /** By id of a firing alert, on which tiers its value stood when it was last told. */
+  readonly #toldOnTiers = new Map<string, string>()
   readonly #turns: Turns
   readonly #parts: Parts = new Map()
   /** Hosts evaluated at once since the evaluation that runs now began: its answer is older than theirs. */
   readonly #fresher = new Set<string>()
 
-  constructor(rule: AlertingRule, expression: RuleExpression, context: RunnerContext) {
+  constructor(
+    rule: AlertingRule,
+    expression: RuleExpression,
+    context: RunnerContext,
+    tiers: readonly Tier[] = [],
+  ) {
     this.rule = rule
+    this.#tiers = tiers
     this.keepsInstance =
       expression.keepsInstance && rule.labels['instance'] === undefined && context.limit === 0
     this.#expression = expression
@@ -307,7 +318,34 @@ export class AlertRunner {
       }
       all.push(...transitions)
     }
-    if (all.length > 0) changed(batchOf(this.rule, all, now))
+    const batch = batchOf(this.rule, all, now)
+    const revalued = this.#tiers.length === 0 ? [] : this.#revalued(advanced, all, now)
+    if (all.length > 0 || revalued.length > 0)
+      changed({ ...batch, changes: [...batch.changes, ...revalued] })
+  }
+
+  /** Alerts that fire on with a value on other tiers than the one last told. */
+  #revalued(
+    advanced: readonly (readonly [string, Advanced])[],
+    transitions: readonly Transition[],
+    at: Millis,
+  ): AlertChange[] {
+    const told = this.#toldOnTiers
+    const begun = new Set<string>()
+    for (const { kind, alert } of transitions) {
+      if (kind === 'resolved') told.delete(alert.id)
+      if (kind === 'firing') begun.add(alert.id)
+    }
+    const firing = advanced.flatMap(([, { active }]) =>
+      [...active.byFingerprint.values()].filter(({ state }) => state === 'firing'),
+    )
+    return firing.flatMap((alert): AlertChange[] => {
+      const standing = standingOnTiers(this.#tiers, alert.value)
+      if (told.get(alert.id) === standing) return []
+      told.set(alert.id, standing)
+      if (begun.has(alert.id)) return []
+      return [{ kind: 'firing', alert: viewOf(this.rule, alert), at, revalued: true }]
+    })
   }
 }
 

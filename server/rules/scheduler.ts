@@ -307,7 +307,8 @@ function alertRunner(
   { queries, extrasOfRule, onHeld }: SchedulerOptions,
 ): AlertRunner {
   const extras = extrasOfRule?.(rule) ?? noExtras
-  if (!isMeasured(extras)) return new AlertRunner(rule, queries.compile(rule.expr), context)
+  if (!isMeasured(extras))
+    return new AlertRunner(rule, queries.compile(rule.expr), context, extras.tiers)
   const measured = measuredExpression(rule.expr, {
     extras,
     queries,
@@ -315,7 +316,7 @@ function alertRunner(
     blind: () => context.presence.blind,
     onHeld: () => onHeld?.(rule),
   })
-  const runner = new AlertRunner(rule, measured, context)
+  const runner = new AlertRunner(rule, measured, context, extras.tiers)
   return runner
 }
 
