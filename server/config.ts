@@ -57,6 +57,32 @@ const HubFile = Type.Object(
     behindTlsProxy: Type.Boolean({ default: false }),
     /** Connections of enrolled collectors that have not proven themselves yet. */
     maxHalfOpenSessions: Type.Integer({ default: 512, minimum: 1 }),
+    /** A word outward at each interval while the hub is well: silence there means trouble here; docs/operations.md. */
+    heartbeat: Type.Optional(
+      Type.Object(
+        {
+          url: Type.String({ pattern: '^https?://', maxLength: 2000 }),
+          /** Told with the reason while the hub is not well; without it nothing is sent then. */
+          failUrl: Type.Optional(Type.String({ pattern: '^https?://', maxLength: 2000 })),
+          method: Type.Enum(['GET', 'POST'], { default: 'GET' }),
+          body: Type.Optional(Type.String({ maxLength: 10_000 })),
+          intervalSeconds: Type.Integer({ default: 60, minimum: 10, maximum: 86_400 }),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+    /** A test alert a day through rules, records and channels; docs/operations.md. */
+    canary: Type.Optional(
+      Type.Object(
+        {
+          /** On the site's clock. */
+          at: Type.String({ pattern: '^([01]\\d|2[0-3]):[0-5]\\d$' }),
+          /** Id of a contact point that is sent the canary too. */
+          contactPoint: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+        },
+        { additionalProperties: false },
+      ),
+    ),
     /** Threads for heavy queries; absent: two, or one on a single core. */
     queryWorkers: Type.Optional(Type.Integer({ minimum: 0, maximum: 64 })),
     logLevel: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
@@ -107,6 +133,8 @@ const examples: Record<string, string> = {
   changeGraceMinutes: 'changeGraceMinutes: 120',
   factsVersions: 'factsVersions: 200',
   factsDays: 'factsDays: 400   (0 keeps every version up to factsVersions)',
+  heartbeat: 'heartbeat: { url: https://hc.example/ping/1234, intervalSeconds: 60 }',
+  canary: "canary: { at: '09:30', contactPoint: 0190a0b0-… }",
   timeZone: 'timeZone: Asia/Ho_Chi_Minh',
   ruleIntervalSeconds: 'ruleIntervalSeconds: 10',
   tls: 'tls: { certificate: /etc/callward/hub.crt, key: /etc/callward/hub.key }   (environment: CALLWARD_TLS_CERTIFICATE, CALLWARD_TLS_KEY)',

@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { alertsCommand } from './alerts.ts'
 import { backupCommand } from './backup.ts'
+import { canaryCommand } from './canary.ts'
 import { changeCommand } from './change.ts'
 import { collectorCommand } from './collector.ts'
 import { collectorsCommand } from './collectors.ts'
@@ -38,6 +39,7 @@ const commands: readonly Command[] = [
   changeCommand,
   notifyCommand,
   routingCommand,
+  canaryCommand,
   enrolCommand,
   collectorsCommand,
   signInCommand,

@@ -10,6 +10,7 @@ import { obligations } from './migrations/0007-obligations.ts'
 import { liveReceipts } from './migrations/0008-live-receipts.ts'
 import { paging } from './migrations/0009-paging.ts'
 import { routing } from './migrations/0010-routing.ts'
+import { canary } from './migrations/0014-canary.ts'
 import type { Migration, MigrationContext } from './migrations/migration.ts'
 import type { Records, RecordsTransaction } from './records.ts'
 
@@ -25,6 +26,7 @@ export const allMigrations: readonly Migration[] = [
   liveReceipts,
   paging,
   routing,
+  canary,
 ]
 
 export interface MigrateOptions {

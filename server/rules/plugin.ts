@@ -48,6 +48,8 @@ export interface Rules {
   activeAlerts(): readonly AlertView[]
   /** Records who takes care of a firing alert; the first one stays. Throws not_found, conflict, storage_unavailable. */
   acknowledge(fingerprint: string, by: Principal, at: Millis): Promise<AlertView>
+  /** How far the rule group that is furthest behind is behind its rhythm, in seconds. */
+  behindSeconds(): number
   /** A figure of the hub itself for the hub's own rules, read every two seconds. */
   watchFigure(name: string, value: () => number, labels?: Labels): void
   /** What the rule's sibling file or its annotations add to Prometheus's format; for any alert, equal for equal ones. */
@@ -203,6 +205,7 @@ export const rulesPlugin = fp(
         await app.paging?.alertTaken(view.id, by.name, at)
         return view
       },
+      behindSeconds: () => running.scheduler.behindSeconds(),
       watchFigure: (name, value, labels = {}) => void others.push([name, value, labels]),
       extrasOf: files.extrasOf,
       calendars: () => files.calendars,

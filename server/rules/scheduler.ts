@@ -22,6 +22,8 @@ export interface RunningGroup {
   readonly byHost: readonly AlertRunner[]
   lastEvaluation: Millis | undefined
   evaluationSeconds: number
+  /** On the monotonic clock, when its newest turn ended; at first when the hub started. */
+  evaluatedAt: number
 }
 
 export interface SchedulerOptions {
@@ -122,12 +124,21 @@ export class RuleScheduler {
     )
   }
 
+  /** How far the group that is furthest behind is behind its rhythm, in seconds; 0 before the start. */
+  behindSeconds(): number {
+    if (!this.#started) return 0
+    const now = this.#options.clock.monotonic()
+    const behind = this.groups.map((one) => now - one.evaluatedAt - one.intervalMillis)
+    return Math.max(0, ...behind) / 1000
+  }
+
   activeAlerts(): AlertView[] {
     return this.alertRunners.flatMap((runner) => runner.views())
   }
 
   start(): void {
     this.#started = true
+    for (const { running } of this.#turns) running.evaluatedAt = this.#options.clock.monotonic()
     this.#hosts.start()
     if (this.#arrived.size > 0) this.#drainSoon()
     this.#arm()
@@ -257,7 +268,8 @@ export class RuleScheduler {
     if (hosts !== undefined) await this.#catchUp(turn, running, hosts)
     samples.push(...seriesOf(running))
     running.lastEvaluation = now
-    running.evaluationSeconds = (clock.monotonic() - started) / 1000
+    running.evaluatedAt = clock.monotonic()
+    running.evaluationSeconds = (running.evaluatedAt - started) / 1000
     await store(running, samples, now)
   }
 
@@ -331,5 +343,8 @@ function runningGroup(group: RuleGroup, options: SchedulerOptions): RunningGroup
   const byHost = runners.filter(
     (runner): runner is AlertRunner => runner instanceof AlertRunner && runner.keepsInstance,
   )
-  return { group, intervalMillis, runners, byHost, lastEvaluation: undefined, evaluationSeconds: 0 }
+  return {
+    ...{ group, intervalMillis, runners, byHost },
+    ...{ lastEvaluation: undefined, evaluationSeconds: 0, evaluatedAt: options.clock.monotonic() },
+  }
 }

@@ -42,6 +42,8 @@ const newer: readonly (keyof RecordsSchema)[] = [
   'routing_groups',
   'routing_silences',
   'routing_holds',
+  'canary_plans',
+  'canary_runs',
 ]
 
 /** Columns that later migrations add to tables of 0001 and 0002; null in rows of before. */
