@@ -19,7 +19,7 @@ export interface CanaryParts {
 
 const kind = 'canary'
 /** Longest flight: all of its stages. */
-const attemptMillis = 120_000
+const attemptMillis = 180_000
 
 /** Lets the canary fly, one at a time, and keeps its plan and its past. */
 export class CanaryDesk {

@@ -58,7 +58,8 @@ export const stageMillis: Readonly<Record<Stage, Millis>> = {
   recorded: 10_000,
   received: 10_000,
   sent: 26_000,
-  resolved: 30_000,
+  // In the first minute after a start nothing resolves without news.
+  resolved: 90_000,
 }
 
 /** Flies once; every stage is named, those after a fault too, and the figure is always taken back. Never rejects. */

@@ -43,7 +43,7 @@ Examples:
   },
 }
 
-const longestMillis = 130_000
+const longestMillis = 190_000
 
 async function run(call: Call): Promise<number> {
   const answer = await call

@@ -1,4 +1,3 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Clock } from '../clock.ts'
 import type { Records } from '../records/records.ts'
 import type { Timers } from '../timers.ts'
@@ -12,13 +11,16 @@ export interface WatchParts {
 }
 
 const lookEveryMillis = 5_000
+const tickMillis = 100
 /** Looks over which the longest stall of the event loop counts: a minute. */
 const stallLooks = 12
 
 /** Tries every few seconds what shows only when it is tried: a write of the records, the event loop. */
 export class VitalWatch {
   readonly #parts: WatchParts
-  readonly #delays = monitorEventLoopDelay({ resolution: 20 })
+  #ticker: NodeJS.Timeout | undefined
+  #tickedAt = 0
+  #longest = 0
   readonly #stalls: number[] = []
   #refusingSince: number | undefined
   #trying: number | undefined
@@ -37,25 +39,27 @@ export class VitalWatch {
 
   /** The longest time within the last minute that the event loop did nothing else. */
   get stallSeconds(): number {
-    return Math.max(0, ...this.#stalls)
+    return Math.max(this.#longest, ...this.#stalls)
   }
 
   start(): void {
-    this.#delays.enable()
+    this.#tickedAt = performance.now()
+    this.#ticker = setInterval(() => this.#tick(), tickMillis)
+    this.#ticker.unref()
     this.#lookLater()
   }
 
   async stop(): Promise<void> {
     this.#cancel?.()
-    this.#delays.disable()
+    clearInterval(this.#ticker)
     await this.#looking
   }
 
   /** Looks now; never rejects. */
   async look(): Promise<void> {
-    this.#stalls.push(this.#delays.max / 1e9)
+    this.#stalls.push(this.#longest)
     if (this.#stalls.length > stallLooks) this.#stalls.shift()
-    this.#delays.reset()
+    this.#longest = 0
     // One that hangs is the finding; another would only wait behind it.
     if (this.#trying !== undefined) return
     const began = this.#parts.clock.monotonic()
@@ -69,6 +73,13 @@ export class VitalWatch {
     } finally {
       this.#trying = undefined
     }
+  }
+
+  /** How much later than asked the timer had its turn; measured by the process's own time, whatever clock the hub has. */
+  #tick(): void {
+    const now = performance.now()
+    this.#longest = Math.max(this.#longest, (now - this.#tickedAt - tickMillis) / 1000)
+    this.#tickedAt = now
   }
 
   #lookLater(): void {
