@@ -207,9 +207,11 @@ t.test(
     const clock = new ShiftedClock()
     const folder = folderOf(t)
     const first = await start(folder, {}, clock)
-  // In the first minute after a start nothing resolves without news.
-  clock.ahead += 100_000
-    const alone = await call<CanaryRun>(first, 'POST', '/api/v1/canary/run')
+    const flying = call<CanaryRun>(first, 'POST', '/api/v1/canary/run')
+    await until('it fires', () => firing(first, 'CanaryTest'))
+    // In the first minute after a start nothing resolves without news.
+    clock.ahead += 100_000
+    const alone = await flying
     t.equal(alone.ok, false, 'whom it did not reach it does not vouch for')
     t.match(
       alone.stages.map(({ stage, ok }) => [stage, ok]),
@@ -241,7 +243,7 @@ t.test(
     const canary = { at, contactPoint }
     const app = await start(folder, { canary, timeZone: 'UTC' }, clock)
     await until('the failure of before is known', () => firing(app, 'CanaryFailed'))
-  clock.ahead += 100_000
+    clock.ahead += 100_000
     const run = await app.canary.run('ines')
     t.same(
       run.stages.filter(({ ok }) => !ok),
