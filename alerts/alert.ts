@@ -41,6 +41,8 @@ export interface AlertChange {
   readonly by?: string | undefined
   /** The records refused the change at first and got it afterwards. */
   readonly late?: true | undefined
+  /** It fires on, but its value passed another tier's threshold: news for the routing only. */
+  readonly revalued?: true | undefined
 }
 
 const severities: Readonly<Record<string, Severity>> = {

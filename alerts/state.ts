@@ -132,7 +132,12 @@ function resultsOf(
   return results
 }
 
-function resultOf(rule: AlertingRule, element: VectorElement, externalLabels: Labels): Result {
+/** The labels of the alert a result raises. */
+export function alertLabels(
+  rule: AlertingRule,
+  element: VectorElement,
+  externalLabels: Labels,
+): Labels {
   const data = { labels: element.labels, value: element.value, externalLabels }
   const labels: Record<string, string> = {}
   for (const [name, value] of Object.entries(element.labels))
@@ -140,6 +145,12 @@ function resultOf(rule: AlertingRule, element: VectorElement, externalLabels: La
   for (const [name, text] of Object.entries(rule.labels)) labels[name] = expand(text, data)
   labels['alertname'] = rule.name
   for (const [name, value] of Object.entries(labels)) if (value === '') delete labels[name]
+  return labels
+}
+
+function resultOf(rule: AlertingRule, element: VectorElement, externalLabels: Labels): Result {
+  const data = { labels: element.labels, value: element.value, externalLabels }
+  const labels = alertLabels(rule, element, externalLabels)
   const annotations = Object.fromEntries(
     Object.entries(rule.annotations).map(([name, text]) => [name, expand(text, data)]),
   )

@@ -39,6 +39,17 @@ export function stepTiers(
   return settleTiers(tiers, { reached: state.reached, since }, now)
 }
 
+/** Which thresholds a value passes: while the answer is the same, no tier changes because of the value. */
+export function standingOnTiers(tiers: readonly Tier[], value: number): string {
+  return tiers
+    .flatMap(({ threshold, recovery }) => [
+      passes(threshold, value),
+      recovery !== undefined && passes({ ...threshold, value: recovery }, value),
+    ])
+    .map(Number)
+    .join('')
+}
+
 /** The state when time has passed and the value is as it was. */
 export function settleTiers(tiers: readonly Tier[], state: TierState, now: Millis): TierState {
   let reached = -1

@@ -5,6 +5,7 @@ import { hostMetrics } from './catalogue-host.ts'
 import { oncallMetrics, oncallOwnMetrics } from './catalogue-oncall.ts'
 import { pagingMetrics, pagingOwnMetrics } from './catalogue-paging.ts'
 import { softwareMetrics } from './catalogue-software.ts'
+import { vitalMetrics, vitalOwnMetrics } from './catalogue-vitals.ts'
 
 /** What a metric is, as Prometheus names it. */
 export type MetricType = 'counter' | 'gauge' | 'histogram'
@@ -655,11 +656,13 @@ export const metricCatalogue: readonly Metric[] = [
   ...notifyMetrics,
   ...pagingMetrics,
   ...alertmanagerMetrics,
+  ...vitalMetrics,
   ...ruleMetrics,
   ...ownMetrics,
   ...oncallOwnMetrics,
   ...pagingOwnMetrics,
   ...alertmanagerOwnMetrics,
+  ...vitalOwnMetrics,
 ]
 
 /** The stored metrics with what `/api/v1/metadata` answers of each; no metric of the hub's own process. */

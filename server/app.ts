@@ -6,12 +6,14 @@ import { alertmanagerPlugin } from './alertmanager/plugin.ts'
 import { approvalsPlugin } from './approvals/plugin.ts'
 import { backupPlugin } from './backup/plugin.ts'
 import { baselinesPlugin } from './baselines/plugin.ts'
+import { canaryPlugin } from './canary/plugin.ts'
 import { changesPlugin } from './changes/plugin.ts'
 import type { Clock } from './clock.ts'
 import type { HubConfig } from './config.ts'
 import { consolePlugin } from './console/plugin.ts'
 import { enrolmentPlugin } from './enrolment/plugin.ts'
 import { answerErrors } from './error-answers.ts'
+import { heartbeatPlugin } from './heartbeat/plugin.ts'
 import { incidentsPlugin } from './incidents/plugin.ts'
 import { ingestPlugin } from './ingest/plugin.ts'
 import { writeRoutes } from './ingest/write-plugin.ts'
@@ -110,6 +112,8 @@ async function registerAll(app: FastifyInstance, config: HubConfig, clock: Clock
   await app.register(pagingPlugin, { clock, config })
   await app.register(routingPlugin, { clock, config })
   await app.register(alertmanagerPlugin, { clock, config })
+  await app.register(heartbeatPlugin, { clock, config })
+  await app.register(canaryPlugin, { clock, config })
   await app.register(inventoryPlugin, {
     clock,
     factsLimits: { versions: config.factsVersions, days: config.factsDays },

@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import Type, { type Static } from 'typebox'
 import Value from 'typebox/value'
 import { LineCounter, parseDocument } from 'yaml'
+import { zoneFault } from '../alerts/calendar.ts'
 
 /** The `hub:` section of the configuration file; docs/configuration.md shows each key. */
 const HubFile = Type.Object(
@@ -44,6 +45,8 @@ const HubFile = Type.Object(
     externalAlertsMax: Type.Integer({ default: 20_000, minimum: 10, maximum: 200_000 }),
     /** How long a posted alert lasts that does not say until when. */
     alertResolveSeconds: Type.Number({ default: 300, minimum: 30, maximum: 86_400 }),
+    /** IANA zone of the site: what is night, when the canary flies; absent: that of the machine. */
+    timeZone: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
     ruleIntervalSeconds: Type.Number({ default: 10, minimum: 1, maximum: 3600 }),
     requestsPerMinute: Type.Integer({ default: 60_000, minimum: 10 }),
     failedSignInsPerMinute: Type.Integer({ default: 600, minimum: 1 }),
@@ -66,6 +69,32 @@ const HubFile = Type.Object(
     behindTlsProxy: Type.Boolean({ default: false }),
     /** Connections of enrolled collectors that have not proven themselves yet. */
     maxHalfOpenSessions: Type.Integer({ default: 512, minimum: 1 }),
+    /** A word outward at each interval while the hub is well: silence there means trouble here; docs/operations.md. */
+    heartbeat: Type.Optional(
+      Type.Object(
+        {
+          url: Type.String({ pattern: '^https?://', maxLength: 2000 }),
+          /** Told with the reason while the hub is not well; without it nothing is sent then. */
+          failUrl: Type.Optional(Type.String({ pattern: '^https?://', maxLength: 2000 })),
+          method: Type.Enum(['GET', 'POST'], { default: 'GET' }),
+          body: Type.Optional(Type.String({ maxLength: 10_000 })),
+          intervalSeconds: Type.Integer({ default: 60, minimum: 10, maximum: 86_400 }),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+    /** A test alert a day through rules, records and channels; docs/operations.md. */
+    canary: Type.Optional(
+      Type.Object(
+        {
+          /** On the site's clock. */
+          at: Type.String({ pattern: '^([01]\\d|2[0-3]):[0-5]\\d$' }),
+          /** Id of a contact point that is sent the canary too. */
+          contactPoint: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+        },
+        { additionalProperties: false },
+      ),
+    ),
     /** Threads for heavy queries; absent: two, or one on a single core. */
     queryWorkers: Type.Optional(Type.Integer({ minimum: 0, maximum: 64 })),
     logLevel: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
@@ -119,6 +148,9 @@ const examples: Record<string, string> = {
   factsDays: 'factsDays: 400   (0 keeps every version up to factsVersions)',
   externalAlertsMax: 'externalAlertsMax: 20000',
   alertResolveSeconds: 'alertResolveSeconds: 300',
+  heartbeat: 'heartbeat: { url: https://hc.example/ping/1234, intervalSeconds: 60 }',
+  canary: "canary: { at: '09:30', contactPoint: 0190a0b0-… }",
+  timeZone: 'timeZone: Asia/Ho_Chi_Minh',
   ruleIntervalSeconds: 'ruleIntervalSeconds: 10',
   idleMinutes: 'idleMinutes: 30',
   requireSecondFactor: 'requireSecondFactor: [admin]',
@@ -146,6 +178,10 @@ export function readHubConfig(
     if (error.keyword === 'boolean') continue
     faults.push(describe(error))
   }
+  if (typeof config.timeZone === 'string' && zoneFault(config.timeZone) !== undefined)
+    faults.push(
+      `timeZone: "${config.timeZone}" is no IANA time zone. Example: ${examples.timeZone}`,
+    )
   const address = parseListen(String(config.listen))
   if (address === undefined)
     faults.push(`listen: "${String(config.listen)}" is not HOST:PORT. Example: ${examples.listen}`)
@@ -239,6 +275,11 @@ export function parseListen(text: string): { host: string; port: number } | unde
   const port = Number(match[2])
   if (port > 65_535 || (match[1]?.startsWith('[') === true && isIP(host) !== 6)) return undefined
   return { host: host === '' ? '::' : host, port }
+}
+
+/** The zone of this machine. */
+export function systemZone(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone
 }
 
 /** Where people reach the hub. */

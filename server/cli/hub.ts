@@ -19,7 +19,7 @@ export interface Hub {
     timeoutMilliseconds?: number,
   ): Promise<T>
   /** Calls a route whose answer is a stream, which may last. Throws CommandError as `call` does. */
-  stream(method: 'GET' | 'POST', path: string): Promise<Response>
+  stream(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Response>
 }
 
 const defaultUrl = 'http://127.0.0.1:9770'
@@ -44,8 +44,8 @@ export function hubOf(call: Call): Hub {
       const { text } = await request(url, token, from, method, path, body, signal, textOf)
       return parsed<T>(text, url)
     },
-    stream: (method, path) =>
-      request(url, token, from, method, path, undefined, undefined, async (response) => response),
+    stream: (method, path, body) =>
+      request(url, token, from, method, path, body, undefined, async (response) => response),
   }
 }
 

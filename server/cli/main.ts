@@ -4,6 +4,7 @@ import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { alertsCommand } from './alerts.ts'
 import { approvalsCommand } from './approvals.ts'
 import { backupCommand } from './backup.ts'
+import { canaryCommand } from './canary.ts'
 import { changeCommand } from './change.ts'
 import { collectorCommand } from './collector.ts'
 import { collectorsCommand } from './collectors.ts'
@@ -20,6 +21,7 @@ import { pagesCommand } from './pages.ts'
 import { peopleCommand } from './people.ts'
 import { restoreCommand } from './restore.ts'
 import { routingCommand } from './routing.ts'
+import { rulesCommand } from './rules.ts'
 import { signInCommand } from './sign-in.ts'
 import { silencesCommand } from './silences.ts'
 import { start, startHelp } from './start.ts'
@@ -36,11 +38,13 @@ const commands: readonly Command[] = [
   silencesCommand,
   incidentsCommand,
   incidentCommand,
+  rulesCommand,
   hostsCommand,
   oncallCommand,
   changeCommand,
   notifyCommand,
   routingCommand,
+  canaryCommand,
   enrolCommand,
   collectorsCommand,
   approvalsCommand,

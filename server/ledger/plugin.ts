@@ -20,6 +20,8 @@ export type { LedgerEntry } from './entry.ts'
 export interface Ledger {
   /** Writes an entry in the caller's transaction; both are kept or neither. Every action is listed in ledgered.ts. */
   append(tx: RecordsTransaction, entry: LedgerEntry): Promise<void>
+  /** How long the oldest entry without a place in the tree has waited, in seconds. */
+  waitingSeconds(): number
 }
 
 /** Everything of the ledger, for its own routes. */
@@ -70,6 +72,7 @@ export const ledgerPlugin = fp(
     const inside: LedgerInside = {
       log,
       sequencer,
+      waitingSeconds: () => sequencer.waitingSeconds,
       async append(tx, entry) {
         await log.append(tx, entry)
         appended.inc()

@@ -11,6 +11,7 @@ import { ContactDesk, type LedgerEntry } from './contact-desk.ts'
 import type { ContactPoint, Owner } from './contact-point.ts'
 import { ContactStore } from './contact-store.ts'
 import { Guard, parseAllowed, type Resolver } from './guard.ts'
+import { guardedRequest, type HttpAnswer, type HttpRequest } from './http.ts'
 import { NotifyLog } from './log-store.ts'
 import { languages, messageKinds } from './message.ts'
 import { notifyMetrics } from './metrics.ts'
@@ -23,6 +24,7 @@ import { readTemplateFolder } from './template-files.ts'
 import { TemplateFault, Templates } from './templates.ts'
 
 export type { ChannelName, ContactPoint, Owner } from './contact-point.ts'
+export type { HttpAnswer, HttpRequest } from './http.ts'
 export type { Language, Message, MessageAlert, MessageKind } from './message.ts'
 export type { Outcome } from './outcome.ts'
 export type { SendRequest } from './sender.ts'
@@ -34,6 +36,11 @@ export interface Notify {
    * tries again with the same key.
    */
   send(request: SendRequest): Promise<Outcome>
+  /**
+   * One request to an address that people configured, to where the hub may connect only. Rejects with what was wrong, in words for
+   * people; ends when the signal does.
+   */
+  request(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer>
   /** Contact points in use and out of use, without secrets; a person has the built-in `live:ID` first. */
   contactPointsOf(owner: Owner): readonly ContactPoint[]
   /** Undefined when there is none. */
@@ -92,6 +99,7 @@ export const notifyPlugin = fp(
 
     app.decorate('notify', {
       send: (request) => sender.send(request),
+      request: (request, signal) => guardedRequest(guard, request, signal),
       contactPointsOf: (owner) => [
         ...(owner.kind === 'person' ? [builtIn(owner)] : []),
         ...store

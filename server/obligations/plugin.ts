@@ -32,6 +32,8 @@ export interface Obligations {
   lost(): readonly LostObligation[]
   /** Age of the oldest obligation that is due and not met, in seconds; read every ten seconds. */
   overdueSeconds(): number
+  /** How long ago the worker last looked at the table and could read it, in seconds; it looks every five. */
+  silentSeconds(): number
   /** Resolves when nothing is being performed. */
   settled(): Promise<void>
 }
@@ -58,6 +60,7 @@ export const obligationsPlugin = fp(
   async (app, { clock = systemClock, timers = systemTimers }: ObligationsOptions) => {
     const { records } = app
     const figures = () => standing(records, clock.now())
+    const startedAt = clock.monotonic()
     let lost: readonly LostObligation[] = []
     let overdueMillis = 0
     const metrics = obligationMetrics(app.telemetry.registry, figures)
@@ -110,6 +113,7 @@ export const obligationsPlugin = fp(
       watch,
       lost: () => lost,
       overdueSeconds: () => overdueMillis / 1000,
+      silentSeconds: () => (clock.monotonic() - (worker.roundAt ?? startedAt)) / 1000,
       settled: () => worker.settled(),
     })
     await app.register(obligationRoutes, {

@@ -17,6 +17,7 @@ import { serverRoutes, statusRoutes } from './api/status-routes.ts'
 import { createEngine, type Engine, type EngineOptions } from './engine.ts'
 import { type Allowance, defaultLimits } from './eval/budget.ts'
 import { type FailureKind, QueryFailure } from './failure.ts'
+import { type History, historyOf } from './workers/history.ts'
 import { QueryDesk, type QueryPlace } from './workers/query-desk.ts'
 import { QueryWorkers } from './workers/query-workers.ts'
 
@@ -35,7 +36,10 @@ export type { ExprReads } from './reads.ts'
 export type { Expr } from './syntax/ast.ts'
 
 /** The hub's PromQL engine. */
-export type Promql = Engine
+export interface Promql extends Engine {
+  /** Ranges evaluated apart, in turn with the queries of the HTTP API; absent for an engine without a hub. */
+  readonly history?: History
+}
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -242,7 +246,6 @@ export const promqlPlugin = fp(
     const reader = app.store
     const engine = createEngine({ ...options, reader })
     const observe = durations(registry)
-    app.decorate('promql', observed(engine, observe))
     const gate = startGate(options, registry)
     const queries = new QueryDesk({
       engine,
@@ -251,6 +254,7 @@ export const promqlPlugin = fp(
       allowance: options.allowance ?? defaultAllowance,
       onAnswered: observe,
     })
+    app.decorate('promql', { ...observed(engine, observe), history: historyOf(queries) })
     const context: ApiContext = {
       engine,
       reader,

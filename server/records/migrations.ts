@@ -12,6 +12,7 @@ import { paging } from './migrations/0009-paging.ts'
 import { routing } from './migrations/0010-routing.ts'
 import { externalAlerts } from './migrations/0011-external-alerts.ts'
 import { accounts } from './migrations/0012-accounts.ts'
+import { canary } from './migrations/0014-canary.ts'
 import type { Migration, MigrationContext } from './migrations/migration.ts'
 import type { Records, RecordsTransaction } from './records.ts'
 
@@ -29,6 +30,7 @@ export const allMigrations: readonly Migration[] = [
   routing,
   externalAlerts,
   accounts,
+  canary,
 ]
 
 export interface MigrateOptions {

@@ -40,6 +40,8 @@ export interface RecordsSchema {
   oncall_notes: OncallNoteRow
   oncall_handovers: OncallHandoverRow
   oncall_proofs: OncallProofRow
+  canary_plans: CanaryPlanRow
+  canary_runs: CanaryRunRow
   ledger_epochs: LedgerEpochRow
   ledger_entries: LedgerEntryRow
   ledger_tiles: LedgerTileRow
@@ -288,6 +290,23 @@ export interface LiveMessageRow {
   /** First receipt of any of the person's connections. */
   received_at: Millis | null
   displayed_at: Millis | null
+}
+
+/** When the next test alert is due. */
+export interface CanaryPlanRow {
+  id: string
+  due_at: Millis
+}
+
+/** One flight of the test alert; `content` is JSON. */
+export interface CanaryRunRow {
+  id: string
+  planned_for: Millis | null
+  started_by: string
+  started_at: Millis
+  finished_at: Millis
+  ok: number
+  content: string
 }
 
 export interface SettingRow {

@@ -1,5 +1,6 @@
 import type { AlertChange, AlertView, Labels } from '../../alerts/alert.ts'
-import type { RuleGroup } from '../../alerts/rule.ts'
+import type { AlertingRule, RuleGroup } from '../../alerts/rule.ts'
+import type { RuleExtras } from '../../alerts/rule-extras.ts'
 import { type VectorElement, viewOf } from '../../alerts/state.ts'
 import type { Clock, Millis } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
@@ -18,8 +19,9 @@ import {
 import { HostPresence, type HostsNow } from './host-presence.ts'
 import { HostViews } from './host-views.ts'
 import { HubSeries } from './hub-series.ts'
+import { isMeasured, measuredExpression } from './measured-expression.ts'
 import { type AlertIntake, type AlertSource, batchOfPosts, makeRoom } from './other-alerts.ts'
-import type { RuleQueries } from './queries.ts'
+import type { RuleExpression, RuleQueries } from './queries.ts'
 import { restoreAlerts } from './restore.ts'
 import type { RuleMetrics } from './rule-metrics.ts'
 import type { AlertRunner, RunnerContext } from './rule-runner.ts'
@@ -43,6 +45,7 @@ export interface EngineOptions {
   readonly records: Records
   readonly store: StoreWriter & { readonly columns?: SeriesColumns }
   readonly groups: readonly RuleGroup[]
+  readonly extrasOfRule?: (rule: AlertingRule) => RuleExtras
   readonly defaultInterval: Millis
   readonly hubLabels: Labels
   readonly newId: () => string
@@ -109,6 +112,8 @@ export class RuleEngine {
       timers,
       queries,
       groups,
+      extrasOfRule: options.extrasOfRule,
+      onHeld: () => metrics.heldByTraffic(),
       context,
       hosts: this.#hostSource(),
       defaultInterval,
@@ -165,6 +170,7 @@ export class RuleEngine {
       this.#series.resume(sourceOf(running), seriesOf(running))
     if (saved.length > 0)
       log.info({ alerts: saved.length, ended: ended.length }, 'alerts taken up again')
+    await this.#recall()
     this.scheduler.start()
     this.#watchHub()
     this.#touchLater()
@@ -232,13 +238,27 @@ export class RuleEngine {
     return this.#source?.restore(viewOf({ name: rule, group }, alert)) === true
   }
 
+  /** What cannot be recalled is missed only once it was seen again. */
+  async #recall(): Promise<void> {
+    for (const runner of this.scheduler.alertRunners) {
+      try {
+        await runner.recall()
+      } catch (err) {
+        this.#options.log.warn(
+          { err, rule: runner.rule.name },
+          'what was there before the start could not be asked; series missing since then are not noticed',
+        )
+      }
+    }
+  }
+
   #hostSource(): HostSource | undefined {
     const { store, groups, queries } = this.#options
     const { columns } = store
     if (columns === undefined) return undefined
-    const rules = groups.flatMap((group) => group.rules).filter(({ kind }) => kind === 'alert')
+    const rules = groups.flatMap((group) => group.rules).filter((rule) => rule.kind === 'alert')
     const expressions = [
-      ...rules.map(({ expr }) => queries.compile(expr)),
+      ...rules.map((rule) => this.#expressionOf(rule, queries)),
       ...this.#presence.expressions,
     ]
     const reads = expressions.flatMap(({ atOnce }) => atOnce?.reads ?? [])
@@ -258,6 +278,18 @@ export class RuleEngine {
         return { values: [...values, hub], everywhere }
       },
     }
+  }
+
+  /** For what it reads only. */
+  #expressionOf(rule: AlertingRule, queries: RuleQueries): RuleExpression {
+    const extras = this.#options.extrasOfRule?.(rule)
+    if (extras === undefined || !isMeasured(extras)) return queries.compile(rule.expr)
+    return measuredExpression(rule.expr, {
+      extras,
+      queries,
+      firing: () => false,
+      blind: () => false,
+    })
   }
 
   get #hubInstance(): string {

@@ -82,13 +82,18 @@ export class HostPresence {
   /** As `known` for one host, from memory; `unanswered` when memory does not tell. */
   knownNow(at: Millis, instance: string, host: HostReading): KnownHosts | 'unanswered' {
     const until = at + clockToleranceMillis
-    const up = this.#up.atOnce?.evaluate(until, host)
-    const heard = this.#heard.atOnce?.evaluate(until, host)
+    const up = this.#up.atOnce?.evaluate(until, host, instance)
+    const heard = this.#heard.atOnce?.evaluate(until, host, instance)
     if (up === undefined || heard === undefined) return 'unanswered'
     const startedAt = (at - (this.#clock.monotonic() - this.#startedAt)) / 1000
     // Both give the same series in the same order.
     const since = up.filter((_, series) => heard[series]!.value >= startedAt)
     return new Map(since.map(({ value }) => [instance, value]))
+  }
+
+  /** True while the store takes no samples: what it answers is old, and nothing is missed. */
+  get blind(): boolean {
+    return this.#now.blind()
   }
 
   /** True while the alert must stay although its condition is not seen. */

@@ -1,18 +1,33 @@
+import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import type { AlertView, Labels } from '../../alerts/alert.ts'
+import type { AlertChange, AlertView, Labels } from '../../alerts/alert.ts'
+import type { Calendar } from '../../alerts/calendar.ts'
+import type { PipelineContext } from '../../alerts/pipeline-state.ts'
+import type { RuleExtras } from '../../alerts/rule-extras.ts'
 import { type Clock, type Millis, systemClock } from '../clock.ts'
 import type { HubConfig } from '../config.ts'
+import { systemZone } from '../config.ts'
 import { hubLabels } from '../hub-labels.ts'
 import { uuid } from '../ids.ts'
 import type { Principal } from '../people/plugin.ts'
+import type { RecordsTransaction } from '../records/records.ts'
 import { systemTimers, type Timers } from '../timers.ts'
 import { RuleEngine } from './engine.ts'
 import type { StoreRoom } from './hub-series.ts'
 import { ledgerEntryOf } from './ledgered.ts'
 import type { AlertIntake, AlertSource } from './other-alerts.ts'
 import { promqlQueries } from './promql-queries.ts'
+import type { RuleQueries } from './queries.ts'
+import { ReplayDesk } from './replay-desk.ts'
+import { replayRoutes } from './replay-routes.ts'
 import { ruleRoutes } from './routes.ts'
-import { faultText, ownRulesFolder, type RuleFileFault, readRuleFiles } from './rule-files.ts'
+import {
+  faultText,
+  ownRulesFolder,
+  type RuleFileFault,
+  type RuleFolders,
+  readRuleFiles,
+} from './rule-files.ts'
 import { type RuleMetrics, ruleMetrics } from './rule-metrics.ts'
 import { alertJson } from './schema.ts'
 import { groupStatus, type RuleGroupStatus } from './status.ts'
@@ -35,10 +50,16 @@ export interface Rules {
   activeAlerts(): readonly AlertView[]
   /** Records who takes care of a firing alert; the first one stays. Throws not_found, conflict, storage_unavailable. */
   acknowledge(fingerprint: string, by: Principal, at: Millis): Promise<AlertView>
+  /** How far the rule group that is furthest behind is behind its rhythm, in seconds. */
+  behindSeconds(): number
   /** A figure of the hub itself for the hub's own rules, read every two seconds. */
   watchFigure(name: string, value: () => number, labels?: Labels): void
   /** Alerts that no rule raises live beside those of the rules; one source, before the hub is ready. */
   provideAlerts(source: AlertSource): AlertIntake
+  /** What the rule's sibling file or its annotations add to Prometheus's format; for any alert, equal for equal ones. */
+  extrasOf(alert: AlertView): RuleExtras
+  /** Calendars the sibling files define, by name. */
+  calendars(): ReadonlyMap<string, Calendar>
   /** What is wrong in the rule files. */
   faults(): readonly RuleFileFault[]
   /** Resolves when no evaluation and no write of alerts is running; what failed waits for its retry. */
@@ -54,7 +75,7 @@ declare module 'fastify' {
 export interface RulesOptions {
   readonly clock?: Clock
   readonly timers?: Timers
-  readonly config?: Pick<HubConfig, 'rulesFolder' | 'ruleIntervalSeconds'>
+  readonly config?: Pick<HubConfig, 'rulesFolder' | 'ruleIntervalSeconds' | 'timeZone'>
   /** Folder of the rules that ship; another one for tests. */
   readonly rulesFolder?: string
   /** Labels of the hub's own series. */
@@ -66,22 +87,45 @@ function roomOf(store: { stats?: () => object }): StoreRoom {
   return store.stats?.() ?? {}
 }
 
-/** Reads the rule files, evaluates them, keeps the alerts and tells incidents and people. */
-export const rulesPlugin = fp(
-  async (app, options: RulesOptions) => {
-    const clock = options.clock ?? systemClock
-    const queries = promqlQueries(app.promql)
-    const folders = [options.rulesFolder ?? ownRulesFolder, options.config?.rulesFolder].filter(
-      (folder) => folder !== undefined,
-    )
-    const files = readRuleFiles(folders, (text) => {
+/** What can be said of an expression before it runs. */
+function checksOf(queries: RuleQueries) {
+  return {
+    check(text: string): string | undefined {
       try {
         queries.compile(text)
         return undefined
       } catch (error) {
         return error instanceof Error ? error.message : String(error)
       }
-    })
+    },
+    isWatched: (text: string) => queries.watched?.(text) !== undefined,
+  }
+}
+
+function replayDesk(
+  app: FastifyInstance,
+  clock: Clock,
+  defaultInterval: Millis,
+  files: RuleFolders,
+  { check, isWatched }: ReturnType<typeof checksOf>,
+): ReplayDesk {
+  const { promql, store } = app
+  // Routing registers after the rules.
+  const routing = () => app.alertRouting?.context()
+  return new ReplayDesk({ clock, promql, store, defaultInterval, files, check, isWatched, routing })
+}
+
+/** Reads the rule files, evaluates them, keeps the alerts and tells incidents and people. */
+export const rulesPlugin = fp(
+  async (app, options: RulesOptions) => {
+    const clock = options.clock ?? systemClock
+    const queries = promqlQueries(app.promql)
+    const defaultInterval = (options.config?.ruleIntervalSeconds ?? 10) * 1000
+    const checks = checksOf(queries)
+    const folders = [options.rulesFolder ?? ownRulesFolder, options.config?.rulesFolder].filter(
+      (folder) => folder !== undefined,
+    )
+    const files = readRuleFiles(folders, checks.check, checks.isWatched)
     for (const fault of files.faults)
       app.log.error({ file: fault.file, line: fault.line }, faultText(fault))
 
@@ -105,7 +149,8 @@ export const rulesPlugin = fp(
       records: app.records,
       store: app.store,
       groups: files.groups,
-      defaultInterval: (options.config?.ruleIntervalSeconds ?? 10) * 1000,
+      extrasOfRule: files.extrasOfRule,
+      defaultInterval,
       hubLabels: options.hubLabels ?? hubLabels,
       newId: () => uuid(clock.now()),
       metrics,
@@ -122,13 +167,18 @@ export const rulesPlugin = fp(
       async deliver(tx, changes) {
         const taken = []
         for (const change of changes)
-          taken.push({ change, incident: await app.incidents.alertChanged(tx, change) })
+          taken.push({
+            change,
+            // That a value passed another tier is news for the routing only.
+            incident: change.revalued ? undefined : await app.incidents.alertChanged(tx, change),
+          })
         // Routing registers after the rules; nothing fires before all of it is there.
         await app.alertRouting?.alertsChanged(
           tx,
           taken.map(({ change, incident }) => ({ change, incidentId: incident?.id })),
         )
         for (const { change, incident } of taken) {
+          if (change.revalued) continue
           await app.ledger.append(tx, ledgerEntryOf(change, incident?.number))
           const body = {
             change: change.kind,
@@ -160,9 +210,16 @@ export const rulesPlugin = fp(
         await app.paging?.alertTaken(view.id, by.name, at)
         return view
       },
+      behindSeconds: () => running.scheduler.behindSeconds(),
       watchFigure: (name, value, labels = {}) => void others.push([name, value, labels]),
+      extrasOf: files.extrasOf,
+      calendars: () => files.calendars,
       faults: () => files.faults,
       settled: () => running.settled(),
+    })
+    await app.register(replayRoutes, {
+      desk: replayDesk(app, clock, defaultInterval, files, checks),
+      zone: options.config?.timeZone ?? systemZone(),
     })
     await app.register(ruleRoutes, { records: app.records, clock, faults: () => files.faults })
     app.addHook('onReady', () => running.start())

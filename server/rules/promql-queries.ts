@@ -1,24 +1,29 @@
 import type { VectorElement } from '../../alerts/state.ts'
 import type { Expr, Promql, Value } from '../promql/plugin.ts'
 import type { RuleExpression, RuleQueries } from './queries.ts'
+import { watchedOf } from './watched.ts'
 
 /** The rules' way to the hub's query engine. */
 export function promqlQueries(promql: Promql): RuleQueries {
+  const prepared = (whole: Expr): RuleExpression => {
+    const keepsInstance = promql.keepsInstance(whole)
+    return {
+      keepsInstance,
+      async evaluate(at, instance) {
+        const expr =
+          instance === undefined
+            ? whole
+            : promql.withMatcher(whole, { name: 'instance', op: '=', value: instance })
+        return vectorOf((await promql.instant(expr, at)).value)
+      },
+      atOnce: keepsInstance ? atOnce(promql, whole) : undefined,
+    }
+  }
   return {
-    compile(text) {
-      const whole = promql.parse(text)
-      const keepsInstance = promql.keepsInstance(whole)
-      return {
-        keepsInstance,
-        async evaluate(at, instance) {
-          const expr =
-            instance === undefined
-              ? whole
-              : promql.withMatcher(whole, { name: 'instance', op: '=', value: instance })
-          return vectorOf((await promql.instant(expr, at)).value)
-        },
-        atOnce: keepsInstance ? atOnce(promql, whole) : undefined,
-      }
+    compile: (text) => prepared(promql.parse(text)),
+    watched(text) {
+      const values = watchedOf(promql.parse(text))
+      return values === undefined ? undefined : prepared(values)
     },
   }
 }

@@ -1,3 +1,4 @@
+import type { Labels } from '../../alerts/alert.ts'
 import type { VectorElement } from '../../alerts/state.ts'
 import type { Millis } from '../clock.ts'
 import type { HostReading } from './host-views.ts'
@@ -21,15 +22,33 @@ export interface RuleExpression {
     | {
         readonly reads: HostReads
         /** The same results as `evaluate`; undefined when memory does not hold what it takes. Throws when it fails. */
-        evaluate(at: Millis, host: HostReading): readonly VectorElement[] | undefined
+        evaluate(
+          at: Millis,
+          host: HostReading,
+          instance: string,
+        ): readonly VectorElement[] | undefined
       }
     | undefined
+  /** What it remembers from one evaluation to the next; absent where each stands for itself. */
+  readonly memory?: ExpressionMemory
+}
+
+/** Series an expression has seen and would miss. */
+export interface ExpressionMemory {
+  /** Their hosts; the empty text for those of none. */
+  hosts(): Iterable<string>
+  /** Takes up a series that was missed before a restart; `at` is when it was last known to be missed. */
+  missing(labels: Labels, at: Millis): void
+  /** Asks the store what was there of late. Rejects when it cannot be asked. */
+  recall(now: Millis): Promise<void>
 }
 
 /** What the rules need of the query engine. */
 export interface RuleQueries {
   /** Throws an Error whose message says what is wrong with the text and where. */
   compile(text: string): RuleExpression
+  /** The values the text's condition looks at, see `watchedOf`; undefined where there are none, or nobody can tell. */
+  watched?(text: string): RuleExpression | undefined
 }
 
 /**

@@ -10,6 +10,7 @@ export interface RuleMetrics {
   lateChange(): void
   lostChange(): void
   storeFailed(): void
+  heldByTraffic(): void
   /** The figures the hub's own rules watch, as series. */
   series(hubLabels: Readonly<Record<string, string>>): VectorElement[]
 }
@@ -53,6 +54,11 @@ export function ruleMetrics(registry: Registry, gauges: RuleGauges): RuleMetrics
     help: 'Evaluations whose series could not be stored.',
     registers,
   })
+  const held = new Counter({
+    name: 'callward_rule_results_held_total',
+    help: 'Results of rules left out at an evaluation because the traffic was below minimum_traffic.',
+    registers,
+  })
   const gauge = (name: string, help: string, value: () => number) =>
     new Gauge({
       name,
@@ -85,6 +91,7 @@ export function ruleMetrics(registry: Registry, gauges: RuleGauges): RuleMetrics
       lost.inc()
     },
     storeFailed: () => store.inc(),
+    heldByTraffic: () => held.inc(),
     series(hubLabels) {
       const sample = (name: string, value: number, labels: Labels = {}) => ({
         labels: { ...hubLabels, ...labels, __name__: name },

@@ -1,15 +1,18 @@
-import type { AlertChange, AlertView, Labels } from '../../alerts/alert.ts'
+import { type AlertChange, type AlertView, fingerprint, type Labels } from '../../alerts/alert.ts'
 import type { AlertingRule, RecordingRule } from '../../alerts/rule.ts'
+import type { Tier } from '../../alerts/rule-extras.ts'
 import {
   type ActiveAlert,
   type ActiveAlerts,
   advance,
+  alertLabels,
   noAlerts,
   type Transition,
   type VectorElement,
   viewOf,
 } from '../../alerts/state.ts'
 import { expand } from '../../alerts/template.ts'
+import { standingOnTiers } from '../../alerts/tiers.ts'
 import type { Clock, Millis } from '../clock.ts'
 import type { OutboxBatch } from './alert-outbox.ts'
 import { type AlertWrite, rowOf } from './alert-store.ts'
@@ -29,7 +32,7 @@ export interface RuleHealth {
 /** What the runners of all rules share. */
 export interface RunnerContext {
   readonly clock: Clock
-  readonly presence: HostPresence
+  readonly presence: Pick<HostPresence, 'known' | 'knownNow' | 'holds' | 'blind'>
   readonly newId: () => string
   readonly externalLabels: Labels
   readonly limit: number
@@ -119,13 +122,22 @@ export class AlertRunner {
   readonly keepsInstance: boolean
   readonly #expression: RuleExpression
   readonly #context: RunnerContext
+  readonly #tiers: readonly Tier[]
+  /** By id of a firing alert, on which tiers its value stood when it was last told. */
+  readonly #toldOnTiers = new Map<string, string>()
   readonly #turns: Turns
   readonly #parts: Parts = new Map()
   /** Hosts evaluated at once since the evaluation that runs now began: its answer is older than theirs. */
   readonly #fresher = new Set<string>()
 
-  constructor(rule: AlertingRule, expression: RuleExpression, context: RunnerContext) {
+  constructor(
+    rule: AlertingRule,
+    expression: RuleExpression,
+    context: RunnerContext,
+    tiers: readonly Tier[] = [],
+  ) {
     this.rule = rule
+    this.#tiers = tiers
     this.keepsInstance =
       expression.keepsInstance && rule.labels['instance'] === undefined && context.limit === 0
     this.#expression = expression
@@ -150,7 +162,21 @@ export class AlertRunner {
       byFingerprint.set(alert.fingerprint, alert)
       this.#parts.set(key, { byFingerprint, evaluatedAt })
       this.#context.owners.set(alert.fingerprint, this)
+      if (Number.isNaN(alert.value))
+        this.#expression.memory?.missing(resultLabels(this.rule, alert), evaluatedAt)
     }
+  }
+
+  /** Learns what was there of late, where it matters that something is gone; before the first evaluation. */
+  async recall(): Promise<void> {
+    await this.#expression.memory?.recall(this.#context.clock.now())
+  }
+
+  /** True when an alert with a result's labels fires now. */
+  fires(labels: Labels): boolean {
+    const { externalLabels } = this.#context
+    const name = fingerprint(alertLabels(this.rule, { labels, value: 0 }, externalLabels))
+    return this.active(name)?.state === 'firing'
   }
 
   views(): AlertView[] {
@@ -171,9 +197,10 @@ export class AlertRunner {
     return undefined
   }
 
-  /** Hosts with active alerts. */
+  /** Hosts with active alerts, and of series that would be missed. */
   get hosts(): Iterable<string> {
-    return this.#parts.keys()
+    const remembered = this.#expression.memory?.hosts()
+    return remembered === undefined ? this.#parts.keys() : [...this.#parts.keys(), ...remembered]
   }
 
   /** Sets the acknowledgement on the life it belongs to; nothing when that has ended. */
@@ -205,7 +232,7 @@ export class AlertRunner {
     try {
       const known = part === undefined ? noHosts : presence.knownNow(now, instance, host)
       if (known === 'unanswered') return false
-      const vector = atOnce.evaluate(now + clockToleranceMillis, host)
+      const vector = atOnce.evaluate(now + clockToleranceMillis, host, instance)
       if (vector === undefined) return false
       if (part !== undefined || vector.length > 0) {
         const next = this.#advance(part, vector, now, known, instance)
@@ -291,7 +318,34 @@ export class AlertRunner {
       }
       all.push(...transitions)
     }
-    if (all.length > 0) changed(batchOf(this.rule, all, now))
+    const batch = batchOf(this.rule, all, now)
+    const revalued = this.#tiers.length === 0 ? [] : this.#revalued(advanced, all, now)
+    if (all.length > 0 || revalued.length > 0)
+      changed({ ...batch, changes: [...batch.changes, ...revalued] })
+  }
+
+  /** Alerts that fire on with a value on other tiers than the one last told. */
+  #revalued(
+    advanced: readonly (readonly [string, Advanced])[],
+    transitions: readonly Transition[],
+    at: Millis,
+  ): AlertChange[] {
+    const told = this.#toldOnTiers
+    const begun = new Set<string>()
+    for (const { kind, alert } of transitions) {
+      if (kind === 'resolved') told.delete(alert.id)
+      if (kind === 'firing') begun.add(alert.id)
+    }
+    const firing = advanced.flatMap(([, { active }]) =>
+      [...active.byFingerprint.values()].filter(({ state }) => state === 'firing'),
+    )
+    return firing.flatMap((alert): AlertChange[] => {
+      const standing = standingOnTiers(this.#tiers, alert.value)
+      if (told.get(alert.id) === standing) return []
+      told.set(alert.id, standing)
+      if (begun.has(alert.id)) return []
+      return [{ kind: 'firing', alert: viewOf(this.rule, alert), at, revalued: true }]
+    })
   }
 }
 
@@ -341,6 +395,12 @@ export class RecordRunner {
     const set = Object.entries(this.rule.labels).map(([name, text]) => [name, expand(text, data)])
     return { labels: { ...labels, ...Object.fromEntries(set), __name__: this.rule.name }, value }
   }
+}
+
+/** The labels of the result that raised an alert, as far as its rule did not set them. */
+function resultLabels(rule: AlertingRule, alert: ActiveAlert): Labels {
+  const set = new Set(['alertname', ...Object.keys(rule.labels)])
+  return Object.fromEntries(Object.entries(alert.labels).filter(([name]) => !set.has(name)))
 }
 
 /** What one evaluation's transitions mean for the records and for people. */

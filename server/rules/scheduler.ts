@@ -1,12 +1,14 @@
 import { setImmediate as othersTurn } from 'node:timers/promises'
 import type { AlertView } from '../../alerts/alert.ts'
-import type { RuleGroup } from '../../alerts/rule.ts'
+import type { AlertingRule, RuleGroup } from '../../alerts/rule.ts'
+import { noExtras, type RuleExtras } from '../../alerts/rule-extras.ts'
 import type { VectorElement } from '../../alerts/state.ts'
 import type { Clock, Millis } from '../clock.ts'
 import type { Timers } from '../timers.ts'
 import { type Cadence, firstTurn, nextTurn } from './cadence.ts'
 import { HostQueue } from './host-queue.ts'
 import type { HostReading } from './host-views.ts'
+import { isMeasured, measuredExpression } from './measured-expression.ts'
 import type { RuleQueries } from './queries.ts'
 import { AlertRunner, RecordRunner, type RunnerContext } from './rule-runner.ts'
 import { alertSeries } from './series-writer.ts'
@@ -20,6 +22,8 @@ export interface RunningGroup {
   readonly byHost: readonly AlertRunner[]
   lastEvaluation: Millis | undefined
   evaluationSeconds: number
+  /** On the monotonic clock, when its newest turn ended; at first when the hub started. */
+  evaluatedAt: number
 }
 
 export interface SchedulerOptions {
@@ -30,6 +34,10 @@ export interface SchedulerOptions {
   readonly context: Omit<RunnerContext, 'limit'>
   /** What memory holds by host; without it everything asks the store and waits. */
   readonly hosts: HostSource | undefined
+  /** What Prometheus's format lacks, of a rule; without it nothing is added. */
+  readonly extrasOfRule?: ((rule: AlertingRule) => RuleExtras) | undefined
+  /** A result of the rule was left out because too little goes on there. */
+  readonly onHeld?: ((rule: AlertingRule) => void) | undefined
   /** Interval of a group that names none, in milliseconds. */
   readonly defaultInterval: Millis
   /** Stores what a group's evaluation made; must not reject. */
@@ -116,12 +124,21 @@ export class RuleScheduler {
     )
   }
 
+  /** How far the group that is furthest behind is behind its rhythm, in seconds; 0 before the start. */
+  behindSeconds(): number {
+    if (!this.#started) return 0
+    const now = this.#options.clock.monotonic()
+    const behind = this.groups.map((one) => now - one.evaluatedAt - one.intervalMillis)
+    return Math.max(0, ...behind) / 1000
+  }
+
   activeAlerts(): AlertView[] {
     return this.alertRunners.flatMap((runner) => runner.views())
   }
 
   start(): void {
     this.#started = true
+    for (const { running } of this.#turns) running.evaluatedAt = this.#options.clock.monotonic()
     this.#hosts.start()
     if (this.#arrived.size > 0) this.#drainSoon()
     this.#arm()
@@ -251,7 +268,8 @@ export class RuleScheduler {
     if (hosts !== undefined) await this.#catchUp(turn, running, hosts)
     samples.push(...seriesOf(running))
     running.lastEvaluation = now
-    running.evaluationSeconds = (clock.monotonic() - started) / 1000
+    running.evaluatedAt = clock.monotonic()
+    running.evaluationSeconds = (running.evaluatedAt - started) / 1000
     await store(running, samples, now)
   }
 
@@ -295,17 +313,38 @@ export function seriesOf(running: RunningGroup): VectorElement[] {
   )
 }
 
+function alertRunner(
+  rule: AlertingRule,
+  context: RunnerContext,
+  { queries, extrasOfRule, onHeld }: SchedulerOptions,
+): AlertRunner {
+  const extras = extrasOfRule?.(rule) ?? noExtras
+  if (!isMeasured(extras))
+    return new AlertRunner(rule, queries.compile(rule.expr), context, extras.tiers)
+  const measured = measuredExpression(rule.expr, {
+    extras,
+    queries,
+    firing: (labels) => runner.fires(labels),
+    blind: () => context.presence.blind,
+    onHeld: () => onHeld?.(rule),
+  })
+  const runner = new AlertRunner(rule, measured, context, extras.tiers)
+  return runner
+}
+
 function runningGroup(group: RuleGroup, options: SchedulerOptions): RunningGroup {
   const context: RunnerContext = { ...options.context, limit: group.limit }
-  const runners = group.rules.map((rule) => {
-    const expression = options.queries.compile(rule.expr)
-    return rule.kind === 'alert'
-      ? new AlertRunner(rule, expression, context)
-      : new RecordRunner(rule, expression, context)
-  })
+  const runners = group.rules.map((rule) =>
+    rule.kind === 'alert'
+      ? alertRunner(rule, context, options)
+      : new RecordRunner(rule, options.queries.compile(rule.expr), context),
+  )
   const intervalMillis = group.interval ?? options.defaultInterval
   const byHost = runners.filter(
     (runner): runner is AlertRunner => runner instanceof AlertRunner && runner.keepsInstance,
   )
-  return { group, intervalMillis, runners, byHost, lastEvaluation: undefined, evaluationSeconds: 0 }
+  return {
+    ...{ group, intervalMillis, runners, byHost },
+    ...{ lastEvaluation: undefined, evaluationSeconds: 0, evaluatedAt: options.clock.monotonic() },
+  }
 }

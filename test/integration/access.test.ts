@@ -48,6 +48,10 @@ const senders: readonly Role[] = ['admin', 'operator', 'collector', 'grafana']
 
 const table: Readonly<Record<string, RouteAccess['roles']>> = {
   'GET /healthz': 'open',
+  'GET /api/v1/heartbeat': staff,
+  'GET /api/v1/canary': staff,
+  'POST /api/v1/canary/run': onCall,
+  'POST /api/v1/rules/replay': onCall,
   'GET /readyz': 'open',
   'GET /metrics': readers,
 

@@ -28,6 +28,7 @@ async function stores(records: CountedRecords) {
     append: async (_tx: unknown, entry: LedgerEntry) => {
       entries.push(entry)
     },
+    waitingSeconds: () => 0,
   }
   const sealer = sealerOf(new Uint8Array(32))
   const accounts = new AccountStore(records, clock, ledger, sealer)

@@ -48,6 +48,8 @@ const newer: readonly (keyof RecordsSchema)[] = [
   'teams',
   'team_members',
   'approvals',
+  'canary_plans',
+  'canary_runs',
 ]
 
 /** Columns that later migrations add to tables of 0001 and 0002; null in rows of before. */

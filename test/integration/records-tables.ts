@@ -296,6 +296,16 @@ export const rows: { [T in keyof RecordsSchema]: RecordsSchema[T] } = {
     created_at: 1,
     acknowledged_at: null,
   },
+  canary_plans: { id: 'daily', due_at: 1 },
+  canary_runs: {
+    id: 'c1',
+    planned_for: null,
+    started_by: 'x',
+    started_at: 1,
+    finished_at: 2,
+    ok: 1,
+    content: '[]',
+  },
   oncall_proofs: { day: '2026-03-02', proven_at: 1, content: '{}' },
   ledger_epochs: { number: 1, id: 'e', origin: 'o', first_number: 0, size: 1, opened_at: 1 },
   ledger_entries: {

@@ -2,6 +2,7 @@ import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
+import type { AlertView } from '../../alerts/alert.ts'
 import { CallwardError } from '../../server/errors.ts'
 import { knowledgePlugin } from '../../server/knowledge/plugin.ts'
 import { createEngine } from '../../server/promql/engine.ts'
@@ -100,6 +101,77 @@ t.test('one broken file does not stop the others', async (t) => {
     )
   }
 })
+
+t.test(
+  'what Prometheus’s format lacks: by sibling file, by annotation, with every fault in its place',
+  async (t) => {
+    const rule = (name: string, more = '') => `{alert: ${name}, expr: up == 0${more}}`
+    const folder = t.testdir({
+      shipped: {
+        'hub.yaml': `groups: [{name: hub, rules: [${rule('Shipped')}]}]`,
+      },
+      own: {
+        'calls.yaml': [
+          'groups:',
+          '  - name: calls',
+          '    rules:',
+          `      - ${rule('Sibling', ', annotations: {callward_absent_for: 5m}')}`,
+          `      - ${rule('Annotated', ', annotations: {callward_absent_for: 10m}')}`,
+          '      - alert: Faulty',
+          '        expr: up == 0',
+          '        annotations:',
+          '          callward_recovery: about three',
+          '          callward_minimum_traffic: sum( >= 3',
+        ].join('\n'),
+        'calls.callward.yaml': [
+          'rules:',
+          '  Sibling: {calendar: "dialling-hours: critical; otherwise: info"}',
+          '  Missing: {flap: off}',
+          '  Annotated2:',
+          '    recovery: nonsense',
+          'calendars:',
+          "  - {name: dialling-hours, time_intervals: [{times: [{start_time: '08:00', end_time: '20:00'}], location: Asia/Ho_Chi_Minh}]}",
+        ].join('\n'),
+        'hub.callward.yaml': 'rules: {Shipped: {receivers: voice}}',
+        'lonely.callward.yaml': 'rules: {Nobody: {receivers: voice}}',
+        'torn.callward.yml': 'rules: {',
+      },
+    })
+    const read = readRuleFiles([join(folder, 'shipped'), join(folder, 'own')], checkExpression)
+    const alert = (group: string, name: string, annotations = {}) =>
+      ({ group, rule: name, annotations }) as unknown as AlertView
+    t.match(read.extrasOf(alert('calls', 'Sibling', { callward_absent_for: '5m' })), {
+      severities: [{ calendar: 'dialling-hours', severity: 'critical' }, { severity: 'info' }],
+      absentFor: undefined,
+    })
+    t.equal(
+      read.extrasOf(alert('calls', 'Annotated', { callward_absent_for: '10m' })).absentFor,
+      600_000,
+    )
+    t.same(
+      read.extrasOf(alert('hub', 'Shipped')).receivers,
+      ['voice'],
+      'what ships can be extended',
+    )
+    t.same(read.extrasOf(alert('elsewhere', 'Sibling')).severities, [], 'only its own file’s rules')
+    t.same([...read.calendars.keys()], ['dialling-hours'])
+    const texts = read.faults.map(faultText)
+    for (const pattern of [
+      /\/calls\.yaml:9: group "calls", rule "Faulty", annotations\.callward_recovery: .*not a comparison.*the rule runs nevertheless/,
+      /\/calls\.yaml:10: .*callward_minimum_traffic: .*parse error/,
+      /\/calls\.callward\.yaml:3: no alert "Missing" in calls\.yaml/,
+      /\/calls\.callward\.yaml:5: no alert "Annotated2"/,
+      /\/calls\.callward\.yaml:5: rules\.Annotated2\.recovery: "nonsense"/,
+      /\/lonely\.callward\.yaml:1: there is no rule file lonely\.yaml/,
+      /\/torn\.callward\.yml:1: not readable as YAML/,
+    ])
+      t.ok(
+        texts.some((text) => pattern.test(text)),
+        `${pattern} in\n${texts.join('\n')}`,
+      )
+    t.equal(texts.length, 7)
+  },
+)
 
 t.test(
   'the rules that ship: the hub’s engine takes them all, and each runs for one host',

@@ -181,7 +181,7 @@ t.test('a host evaluated at once gives what the store gives', async (t) => {
         // What only a fault of a part that does not count would show may stay unseen.
         if (expected instanceof Error) continue
         if (expected.length > 0) filled.add(text)
-        const vector = query.atOnce?.evaluate(now, views.reading(instance))
+        const vector = query.atOnce?.evaluate(now, views.reading(instance), instance)
         const found = vector && shown(vector)
         if (JSON.stringify(found) !== JSON.stringify(expected))
           wrong.push({ text, instance, expected, found })

@@ -22,7 +22,7 @@ t.test('hosts of one shape share their plans, a new disk gives a shape of its ow
   const query = promqlQueries(createEngine({ reader: store })).compile('disk_free < 5').atOnce!
   const low = (instance: string) =>
     query
-      .evaluate(now, views.reading(instance))
+      .evaluate(now, views.reading(instance), instance)
       ?.map(({ labels, value }) => `${labels['instance']} ${labels['device']} ${value}`)
   const plansOf = (instance: string) => views.reading(instance).fixed?.plans
 
