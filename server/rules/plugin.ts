@@ -2,7 +2,6 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { AlertChange, AlertView, Labels } from '../../alerts/alert.ts'
 import type { Calendar } from '../../alerts/calendar.ts'
-import type { PipelineContext } from '../../alerts/pipeline-state.ts'
 import type { RuleExtras } from '../../alerts/rule-extras.ts'
 import { type Clock, type Millis, systemClock } from '../clock.ts'
 import type { HubConfig } from '../config.ts'
@@ -87,6 +86,34 @@ function roomOf(store: { stats?: () => object }): StoreRoom {
   return store.stats?.() ?? {}
 }
 
+/** Tells incidents, routing, the ledger and the screens of changes, in their transaction. */
+function deliverTo(app: FastifyInstance) {
+  return async (tx: RecordsTransaction, changes: readonly AlertChange[]): Promise<void> => {
+    const taken = []
+    for (const change of changes)
+      taken.push({
+        change,
+        // That a value passed another tier is news for the routing only.
+        incident: change.revalued ? undefined : await app.incidents.alertChanged(tx, change),
+      })
+    // Routing registers after the rules; nothing fires before all of it is there.
+    await app.alertRouting?.alertsChanged(
+      tx,
+      taken.map(({ change, incident }) => ({ change, incidentId: incident?.id })),
+    )
+    for (const { change, incident } of taken) {
+      if (change.revalued) continue
+      await app.ledger.append(tx, ledgerEntryOf(change, incident?.number))
+      const body = {
+        change: change.kind,
+        alert: alertJson(change.alert, incident),
+        ...(change.late ? { late: true } : {}),
+      }
+      await app.live.publish(tx, { kind: 'alert', at: change.at, body })
+    }
+  }
+}
+
 /** What can be said of an expression before it runs. */
 function checksOf(queries: RuleQueries) {
   return {
@@ -164,30 +191,7 @@ export const rulesPlugin = fp(
         },
         blind: () => roomOf(app.store).refusal !== undefined,
       },
-      async deliver(tx, changes) {
-        const taken = []
-        for (const change of changes)
-          taken.push({
-            change,
-            // That a value passed another tier is news for the routing only.
-            incident: change.revalued ? undefined : await app.incidents.alertChanged(tx, change),
-          })
-        // Routing registers after the rules; nothing fires before all of it is there.
-        await app.alertRouting?.alertsChanged(
-          tx,
-          taken.map(({ change, incident }) => ({ change, incidentId: incident?.id })),
-        )
-        for (const { change, incident } of taken) {
-          if (change.revalued) continue
-          await app.ledger.append(tx, ledgerEntryOf(change, incident?.number))
-          const body = {
-            change: change.kind,
-            alert: alertJson(change.alert, incident),
-            ...(change.late ? { late: true } : {}),
-          }
-          await app.live.publish(tx, { kind: 'alert', at: change.at, body })
-        }
-      },
+      deliver: deliverTo(app),
       wake(committed) {
         if (committed) {
           app.live.flush()
