@@ -151,7 +151,11 @@ t.test('templates that are too large or go round in circles are refused by name'
   )
   t.match(
     await preview("{% render 'try' %}"),
-    { status: 422, code: 'unprocessable', message: /template that is not there; take the render tag out/ },
+    {
+      status: 422,
+      code: 'unprocessable',
+      message: /template that is not there; take the render tag out/,
+    },
     'a template that is not there, itself included',
   )
 })
