@@ -50,7 +50,11 @@ export const canaryRoutes: FastifyPluginAsyncTypebox = async (app) => {
     '/api/v1/canary/run',
     {
       config: { access: { owner: 'canary', roles: ['admin', 'operator'] } },
-      schema: { response: { 200: RunView } },
+      schema: {
+        // Asked for, so that nobody starts a flight by touching the address.
+        body: Type.Object({}, { additionalProperties: false }),
+        response: { 200: RunView },
+      },
     },
     async (request) => {
       if (request.principal === undefined) throw new CallwardError('unauthorized')

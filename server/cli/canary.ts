@@ -48,7 +48,7 @@ const longestMillis = 190_000
 async function run(call: Call): Promise<number> {
   const answer = await call
     .hub()
-    .call<RunAnswer>('POST', '/api/v1/canary/run', undefined, longestMillis)
+    .call<RunAnswer>('POST', '/api/v1/canary/run', {}, longestMillis)
   if (call.values.json === true) sayJson(call, answer)
   else stagesOf(call, answer)
   return answer.ok ? 0 : 1

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
@@ -54,11 +55,17 @@ const breaks: Readonly<Record<string, (app: FastifyInstance) => Promise<unknown>
     await app.records.write((tx) => tx.updateTable('routing_state').set({ next_at }).execute())
     await drop(app, 'routing-time')
   },
+  canary: (app) => drop(app, 'canary'),
 }
 
 t.test('a row that is missing is named by the watchdog, of every kind there is', async (t) => {
+  const file = join(t.testdir(), 'callward.yaml')
+  // Late enough that it does not fly meanwhile.
+  const at = new Date(Date.now() + 12 * 3_600_000).toISOString().slice(11, 16)
+  writeFileSync(file, JSON.stringify({ hub: { canary: { at }, timeZone: 'UTC' } }))
   const config = readHubConfig({
-    CALLWARD_DATA: join(t.testdir(), 'data'),
+    CALLWARD_DATA: join(t.testdirName, 'data'),
+    CALLWARD_CONFIG: file,
     CALLWARD_ADMIN_TOKEN: adminToken,
     CALLWARD_LOG: 'silent',
   })

@@ -207,7 +207,7 @@ t.test(
     const clock = new ShiftedClock()
     const folder = folderOf(t)
     const first = await start(folder, {}, clock)
-    const flying = call<CanaryRun>(first, 'POST', '/api/v1/canary/run')
+    const flying = call<CanaryRun>(first, 'POST', '/api/v1/canary/run', {})
     await until('it fires', () => firing(first, 'CanaryTest'))
     // In the first minute after a start nothing resolves without news.
     clock.ahead += 100_000

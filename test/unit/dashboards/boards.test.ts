@@ -378,6 +378,8 @@ const notMetrics = new Set([
   'callward_cause',
   'callward_policy',
   'callward_configs',
+  'callward_recovery',
+  'callward_minimum_traffic',
 ])
 
 t.test('what the hub and the collector name is in the catalogue', async (t) => {
