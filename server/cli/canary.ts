@@ -46,9 +46,7 @@ Examples:
 const longestMillis = 190_000
 
 async function run(call: Call): Promise<number> {
-  const answer = await call
-    .hub()
-    .call<RunAnswer>('POST', '/api/v1/canary/run', {}, longestMillis)
+  const answer = await call.hub().call<RunAnswer>('POST', '/api/v1/canary/run', {}, longestMillis)
   if (call.values.json === true) sayJson(call, answer)
   else stagesOf(call, answer)
   return answer.ok ? 0 : 1
