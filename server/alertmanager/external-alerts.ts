@@ -131,10 +131,11 @@ export class ExternalAlerts implements AlertSource {
   async post(posts: readonly PostedAlert[], by: string): Promise<PostResult> {
     const total = { fired: 0, renewed: 0, resolved: 0, ofRules: 0, refused: 0 }
     const waits = new Set<Promise<boolean>>()
+    let behind = 0
     for (const some of slicesOf(posts)) {
-      this.#checkRoom()
       const round = new Round()
-      for (const post of some) this.#take(post, by, round, total)
+      const full = this.#intake!.waiting > waitingMax
+      for (const post of some) if (!this.#take(post, full, by, round, total)) behind++
       this.#put(round)
       for (const { fingerprint } of some) {
         const written = this.#writing.get(fingerprint)?.written
@@ -148,35 +149,44 @@ export class ExternalAlerts implements AlertSource {
         'storage_unavailable',
         'The records refuse writes; people are told all the same. Post again: nothing happens twice.',
       )
+    if (behind > 0)
+      throw new CallwardError(
+        'unavailable',
+        `More than ${waitingMax} changes of alerts wait for the records; ${behind} of this post were left out, post again in a few seconds.`,
+      )
     return total
   }
 
+  /** False when it has to wait for the records; that an alert still stands is always heard, and critical ones always pass. */
   #take(
     post: PostedAlert,
+    full: boolean,
     by: string,
     round: Round,
     total: { -readonly [K in keyof PostResult]: PostResult[K] },
-  ): void {
+  ): boolean {
     const { clock, newId, resolveTimeoutMillis } = this.#options
     const { fingerprint } = post
     const now = clock.now()
     const known = this.#active.get(fingerprint)
     if (known === undefined && this.#intake!.raisedByRule(fingerprint)) {
       total.ofRules++
-      return
+      return true
     }
     const endedAt = this.#endedAt.get(fingerprint)
     const effect = afterPost(known, post, now, { newId, resolveTimeoutMillis, by, endedAt })
-    if (effect.kind === 'ignored') return
+    if (effect.kind === 'ignored') return true
     if (effect.kind === 'resolved') {
+      if (full) return false
       this.#end(effect.alert, post.endsAt ?? now, round)
       total.resolved++
-      return
+      return true
     }
     const { external } = effect
+    if (full && effect.kind === 'fired' && external.alert.severity !== 'critical') return false
     if (effect.kind === 'fired' && !this.#hasRoom(external.alert)) {
       total.refused++
-      return
+      return true
     }
     this.#active.set(fingerprint, external)
     total[effect.kind]++
@@ -185,25 +195,18 @@ export class ExternalAlerts implements AlertSource {
       this.#touch(external, round)
     } else {
       if (effect.text) this.#texts.add(fingerprint)
-      if (this.#needsTouch(external, now)) {
+      if (!full && this.#needsTouch(external, now)) {
         round.alerts.push(external.alert)
         this.#touch(external, round)
       }
     }
+    return true
   }
 
   /** Warnings leave the last fifth to critical alerts. */
   #hasRoom({ severity }: AlertView): boolean {
     const { activeMax } = this.#options
     return this.#active.size < (severity === 'critical' ? activeMax : activeMax * 0.8)
-  }
-
-  #checkRoom(): void {
-    if (this.#intake!.waiting <= waitingMax) return
-    throw new CallwardError(
-      'unavailable',
-      `More than ${waitingMax} changes of alerts wait for the records; post again in a few seconds.`,
-    )
   }
 
   /** A restart gives every alert the timeout; only longer ends must be kept, and not at every post. */

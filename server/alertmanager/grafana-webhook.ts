@@ -55,8 +55,15 @@ function readOne(given: unknown, now: Millis): unknown {
     annotations: { ...(isMapping(annotations) ? annotations : {}), ...extras(given) },
     startsAt,
     generatorURL,
-    endsAt: resolved ? (isTime(endsAt) ? endsAt : rfc3339(now)) : rfc3339(now + webhookLastsMillis),
+    endsAt: resolved ? endOf(endsAt, now) : rfc3339(now + webhookLastsMillis),
   }
+}
+
+/** A sender whose clock is ahead says an end that is yet to come; it says so once, so it is over now. */
+function endOf(endsAt: unknown, now: Millis): unknown {
+  if (!isTime(endsAt)) return rfc3339(now)
+  const at = Date.parse(endsAt as string)
+  return at > now ? rfc3339(now) : endsAt
 }
 
 /** What Grafana tells beside the annotations. */

@@ -37,10 +37,14 @@ interface Waiting extends Turn {
   onWritten?: OutboxBatch['onWritten'] | undefined
   /** Told how the first attempt went. */
   attempted?: ((written: boolean) => void) | undefined
+  /** How often it was refused alone: it waits for the retry, what follows it as well, and the others do not. */
+  refused?: number
 }
 
 /** Few, so that a write of another kind waits a moment only. */
 const changesPerTransaction = 50
+/** So many refused alone, one after the other: the records refuse, not what they were given. */
+const refusalsInARow = 3
 
 /**
  * Queue between the evaluations and the records. Keeps the order of each alert's changes; when the records refuse
@@ -106,6 +110,7 @@ export class AlertOutbox {
       this.#writing === undefined &&
       last !== undefined &&
       last.changes.length === 0 &&
+      last.refused === undefined &&
       last.also === undefined &&
       batch.changes.length === 0
     if (mergeable) {
@@ -150,36 +155,54 @@ export class AlertOutbox {
 
   #start(): void {
     if (this.#writing !== undefined || this.#queue.length === 0) return
+    this.#cancelRetry?.()
     this.#writing = this.#drain().finally(() => {
       this.#writing = undefined
       // Added while the last write was ending.
-      if (!this.#failing && this.#queue.length > 0) this.#start()
+      if (!this.#failing && this.#next().length > 0) this.#start()
     })
   }
 
   async #drain(): Promise<void> {
-    while (this.#queue.length > 0) {
-      if (!(await this.#attempt(this.#next()))) break
+    let written = 0
+    for (let group = this.#next(); group.length > 0; group = this.#next()) {
+      if (await this.#attempt(group)) written++
+      else {
+        const some = await this.#oneByOne(group)
+        if (some === 0) break
+        written += some
+      }
     }
-    // One batch at a time, so that one that cannot be written holds up only its own alerts.
-    if (this.#queue.length > 1) await this.#drainSingly()
-    this.#failing = this.#queue.length > 0
-    if (this.#failing && !this.#closed) {
+    written += await this.#oneByOne(this.#refused())
+    this.#failing = this.#queue.length > 0 && written === 0
+    if (this.#queue.length > 0 && !this.#closed)
       this.#cancelRetry = this.#options.timers.after(this.#retryMillis, () => this.#start())
-    }
   }
 
-  async #drainSingly(): Promise<void> {
+  /** Each in a transaction of its own, so that one that cannot be written holds up only its own alerts; gives how many were. */
+  async #oneByOne(batches: readonly Waiting[]): Promise<number> {
     const blocked = new Set<string>()
-    let failures = 0
-    for (const batch of [...this.#queue]) {
-      const { ids } = batch
-      if (ids.some((id) => blocked.has(id)) || !(await this.#attempt([batch]))) {
-        for (const id of ids) blocked.add(id)
-        failures++
+    let [written, inARow] = [0, 0]
+    for (const batch of batches) {
+      if (inARow >= refusalsInARow) break
+      if (batch.ids.some((id) => blocked.has(id))) {
+        for (const id of batch.ids) blocked.add(id)
+      } else if (await this.#attempt([batch])) {
+        written++
+        inARow = 0
+      } else {
+        batch.refused = (batch.refused ?? 0) + 1
+        for (const id of batch.ids) blocked.add(id)
+        inARow++
       }
-      if (failures >= 3) return
     }
+    return written
+  }
+
+  /** Those refused alone, the least often first: after the records refused everything, most are sound. */
+  #refused(): Waiting[] {
+    const refused = this.#queue.filter((batch) => batch.refused !== undefined)
+    return refused.sort((a, b) => (a.refused ?? 0) - (b.refused ?? 0))
   }
 
   /** One transaction; false when it failed. */
@@ -205,6 +228,7 @@ export class AlertOutbox {
       onFailed(error, this.waiting)
       return false
     }
+    this.#failing = false
     const written = new Set(batches)
     this.#queue = this.#queue.filter((batch) => !written.has(batch))
     for (const batch of batches) this.#turns.served(batch)
@@ -222,15 +246,26 @@ export class AlertOutbox {
     }
   }
 
-  /** What one transaction takes. */
+  /** What one transaction takes; nothing when only what was refused waits, and what follows it. */
   #next(): Waiting[] {
-    const order = this.#queue.length === 1 ? this.#queue : fairOrder(this.#queue)
+    const sound = this.#sound()
+    const order = sound.length <= 1 ? sound : fairOrder(sound)
     let changes = 0
     const over = order.findIndex((batch) => {
       changes += batch.changes.length
       return changes > changesPerTransaction
     })
     return order.slice(0, over < 0 ? order.length : Math.max(1, over))
+  }
+
+  #sound(): readonly Waiting[] {
+    if (this.#queue.every((batch) => batch.refused === undefined)) return this.#queue
+    const blocked = new Set<string>()
+    return this.#queue.filter((batch) => {
+      const waits = batch.refused !== undefined || batch.ids.some((id) => blocked.has(id))
+      if (waits) for (const id of batch.ids) blocked.add(id)
+      return !waits
+    })
   }
 
   /** Keeps the newest changes; rows are kept in any case. */

@@ -140,7 +140,8 @@ export class RuleEngine {
     const outbox = this.#outbox
     this.#source = source
     return {
-      raisedByRule: (fingerprint) => this.#owners.has(fingerprint),
+      raisedByRule: (fingerprint) =>
+        this.#owners.get(fingerprint)?.active(fingerprint)?.state === 'firing',
       get waiting() {
         return outbox.waiting
       },

@@ -55,7 +55,8 @@ export function makeRoom(
 ): void {
   if (source === undefined) return
   for (const write of writes) {
-    if (write.kind !== 'save') continue
+    // One that is only pending tells nobody yet: the posted one goes on meanwhile.
+    if (write.kind !== 'save' || write.row.state !== 'firing') continue
     const ended = source.giveWay(write.row.fingerprint, at)
     if (ended === undefined) continue
     outbox.add(

@@ -135,8 +135,19 @@ t.test('what is answered with success is durable', async (t) => {
   end?.onWritten?.()
   t.match(await desk.post([named('A', { endsAt: new Date(start).toISOString() })]), { resolved: 0 })
   desk.waiting = 5_000
-  await t.rejects(desk.post([named('C')]), { code: 'unavailable' })
+  await t.rejects(desk.post([named('C', {}, 'warning')]), { code: 'unavailable' })
   t.equal(desk.alerts.count, 0, 'what has no room on the way is not taken')
+  desk.waiting = 0
+  await desk.post([named('W', {}, 'warning')])
+  desk.waiting = 5_000
+  t.match(await desk.post([named('D', {}, 'critical')]), { fired: 1 }, 'but a critical one is')
+  for (let i = 0; i < 100; i++) {
+    desk.time.move(5 * second)
+    await desk.post([named('W', {}, 'warning')])
+  }
+  desk.waiting = 0
+  desk.time.move(5 * second)
+  t.ok(!desk.told().includes('resolved W'), 'that an alert stands is heard meanwhile')
 })
 
 t.test('the last fifth of the room is for critical alerts', async (t) => {
