@@ -10,8 +10,12 @@ import { createInterface } from 'node:readline'
 import { Duplex } from 'node:stream'
 import { isMainThread, Worker } from 'node:worker_threads'
 
-/** `commits`: around each transaction and each send. `every`: at each statement that writes, too. */
-const every = process.env['CALLWARD_MATRIX'] === 'every'
+/**
+ * `states`: after each commit, before and after each send: each state that the records can be found in. `commits`: before
+ * each commit too, where the records are as after the one before. `every`: at each statement that writes, too.
+ */
+const mode = process.env['CALLWARD_MATRIX'] ?? 'states'
+const every = mode === 'every'
 const receiverPort = Number(process.env['CALLWARD_TEST_RECEIVER'] ?? 0)
 const recordsPort = Number(/@[^/]*:(\d+)\//.exec(process.env['CALLWARD_RECORDS'] ?? '')?.[1] ?? 0)
 
@@ -53,7 +57,7 @@ class Transaction {
   commit(): string | undefined {
     const tables = [...this.#tables].sort().join(' ')
     this.#tables.clear()
-    if (tables !== '') point(`before the commit of ${tables}`)
+    if (tables !== '' && mode !== 'states') point(`before the commit of ${tables}`)
     return tables === '' ? undefined : tables
   }
 }
