@@ -46,7 +46,11 @@ export interface FlightPorts {
   received(
     people: readonly Listener[],
     signal: AbortSignal,
-  ): readonly { readonly name: string; readonly done: Promise<void> }[]
+  ): readonly {
+    readonly name: string
+    /** False: the screen has gone. */
+    readonly done: Promise<boolean>
+  }[]
   /** Undefined: no contact point is configured. Gives what the channel said. */
   send(signal: AbortSignal): Promise<{ readonly ok: boolean; readonly reason: string }> | undefined
   resolved(alertId: string, signal: AbortSignal): Promise<void>
@@ -119,7 +123,7 @@ async function tell(
     const screens = ports.received(people, signal)
     const ends = await Promise.allSettled(screens.map(({ done }) => done))
     const deaf = screens.filter((_, i) => ends[i]!.status === 'rejected').map(({ name }) => name)
-    reached = screens.length - deaf.length
+    reached = ends.filter((end) => end.status === 'fulfilled' && end.value).length
     if (deaf.length > 0) throw new Error(`no receipt from the screen of ${deaf.join(', ')}`)
     const connected = `${reached} of ${people.length} coming on-call people have a screen connected`
     return reached === 0 ? connected : `${connected}, each sent its receipt`

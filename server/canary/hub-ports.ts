@@ -84,18 +84,36 @@ async function comingPeople(app: FastifyInstance, now: number): Promise<Listener
   return [...people.values()]
 }
 
-/** The message of the alert stands in everybody's queue; a screen is done when it has received as far as was sent. */
+/**
+ * The message of the alert stands in everybody's queue by now; a screen is done when it has received as far as that. False:
+ * it has gone meanwhile, which proves nothing.
+ */
 function receiptsOf(app: FastifyInstance, people: readonly Listener[], signal: AbortSignal) {
   const names = new Map(people.map(({ principalId, name }) => [principalId, name]))
   const screens = app.live.listeners().filter(({ principalId }) => names.has(principalId))
-  return screens.map(({ principalId, openedAt, sent }) => ({
+  return screens.map(({ principalId, openedAt }) => ({
     name: names.get(principalId)!,
-    done: until(signal, async () => {
-      const now = app.live
-        .listeners()
-        .find((one) => one.principalId === principalId && one.openedAt === openedAt)
-      // Gone meanwhile: it will resume, and is not deaf.
-      return now === undefined || now.received >= Math.max(sent, 1) || undefined
-    }).then(() => undefined),
+    done: receivedAll(app, principalId, openedAt, signal),
   }))
+}
+
+async function receivedAll(
+  app: FastifyInstance,
+  principalId: string,
+  openedAt: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const newest = await app.records.read
+    .selectFrom('live_messages')
+    .select((is) => is.fn.max('sequence').as('sequence'))
+    .where('principal_id', '=', principalId)
+    .executeTakeFirst()
+  const sequence = Number(newest?.sequence ?? 0)
+  return until(signal, async () => {
+    const now = app.live
+      .listeners()
+      .find((one) => one.principalId === principalId && one.openedAt === openedAt)
+    if (now === undefined) return false
+    return now.received >= sequence ? true : undefined
+  })
 }

@@ -65,6 +65,7 @@ export const heartbeatPlugin = fp(
     const faults = () =>
       vitalFaults({
         rulesBehindSeconds: app.rules.behindSeconds(),
+        rulesFailingRatio: app.rules.failingRatio(),
         workerSilentSeconds: app.obligations.silentSeconds(),
         overdueSeconds: app.obligations.overdueSeconds(),
         ledgerWaitingSeconds: app.ledger.waitingSeconds(),

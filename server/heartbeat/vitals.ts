@@ -2,6 +2,8 @@
 export interface Vitals {
   /** How far the rule group furthest behind is behind its rhythm. */
   readonly rulesBehindSeconds: number
+  /** Share of the rules whose newest evaluation failed, 0 to 1. */
+  readonly rulesFailingRatio: number
   /** How long ago the worker of obligations last looked at its table. */
   readonly workerSilentSeconds: number
   /** Age of the oldest obligation that is due. */
@@ -39,10 +41,12 @@ export function vitalFaults(vitals: Vitals): VitalFault[] {
     ['ledger', vitals.ledgerWaitingSeconds, 'a ledger entry has no place'],
     ['records', vitals.recordsRefusingSeconds, 'the records refuse writes'],
   ]
-  const stalled = seconds
+  const stalled: VitalFault[] = seconds
     // A figure that cannot be told is no good news.
     .filter(([part, value]) => !(value <= stalledAfterSeconds[part]))
     .map(([part, value, what]) => ({ part, because: `${what} for ${Math.round(value)} s` }))
+  if (vitals.rulesFailingRatio >= 1)
+    stalled.push({ part: 'rules', because: 'every rule fails: no alert can fire' })
   if (vitals.storeRefusal === undefined) return stalled
   return [
     ...stalled,

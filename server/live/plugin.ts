@@ -356,8 +356,15 @@ async function recheckAll(
   sockets: ReadonlyMap<LiveSocket, IncomingMessage>,
 ): Promise<void> {
   for (const [socket, request] of sockets) {
-    const principal = await app.access.authenticate(request)
-    socket.offer({ kind: 'rechecked', person: principal })
+    try {
+      const principal = await app.access.authenticate(request)
+      socket.offer({ kind: 'rechecked', person: principal })
+    } catch (err) {
+      // One that cannot be told must not keep the others from being looked at. Whoever is refused as a guesser has no valid secret.
+      if (err instanceof CallwardError && err.code === 'too_many_requests')
+        socket.offer({ kind: 'rechecked', person: undefined })
+      else app.log.error({ err }, 'the token of a live connection could not be checked')
+    }
   }
 }
 

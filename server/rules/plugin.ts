@@ -51,6 +51,8 @@ export interface Rules {
   acknowledge(fingerprint: string, by: Principal, at: Millis): Promise<AlertView>
   /** How far the rule group that is furthest behind is behind its rhythm, in seconds. */
   behindSeconds(): number
+  /** Share of the rules whose newest evaluation failed, 0 to 1. */
+  failingRatio(): number
   /** A figure of the hub itself for the hub's own rules, read every two seconds. */
   watchFigure(name: string, value: () => number, labels?: Labels): void
   /** Alerts that no rule raises live beside those of the rules; one source, before the hub is ready. */
@@ -215,6 +217,11 @@ export const rulesPlugin = fp(
         return view
       },
       behindSeconds: () => running.scheduler.behindSeconds(),
+      failingRatio() {
+        const runners = running.scheduler.groups.flatMap((group) => group.runners)
+        const failing = runners.filter(({ health }) => health.health === 'err').length
+        return runners.length === 0 ? 0 : failing / runners.length
+      },
       watchFigure: (name, value, labels = {}) => void others.push([name, value, labels]),
       extrasOf: files.extrasOf,
       calendars: () => files.calendars,
