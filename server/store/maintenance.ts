@@ -65,6 +65,7 @@ export class Maintenance {
    * step fails; the next run tries again.
    */
   async run(): Promise<void> {
+    if (this.stopped) return
     this.running ??= this.runOnce().finally(() => {
       this.running = undefined
     })

@@ -7,8 +7,8 @@ import { base, handClock, hour, openStore, temporaryFolder } from '../unit/store
 
 const writerProcess = fileURLToPath(new URL('../unit/store/writer-process.js', import.meta.url))
 const names = ['batch', 'one', 'two']
-/** Fewer where only the runtime is another, as under a second Node. */
-const lives = Number(process.env['CALLWARD_LIVES'] ?? 50)
+/** Fewer where only the runtime is another, as under a second Node; more by hand. */
+const lives = Number(process.env['CALLWARD_LIVES'] ?? 25)
 
 /** Lets a child write for a while and kills it; what it found at its start, and the highest numbers it saw acknowledged. */
 async function writeAndKill(
