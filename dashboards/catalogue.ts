@@ -396,6 +396,13 @@ const ownMetrics: readonly Metric[] = [
     'Requests refused before their handler, by reason.',
     ['reason'],
   ),
+  own(
+    'people',
+    'counter',
+    'callward_sign_ins_failed_total',
+    'Passwords and codes that were not taken, at sign-in or when asked for once more, by reason.',
+    ['reason'],
+  ),
   own('upgrades', 'gauge', 'callward_upgraded_sockets', 'Open WebSocket connections of all paths.'),
   own(
     'upgrades',

@@ -280,7 +280,7 @@ async function standingOf(tx: RecordsTransaction, id: string): Promise<Standing>
 }
 
 /** Throws what refuses. */
-function refuse(refusal: Refusal | undefined): void {
+export function refuse(refusal: Refusal | undefined): void {
   if (refusal !== undefined) throw new CallwardError(refusal.code, refusal.message)
 }
 

@@ -1,4 +1,5 @@
 import type { Millis } from '../clock.ts'
+import type { Principal } from '../people/plugin.ts'
 
 /** A request waits a day for its second person. */
 export const approvalMillis = 24 * 3_600_000
@@ -38,6 +39,17 @@ export interface Standing extends Half {
 export type Refusal =
   | { readonly code: 'forbidden'; readonly message: string }
   | { readonly code: 'conflict'; readonly message: string }
+
+/**
+ * Why a request may not be one of the two halves, whoever's it is; undefined when it may. An administrator can make tokens and
+ * sign-in links in anybody's name; the password is its owner's.
+ */
+export function sessionRefusal({ via, way }: Pick<Principal, 'via' | 'way'>): Refusal | undefined {
+  if (via === 'cookie' && way === 'password') return undefined
+  return forbidden(
+    'What takes two people is asked for and decided by people who signed in themselves, not by a token or a sign-in link: sign in to the console with your own password.',
+  )
+}
 
 /** Why an account may not ask; undefined when it may. */
 export function requestRefusal(who: Standing, roles: readonly string[]): Refusal | undefined {

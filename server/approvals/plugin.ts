@@ -5,8 +5,8 @@ import type {} from '../ledger/plugin.ts'
 import type {} from '../live/plugin.ts'
 import type { Principal } from '../people/plugin.ts'
 import type { RecordsTransaction } from '../records/records.ts'
-import type { Approval } from './approval.ts'
-import { ApprovalStore, type Wanted } from './approval-store.ts'
+import { type Approval, sessionRefusal } from './approval.ts'
+import { ApprovalStore, refuse, type Wanted } from './approval-store.ts'
 import { approvalRoutes } from './routes.ts'
 
 export type { Approval } from './approval.ts'
@@ -28,13 +28,16 @@ export interface ApprovalKind {
   applied?(approval: Approval): void
 }
 
+/** What somebody asks for. */
+export type Asked = Omit<Wanted, 'by'> & { readonly by: Principal }
+
 /** What takes two people: one asks, another agrees, and only then it is done. */
 export interface Approvals {
-  /** Asks, in the caller's transaction. Throws forbidden for programs (the bootstrap token too), conflict while the same waits. */
-  request(tx: RecordsTransaction, wanted: Wanted): Promise<Approval>
-  /** Agrees and does it, in one transaction. Throws forbidden for who asked and for programs, conflict, not_found. */
+  /** Asks, in the caller's transaction. Throws forbidden for who did not sign in by password, conflict while the same waits. */
+  request(tx: RecordsTransaction, asked: Asked): Promise<Approval>
+  /** Agrees and does it, in one transaction. Throws forbidden for who asked and who did not sign in by password, conflict, not_found. */
   approve(id: string, by: Principal): Promise<Approval>
-  /** Says no, or takes the own request back. Throws forbidden, conflict, not_found. */
+  /** Says no, or takes the own request back, signed in by password. Throws forbidden, conflict, not_found. */
   reject(id: string, by: Principal, reason: string): Promise<Approval>
   /** Tells what a kind of request does; once a kind, before the hub listens. */
   provide(kind: string, does: ApprovalKind): void
@@ -67,10 +70,14 @@ export const approvalsPlugin = fp(
     }
     const rolesOf = (name: string) => kinds.get(name)?.roles ?? usualRoles
     const approvals: Approvals = {
-      request: (tx, wanted) => store.request(tx, wanted, rolesOf(wanted.kind)),
+      async request(tx, { by, ...wanted }) {
+        refuse(sessionRefusal(by))
+        return store.request(tx, { ...wanted, by: by.id }, rolesOf(wanted.kind))
+      },
       async approve(id, by) {
         const { kind: name } = await store.find(records.read, id)
         const kind = kindOf(name)
+        refuse(sessionRefusal(by))
         const done = await records.write((tx) =>
           store.approve(tx, id, by.id, rolesOf(name), (approval) => kind.apply(tx, approval)),
         )
@@ -80,6 +87,7 @@ export const approvalsPlugin = fp(
       },
       async reject(id, by, reason) {
         const { kind } = await store.find(records.read, id)
+        refuse(sessionRefusal(by))
         const done = await records.write((tx) => store.reject(tx, id, by.id, rolesOf(kind), reason))
         app.live.hint('approvals')
         return done
@@ -95,13 +103,14 @@ export const approvalsPlugin = fp(
       titleOf: (name) => kinds.get(name)?.title ?? name,
       async ask(name, subject, by) {
         const { draft } = kindOf(name)
+        refuse(sessionRefusal(by))
         if (draft === undefined)
           throw new CallwardError(
             'unprocessable',
             `"${name}" is asked for where it is changed, not here.`,
           )
         const content = await draft(subject)
-        const wanted = { kind: name, subject, content, by: by.id }
+        const wanted = { kind: name, subject, content, by }
         const asked = await records.write((tx) => approvals.request(tx, wanted))
         app.live.hint('approvals')
         return asked

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import { type Clock, type Millis, rfc3339 } from '../clock.ts'
 import type { Principal } from '../people/plugin.ts'
-import { type Approval, closedRefusal } from './approval.ts'
+import { type Approval, closedRefusal, sessionRefusal } from './approval.ts'
 import type { ApprovalStore } from './approval-store.ts'
 import type { Approvals } from './plugin.ts'
 import {
@@ -34,9 +34,10 @@ export const approvalRoutes: FastifyPluginAsyncTypebox<ApprovalRoutesOptions> = 
 ) => {
   const view = (approval: Approval, who: Principal) => {
     const { id, kind, subject, state, requestedBy, decidedBy, reason } = approval
-    const isOpen = closedRefusal(approval, clock.now()) === undefined
+    const mayDecide =
+      closedRefusal(approval, clock.now()) === undefined && sessionRefusal(who) === undefined
     const isOwn = requestedBy.id === who.id
-    const hasRole = rolesOf(kind).includes(who.role) && who.name !== 'bootstrap'
+    const hasRole = rolesOf(kind).includes(who.role)
     return {
       ...{ id, kind, subject, state, reason },
       title: titleOf(kind),
@@ -45,8 +46,8 @@ export const approvalRoutes: FastifyPluginAsyncTypebox<ApprovalRoutesOptions> = 
       expiresAt: rfc3339(approval.expiresAt),
       decidedBy: decidedBy?.name ?? null,
       decidedAt: timeOf(approval.decidedAt),
-      mayApprove: isOpen && hasRole && !isOwn,
-      mayReject: isOpen && (hasRole || isOwn),
+      mayApprove: mayDecide && hasRole && !isOwn,
+      mayReject: mayDecide && (hasRole || isOwn),
     }
   }
   const detail = (approval: Approval, request: FastifyRequest) => ({

@@ -8,19 +8,18 @@ export const approvalsCommand: Command = {
   usage:
     '[list] [--all] | show ID | request KIND SUBJECT | approve ID | reject ID --reason TEXT [--json]',
   help: `Some things take two people: one asks, another agrees, and only then it is done. A request waits 24 hours.
-Use your own token: who asked cannot agree, and the bootstrap token can do neither.
+Who asks and who decides signed in to the console with their own password: this program has a token, which others can make in
+anybody's name, so the hub refuses (forbidden) what it asks for or decides. The terminal shows what waits.
 
   list      what waits; --all: what was decided, too
   show      one request with what it holds
-  request   asks: baseline "ROLE VERSION" (with twoPersonBaselines)
-  approve   agrees, and does it
-  reject    says no, with a --reason; who asked takes it back
+  request, approve, reject
+            answer what the console or the API with its cookie takes
   --json    the hub's answer
 
 Examples:
-  callward approvals request baseline 'pbx 2026.11'
-  callward approvals approve 019ab0c1-…
-  callward approvals reject 019ab0c1-… --reason 'kamailio 5.8 is not tested yet'`,
+  callward approvals
+  callward approvals show 019ab0c1-…`,
   options: {
     all: { type: 'boolean' },
     reason: { type: 'string' },

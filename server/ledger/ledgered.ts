@@ -172,10 +172,16 @@ export const ledgered = {
     holds: ['name', 'role'],
   },
   'people.role': {
-    what: 'A person’s role was changed.',
+    what: 'A person’s role was changed, and with it sessions and tokens ended.',
     object: 'principal',
     who: staff,
-    holds: ['name', 'from', 'to'],
+    holds: ['name', 'from', 'to', 'tokensRevoked'],
+  },
+  'people.changed': {
+    what: 'A person’s e-mail address was changed.',
+    object: 'principal',
+    who: staff,
+    holds: ['name', 'changed'],
   },
   'people.disabled': {
     what: 'A person’s account was disabled, and with it tokens, links and sessions.',

@@ -8,6 +8,9 @@ export type Role = (typeof roles)[number]
 /** Roles of people; the others belong to programs. */
 export const staffRoles: readonly Role[] = ['admin', 'operator', 'auditor']
 
+/** How somebody came in to the console. */
+export type Way = 'link' | 'token' | 'password'
+
 /** Who asks. */
 export interface Principal {
   readonly id: string
@@ -17,6 +20,8 @@ export interface Principal {
   readonly via: 'token' | 'cookie'
   /** Id of the console session it came by. */
   readonly session?: string
+  /** How that session was signed in. Only a password is known to nobody but its owner: links and tokens are made by others. */
+  readonly way?: Way
   /** The role needs a second factor and there is none yet: only what sets it up is open. */
   readonly limited?: true
 }

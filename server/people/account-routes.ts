@@ -131,7 +131,7 @@ export const accountRoutes: FastifyPluginAsyncTypebox<AccountRoutesOptions> = as
     async (request, reply) => {
       const { password, newPassword: next } = request.body
       const { session } = principalOf(request)
-      await desk.change(await own(request), { password, next }, request.ip, session)
+      await desk.change(await own(request), { password, next }, session)
       recheck()
       return reply.code(204).send()
     },

@@ -1,4 +1,5 @@
 import { type Clock, type Millis, rfc3339 } from '../clock.ts'
+import { CallwardError } from '../errors.ts'
 import type { Ledger } from '../ledger/plugin.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
 import type { AccountRow } from '../records/schema.ts'
@@ -136,6 +137,26 @@ export class AccountStore {
     await this.note(tx, 'access.password_set', name, id, { by })
   }
 
+  /**
+   * Whether an account still is what was read of it: enabled, with the same password and second factor. `mayBeRenewed`: the same
+   * password may have been hashed anew meanwhile.
+   */
+  async isUnchanged(
+    tx: RecordsTransaction,
+    { id, password, passwordSetAt, factorSince }: Account,
+    mayBeRenewed: boolean,
+  ): Promise<boolean> {
+    const row = await tx
+      .selectFrom('principals')
+      .innerJoin('accounts', 'accounts.principal_id', 'principals.id')
+      .select(['accounts.password', 'accounts.password_set_at', 'accounts.totp_confirmed_at'])
+      .where('principals.id', '=', id)
+      .where('principals.disabled_at', 'is', null)
+      .executeTakeFirst()
+    if (row === undefined || row.totp_confirmed_at !== factorSince) return false
+    return row.password === password || (mayBeRenewed && row.password_set_at === passwordSetAt)
+  }
+
   /** Stores the same password at today's cost, unless it was changed meanwhile. */
   async renewHash(id: string, before: string, stored: string): Promise<void> {
     await this.#records.write((tx) =>
@@ -192,23 +213,39 @@ export class AccountStore {
       : this.#sealer.open(sealedFactor(principalId), row.totp_sealed)
   }
 
-  /** Puts a second factor in force, with its recovery codes; the step of its first code is used. */
+  /**
+   * Puts a second factor in force, with its recovery codes; the step of its first code is used. Throws conflict when there is one by
+   * now, or another one was begun.
+   */
   async confirmFactor(
+    tx: RecordsTransaction,
     { id, name }: Pick<Account, 'id' | 'name'>,
     secret: string,
     step: number,
     codes: readonly string[],
   ): Promise<void> {
-    await this.#records.write(async (tx) => {
-      await this.change(tx, id, {
-        totp_sealed: this.#sealer.seal(sealedFactor(id), secret),
-        totp_confirmed_at: this.#clock.now(),
-        totp_pending: null,
-        totp_step: step,
-      })
-      await this.#putCodes(tx, id, codes)
-      await this.note(tx, 'access.second_factor', name, id, { change: 'set up' })
+    const row = await tx
+      .selectFrom('accounts')
+      .select(['totp_pending', 'totp_confirmed_at'])
+      .where('principal_id', '=', id)
+      .executeTakeFirst()
+    const isBegun =
+      row?.totp_pending != null &&
+      row.totp_confirmed_at === null &&
+      this.#sealer.open(sealedPending(id), row.totp_pending) === secret
+    if (!isBegun)
+      throw new CallwardError(
+        'conflict',
+        'The second factor was changed meanwhile; begin again on the account page.',
+      )
+    await this.change(tx, id, {
+      totp_sealed: this.#sealer.seal(sealedFactor(id), secret),
+      totp_confirmed_at: this.#clock.now(),
+      totp_pending: null,
+      totp_step: step,
     })
+    await this.#putCodes(tx, id, codes)
+    await this.note(tx, 'access.second_factor', name, id, { change: 'set up' })
   }
 
   /** New recovery codes; those of before are void. */

@@ -35,7 +35,7 @@ export const factorRoutes: FastifyPluginAsyncTypebox<AccountRoutesOptions> = asy
           'conflict',
           'There is a second factor already; remove it first, then set up the new one.',
         )
-      await desk.prove(account, request.body.password, request.ip)
+      await desk.prove(account, request.body.password)
       const secret = newFactorSecret()
       await accounts.beginFactor(account.id, secret)
       return { secret, ...enrolment(secret, account.name, new URL(publicUrl(config)).host) }
@@ -64,7 +64,13 @@ export const factorRoutes: FastifyPluginAsyncTypebox<AccountRoutesOptions> = asy
           'The code does not fit. Type the newest one; if it still does not, compare the telephone’s clock with the hub’s.',
         )
       const recoveryCodes = newRecoveryCodes()
-      await accounts.confirmFactor(account, secret, step, recoveryCodes)
+      const { session } = principalOf(request)
+      await records.write(async (tx) => {
+        await accounts.confirmFactor(tx, account, secret, step, recoveryCodes)
+        // They came in without it.
+        await sessions.endOthers(tx, account.id, account.name, session)
+      })
+      recheck()
       return { recoveryCodes }
     },
   )
@@ -79,7 +85,7 @@ export const factorRoutes: FastifyPluginAsyncTypebox<AccountRoutesOptions> = asy
     async (request) => {
       const account = await own(request)
       if (account.factorSince === null) throw new CallwardError('conflict', noFactor)
-      await desk.prove(account, request.body.password, request.ip)
+      await desk.prove(account, request.body.password)
       const recoveryCodes = newRecoveryCodes()
       await accounts.renewCodes(account, recoveryCodes)
       return { recoveryCodes }
@@ -97,7 +103,7 @@ export const factorRoutes: FastifyPluginAsyncTypebox<AccountRoutesOptions> = asy
           'forbidden',
           `The role ${account.role} needs a second factor here. With a new telephone an administrator takes the old factor away: callward people reset-factor ${account.name}`,
         )
-      await desk.prove(account, request.body.password, request.ip)
+      await desk.prove(account, request.body.password)
       const { session } = principalOf(request)
       await records.write(async (tx) => {
         await accounts.removeFactor(tx, account.id, account.name)

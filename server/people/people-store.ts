@@ -4,6 +4,7 @@ import { uuid } from '../ids.ts'
 import type { Ledger } from '../ledger/plugin.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
 import { hashSecret, newSecret, type Principal, type Role } from './access.ts'
+import { checkNewName } from './names.ts'
 
 /** One use within 15 minutes. */
 export const signInLinkMillis = 15 * 60_000
@@ -30,19 +31,31 @@ export class PeopleStore {
     this.#ledger = ledger
   }
 
-  /** Makes the principal when it is not there; the role of an existing one is left alone. */
+  /** Makes the principal when it is not there; the role and the kind of an existing one are left alone. */
   async ensurePrincipal(
     tx: RecordsTransaction,
     name: string,
     role: Role,
     kind: 'person' | 'service',
-  ): Promise<string> {
-    const found = await tx
+  ): Promise<{ readonly id: string; readonly kind: string }> {
+    const found = await this.#named(tx, name)
+    return found ?? { id: await this.#addPrincipal(tx, name, role, kind), kind }
+  }
+
+  async #named(tx: RecordsTransaction, name: string) {
+    return tx
       .selectFrom('principals')
-      .select('id')
+      .select(['id', 'kind'])
       .where('name', '=', name)
       .executeTakeFirst()
-    if (found !== undefined) return found.id
+  }
+
+  async #addPrincipal(
+    tx: RecordsTransaction,
+    name: string,
+    role: Role,
+    kind: 'person' | 'service',
+  ): Promise<string> {
     const id = uuid(this.#clock.now())
     await tx
       .insertInto('principals')
@@ -75,12 +88,10 @@ export class PeopleStore {
     const token = newSecret('cwt')
     const id = uuid(this.#clock.now())
     await this.#records.write(async (tx) => {
-      const principalId = await this.ensurePrincipal(
-        tx,
-        name,
-        role,
-        isService(role) ? 'service' : 'person',
-      )
+      const kind = isService(role) ? 'service' : 'person'
+      const found = await this.#named(tx, name)
+      if (found === undefined) await checkNewName(tx, name, kind)
+      const principalId = found?.id ?? (await this.#addPrincipal(tx, name, role, kind))
       const principal = await tx
         .selectFrom('principals')
         .select(['role', 'disabled_at'])

@@ -9,7 +9,7 @@ import fp from 'fastify-plugin'
 import { Counter } from 'prom-client'
 import type { Clock } from '../clock.ts'
 import type { HubConfig } from '../config.ts'
-import { CallwardError } from '../errors.ts'
+import { CallwardError, StartError } from '../errors.ts'
 import type { Records } from '../records/records.ts'
 import { openSealer } from '../sealing.ts'
 import {
@@ -29,7 +29,7 @@ import { personRoutes, teamRoutes } from './people-routes.ts'
 import { PeopleStore } from './people-store.ts'
 import { peopleRoutes } from './routes.ts'
 import { SessionStore } from './session-store.ts'
-import { PasswordDesk } from './sign-in.ts'
+import { type FailureReason, failureReasons, PasswordDesk } from './sign-in.ts'
 import { StaffStore } from './staff-store.ts'
 import { type TeamMember, TeamStore } from './team-store.ts'
 
@@ -83,12 +83,20 @@ export const peoplePlugin = fp(
   async (app, { clock, config, cost }: PeopleOptions) => {
     await app.register(cookie)
     const people = new PeopleStore(app.records, clock, app.ledger)
-    const adminId = await app.records.write((tx) =>
+    const { id: adminId } = await app.records.write((tx) =>
       people.ensurePrincipal(tx, 'admin', 'admin', 'person'),
     )
     const bootstrap = await bootstrapPrincipal(people, config, app.records)
     const cache = new SecretCache(clock, people)
-    const stored = await accountStores(app, { clock, config, cost })
+    const signInsFailed = new Counter({
+      name: 'callward_sign_ins_failed_total',
+      help: 'Passwords and codes that were not taken, at sign-in or when asked for once more, by reason.',
+      labelNames: ['reason'],
+      registers: [app.telemetry.registry],
+    })
+    for (const reason of failureReasons) signInsFailed.labels(reason).inc(0)
+    const onFailure = (reason: FailureReason) => signInsFailed.labels(reason).inc()
+    const stored = await accountStores(app, { clock, config, cost }, onFailure)
     const { sessions, teams } = stored
     const hosts = answeredHosts(config)
     const failures = new FailureLimit(clock, config.failedSignInsPerMinute)
@@ -115,16 +123,22 @@ export const peoplePlugin = fp(
     })
 
     async function identify(request: IncomingMessage): Promise<Principal | undefined> {
+      const principal = await principalOf(request)
+      // Whose secret is known is served, whatever others at the same address guess; no secret is no guess.
+      if (principal !== undefined || !carriesSecret(request)) return principal
       const address = request.socket?.remoteAddress ?? ''
-      if (failures.reached(address)) {
+      if (failures.reached(address))
         throw new CallwardError(
           'too_many_requests',
           'Too many wrong tokens came from this address; wait a minute.',
         )
-      }
-      const principal = await principalOf(request)
-      if (principal === undefined) failures.count(address)
-      return principal
+      failures.count(address)
+      return undefined
+    }
+
+    function carriesSecret({ headers }: IncomingMessage): boolean {
+      if (headers.authorization !== undefined) return true
+      return app.parseCookie(headers.cookie ?? '')[sessionCookie] !== undefined
     }
 
     async function principalOf(request: IncomingMessage): Promise<Principal | undefined> {
@@ -220,7 +234,11 @@ function recheckLive(app: FastifyInstance): void {
   if (app.hasDecorator('live')) app.getDecorator<{ recheck(): void }>('live').recheck()
 }
 
-async function accountStores(app: FastifyInstance, { clock, config, cost }: PeopleOptions) {
+async function accountStores(
+  app: FastifyInstance,
+  { clock, config, cost }: PeopleOptions,
+  onFailure: (reason: FailureReason) => void,
+) {
   const { records, ledger, log } = app
   const { sealer } = openSealer(join(config.data, 'hub', 'accounts.key'), {
     what: 'second factors',
@@ -239,15 +257,20 @@ async function accountStores(app: FastifyInstance, { clock, config, cost }: Peop
   return {
     ...{ accounts, sessions, teams },
     staff: new StaffStore({ records, clock, accounts, sessions }),
-    desk: new PasswordDesk({ records, clock, accounts, sessions, hasher, log }),
+    desk: new PasswordDesk({ records, clock, accounts, sessions, hasher, log, onFailure }),
   }
 }
 
 async function bootstrapPrincipal(people: PeopleStore, config: HubConfig, records: Records) {
   if (config.adminToken === undefined) return undefined
-  const id = await records.write((tx) =>
+  const { id, kind } = await records.write((tx) =>
     people.ensurePrincipal(tx, 'bootstrap', 'admin', 'service'),
   )
+  // A version before this one let people have the name.
+  if (kind !== 'service')
+    throw new StartError(
+      'There is a person’s account "bootstrap", and the bootstrap token (CALLWARD_ADMIN_TOKEN) would act in its name. Start without it; tokens of other names still work.',
+    )
   const principal: Principal = { id, name: 'bootstrap', role: 'admin', via: 'token' }
   return { principal, hash: hashSecret(config.adminToken) }
 }
@@ -256,7 +279,7 @@ function sameSecret(secret: string, hash: string): boolean {
   return timingSafeEqual(Buffer.from(hashSecret(secret)), Buffer.from(hash))
 }
 
-/** Counts wrong and missing secrets by address, in windows of a minute. */
+/** Counts wrong secrets by address, in windows of a minute. */
 class FailureLimit {
   readonly #counts = new Map<string, number>()
   readonly #clock: Clock

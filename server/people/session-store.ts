@@ -3,7 +3,7 @@ import { CallwardError } from '../errors.ts'
 import { uuid } from '../ids.ts'
 import type { Ledger } from '../ledger/plugin.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
-import { hashSecret, newSecret, type Principal, type Role } from './access.ts'
+import { hashSecret, newSecret, type Principal, type Role, type Way } from './access.ts'
 
 /** A console session lasts a shift. */
 export const consoleSessionMillis = 12 * 3_600_000
@@ -11,9 +11,8 @@ export const consoleSessionMillis = 12 * 3_600_000
 const touchEveryMillis = 60_000
 /** Sessions of one person; the oldest ends. */
 const sessionsOfPerson = 50
-
-/** How somebody came in. */
-export type Way = 'link' | 'token' | 'password'
+/** Where somebody signed in from is known for this long after the session's end: guesses from elsewhere cannot keep them out. */
+export const addressKnownMillis = 30 * 24 * 3_600_000
 
 export interface SessionView {
   readonly id: string
@@ -54,7 +53,7 @@ export class SessionStore {
     this.#needFactor = needFactor
   }
 
-  /** A new session's secret; those that have ended are forgotten. */
+  /** A new session's secret; those that ended long ago are forgotten. */
   async create(
     principal: Pick<Principal, 'id' | 'name'>,
     by: Way,
@@ -81,7 +80,10 @@ export class SessionStore {
       .where('disabled_at', 'is', null)
       .executeTakeFirst()
     if (enabled === undefined) throw new CallwardError('unauthorized', 'This account is disabled.')
-    await tx.deleteFrom('console_sessions').where('expires_at', '<', now).execute()
+    await tx
+      .deleteFrom('console_sessions')
+      .where('expires_at', '<', now - addressKnownMillis)
+      .execute()
     await this.#makeRoom(tx, id)
     await tx
       .insertInto('console_sessions')
@@ -126,8 +128,21 @@ export class SessionStore {
     return {
       ...{ id: row.id, name: row.name, role: row.role as Role, via: 'cookie' },
       ...(row.session === null ? {} : { session: row.session }),
+      ...(isWay(row.way) ? { way: row.way } : {}),
       ...(limited ? { limited } : {}),
     }
+  }
+
+  /** Whether somebody signed in to this account from this address in the last month. The work is the same for no account. */
+  async knowsAddress(principalId: string | undefined, address: string): Promise<boolean> {
+    const row = await this.#records.read
+      .selectFrom('console_sessions')
+      .select('hash')
+      .where('principal_id', '=', principalId ?? '')
+      .where('address', '=', address)
+      .limit(1)
+      .executeTakeFirst()
+    return row !== undefined
   }
 
   /** A person's live sessions, the newest first. */
@@ -257,4 +272,8 @@ export class SessionStore {
     const object = { type: 'principal', id }
     await this.#ledger.append(tx, { action, object, actor, occurredAt, content })
   }
+}
+
+function isWay(way: string | null): way is Way {
+  return way === 'link' || way === 'token' || way === 'password'
 }

@@ -4,11 +4,8 @@ import { uuid } from '../ids.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
 import type { Role } from './access.ts'
 import type { AccountStore } from './account-store.ts'
-import { nameKey } from './password.ts'
+import { checkNewName, peopleKept } from './names.ts'
 import type { SessionStore } from './session-store.ts'
-
-/** Accounts of people, disabled ones included. */
-export const peopleKept = 10_000
 
 /** A person as administrators and auditors see them. */
 export interface PersonView {
@@ -90,7 +87,7 @@ export class StaffStore {
   ): Promise<{ id: string; code: string; expiresAt: Millis }> {
     const { records, clock, accounts } = this.#options
     return records.write(async (tx) => {
-      await this.#checkName(tx, name)
+      await checkNewName(tx, name, 'person')
       const id = uuid(clock.now())
       await tx
         .insertInto('principals')
@@ -116,17 +113,18 @@ export class StaffStore {
     })
   }
 
-  /** Changes a person; a new role and a disabled account end sessions, the latter tokens and links too. Throws not_found, conflict. */
+  /** Changes a person; a new role and a disabled account end sessions and tokens, the latter links too. Throws not_found, conflict. */
   async change(id: string, { role, email, disabled }: PersonChange, by: string): Promise<void> {
     const { records, accounts, sessions } = this.#options
     await records.write(async (tx) => {
       const person = await this.#person(tx, id)
-      if (email !== undefined) await accounts.change(tx, id, { email })
+      if (email !== undefined) await this.#changeEmail(tx, person, email, by)
       if (role !== undefined && role !== person.role) {
         if (role !== 'admin') await this.#keepAnAdmin(tx, person)
         await tx.updateTable('principals').set({ role }).where('id', '=', id).execute()
         await sessions.endOthers(tx, id, by)
-        const content = { name: person.name, from: person.role, to: role }
+        const tokensRevoked = await this.#revokeTokens(tx, id)
+        const content = { name: person.name, from: person.role, to: role, tokensRevoked }
         await accounts.note(tx, 'people.role', by, id, content)
       }
       if (disabled === true && person.disabled_at === null) await this.#disable(tx, person, by)
@@ -148,25 +146,6 @@ export class StaffStore {
     })
   }
 
-  /** Names that read the same are one: records and approvals tell people apart by them. Throws conflict, unprocessable. */
-  async #checkName(tx: RecordsTransaction, name: string): Promise<void> {
-    const wanted = nameKey(name)
-    if (reservedNames.has(wanted))
-      throw new CallwardError(
-        'conflict',
-        `"${name}" stands for the hub itself; choose another name.`,
-      )
-    const rows = await tx.selectFrom('principals').select(['name', 'kind']).execute()
-    const taken = rows.find((row) => nameKey(row.name) === wanted)
-    if (taken !== undefined)
-      throw new CallwardError(
-        'conflict',
-        `There is an account "${taken.name}" already; choose another name, or make a link for it: callward people link ${taken.name}`,
-      )
-    if (rows.filter(({ kind }) => kind === 'person').length >= peopleKept)
-      throw new CallwardError('unprocessable', `There are ${peopleKept} people already.`)
-  }
-
   async #disable(tx: RecordsTransaction, person: Person, by: string): Promise<void> {
     const { clock, accounts, sessions } = this.#options
     const now = clock.now()
@@ -176,12 +155,7 @@ export class StaffStore {
       .set({ disabled_at: now })
       .where('id', '=', person.id)
       .execute()
-    await tx
-      .updateTable('tokens')
-      .set({ revoked_at: now })
-      .where('principal_id', '=', person.id)
-      .where('revoked_at', 'is', null)
-      .execute()
+    await this.#revokeTokens(tx, person.id)
     await tx
       .updateTable('sign_in_links')
       .set({ used_at: now })
@@ -190,6 +164,34 @@ export class StaffStore {
       .execute()
     await sessions.endOthers(tx, person.id, by)
     await accounts.note(tx, 'people.disabled', by, person.id, { name: person.name })
+  }
+
+  /** Gives how many. */
+  async #revokeTokens(tx: RecordsTransaction, principalId: string): Promise<number> {
+    const { numUpdatedRows } = await tx
+      .updateTable('tokens')
+      .set({ revoked_at: this.#options.clock.now() })
+      .where('principal_id', '=', principalId)
+      .where('revoked_at', 'is', null)
+      .executeTakeFirst()
+    return Number(numUpdatedRows)
+  }
+
+  async #changeEmail(
+    tx: RecordsTransaction,
+    { id, name }: Person,
+    email: string | null,
+    by: string,
+  ): Promise<void> {
+    const { accounts } = this.#options
+    const before = await tx
+      .selectFrom('accounts')
+      .select('email')
+      .where('principal_id', '=', id)
+      .executeTakeFirst()
+    if ((before?.email ?? null) === email) return
+    await accounts.change(tx, id, { email })
+    await accounts.note(tx, 'people.changed', by, id, { name, changed: ['email'] })
   }
 
   async #person(tx: RecordsTransaction, id: string): Promise<Person> {
@@ -203,28 +205,35 @@ export class StaffStore {
     return row
   }
 
-  /** Throws conflict when this is the only enabled administrator: nobody could make another. */
+  /** Throws conflict when no other administrator could come in, by password or token: nobody could make another. */
   async #keepAnAdmin(tx: RecordsTransaction, { id, name, role }: Person): Promise<void> {
     if (role !== 'admin') return
+    const now = this.#options.clock.now()
+    const withToken = tx
+      .selectFrom('tokens')
+      .select('principal_id')
+      .where('revoked_at', 'is', null)
+      .where((is) => is.or([is('expires_at', 'is', null), is('expires_at', '>', now)]))
     const other = await tx
       .selectFrom('principals')
-      .select('id')
-      .where('kind', '=', 'person')
-      .where('role', '=', 'admin')
-      .where('disabled_at', 'is', null)
-      .where('id', '<>', id)
+      .leftJoin('accounts', 'accounts.principal_id', 'principals.id')
+      .select('principals.id')
+      .where('principals.kind', '=', 'person')
+      .where('principals.role', '=', 'admin')
+      .where('principals.disabled_at', 'is', null)
+      .where('principals.id', '<>', id)
+      .where((is) =>
+        is.or([is('accounts.password', 'is not', null), is('principals.id', 'in', withToken)]),
+      )
       .limit(1)
       .executeTakeFirst()
     if (other === undefined)
       throw new CallwardError(
         'conflict',
-        `${name} is the last administrator; make another one first: callward people role NAME admin`,
+        `${name} is the last administrator with a password or a token; make another one first (callward people role NAME admin), who then sets a password.`,
       )
   }
 }
-
-/** Whom records name when no person did it. */
-const reservedNames: ReadonlySet<string> = new Set(['hub', 'unknown', 'bootstrap'])
 
 interface Person {
   readonly id: string

@@ -125,7 +125,9 @@ onBothDatabases('accounts', {
     await accounts.beginFactor(anna, 'SECRET')
     t.equal(await accounts.pendingFactor(anna), 'SECRET')
     const who = { id: anna, name: 'anna' }
-    await accounts.confirmFactor(who, 'SECRET', 7, ['aaaa-bbbb', 'cccc-dddd'])
+    await records.write((tx) =>
+      accounts.confirmFactor(tx, who, 'SECRET', 7, ['aaaa-bbbb', 'cccc-dddd']),
+    )
     t.equal(await accounts.factor(anna), 'SECRET')
     const useStep = (step: number) => records.write((tx) => accounts.useStep(tx, anna, step))
     t.same(await Promise.all([useStep(7), useStep(8), useStep(8)]), [false, true, false])

@@ -625,6 +625,8 @@ export const en = {
   'teams.members': 'Members',
   'approvals.title': 'Approvals',
   'approvals.intro': 'What takes two people: one asks, another agrees, and only then it is done.',
+  'approvals.password': 'Both sign in with their own passwords.',
+  'approvals.askFor': 'Ask for “{subject}”',
   'approvals.none': 'Nothing waits for a second person.',
   'approvals.decided': 'Decided',
   'approvals.open': 'waiting',

@@ -725,6 +725,8 @@ export const ru: Catalogue = {
   'approvals.title': 'Согласования',
   'approvals.intro':
     'То, что делают вдвоём: один просит, другой соглашается, и только тогда это выполняется.',
+  'approvals.password': 'Оба входят со своими паролями.',
+  'approvals.askFor': 'Попросить о «{subject}»',
   'approvals.none': 'Ничто не ждёт второго человека.',
   'approvals.decided': 'Решено',
   'approvals.open': 'ожидает',

@@ -622,6 +622,8 @@ export const vi: Catalogue = {
   'teams.members': 'Thành viên',
   'approvals.title': 'Phê duyệt',
   'approvals.intro': 'Việc cần hai người: một người đề nghị, người khác đồng ý, rồi mới thực hiện.',
+  'approvals.password': 'Cả hai đăng nhập bằng mật khẩu của mình.',
+  'approvals.askFor': 'Đề nghị “{subject}”',
   'approvals.none': 'Không có gì chờ người thứ hai.',
   'approvals.decided': 'Đã quyết định',
   'approvals.open': 'đang chờ',

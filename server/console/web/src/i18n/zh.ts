@@ -603,6 +603,8 @@ export const zh: Catalogue = {
   'teams.members': '成员',
   'approvals.title': '审批',
   'approvals.intro': '需要两个人的事项：一人提出，另一人同意，然后才执行。',
+  'approvals.password': '双方都须用自己的密码登录。',
+  'approvals.askFor': '申请“{subject}”',
   'approvals.none': '没有等待第二人的事项。',
   'approvals.decided': '已决定',
   'approvals.open': '等待中',

@@ -18,10 +18,15 @@ const tones = { open: 'warning', approved: 'ok', rejected: 'critical', expired: 
 export function Approvals() {
   const approvals = useSignal<readonly Approval[] | null>(null)
   const error = useSignal<unknown>(null)
+  const askable = useSignal<readonly string[]>([])
   const read = async () => {
     try {
       const answer = await get<{ approvals: Approval[] }>('/api/v1/approvals')
       approvals.value = answer.approvals
+      const { waiting } = await get<{ waiting: { role: string; version: string }[] }>(
+        '/api/v1/baselines',
+      )
+      askable.value = waiting.map(({ role, version }) => `${role} ${version}`)
       error.value = null
     } catch (problem) {
       error.value = problem
@@ -34,13 +39,29 @@ export function Approvals() {
   const all = approvals.value ?? []
   const open = all.filter(({ state }) => state === 'open')
   const decided = all.filter(({ state }) => state !== 'open')
+  const asked = new Set(open.map(({ subject }) => subject))
   return (
     <>
       <div class="page-head">
         <PageTitle>{t('approvals.title')}</PageTitle>
       </div>
-      <p class="note">{t('approvals.intro')}</p>
+      <p class="note">
+        {t('approvals.intro')} {t('approvals.password')}
+      </p>
       {error.value !== null && <Problem error={error.value} />}
+      {askable.value
+        .filter((subject) => !asked.has(subject))
+        .map((subject) => (
+          <p key={subject}>
+            <HubAction
+              label={t('approvals.askFor', { subject })}
+              act={async () => {
+                await post('/api/v1/approvals', { kind: 'baseline', subject })
+                await Promise.all([read(), loadApprovals()])
+              }}
+            />
+          </p>
+        ))}
       {open.length === 0 && approvals.value !== null && <p class="empty">{t('approvals.none')}</p>}
       <ul class="stack people">
         {open.map((approval) => (
