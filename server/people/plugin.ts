@@ -88,15 +88,7 @@ export const peoplePlugin = fp(
     )
     const bootstrap = await bootstrapPrincipal(people, config, app.records)
     const cache = new SecretCache(clock, people)
-    const signInsFailed = new Counter({
-      name: 'callward_sign_ins_failed_total',
-      help: 'Passwords and codes that were not taken, at sign-in or when asked for once more, by reason.',
-      labelNames: ['reason'],
-      registers: [app.telemetry.registry],
-    })
-    for (const reason of failureReasons) signInsFailed.labels(reason).inc(0)
-    const onFailure = (reason: FailureReason) => signInsFailed.labels(reason).inc()
-    const stored = await accountStores(app, { clock, config, cost }, onFailure)
+    const stored = await accountStores(app, { clock, config, cost })
     const { sessions, teams } = stored
     const hosts = answeredHosts(config)
     const failures = new FailureLimit(clock, config.failedSignInsPerMinute)
@@ -234,11 +226,7 @@ function recheckLive(app: FastifyInstance): void {
   if (app.hasDecorator('live')) app.getDecorator<{ recheck(): void }>('live').recheck()
 }
 
-async function accountStores(
-  app: FastifyInstance,
-  { clock, config, cost }: PeopleOptions,
-  onFailure: (reason: FailureReason) => void,
-) {
+async function accountStores(app: FastifyInstance, { clock, config, cost }: PeopleOptions) {
   const { records, ledger, log } = app
   const { sealer } = openSealer(join(config.data, 'hub', 'accounts.key'), {
     what: 'second factors',
@@ -257,8 +245,28 @@ async function accountStores(
   return {
     ...{ accounts, sessions, teams },
     staff: new StaffStore({ records, clock, accounts, sessions }),
-    desk: new PasswordDesk({ records, clock, accounts, sessions, hasher, log, onFailure }),
+    desk: new PasswordDesk({
+      records,
+      clock,
+      accounts,
+      sessions,
+      hasher,
+      log,
+      onFailure: failureCounter(app),
+    }),
   }
+}
+
+/** Counts what the desk refuses. */
+function failureCounter(app: FastifyInstance): (reason: FailureReason) => void {
+  const failed = new Counter({
+    name: 'callward_sign_ins_failed_total',
+    help: 'Passwords and codes that were not taken, at sign-in or when asked for once more, by reason.',
+    labelNames: ['reason'],
+    registers: [app.telemetry.registry],
+  })
+  for (const reason of failureReasons) failed.labels(reason).inc(0)
+  return (reason) => failed.labels(reason).inc()
 }
 
 async function bootstrapPrincipal(people: PeopleStore, config: HubConfig, records: Records) {

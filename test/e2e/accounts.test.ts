@@ -36,7 +36,14 @@ t.test(
     writeFileSync(file, JSON.stringify({ hub: settings }))
     const hub = await TestHub.start(data, { CALLWARD_CONFIG: file })
     t.teardown(() => hub.stop())
-    const boris = await hub.token('boris', 'operator')
+    const ofBoris = await hub.api<{ invitation: { url: string } }>('/api/v1/people', {
+      method: 'POST',
+      body: { name: 'boris', role: 'operator' },
+    })
+    await hub.api('/api/v1/password-links/use', {
+      method: 'POST',
+      body: { code: ofBoris.invitation.url.split('#')[1], password },
+    })
     const invited = await hub.api<{ invitation: { url: string } }>('/api/v1/people', {
       method: 'POST',
       body: { name: 'anna', role: 'admin', email: 'anna@bank.example' },
@@ -101,11 +108,17 @@ t.test(
     await page.locator('.live-connected').waitFor()
     await shot(page, 'account')
 
-    await hub.api('/api/v1/approvals', {
-      method: 'POST',
-      token: boris,
-      body: { kind: 'baseline', subject: 'pbx 2026.1' },
-    })
+    const context = await browser.newContext({ locale: 'en-GB' })
+    const other = await context.newPage()
+    await other.goto(`${hub.url}/approvals`)
+    await other.getByLabel('Name', { exact: true }).fill('boris')
+    await other.getByLabel('Password', { exact: true }).fill(password)
+    await other.keyboard.press('Enter')
+    await other.locator('.live-connected').waitFor()
+    await other.goto(`${hub.url}/approvals`)
+    await other.getByRole('button', { name: 'Ask for “pbx 2026.1”' }).click()
+    await other.getByText('You asked for this; somebody else must agree.').waitFor()
+    await context.close()
     await page.locator('.more-pages summary .count').waitFor()
     await page.locator('.more-pages summary').click()
     await page.getByRole('link', { name: 'Approvals 1 waiting for you' }).click()

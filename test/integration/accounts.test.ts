@@ -255,7 +255,8 @@ t.test('the second factor: set up, asked for, each code once, lost', async (t) =
   t.match(await as('', { password: better }), { status: 422 })
   const begun = (await as('', { password: good })).body
   t.match(begun, { secret: /^[A-Z2-7]{32}$/, uri: /^otpauth:/, qr: /^<svg/ })
-  t.match(await signIn({ name: 'anna', password: good }), { status: 201 }, 'not in force yet')
+  const without = (await signIn({ name: 'anna', password: good })).cookie as string
+  t.equal(await me(without), 200, 'not in force yet')
   t.match(await as('/confirm', { code: '000000' }), {
     status: 422,
     body: { error: { message: /clock/ } },
@@ -263,6 +264,7 @@ t.test('the second factor: set up, asked for, each code once, lost', async (t) =
   const codeNow = () => codeAt(begun.secret, clock.now())
   const { body } = await as('/confirm', { code: codeNow() })
   t.equal(body.recoveryCodes.length, 10)
+  t.same([await me(cookie), await me(without)], [200, 401], 'who came in without it is out')
   t.match(await as('', { password: good }), { status: 409 })
   const stored = JSON.stringify([
     await app.records.read.selectFrom('accounts').selectAll().execute(),
@@ -355,8 +357,22 @@ t.test('disabled at once; one administrator always stays', async (t) => {
   })
   t.match(await call('POST', '/people/admin', { disabled: true }), { status: 409 })
   const before = await entered('anna')
-  await call('POST', '/people/anna', { role: 'admin' })
+  const own = (await app.access.people.createToken('anna', 'operator', '')).token
+  t.equal((await call('GET', '/me', undefined, { token: own })).status, 200)
+  await call('POST', '/people/anna', { role: 'admin', email: 'anna@bank.example' })
   t.equal(await me(before), 401, 'a new role begins with a new sign-in')
+  t.equal((await call('GET', '/me', undefined, { token: own })).status, 401, 'nor tokens of it')
+  await call('POST', '/people/anna', { email: 'anna@bank.example' })
+  const entries = await app.records.read.selectFrom('ledger_entries').selectAll().execute()
+  const ofAction = (action: string) =>
+    entries.map((entry) => JSON.stringify(entry)).filter((text) => text.includes(action))
+  t.match(ofAction('people.role'), [/tokensRevoked/])
+  t.equal(ofAction('people.changed').length, 1, 'only what changes is told')
+  t.match(
+    await call('POST', '/people/anna', { disabled: true }),
+    { status: 409, body: { error: { message: /last administrator with a password or a token/ } } },
+    'admin is one by name only',
+  )
   const both = await Promise.all(
     ['anna', 'admin'].map((name) => call('POST', `/people/${name}`, { disabled: true })),
   )
@@ -383,6 +399,95 @@ t.test('guesses wait, others do not', async (t) => {
   t.equal((await signIn({ name: 'boris', password: good })).status, 201, 'another name')
   clock.pass(1000)
   t.equal((await signIn({ name: 'anna', password: good })).status, 201, 'after the wait')
+})
+
+t.test('an owner is not kept out where they came in before', async (t) => {
+  const { app, call, clock, signIn, person, entered } = await hub(t)
+  await person('anna', 'operator')
+  const right = { name: 'anna', password: good }
+  t.equal((await signIn(right, '10.0.0.9')).status, 201)
+  clock.pass(20 * 24 * 60 * minute)
+  t.equal((await signIn({ name: 'x', password: good }, '10.0.0.8')).status, 401)
+  const guess = (address: string) => signIn({ name: 'anna', password: 'a guess of hers' }, address)
+  for (let at = 0; at < 11; at++) t.equal((await guess(`10.1.0.${at}`)).status, 401)
+  t.equal((await guess('10.1.0.99')).status, 429, 'from anywhere else')
+  t.equal((await signIn(right, '10.0.0.9')).status, 201, 'and she comes in')
+  t.equal((await signIn(right, '10.0.0.77')).status, 429, 'not from where nobody knows her')
+  for (let at = 0; at < 11; at++) t.equal((await guess('10.0.0.9')).status, 401)
+  t.equal((await signIn(right, '10.0.0.9')).status, 429, 'guesses at her own address wait, too')
+
+  clock.pass(minute)
+  const cookie = await entered('anna')
+  for (let at = 0; at < 31; at++) await signIn({ name: `nobody-${at}`, password: good })
+  t.equal((await signIn(right)).status, 429, 'the address waits')
+  const change = (password: string, newPassword: string) =>
+    call('POST', '/account/password', { password, newPassword }, { cookie })
+  for (let at = 0; at < 11; at++) t.equal((await change(better, good)).status, 422)
+  t.equal((await change(good, better)).status, 429, 'a session guesses no faster')
+  clock.pass(1000)
+  t.equal((await change(good, better)).status, 204)
+  const metrics = await app.telemetry.registry.metrics()
+  t.match(metrics, /callward_sign_ins_failed_total\{reason="password"\} 33/)
+  t.match(metrics, /callward_sign_ins_failed_total\{reason="name"\} 3\d/)
+  t.match(metrics, /callward_sign_ins_failed_total\{reason="wait"\} [1-9]/)
+})
+
+t.test('what was checked must still hold when it is written', async (t) => {
+  const { app, call, clock, person, entered } = await hub(t)
+  const id = await person('anna', 'operator')
+  const cookie = await entered('anna')
+  const link = (await call('POST', '/people/anna/link')).body.url.split('#')[1]
+  // The writes of both come after the password was set anew by the link: it waits in front of them.
+  const { records } = app
+  const write = records.write.bind(records)
+  let held: (() => Promise<unknown>) | undefined = () =>
+    write((tx) =>
+      tx
+        .updateTable('accounts')
+        .set({ password: '$scrypt$ln=12,r=8,p=1$YWJj$YWJj', password_set_at: clock.now() + 1 })
+        .where('principal_id', '=', id)
+        .execute(),
+    )
+  const stored = await records.read
+    .selectFrom('accounts')
+    .select(['password', 'password_set_at'])
+    .where('principal_id', '=', id)
+    .executeTakeFirstOrThrow()
+  records.write = async (...args: Parameters<typeof write>) => {
+    const first = held
+    held = undefined
+    await first?.()
+    return write(...args)
+  }
+  const again = held
+  const changed = await call(
+    'POST',
+    '/account/password',
+    { password: good, newPassword: better },
+    { cookie },
+  )
+  t.match(changed, { status: 409, body: { error: { message: /sign in again/ } } })
+  const restore = () =>
+    write((tx) => tx.updateTable('accounts').set(stored).where('principal_id', '=', id).execute())
+  await restore()
+  held = again
+  t.match(await call('POST', '/sessions', { name: 'anna', password: good }, {}), { status: 401 })
+  await restore()
+  t.match(await call('POST', '/sessions', { name: 'anna', password: good }, {}), { status: 201 })
+  t.match(await call('POST', '/password-links/use', { code: link, password: better }, {}), {
+    status: 200,
+  })
+})
+
+t.test('names of tokens are those of accounts', async (t) => {
+  const { call, person } = await hub(t)
+  await person('anna', 'operator')
+  const make = (name: string, role = 'operator') => call('POST', '/tokens', { name, role })
+  for (const name of ['Anna', 'ａｎｎａ', 'hub', 'Bootstrap', 'unknown'])
+    t.match(await make(name), { status: 409 }, name)
+  t.match(await make('anna'), { status: 201 })
+  t.match(await make('pbx-1', 'collector'), { status: 201 })
+  t.match(await make('PBX-1', 'collector'), { status: 409 })
 })
 
 t.test('teams: in policies, and keepers of their own contact points', async (t) => {

@@ -198,8 +198,34 @@ async function baselineHub(t: Test) {
     ['vera', 'auditor'],
   ] as const)
     tokens[name] = (await app.access.people.createToken(name, role, '')).token
+  // Who signs in by password does so by the link an administrator made; `vera` too.
+  const cookies: Record<string, string> = {}
+  const signIn = async (payload: object, path: string) => {
+    const response = await app.inject({ method: 'POST', url: `/api/v1${path}`, payload })
+    return `callward_session=${response.cookies[0]?.value}`
+  }
+  for (const name of ['anna', 'boris', 'vera']) {
+    const link = await app.inject({
+      method: 'POST',
+      url: `/api/v1/people/${name}/link`,
+      headers: { authorization: `Bearer ${adminToken}` },
+    })
+    const password = 'four lamps over the sea'
+    const code = link.json().url.split('#')[1]
+    await signIn({ code, password }, '/password-links/use')
+    cookies[name] = await signIn({ name, password }, '/sessions')
+  }
+  // Others could have made these: a session by token, one by link, and bare tokens.
+  cookies['boris by token'] = await signIn({ token: tokens['boris'] }, '/sign-in')
+  const { code } = await app.access.people.createSignInLink(app.access.adminId)
+  cookies['admin by link'] = await signIn({ code }, '/sign-in')
   const call = async (who: string, method: 'GET' | 'POST', path: string, payload?: object) => {
-    const headers = { authorization: `Bearer ${tokens[who]}` }
+    const cookie = cookies[who]
+    const token = tokens[who.replace(/^token of /, '')]
+    const headers: Record<string, string> =
+      cookie === undefined
+        ? { authorization: `Bearer ${token}` }
+        : { host: 'localhost', origin: 'http://localhost', cookie }
     const url = `/api/v1${path}`
     const sent = payload === undefined ? {} : { payload }
     const response = await app.inject({ method, url, headers, ...sent })
@@ -226,9 +252,11 @@ t.test('a baseline that two people agreed on, and the bootstrap token is neither
   const ask = (who: string, body: object = wanted) => call(who, 'POST', '/approvals', body)
   t.match(await ask('bootstrap'), {
     status: 403,
-    body: { error: { message: /"bootstrap" is not a person’s account/ } },
+    body: { error: { message: /sign in to the console with your own password/ } },
   })
   t.match(await ask('vera'), { status: 403 })
+  for (const who of ['token of anna', 'boris by token', 'admin by link'])
+    t.match(await ask(who), { status: 403, body: { error: { message: /own password/ } } }, who)
   t.match(await ask('anna', { ...wanted, kind: 'moon' }), {
     status: 422,
     body: { error: { message: /known: baseline/ } },
@@ -254,8 +282,16 @@ t.test('a baseline that two people agreed on, and the bootstrap token is neither
     ['anna', 403],
     ['bootstrap', 403],
     ['vera', 403],
+    ['token of boris', 403],
+    ['boris by token', 403],
+    ['admin by link', 403],
   ] as const)
     t.equal((await call(who, 'POST', `${path}/approve`)).status, status, who)
+  for (const who of ['bootstrap', 'token of anna', 'token of boris', 'admin by link']) {
+    t.match((await call(who, 'GET', path)).body.approval, { mayApprove: false, mayReject: false })
+    const { status } = await call(who, 'POST', `${path}/reject`, { reason: 'no' })
+    t.equal(status, 403, who)
+  }
   // A second token of the bootstrap account is no second person either.
   const again = (await app.access.people.createToken('bootstrap', 'admin', '')).token
   const by = { authorization: `Bearer ${again}` }

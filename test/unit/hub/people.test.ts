@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { buildApp } from '../../../server/app.ts'
 import type { Clock } from '../../../server/clock.ts'
 import { readHubConfig } from '../../../server/config.ts'
+import { StartError } from '../../../server/errors.ts'
 import { prepareDataFolder } from '../../../server/first-start.ts'
 import type { Role } from '../../../server/people/plugin.ts'
 import { adminToken } from '../../helpers/hub.ts'
@@ -94,7 +95,7 @@ t.test('a console session ends after 12 hours', async (t) => {
   const newest = await signedIn()
   t.equal(await me(late), 200, 'a sign-in ends nobody else’s session')
   const kept = await app.records.read.selectFrom('console_sessions').select('hash').execute()
-  t.equal(kept.length, 2, 'the ended one is forgotten')
+  t.equal(kept.length, 3, 'of the ended one the address is known')
   clock.pass(hour)
   t.equal(await me(late), 401)
   t.equal(await me(newest), 200)
@@ -152,6 +153,42 @@ t.test('signing in has a limit', async (t) => {
   t.match(refused.json(), { error: { code: 'too_many_requests' } })
   t.equal((await signIn({ token: adminToken })).statusCode, 429, 'or a good token')
   t.equal(await status('/api/v1/me', adminToken), 200, 'nothing else is refused')
+})
+
+t.test('wrong tokens are limited, right ones and none are not', async (t) => {
+  const { token, status } = await hub(t, { failedSignInsPerMinute: 3 })
+  for (let at = 0; at < 5; at++) t.equal(await status('/api/v1/me'), 401, 'no token is no guess')
+  for (const wrong of ['cwt_a', 'cwt_b', 'cwt_c'])
+    t.equal(await status('/api/v1/me', wrong), 401, wrong)
+  t.equal(await status('/api/v1/me', 'cwt_d'), 429)
+  t.equal(await status('/api/v1/me'), 401)
+  t.equal(await status('/api/v1/me', adminToken), 200, 'whose secret is known is served')
+  t.equal(await status('/api/v1/me', await token('operator')), 200)
+})
+
+t.test('the name of the bootstrap token is no person’s', async (t) => {
+  const folder = t.testdir()
+  const data = join(folder, 'data')
+  mkdirSync(data)
+  const file = join(folder, 'callward.yaml')
+  writeFileSync(file, 'hub:\n  logLevel: silent\n')
+  const start = async (token: object) => {
+    const config = readHubConfig({ CALLWARD_CONFIG: file, CALLWARD_DATA: data, ...token })
+    prepareDataFolder(config)
+    return buildApp(config, new HandClock())
+  }
+  const app = await start({})
+  await app.ready()
+  await t.rejects(app.access.people.createToken('bootstrap', 'admin', ''), { code: 'conflict' })
+  const person = { name: 'bootstrap', role: 'admin', kind: 'person', disabled_at: null } as const
+  await app.records.write((tx) =>
+    tx
+      .insertInto('principals')
+      .values({ id: 'p1', created_at: 0, ...person })
+      .execute(),
+  )
+  await app.close()
+  await t.rejects(start({ CALLWARD_ADMIN_TOKEN: adminToken }), StartError)
 })
 
 t.test('requests have a limit for each person', async (t) => {

@@ -3,6 +3,7 @@ import {
   approvalRefusal,
   requestRefusal,
   type Standing,
+  sessionRefusal,
 } from '../../../server/approvals/approval.ts'
 import { AttemptLimit, attemptsKept } from '../../../server/people/attempt-limit.ts'
 import { PasswordHasher, passwordFault } from '../../../server/people/password.ts'
@@ -145,6 +146,19 @@ t.test('guesses wait ever longer, and never so long that the owner is out for go
   t.equal(limit.waitOf('carla', 20 + 3_600_001), 0, 'forgotten after an hour')
   for (let at = 0; at < attemptsKept + 50; at++) limit.charge(`name-${at}`, 30)
   t.equal(limit.size, attemptsKept)
+  t.end()
+})
+
+t.test('one of two signed in by password', (t) => {
+  t.equal(sessionRefusal({ via: 'cookie', way: 'password' }), undefined)
+  for (const by of [
+    { via: 'token' },
+    { via: 'token', way: 'password' },
+    { via: 'cookie' },
+    { via: 'cookie', way: 'link' },
+    { via: 'cookie', way: 'token' },
+  ] as const)
+    t.match(sessionRefusal(by), { code: 'forbidden', message: /your own password/ })
   t.end()
 })
 
