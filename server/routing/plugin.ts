@@ -20,7 +20,7 @@ import type {} from '../rules/plugin.ts'
 import { systemTimers, type Timers } from '../timers.ts'
 import { catchUp, routedDuty, timeDuty } from './duties.ts'
 import { PipelineKeeper } from './keeper.ts'
-import { type RoutedChange, Router, type RouterOptions } from './router.ts'
+import { PipelineFault, type RoutedChange, Router, type RouterOptions } from './router.ts'
 import { routingRoutes } from './routes.ts'
 import { holdsOf, pruneHolds } from './routing-store.ts'
 import { Settings } from './settings.ts'
@@ -189,7 +189,12 @@ export const routingPlugin = fp(
       setSilence: (silence, by, options) => desk.set(silence, by, options),
       endSilence: (id, by) => desk.end(id, by),
       async look() {
-        if (settings.look()) await desk.change([])
+        try {
+          await settings.apply(() => desk.review())
+        } catch (error) {
+          if (error instanceof PipelineFault) onFault(error, 0)
+          throw error
+        }
       },
     })
     const faulty = () => (settings.faults.length > 0 ? 1 : 0)
@@ -200,6 +205,10 @@ export const routingPlugin = fp(
 
     await keeper.confirm()
     await catchUpAtStart(app, router, clock)
+    // The file, extras or calendars may be others than those of before. What fails is tried again by timer.
+    await app.alertRouting.look().catch((err: unknown) => {
+      app.log.error({ err }, 'alerts could not be looked at anew at the start; tried again soon')
+    })
     await keeper.confirm()
 
     upkeep(app, timers, [

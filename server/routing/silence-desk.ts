@@ -52,6 +52,14 @@ export class SilenceDesk {
     await keeper.confirm()
   }
 
+  /** Looks at all alerts anew, in a transaction of its own. */
+  async review(): Promise<void> {
+    const { records, router, keeper, changed } = this.#options
+    await records.write((tx) => router.review(tx))
+    changed()
+    await keeper.confirm()
+  }
+
   preview(matchers: readonly Matcher[]): SilencePreview {
     const { keeper, hosts } = this.#options
     const firing = [...rowsOf(keeper.committed.alerts)]
