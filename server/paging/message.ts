@@ -39,8 +39,7 @@ export async function messageOf(
   const label = (name: string) => first?.labels[name]
   const step = /\.s(\d+)$/.exec(telling.place)?.[1]
   const over = telling.kind === 'resolved' || telling.kind === 'notice-over'
-  const escalated =
-    telling.kind === 'page' && telling.place !== 'g0.r0.s0' && !saysMore(telling)
+  const escalated = telling.kind === 'page' && telling.place !== 'g0.r0.s0' && !saysMore(telling)
   const now = telling.kind === 'page' ? await standing(database, page) : undefined
   return {
     kind: over ? 'resolved' : escalated ? 'escalated' : 'firing',
