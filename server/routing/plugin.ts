@@ -20,7 +20,7 @@ import type {} from '../rules/plugin.ts'
 import { systemTimers, type Timers } from '../timers.ts'
 import { catchUp, routedDuty, timeDuty } from './duties.ts'
 import { PipelineKeeper } from './keeper.ts'
-import { PipelineFault, type RoutedChange, Router, type RouterOptions } from './router.ts'
+import { type RoutedChange, Router, type RouterOptions } from './router.ts'
 import { routingRoutes } from './routes.ts'
 import { holdsOf, pruneHolds } from './routing-store.ts'
 import { Settings } from './settings.ts'
@@ -188,14 +188,7 @@ export const routingPlugin = fp(
       preview: (matchers) => desk.preview(matchers),
       setSilence: (silence, by, options) => desk.set(silence, by, options),
       endSilence: (id, by) => desk.end(id, by),
-      async look() {
-        try {
-          await settings.apply(() => desk.review())
-        } catch (error) {
-          if (error instanceof PipelineFault) onFault(error, 0)
-          throw error
-        }
-      },
+      look: () => settings.apply(() => desk.review(onFault)),
     })
     const faulty = () => (settings.faults.length > 0 ? 1 : 0)
     app.rules.watchFigure('callward_routing_file_faulty', faulty)
@@ -205,10 +198,6 @@ export const routingPlugin = fp(
 
     await keeper.confirm()
     await catchUpAtStart(app, router, clock)
-    // The file, extras or calendars may be others than those of before. What fails is tried again by timer.
-    await app.alertRouting.look().catch((err: unknown) => {
-      app.log.error({ err }, 'alerts could not be looked at anew at the start; tried again soon')
-    })
     await keeper.confirm()
 
     upkeep(app, timers, [
@@ -240,6 +229,12 @@ async function catchUpAtStart(app: FastifyInstance, router: Router, clock: Clock
     if (alerts > 0) app.log.info({ alerts }, 'alerts of before were routed')
   } catch (err) {
     app.log.error({ err }, 'alerts of before could not be routed; the watchdog tries each again')
+  }
+  try {
+    // The file, extras or calendars may be others than those of before.
+    await app.alertRouting.look()
+  } catch (err) {
+    app.log.error({ err }, 'alerts could not be looked at anew at the start; tried again soon')
   }
 }
 
