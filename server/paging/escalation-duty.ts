@@ -136,14 +136,14 @@ export interface Word {
   readonly recipient: Recipient & { readonly name: string }
 }
 
-/** Opens a telling and what is owed for it, once a key. */
+/** Opens a telling and what is owed for it, once a key; it counts as opened when it is due. */
 export async function oweTelling(
   { obligations, clock }: Pick<Duties, 'obligations' | 'clock'>,
   tx: RecordsTransaction,
   page: Pick<PageRow, 'id' | 'lane'>,
   word: Word,
+  dueAt = clock.now(),
 ): Promise<void> {
-  const now = clock.now()
   const id = await insertTelling(
     tx,
     {
@@ -155,7 +155,7 @@ export async function oweTelling(
       name: word.recipient.name,
       place: word.place,
     },
-    now,
+    dueAt,
   )
   if (id === undefined) return
   await obligations.open(tx, {
@@ -163,7 +163,7 @@ export async function oweTelling(
     subject: id,
     key: word.key,
     lane: page.lane,
-    dueAt: now,
+    dueAt,
   })
 }
 

@@ -71,6 +71,10 @@ export function hubPorts(
     shown: (principalId) => live.flush([principalId]),
     ledger: (tx, action, id, actor, occurredAt, content) =>
       ledger.append(tx, { action, object: { type: 'page', id }, actor, occurredAt, content }),
+    unheard(from, page, alerts) {
+      ports.attempts?.inc({ channel: 'notice', outcome: 'nobody' })
+      app.log.error({ from, page, alerts }, 'a notice reached nobody; a page asks instead')
+    },
     async send(contactPoint, message, idempotencyKey, signal) {
       const sent = await notify.send({ contactPoint, message, idempotencyKey, signal })
       ports.attempts?.inc({

@@ -5,6 +5,7 @@ import type { RecordsTransaction } from '../records/records.ts'
 import { type Duties, oweTelling } from './escalation-duty.ts'
 import { laneOf, policyOfEverybody, titleOfAll } from './page.ts'
 import { addStep, insertPage, joinAlerts, type Reading, readable } from './paging-store.ts'
+import { pageTheUnheard } from './unheard.ts'
 
 /** Whom a notice is for, by the names people gave. */
 export interface NoticeTarget {
@@ -60,10 +61,12 @@ export async function giveNotice(
   )
   await addStep(tx, page.id, now, 'notice', { from: notice.from, alert: first.rule, id: first.id })
   const resolve = await ports.resolver(tx, now)
+  let named = 0
   for (const target of notice.to) {
     const { recipients, reason } = await resolved(tx, target, contactNamed, resolve)
     if (recipients.length === 0)
       await addStep(tx, page.id, now, 'skip', { target: { ...target }, reason })
+    named += recipients.length
     for (const recipient of recipients)
       await oweTelling(duties, tx, page, {
         key: `${notice.key}/${recipient.kind}:${recipient.id}`,
@@ -72,6 +75,7 @@ export async function giveNotice(
         recipient: { ...recipient, name: await ports.nameOf(tx, recipient) },
       })
   }
+  if (named === 0 && notice.over !== true) await pageTheUnheard(duties, tx, page.id)
 }
 
 const groupKeyOfNotice = (key: string) => `notice:${key}`

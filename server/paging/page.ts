@@ -21,9 +21,13 @@ export function titleOf(alert: AlertView): string {
 
 /** What is wrong, in one line, where several alerts are told together. */
 export function titleOfAll(alerts: readonly AlertView[]): string {
-  const [first, ...others] = alerts
-  if (first === undefined) return ''
-  return others.length === 0 ? titleOf(first) : `${titleOf(first)} (and ${others.length} more)`
+  const [first] = alerts
+  return first === undefined ? '' : titleOfMany(first, alerts.length)
+}
+
+/** As `titleOfAll`, of the one that is named and how many there are with it. */
+export function titleOfMany(first: AlertView, alerts: number): string {
+  return alerts <= 1 ? titleOf(first) : `${titleOf(first)} (and ${alerts - 1} more)`
 }
 
 /** Why an alert of a severity opens no page; undefined: it does. */

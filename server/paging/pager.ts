@@ -3,10 +3,12 @@ import type { Millis } from '../clock.ts'
 import type { RecordsTransaction } from '../records/records.ts'
 import type { PageRow } from '../records/schema.ts'
 import { type Duties, escalationKind, oweStep, oweTelling, tellingKind } from './escalation-duty.ts'
+import { oweMore, saysMore } from './more.ts'
 import { groupKeyOf, laneOf, titleOfAll, whyNotPaged } from './page.ts'
 import {
   addStep,
   endTelling,
+  hasTaken,
   insertPage,
   joinAlerts,
   namedBy,
@@ -64,7 +66,10 @@ export class Pager {
     return this.tell(tx, { groupKey: groupKeyOf(alert, incidentId), alerts: [alert] })
   }
 
-  /** Opens a page for alerts, or joins them to the one their group has; asks again when it was taken without them. */
+  /**
+   * Opens a page for alerts, or joins them to the one their group has: whom it named is told of them, and asked again
+   * when somebody has taken it without them.
+   */
   async tell(tx: RecordsTransaction, word: PageWord): Promise<PageRow | undefined> {
     const now = this.#duties.clock.now()
     const [first] = word.alerts
@@ -80,6 +85,7 @@ export class Pager {
       ...counted(joined.size),
     })
     if (current.state === 'acknowledged') await this.#askAgain(tx, current, alert.id, now)
+    else await oweMore(this.#duties, tx, current, alert.id)
     return current
   }
 
@@ -187,7 +193,7 @@ export class Pager {
     const number = Number(row.number)
     await ports.ledger(tx, 'paging.acknowledged', row.id, by, at, { number })
     await obligations.close(tx, escalationKind, row.id, `acknowledged by ${by}`)
-    await this.#endTellings(tx, row.id, `${by} has taken the page`)
+    await this.#endTellings(tx, row.id, `${by} has taken the page`, true)
     if (state.dueAt !== null)
       await oweStep(this.#duties, tx, row, `acknowledged/${state.generation}/${at}`, state.dueAt)
   }
@@ -221,9 +227,16 @@ export class Pager {
     }
   }
 
-  async #endTellings(tx: RecordsTransaction, pageId: string, reason: string): Promise<void> {
+  /** `keepMore`: of what joined, whoever took the page may not have heard; that is said all the same. */
+  async #endTellings(
+    tx: RecordsTransaction,
+    pageId: string,
+    reason: string,
+    keepMore = false,
+  ): Promise<void> {
     const { obligations, clock } = this.#duties
-    for (const { id } of await waitingTellings(tx, pageId)) {
+    for (const { id, place } of await waitingTellings(tx, pageId)) {
+      if (keepMore && saysMore({ place }) && !(await hasTaken(tx, id))) continue
       await endTelling(tx, id, 'over', reason, clock.now())
       await obligations.close(tx, tellingKind, id, reason)
     }

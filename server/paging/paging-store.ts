@@ -198,6 +198,48 @@ export async function namedBy(
     .execute()
 }
 
+/** When those whom a page named were, or will be, told that more alerts joined it. */
+export async function lastMoreAt(
+  tx: Reading,
+  pageId: string,
+  place: string,
+): Promise<Millis | undefined> {
+  const { at } = await readable(tx)
+    .selectFrom('page_tellings')
+    .select((is) => is.fn.max('opened_at').as('at'))
+    .where('page_id', '=', pageId)
+    .where('kind', '=', 'page')
+    .where('place', 'like', `${place}%`)
+    .executeTakeFirstOrThrow()
+  return at === null ? undefined : Number(at)
+}
+
+/** Whether somebody was told by a page or notice, or still may be. */
+export async function reachedSomebody(tx: Reading, pageId: string): Promise<boolean> {
+  const row = await readable(tx)
+    .selectFrom('page_tellings')
+    .select('id')
+    .where('page_id', '=', pageId)
+    .where('state', 'in', ['waiting', 'told'])
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+/** Whether a way has taken a telling's message, or a screen has shown it. */
+export async function hasTaken(tx: Reading, tellingId: string): Promise<boolean> {
+  const row = await readable(tx)
+    .selectFrom('page_attempts')
+    .select('id')
+    .where('telling_id', '=', tellingId)
+    .where((is) =>
+      is.or([is('outcome', 'in', ['accepted', 'delivered']), is('displayed_at', 'is not', null)]),
+    )
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
 /** Marks an alert of a page resolved; gives how many others still are not. */
 export async function resolveAlert(
   tx: RecordsTransaction,

@@ -43,6 +43,8 @@ export interface PagingPorts {
     occurredAt: Millis,
     content: object,
   ): Promise<void>
+  /** A notice reached nobody, and a page asks for its critical alerts instead. */
+  unheard?(from: string, page: number, alerts: number): void
   /** Sends by a contact point; never throws. */
   send(contactPointId: string, message: Message, key: string, signal: AbortSignal): Promise<Sent>
 }

@@ -6,6 +6,7 @@ import type { Recipient } from '../oncall/plugin.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
 import type { PageRow, PageTellingRow } from '../records/schema.ts'
 import { type Duties, oweTelling, tellingKind } from './escalation-duty.ts'
+import { saysMore } from './more.ts'
 import {
   addAttempt,
   displayed,
@@ -15,6 +16,7 @@ import {
   toldAnew,
   waysThatTook,
 } from './paging-store.ts'
+import { pageTheUnheard } from './unheard.ts'
 import { newTelling, nextWay, screen, type TellingState, type Way } from './ways.ts'
 
 /** How long a way has before the next one is tried. */
@@ -55,7 +57,7 @@ export class TellingDuty implements ObligationKind {
     if (telling === undefined || telling.state !== 'waiting') return {}
     const page = await findPage(records.read, telling.page_id)
     const state = (obligation.payload as TellingState | null) ?? newTelling
-    const over = notOwedAnyMore(page, telling)
+    const over = notOwedAnyMore(page, telling, state)
     if (over !== undefined) return this.#end(telling, 'over', over)
     const given = await this.#givenUp(telling, state)
     if (given !== undefined) return this.#end(telling, 'over', given)
@@ -100,7 +102,13 @@ export class TellingDuty implements ObligationKind {
 
   #end(telling: PageTellingRow, state: 'told' | 'over', reason: string): Outcome {
     const { clock } = this.#options
-    return { settle: (tx) => endTelling(tx, telling.id, state, reason, clock.now()) }
+    return {
+      settle: async (tx) => {
+        await endTelling(tx, telling.id, state, reason, clock.now())
+        if (telling.kind === 'notice' && state === 'over')
+          await pageTheUnheard(this.#options, tx, telling.page_id)
+      },
+    }
   }
 
   async #advance(
@@ -223,10 +231,15 @@ function isNotice(kind: string): boolean {
 }
 
 /** Why this word is not owed any more; undefined: it is. */
-function notOwedAnyMore(page: PageRow, telling: PageTellingRow): string | undefined {
+function notOwedAnyMore(
+  page: PageRow,
+  telling: PageTellingRow,
+  { taken }: TellingState,
+): string | undefined {
   if (telling.kind !== 'page') return undefined
   if (page.state === 'closed') return 'the page was closed before this way was used'
-  if (page.state === 'acknowledged')
+  // Whoever took the page before this word was out has not seen what joined it.
+  if (page.state === 'acknowledged' && (taken || !saysMore(telling)))
     return `${page.acknowledged_by ?? 'somebody'} has taken the page`
   return undefined
 }

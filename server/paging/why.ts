@@ -36,6 +36,8 @@ export function whyOf(
       .map(({ recipient }) => recipient.name),
   )
   const names = [...new Set(tellings.map(({ recipient }) => recipient.name))]
+  const nobody = told.size === 0 ? whyNobody(pages) : undefined
+  if (nobody !== undefined) return `Nobody: ${nobody}.`
   const others = names.filter((name) => !told.has(name))
   const parts = [
     told.size === 0 ? 'No receipt from anybody yet' : `Told: ${[...told].join(', ')}`,
@@ -44,6 +46,20 @@ export function whyOf(
   const held = alert.state === 'firing' ? routing.at(-1) : undefined
   if (held !== undefined && holding.has(held.stage)) parts.push(`held back now: ${heldText(held)}`)
   return `${parts.join('; ')}.`
+}
+
+/** Why notices that named nobody, or whom nothing can reach, told nobody; undefined: somebody was or will be asked. */
+function whyNobody(pages: readonly Static<typeof PageDetail>['page'][]): string | undefined {
+  const reasons: string[] = []
+  for (const { state, steps, tellings } of pages) {
+    if (state !== 'closed' || !steps.some(({ kind }) => kind === 'notice')) return undefined
+    if (tellings.some((telling) => telling.state !== 'over' || telling.attempts.length > 0))
+      return undefined
+    for (const { kind, content } of steps)
+      if (kind === 'skip' && typeof content['reason'] === 'string') reasons.push(content['reason'])
+    reasons.push(...tellings.map(({ recipient, reason }) => `${recipient.name}: ${reason}`))
+  }
+  return reasons.length === 0 ? undefined : [...new Set(reasons)].join('; ')
 }
 
 /** What keeps an alert from everybody, also when they were told before. */

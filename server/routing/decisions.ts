@@ -50,6 +50,7 @@ export async function carryOut(
   const outdated = outdatedRepeats(result.decisions)
   const holds: Hold[] = []
   const pagesToTell = new Map<string, PageWord>()
+  const notices: (() => Promise<void>)[] = []
   await followLives(pages, tx, run)
   for (const decision of result.decisions) {
     onDecision(decision.kind)
@@ -58,10 +59,15 @@ export async function carryOut(
       if (outdated.has(decision.key)) continue
       const targets = plan.targets.get(decision.receiver) ?? []
       if (targets.length === 0 && !plan.builtIn) holds.push(...toldNobody(decision))
-      await notify(pages, tx, run, decision, targets, pagesToTell)
+      const { firing, over } = asItIsNow(decision, result.state)
+      if (targets.some(({ kind }) => kind === 'page')) holds.push(...overBefore(decision, over))
+      await notify(pages, tx, run, { ...decision, firing }, targets, pagesToTell)
+      notices.push(() => noticesOf(pages, tx, decision, targets))
     } else await silenceChanged({ pages, ledger }, tx, decision, run.actor)
   }
   for (const word of pagesToTell.values()) await pages.tell(tx, word)
+  // After the pages: a notice that reaches nobody asks whether one has its alerts.
+  for (const give of notices) await give()
   await saveHolds(tx, holds)
 }
 
@@ -80,6 +86,39 @@ async function followLives(pages: Pages, tx: RecordsTransaction, run: Run): Prom
   }
 }
 
+/**
+ * What a notification names, as it is at the end of the run: one that is worked out late may name what has ended since,
+ * and nothing would ever close a page of that. An alert that flaps is there with its newest life.
+ */
+function asItIsNow({ firing }: Notify, state: PipelineState) {
+  const still: ToldAlert[] = []
+  const over: AlertView[] = []
+  for (const told of firing) {
+    const row = rowOf(state.alerts, told.alert.fingerprint)
+    const sameLife = row?.alert.id === told.alert.id
+    if (row?.shown === 'firing' && sameLife) still.push(told)
+    else if (row?.shown === 'firing' && row.flap?.flapping === true)
+      still.push({ ...told, alert: row.alert })
+    else over.push(told.alert)
+  }
+  return { firing: still, over }
+}
+
+/** They end in the run that tells of them: nobody is asked to get up for them. */
+function overBefore({ key, at, receiver, reason }: Notify, over: readonly AlertView[]): Hold[] {
+  // Of a repeat they were told before.
+  if (reason !== 'new' && reason !== 'more') return []
+  return over.map((alert) => ({
+    kind: 'hold',
+    key: `${key}/${alert.id}/over`,
+    at,
+    alert,
+    receiver,
+    stage: 'group',
+    because: 'was over before it could be told',
+  }))
+}
+
 async function notify(
   pages: Pages,
   tx: RecordsTransaction,
@@ -89,10 +128,10 @@ async function notify(
   pagesToTell: Map<string, PageWord>,
 ): Promise<void> {
   const firing = worstFirst(decision.firing)
-  const people: NoticeTarget[] = []
+  if (firing.length === 0) return
   for (const target of targets) {
-    if (target.kind !== 'page') people.push(target)
-    else if (decision.reason === 'repeat')
+    if (target.kind !== 'page') continue
+    if (decision.reason === 'repeat')
       for (const word of await wordsOf(pages, tx, run, decision, target, firing))
         await pages.remind(tx, word, decision.key)
     else if (decision.reason === 'new' || decision.reason === 'more')
@@ -102,17 +141,18 @@ async function notify(
         pagesToTell.set(word.groupKey, { ...word, alerts })
       }
   }
-  if (people.length > 0) await giveNotices(pages, tx, decision, firing, people)
 }
 
-async function giveNotices(
+async function noticesOf(
   pages: Pages,
   tx: RecordsTransaction,
   decision: Notify,
-  firing: readonly AlertView[],
-  to: readonly NoticeTarget[],
+  targets: readonly ReceiverTarget[],
 ): Promise<void> {
+  const to = targets.filter((target): target is NoticeTarget => target.kind !== 'page')
+  if (to.length === 0) return
   const { key, receiver, reason } = decision
+  const firing = worstFirst(decision.firing)
   const from = `receiver ${receiver}`
   const over = worstFirst(decision.resolved)
   if (over.length > 0)

@@ -188,9 +188,7 @@ export const routingPlugin = fp(
       preview: (matchers) => desk.preview(matchers),
       setSilence: (silence, by, options) => desk.set(silence, by, options),
       endSilence: (id, by) => desk.end(id, by),
-      async look() {
-        if (settings.look()) await desk.change([])
-      },
+      look: () => settings.apply(() => desk.review(onFault)),
     })
     const faulty = () => (settings.faults.length > 0 ? 1 : 0)
     app.rules.watchFigure('callward_routing_file_faulty', faulty)
@@ -231,6 +229,12 @@ async function catchUpAtStart(app: FastifyInstance, router: Router, clock: Clock
     if (alerts > 0) app.log.info({ alerts }, 'alerts of before were routed')
   } catch (err) {
     app.log.error({ err }, 'alerts of before could not be routed; the watchdog tries each again')
+  }
+  try {
+    // The file, extras or calendars may be others than those of before.
+    await app.alertRouting.look()
+  } catch (err) {
+    app.log.error({ err }, 'alerts could not be looked at anew at the start; tried again soon')
   }
 }
 

@@ -11,7 +11,7 @@ import type { RoutingStateRow } from '../records/schema.ts'
 import { type Carrying, carryOut, columnsOf } from './decisions.ts'
 import type { PipelineKeeper } from './keeper.ts'
 import type { RoutingPlan } from './routing-file.ts'
-import { saveChanges, saveHead } from './routing-store.ts'
+import { release, saveChanges, saveHead } from './routing-store.ts'
 
 /** A change of an alert with the incident it belongs to. */
 export interface RoutedChange {
@@ -136,6 +136,12 @@ export class Router {
     return { before, result }
   }
 
+  /** Looks at everything as the setting says now, as after a start; nothing where routing has seen nothing. */
+  async review(tx: RecordsTransaction): Promise<void> {
+    const { head } = await this.#options.keeper.current(tx)
+    if (head !== undefined) await this.run(tx, [])
+  }
+
   /**
    * The pipeline could not look at what had become due: critical alerts that wait page without it. Gives how many.
    */
@@ -143,12 +149,18 @@ export class Router {
     const { keeper, pages, clock } = this.#options
     const { state } = await keeper.current(tx)
     let count = 0
+    const now = clock.now()
     for (const row of rowsOf(state.alerts)) {
+      if (!row.firing || row.severity !== 'critical') continue
+      const { hold } = row
+      if (hold !== undefined && (hold.until === undefined || hold.until > now)) continue
+      // Nobody else says so while the pipeline cannot, and a page that is held climbs no further.
+      if (hold !== undefined) await release(tx, row.alert.id)
       const waits = Object.values(row.memberships).some(({ told }) => told?.life !== row.alert.id)
-      if (!row.firing || row.hold !== undefined || !waits || row.severity !== 'critical') continue
+      if (!waits) continue
       count += 1
       const alert = { ...row.alert, severity: row.severity }
-      await pages.alertChanged(tx, { kind: 'firing', alert, at: clock.now() }, undefined)
+      await pages.alertChanged(tx, { kind: 'firing', alert, at: now }, undefined)
     }
     return count
   }

@@ -140,6 +140,11 @@ export async function saveHead(tx: RecordsTransaction, head: Omit<RoutingStateRo
     .execute()
 }
 
+/** Nothing holds this alert back any more, whatever its row says: its page may climb. */
+export async function release(tx: RecordsTransaction, alertId: string): Promise<void> {
+  await tx.updateTable('routing_alerts').set({ held: 0 }).where('alert_id', '=', alertId).execute()
+}
+
 /** Says which obligation looks next, and when. */
 export async function replan(tx: RecordsTransaction, plan: string, nextAt: Millis): Promise<void> {
   await tx

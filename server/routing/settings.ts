@@ -31,6 +31,7 @@ export class Settings {
   #current: Setting
   #text: string | undefined
   #faults: readonly RoutingFault[] = []
+  #applied: Setting | undefined
 
   constructor(options: SettingsOptions) {
     this.#options = options
@@ -40,6 +41,18 @@ export class Settings {
 
   get current(): Setting {
     return this.#current
+  }
+
+  /**
+   * Reads the file; where other routing holds than alerts were looked at by, has them looked at anew. That is so at
+   * the start, and after an attempt that failed: the next call tries again.
+   */
+  async apply(lookAnew: () => Promise<unknown>): Promise<void> {
+    this.look()
+    const setting = this.#current
+    if (setting === this.#applied) return
+    await lookAnew()
+    this.#applied = setting
   }
 
   get path(): string | undefined {

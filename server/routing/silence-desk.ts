@@ -9,7 +9,7 @@ import type { LedgerEntry } from '../ledger/plugin.ts'
 import type { Principal } from '../people/plugin.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
 import type { PipelineKeeper } from './keeper.ts'
-import type { Router, RunOptions } from './router.ts'
+import { PipelineFault, type Router, type RouterOptions, type RunOptions } from './router.ts'
 import { type SilencePreview, type SilenceView, silenceViews } from './views.ts'
 
 /** Who sets or ends a silence. */
@@ -48,6 +48,19 @@ export class SilenceDesk {
       await more(tx)
       await router.run(tx, inputs, options)
     })
+    changed()
+    await keeper.confirm()
+  }
+
+  /** Looks at all alerts anew, in a transaction of its own; a fault of the pipeline is told before it is thrown. */
+  async review(onFault: RouterOptions['onFault'] = () => undefined): Promise<void> {
+    const { records, router, keeper, changed } = this.#options
+    try {
+      await records.write((tx) => router.review(tx))
+    } catch (error) {
+      if (error instanceof PipelineFault) onFault(error, 0)
+      throw error
+    }
     changed()
     await keeper.confirm()
   }

@@ -142,9 +142,11 @@ export function reasonsNow(
   const others = explanations(state, plan, fingerprint).filter(
     ({ stage }) => !['told', ...held.map((one) => one.stage)].includes(stage),
   )
-  return [...others, ...held]
+  const reasons = [...others, ...held]
     .filter(({ stage }) => !(plan.builtIn && stage === 'route'))
     .map(({ at, stage, receiver = null, because, until = null }) => ({
       ...{ at, stage, receiver, because, until },
     }))
+  // What it says of an alert that is over was said at its time.
+  return reasons.length === 0 && row.shown !== 'firing' ? undefined : reasons
 }

@@ -208,6 +208,33 @@ const promises: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     t.ok(house.sent.some(({ title }) => title === 'Other on pbx-2'))
     t.equal(new Set(house.sent.map(({ key }) => key)).size, 31)
   },
+
+  async 'an alert that joins an open page is said to whom it named, however many come'(t, scene) {
+    const { house, pass } = scene
+    const incident = 'incident-1'
+    const first = await scene.fire('TrunkDown', {}, { incident })
+    t.same(ways(scene), ['anna-mail'])
+    await pass(20)
+    await scene.fire('RegistrarDown', {}, { incident })
+    t.match(house.sent.slice(1), [
+      { way: 'anna-mail', kind: 'firing', title: 'RegistrarDown on pbx-1 (and 1 more)' },
+    ])
+    t.equal(house.sent.length, 2)
+    for (let i = 0; i < 50; i += 1) await scene.fire(`Storm${i}`, {}, { incident })
+    const more = async () =>
+      (await scene.page()).tellings.filter(({ place }) => place.startsWith('more/'))
+    t.equal((await more()).length, 2, 'one that was sent, one that waits')
+    t.equal(house.sent.length, 2)
+    await scene.change('acknowledged', first, 'anna')
+    await pass(31)
+    t.match(await scene.page(), { state: 'acknowledged' })
+    t.match(house.sent.slice(2), [{ way: 'anna-mail', title: /^Storm\d+ on .* \(and 51 more\)$/ }])
+    t.equal(house.sent.length, 3, 'she took it before she had heard of them')
+    await pass(120)
+    t.equal(house.sent.length, 3)
+    t.match(await more(), [{ state: 'over' }, { state: 'over' }])
+    t.same(await scene.lost(), [])
+  },
 }
 
 const scenes = Object.entries(promises).map(

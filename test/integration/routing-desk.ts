@@ -77,6 +77,10 @@ export class RoutingDesk {
   #withFile = true
   statements = 0
   pipeline: typeof runPipeline = runPipeline
+  /** Contacts and people whom no message reaches, and those who have no way at all. */
+  readonly deaf = new Set<string>()
+  readonly disabled = new Set<string>()
+  readonly unheard: { from: string; page: number; alerts: number }[] = []
   settings!: Settings
   keeper!: PipelineKeeper
   router!: Router
@@ -199,9 +203,15 @@ export class RoutingDesk {
     })
     await this.keeper.confirm()
     await records.write((tx) => catchUp(tx, this.router, time))
+    await this.look()
     await this.keeper.confirm()
     worker.start()
     await worker.settled()
+  }
+
+  /** As the timer of the plugin. */
+  look(): Promise<void> {
+    return this.settings.apply(() => this.silences.review())
   }
 
   #ports(): PagingPorts {
@@ -211,7 +221,9 @@ export class RoutingDesk {
         recipients: [{ kind: target.kind === 'contact' ? 'contact' : 'person', id: target.id }],
       }),
       nameOf: async (_database, { id }) => id,
-      waysTo: async (_database, { id }) => [{ id: `mail ${id}`, channel: 'email' }],
+      waysTo: async (_database, { id }) =>
+        this.disabled.has(id) ? [] : [{ id: `mail ${id}`, channel: 'email' }],
+      unheard: (from, page, alerts) => void this.unheard.push({ from, page, alerts }),
       watching: () => false,
       show: async () => undefined,
       shown: () => undefined,
@@ -223,7 +235,9 @@ export class RoutingDesk {
           kind: message.kind,
           title: message.title,
         })
-        return { outcome: 'accepted', reason: 'accepted' }
+        return this.deaf.has(way.slice('mail '.length))
+          ? { outcome: 'retry', reason: 'no route' }
+          : { outcome: 'accepted', reason: 'accepted' }
       },
     }
   }
@@ -234,10 +248,10 @@ export class RoutingDesk {
     await this.begin()
   }
 
-  /** Moves time on in steps of a second. */
-  async pass(seconds: number): Promise<void> {
-    for (let i = 0; i < seconds; i += 1) {
-      this.time.move(1000)
+  /** Moves time on in steps, of a second if not said otherwise. */
+  async pass(seconds: number, step = 1): Promise<void> {
+    for (let i = 0; i < seconds; i += step) {
+      this.time.move(step * 1000)
       await this.worker.settled()
     }
   }

@@ -408,6 +408,156 @@ const promises: Record<string, (t: Test, records: CountedRecords) => Promise<voi
     t.match(await desk.why(alert!), /^Told: .*wall.*p-anna|^Told: .*p-anna/)
     t.same(await desk.lost(), [])
   },
+
+  async 'what ends in the run that would tell it opens no page: a wait, a reminder, a silence that ended'(
+    t,
+    records,
+  ) {
+    const desk = await RoutingDesk.start(t, records, grouped)
+    const [over] = await desk.fire({ rule: 'TrunkDown', ...site('hanoi') })
+    const [gone] = await desk.fire({ rule: 'TrunkDown', ...site('hue') })
+    const [stays] = await desk.fire({ rule: 'CallsFail', ...site('hue') })
+    await desk.worker.stop()
+    desk.time.move(31_000)
+    await desk.end(over!, gone!)
+    t.same(
+      (await desk.pages()).map(({ alerts, state }) => [alerts, state]),
+      [[[stays!.id], 'open']],
+    )
+    t.equal(await desk.why(over!), 'Nobody: was over before it could be told.')
+    await desk.begin()
+    await desk.worker.stop()
+    desk.time.move(3_700_000)
+    await desk.end(stays!)
+    t.match(await desk.pages(), [{ state: 'closed' }], 'a reminder opens none either')
+    t.equal((await desk.pages()).length, 1)
+    await desk.begin()
+    await desk.silences.set(
+      silence('s-1', 0, { startsAt: desk.time.now(), endsAt: desk.time.now() + 60_000 }),
+      anna,
+    )
+    const [hidden] = await desk.fire({ rule: 'TrunkDown', ...site('danang') })
+    await desk.worker.stop()
+    desk.time.move(200_000)
+    await desk.end(hidden!)
+    t.equal((await desk.pages()).length, 1)
+    await desk.begin()
+    await desk.pass(400)
+    t.ok((await desk.pages()).every(({ state }) => state === 'closed'))
+    t.same(await desk.lost(), [])
+    t.same(desk.faults, [])
+  },
+
+  async 'a routing file that changed while the hub was down holds at its start; an attempt that failed is made again'(
+    t,
+    records,
+  ) {
+    const desk = await RoutingDesk.start(t, records, grouped)
+    await desk.fire({ rule: 'Renewed', labels: { severity: 'info' } })
+    t.match(desk.sent, [{ to: 'wall' }])
+    const toNight = grouped.replace('{receiver: chat,', '{receiver: night,')
+    await desk.worker.stop()
+    desk.write(toNight)
+    await desk.begin()
+    await desk.pass(1)
+    t.match(desk.sent.at(-1), { to: 'p-anna', title: 'Renewed on pbx-1' })
+    const [office] = await desk.fire({ rule: 'Printer', labels: { team: 'office' } })
+    const told = desk.sent.length
+    desk.write(toNight.replace("start_time: '13:00'", "start_time: '10:00'"))
+    desk.pipeline = () => {
+      throw new Error('BUG: in the pipeline')
+    }
+    await t.rejects(desk.look(), /routing failed/)
+    desk.pipeline = runPipeline
+    t.equal(desk.sent.length, told)
+    await desk.look()
+    await desk.look()
+    await desk.pass(1)
+    const runs = desk.keeper.committed
+    await desk.look()
+    t.equal(desk.keeper.committed, runs, 'nothing changed: nothing is looked at')
+    t.match(await desk.why(office!), /^Told: p-anna|^Nobody: its route is quiet outside office/)
+    t.same(await desk.lost(), [])
+  },
+
+  async 'a critical alert whose receiver reaches nobody pages all the same, once for all it misses'(
+    t,
+    records,
+  ) {
+    const lonely = (contact: string) =>
+      grouped.replace('[{policy: telephony}]', `[{contact: ${contact}}]`)
+    const desk = await RoutingDesk.start(t, records, lonely('gone'))
+    const open = async () => (await desk.pages()).filter(({ state }) => state === 'open')
+    const [first] = await desk.fire({ rule: 'TrunkDown', ...site('hanoi') })
+    const slow = { rule: 'DiskSlow', labels: { severity: 'warning', site: 'hanoi' } }
+    const [warning] = await desk.fire(slow)
+    await desk.pass(31)
+    t.match(await open(), [{ policy: 'everybody', alerts: [first!.id] }])
+    t.match(desk.sent, [{ to: 'p-anna', title: 'TrunkDown on pbx-1' }])
+    t.match((await desk.pages())[0]?.steps.at(-1), {
+      kind: 'reached nobody',
+      content: { from: 'receiver voice', alerts: 1, page: 2 },
+    })
+    t.equal(await desk.why(warning!), 'Nobody: there is no contact point "gone".')
+    t.equal(await desk.why(first!), 'Told: p-anna.')
+    t.same(desk.unheard, [{ from: 'receiver voice', page: 2, alerts: 1 }])
+    const [second] = await desk.fire({ rule: 'CallsFail', ...site('hue') })
+    await desk.pass(32)
+    t.match(await open(), [{ alerts: [first!.id, second!.id] }], 'no second page')
+    t.match(desk.sent.at(-1), { title: 'CallsFail on pbx-1 (and 1 more)' })
+    await desk.end(first!, second!)
+    t.same(await open(), [])
+
+    desk.write(lonely('wall'))
+    desk.disabled.add('wall')
+    await desk.look()
+    const [third] = await desk.fire({ rule: 'Third', ...site('danang') })
+    await desk.pass(31)
+    t.match(await open(), [{ alerts: [third!.id] }], 'its only contact is disabled')
+    await desk.end(third!)
+    desk.disabled.clear()
+    desk.deaf.add('wall')
+    const [fourth] = await desk.fire({ rule: 'Fourth', ...site('hoian') })
+    await desk.pass(3000, 30)
+    t.same(await open(), [], 'it is still tried')
+    await desk.pass(900, 30)
+    t.match(await open(), [{ alerts: [fourth!.id] }])
+    await desk.end(fourth!)
+    t.same(await open(), [])
+    t.same(await desk.lost(), [])
+    t.same(desk.faults, [])
+  },
+
+  async 'a silence that ends while the pipeline fails holds nobody back'(t, records) {
+    const desk = await RoutingDesk.start(t, records, grouped)
+    const [before] = await desk.fire({ rule: 'TrunkDown', ...site('hue') })
+    await desk.pass(31)
+    t.equal(desk.sent.length, 1)
+    await desk.silences.set(silence('s-1', 91), anna)
+    const [alert] = await desk.fire({ rule: 'TrunkDown', ...site('hanoi') })
+    desk.pipeline = () => {
+      throw new Error('BUG: in the pipeline')
+    }
+    await desk.pass(50)
+    t.equal(desk.sent.length, 1, 'it is silenced')
+    await desk.pass(130)
+    const pages = await desk.pages()
+    t.match(
+      pages.map(({ alerts, state }) => [alerts, state]),
+      [
+        [[before!.id], 'open'],
+        [[alert!.id], 'open'],
+      ],
+    )
+    t.ok(
+      desk.sent.filter(({ kind, title }) => kind === 'firing' && /^Trunk/.test(title)).length > 1,
+    )
+    await desk.pass(300)
+    t.ok(
+      pages[0] && (await desk.pages())[0]!.tellings.length > 1,
+      'the page that was held climbs on',
+    )
+  },
 }
 
 onBothDatabases('routing', promises)
