@@ -112,7 +112,9 @@ const promises: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     ])
     t.equal(scene.house.sent.length, 2)
     const { tellings } = await scene.page()
-    t.match(tellings.find(({ kind }) => kind === 'page')?.attempts.at(-1), { outcome: 'accepted' })
+    // Two attempts of one millisecond have no order.
+    const attempts = tellings.find(({ kind }) => kind === 'page')?.attempts ?? []
+    t.ok(attempts.some(({ outcome }) => outcome === 'accepted'))
     t.same(await scene.lost(), [])
   },
 
@@ -317,8 +319,10 @@ t.test('each telling has its attempts, found in one walk through them', async (t
       },
     })
   })
-  const escalation = { format: 1, phase: 'escalating' }
-  const page = { id: 'p', number: 1, state: 'open', policy: '{}', opened_at: at } as PageRow
+  const escalation = { format: 1, phase: 'escalating', generation: 0, round: 0, step: 0 }
+  const policy = JSON.stringify({ name: 'p', steps: [], catchAll: [] })
+  const never = { acknowledged_at: null, acknowledged_by: null, closed_at: null }
+  const page = { id: 'p', number: 1, state: 'open', policy, opened_at: at, ...never } as PageRow
   const detail = pageDetail(
     { ...page, escalation: JSON.stringify(escalation), escalation_due_at: null },
     { steps: [], tellings, attempts, alertIds: [] },
