@@ -407,7 +407,8 @@ t.test('an owner is not kept out where they came in before', async (t) => {
   const right = { name: 'anna', password: good }
   t.equal((await signIn(right, '10.0.0.9')).status, 201)
   clock.pass(20 * 24 * 60 * minute)
-  t.equal((await signIn({ name: 'x', password: good }, '10.0.0.8')).status, 401)
+  await person('boris', 'operator')
+  await entered('boris')
   const guess = (address: string) => signIn({ name: 'anna', password: 'a guess of hers' }, address)
   for (let at = 0; at < 11; at++) t.equal((await guess(`10.1.0.${at}`)).status, 401)
   t.equal((await guess('10.1.0.99')).status, 429, 'from anywhere else')
@@ -428,7 +429,7 @@ t.test('an owner is not kept out where they came in before', async (t) => {
   t.equal((await change(good, better)).status, 204)
   const metrics = await app.telemetry.registry.metrics()
   t.match(metrics, /callward_sign_ins_failed_total\{reason="password"\} 33/)
-  t.match(metrics, /callward_sign_ins_failed_total\{reason="name"\} 3\d/)
+  t.match(metrics, /callward_sign_ins_failed_total\{reason="name"\} 31/)
   t.match(metrics, /callward_sign_ins_failed_total\{reason="wait"\} [1-9]/)
 })
 
@@ -437,7 +438,7 @@ t.test('what was checked must still hold when it is written', async (t) => {
   const id = await person('anna', 'operator')
   const cookie = await entered('anna')
   const link = (await call('POST', '/people/anna/link')).body.url.split('#')[1]
-  // The writes of both come after the password was set anew by the link: it waits in front of them.
+  // Somebody sets another password after the old one was checked, and before what follows is written.
   const { records } = app
   const write = records.write.bind(records)
   let held: (() => Promise<unknown>) | undefined = () =>
@@ -453,12 +454,14 @@ t.test('what was checked must still hold when it is written', async (t) => {
     .select(['password', 'password_set_at'])
     .where('principal_id', '=', id)
     .executeTakeFirstOrThrow()
-  records.write = async (...args: Parameters<typeof write>) => {
-    const first = held
-    held = undefined
-    await first?.()
-    return write(...args)
-  }
+  Object.assign(records, {
+    write: async (...args: Parameters<typeof write>) => {
+      const first = held
+      held = undefined
+      await first?.()
+      return write(...args)
+    },
+  })
   const again = held
   const changed = await call(
     'POST',

@@ -4,7 +4,6 @@ import t, { type Test } from 'tap'
 import { buildApp } from '../../../server/app.ts'
 import type { Clock } from '../../../server/clock.ts'
 import { readHubConfig } from '../../../server/config.ts'
-import { StartError } from '../../../server/errors.ts'
 import { prepareDataFolder } from '../../../server/first-start.ts'
 import type { Role } from '../../../server/people/plugin.ts'
 import { adminToken } from '../../helpers/hub.ts'
@@ -188,7 +187,9 @@ t.test('the name of the bootstrap token is no person’s', async (t) => {
       .execute(),
   )
   await app.close()
-  await t.rejects(start({ CALLWARD_ADMIN_TOKEN: adminToken }), StartError)
+  await t.rejects(start({ CALLWARD_ADMIN_TOKEN: adminToken }), {
+    message: /person’s account "bootstrap"/,
+  })
 })
 
 t.test('requests have a limit for each person', async (t) => {
