@@ -164,8 +164,9 @@ export class AlertOutbox {
   }
 
   async #drain(): Promise<void> {
-    let written = 0
+    let [written, sound] = [0, false]
     for (let group = this.#next(); group.length > 0; group = this.#next()) {
+      sound = true
       if (await this.#attempt(group)) written++
       else {
         const some = await this.#oneByOne(group)
@@ -174,7 +175,8 @@ export class AlertOutbox {
       }
     }
     written += await this.#oneByOne(this.#refused())
-    this.#failing = this.#queue.length > 0 && written === 0
+    // Only what was refused before says nothing of the records: what comes next is tried at once.
+    this.#failing = sound && written === 0
     if (this.#queue.length > 0 && !this.#closed)
       this.#cancelRetry = this.#options.timers.after(this.#retryMillis, () => this.#start())
   }
