@@ -85,6 +85,7 @@ class Log implements SeriesLog {
   private work: Promise<void> = Promise.resolve()
   private nextCommit: Promise<void> | undefined
   private holders = 0
+  private closed = false
   entries = 0
   bytes = 0
   damaged = 0
@@ -164,6 +165,8 @@ class Log implements SeriesLog {
   }
 
   private run(step: () => Promise<void>): Promise<void> {
+    // The folder is another's by now; what comes late is not acknowledged.
+    if (this.closed) return Promise.reject(new Error('the series log is closed'))
     const done = this.work.then(step)
     this.work = done.catch(() => undefined)
     return done
@@ -277,6 +280,7 @@ class Log implements SeriesLog {
   }
 
   async close(): Promise<void> {
+    this.closed = true
     await this.work
     await this.file?.close()
     this.file = undefined
