@@ -55,6 +55,8 @@ export interface PastOfRule {
 const stepsAtOnce = 2_000
 /** Results one replay walks through. */
 export const resultsMax = 20_000_000
+/** Changes of alerts one rule may make: each is held with its whole view. */
+export const changesMax = 100_000
 const sliceMillis = 5
 const up = 'callward_collector_up'
 
@@ -188,6 +190,11 @@ class Replay {
       throw error
     }
     this.#results += stretch.results
+    if (this.#changes.length > changesMax)
+      throw new CallwardError(
+        'query_too_large',
+        `The rule "${this.#past.rule.name}" changes its alerts more than ${changesMax} times in that time; replay fewer days, or give it a "for".`,
+      )
     if (this.#results > resultsMax)
       throw new CallwardError(
         'query_too_large',

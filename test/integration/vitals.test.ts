@@ -82,7 +82,7 @@ t.test('each part that stalls raises its alert, and the word outward stops', asy
   const clock = new ShiftedClock()
   const heartbeat = { url: `${outside.url}/ping/secret`, intervalSeconds: 86_400 }
   const app = await start(folderOf(t), { heartbeat }, clock)
-  const { records, store } = app
+  const { records } = app
   await until('the first word', () => outside.got.length === 1)
   t.match(outside.got[0], { path: '/ping/secret', method: 'GET', body: '' })
   // In the first minute after a start nothing resolves without news.
