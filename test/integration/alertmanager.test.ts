@@ -192,7 +192,11 @@ t.test('what is refused is refused in words', async (t) => {
       status: 413,
       text: /More than 10000/,
     })
-    t.match(await alerts(`[${' '.repeat(17 * 1024 * 1024)}]`, true), { status: 413 })
+    // The hub answers and hangs up before all of it is there; who is still sending then may see only the latter.
+    const large = await alerts(`[${' '.repeat(17 * 1024 * 1024)}]`, true).catch(
+      ({ cause }: { cause?: { code?: string } }) => ({ status: cause?.code, text: '' }),
+    )
+    t.ok([413, 'EPIPE', 'ECONNRESET'].includes(large.status ?? ''), `refused: ${large.status}`)
     t.match(await alerts('[{"labels":{"alertname":"A","alertname":"B"}}]', true), { status: 200 })
     t.same((await firing(hub)).map(({ rule }) => rule).sort(), ['B', 'TrunkDown'])
     t.match(await alerts('[{"labels":{"__proto__":"x","a":"b"}}]', true), { status: 400 })
