@@ -175,6 +175,8 @@ export class AlertOutbox {
       }
     }
     written += await this.#oneByOne(this.#refused())
+    // What follows something refused was not tried, and comes late all the same.
+    for (const batch of this.#queue) markLate(batch)
     // Only what was refused before says nothing of the records: what comes next is tried at once.
     this.#failing = sound && written === 0
     if (this.#queue.length > 0 && !this.#closed)
@@ -223,8 +225,7 @@ export class AlertOutbox {
         }
       })
     } catch (error) {
-      for (const batch of batches)
-        batch.changes = batch.changes.map((change) => ({ ...change, late: true }))
+      for (const batch of batches) markLate(batch)
       this.#failing = true
       this.#attempted(batches, false)
       onFailed(error, this.waiting)
@@ -281,6 +282,10 @@ export class AlertOutbox {
       for (const change of lost) this.#options.onLost(change)
     }
   }
+}
+
+function markLate(batch: Waiting): void {
+  batch.changes = batch.changes.map((change) => ({ ...change, late: true }))
 }
 
 /** Batches in their order, parted before one that has an alert of those before it. */

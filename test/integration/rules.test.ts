@@ -386,14 +386,13 @@ t.test(
     hub.refuseWrites = undefined
     await hub.pass(2)
     t.same(
-      hub.told,
-      [
-        'firing DiskFull pbx-1',
-        'firing DiskFull db-1',
-        'resolved DiskFull pbx-1',
-        'firing DiskFull pbx-1',
-      ],
+      hub.told.filter((one) => one.endsWith('pbx-1')),
+      ['firing DiskFull pbx-1', 'resolved DiskFull pbx-1', 'firing DiskFull pbx-1'],
       'in order',
+    )
+    t.same(
+      hub.told.filter((one) => !one.endsWith('pbx-1')),
+      ['firing DiskFull db-1'],
     )
     t.ok(
       hub.published.every(({ body }) => body.late === true),
