@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import { chromium } from 'playwright-core'
 import t from 'tap'
+import { faultsOf, signIn } from '../helpers/console-tab.ts'
 import { TestHub, until } from '../helpers/hub.ts'
 
 const executablePath = '/usr/bin/chromium'
@@ -10,7 +10,6 @@ const required = process.env['CALLWARD_REQUIRE_PEERS'] === '1'
 const skip = existsSync(executablePath) || required ? false : 'chromium is not installed'
 /** Names a folder to look at the pictures. */
 const pictures = process.env['CALLWARD_PICTURES']
-const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 
 const rules = `groups:
   - name: test
@@ -20,22 +19,6 @@ const rules = `groups:
         labels: { severity: critical, site: hanoi }
         annotations: { summary: Trunk 7 is down }
 `
-
-async function faultsOf(page: Page): Promise<unknown> {
-  await page.evaluate(readFileSync(axe, 'utf8'))
-  return page.evaluate(
-    'axe.run({ runOnly: ["wcag2a", "wcag2aa"] }).then(({ violations }) => violations.map(({ id, nodes }) => id + ": " + nodes[0].html))',
-  )
-}
-
-async function signIn(hub: TestHub, browser: Browser, locale: string, width: number) {
-  const context = await browser.newContext({ locale, viewport: { width, height: 900 } })
-  const page = await context.newPage()
-  const { url } = await hub.api<{ url: string }>('/api/v1/sign-in-links', { method: 'POST' })
-  await page.goto(url)
-  await page.locator('.live-connected').waitFor()
-  return page
-}
 
 t.test(
   'pages: the way up, who was told and why, taken, searched, exported',
