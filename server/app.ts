@@ -33,6 +33,7 @@ import { promqlPlugin } from './promql/plugin.ts'
 import { recordsPlugin } from './records/plugin.ts'
 import { routingPlugin } from './routing/plugin.ts'
 import { prometheusAlerts, prometheusRules, rulesPlugin } from './rules/plugin.ts'
+import { compileSchemasWhenUsed } from './schema-compilers.ts'
 import { securityHeaders } from './security-headers.ts'
 import { storePlugin } from './store/plugin.ts'
 import { telemetryPlugin, telemetryRoutes } from './telemetry/plugin.ts'
@@ -52,7 +53,6 @@ export async function buildApp(
     logger: loggerOptions(config),
     bodyLimit: 1024 * 1024,
     routerOptions: { maxParamLength: 1024 },
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array' } },
     requestIdHeader: false,
     // Opening a large store or migrating records takes as long as it takes.
     pluginTimeout: 0,
@@ -61,6 +61,7 @@ export async function buildApp(
     ...(config.tls === undefined ? {} : { https: readTlsFiles(config.tls) }),
   }) as FastifyInstance
   answerErrors(app)
+  compileSchemasWhenUsed(app)
   before(app)
   try {
     await registerAll(app, config, clock)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { chromium, type Page } from 'playwright-core'
 import t from 'tap'
 import { codeAt } from '../../server/people/second-factor.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { TestHub } from '../helpers/hub.ts'
 
 const executablePath = '/usr/bin/chromium'
@@ -27,7 +28,7 @@ t.test(
   'an invited person chooses a password, sets up the second factor, and is the second of two',
   { skip, timeout: 120_000 },
   async (t) => {
-    const folder = t.testdir({ baselines: { 'pbx.yaml': baseline } })
+    const folder = folderOf(t, { baselines: { 'pbx.yaml': baseline } })
     const data = join(folder, 'data')
     mkdirSync(data)
     const file = join(folder, 'callward.yaml')

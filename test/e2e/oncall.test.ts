@@ -5,6 +5,7 @@ import type { WriteStream } from 'node:tty'
 import { chromium, type Page } from 'playwright-core'
 import t from 'tap'
 import { run } from '../../server/cli/main.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { adminToken, TestHub, until } from '../helpers/hub.ts'
 
 const executablePath = '/usr/bin/chromium'
@@ -50,7 +51,7 @@ t.test(
   'on-call duty from a file to the console: applied by terminal, seen and overridden by keyboard, on a phone, in four languages',
   { skip, timeout: 90_000 },
   async (t) => {
-    const folder = t.testdir({ 'oncall.yaml': plan })
+    const folder = folderOf(t, { 'oncall.yaml': plan })
     const data = join(folder, 'data')
     const hub = await TestHub.start(data)
     t.teardown(() => hub.stop())

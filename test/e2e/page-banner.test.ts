@@ -7,6 +7,7 @@ import { buildApp } from '../../server/app.ts'
 import { systemClock } from '../../server/clock.ts'
 import { readHubConfig } from '../../server/config.ts'
 import { prepareDataFolder } from '../../server/first-start.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { adminToken, freePort, until } from '../helpers/hub.ts'
 
 const executablePath = '/usr/bin/chromium'
@@ -25,7 +26,7 @@ interface Scene {
 async function scene(t: Test): Promise<Scene> {
   const port = await freePort()
   const config = readHubConfig({
-    CALLWARD_DATA: join(t.testdir(), 'data'),
+    CALLWARD_DATA: join(folderOf(t), 'data'),
     CALLWARD_ADMIN_TOKEN: adminToken,
     CALLWARD_LISTEN: `127.0.0.1:${port}`,
     CALLWARD_LOG: 'silent',

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { chromium } from 'playwright-core'
 import t from 'tap'
 import { faultsOf, signIn } from '../helpers/console-tab.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { TestHub, until } from '../helpers/hub.ts'
 
 const executablePath = '/usr/bin/chromium'
@@ -24,7 +25,7 @@ t.test(
   'pages: the way up, who was told and why, taken, searched, exported',
   { skip, timeout: 120_000 },
   async (t) => {
-    const folder = t.testdir()
+    const folder = folderOf(t)
     mkdirSync(join(folder, 'rules'))
     writeFileSync(join(folder, 'rules', 'test.yaml'), rules)
     const config = join(folder, 'callward.yaml')

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { chromium, type Page } from 'playwright-core'
 import t from 'tap'
 import { faultsOf, signIn } from '../helpers/console-tab.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { TestHub, until } from '../helpers/hub.ts'
 
 const executablePath = '/usr/bin/chromium'
@@ -35,7 +36,7 @@ t.test(
   'a silence from an alert, with what it hides before it is set; longer; ended; by keyboard and on a phone',
   { skip, timeout: 120_000 },
   async (t) => {
-    const hub = await TestHub.start(join(t.testdir(), 'data'))
+    const hub = await TestHub.start(join(folderOf(t), 'data'))
     t.teardown(() => hub.stop())
     await hub.api('/am/api/v2/alerts', { method: 'POST', body: alerts })
     const browser = await chromium.launch({

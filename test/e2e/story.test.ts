@@ -4,6 +4,7 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import t, { type Test } from 'tap'
+import { folderOf } from '../helpers/folder.ts'
 import { Program, TestHub, until } from '../helpers/hub.ts'
 
 const executablePath = '/usr/bin/chromium'
@@ -23,7 +24,7 @@ interface Scene {
 /** The hub, this host's real collector at 1 s, a browser tab signed in by the first link, and `callward watch`. */
 async function scene(t: Test): Promise<Scene> {
   const data = join(t.testdirName, 'data')
-  t.testdir()
+  folderOf(t)
   const hub = await TestHub.start(data)
   t.teardown(() => hub.stop())
   const environment = {

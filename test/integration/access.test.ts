@@ -4,6 +4,7 @@ import { systemClock } from '../../server/clock.ts'
 import { readHubConfig } from '../../server/config.ts'
 import { prepareDataFolder } from '../../server/first-start.ts'
 import type { Role, RouteAccess } from '../../server/people/plugin.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { adminToken } from '../helpers/hub.ts'
 
 interface Route {
@@ -17,7 +18,7 @@ const roles = ['admin', 'operator', 'auditor', 'collector', 'grafana'] as const
 /** The whole hub in this process, without a port. */
 async function build(t: Test) {
   const config = readHubConfig({
-    CALLWARD_DATA: t.testdir(),
+    CALLWARD_DATA: folderOf(t),
     CALLWARD_ADMIN_TOKEN: adminToken,
     CALLWARD_LOG: 'silent',
   })

@@ -8,6 +8,7 @@ import { prepareDataFolder } from '../../server/first-start.ts'
 import { type PasswordCost, passwordCost } from '../../server/people/password.ts'
 import { peoplePlugin } from '../../server/people/plugin.ts'
 import { codeAt } from '../../server/people/second-factor.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { adminToken } from '../helpers/hub.ts'
 
 const minute = 60_000
@@ -35,7 +36,7 @@ interface Who {
 
 /** The whole hub without a port. */
 async function hub(t: Test, keys: Record<string, unknown> = {}, cost = cheap) {
-  const folder = t.testdir()
+  const folder = folderOf(t)
   const data = join(folder, 'data')
   mkdirSync(data)
   const file = join(folder, 'callward.yaml')

@@ -14,6 +14,7 @@ import { TeamStore } from '../../server/people/team-store.ts'
 import type { CountedRecords } from '../../server/records/write-queue.ts'
 import { sealerOf } from '../../server/sealing.ts'
 import { onBothDatabases } from '../helpers/both-databases.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { HandTime } from '../helpers/hand-time.ts'
 import { adminToken } from '../helpers/hub.ts'
 import { MovedClock } from './changes-desk.ts'
@@ -176,7 +177,7 @@ packages: { kamailio: "5.8.${port}" }
 
 /** The whole hub with a folder of baselines that takes two people. */
 async function baselineHub(t: Test) {
-  const folder = t.testdir({ baselines: {} })
+  const folder = folderOf(t, { baselines: {} })
   const file = join(folder, 'callward.yaml')
   const baselinesFolder = join(folder, 'baselines')
   const hub = { baselinesFolder, twoPersonBaselines: true, logLevel: 'silent' }

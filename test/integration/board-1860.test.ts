@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { packageRoot } from '../../server/assets.ts'
 import { seriesKey } from '../helpers/fake-hub.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { adminToken, freePort, Program, TestHub, until } from '../helpers/hub.ts'
 
 /**
@@ -176,7 +177,7 @@ t.test('what board 1860 asks of node_exporter, the collector answers as well', a
     else t.pass('', { skip: reason })
     return
   }
-  const folder = t.testdir()
+  const folder = folderOf(t)
   const [theirs, ours] = await Promise.all([startPeers(t, folder), startOurs(t, folder)])
   const samples = `count_over_time(node_time_seconds[${rateSeconds + intervalSeconds}s]) >= ${rateSeconds + intervalSeconds - 2}`
   for (const ask of [theirs, ours])

@@ -8,6 +8,7 @@ import { buildApp } from '../../server/app.ts'
 import type { Clock } from '../../server/clock.ts'
 import { readHubConfig } from '../../server/config.ts'
 import { prepareDataFolder } from '../../server/first-start.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { hostLabels } from '../helpers/host-labels.ts'
 import { adminToken, until } from '../helpers/hub.ts'
 
@@ -39,7 +40,7 @@ export class ChangesDesk {
   }
 
   static async start(t: Test, recordsUrl?: string): Promise<ChangesDesk> {
-    const folder = t.testdir({ baselines: {}, data: {} })
+    const folder = folderOf(t, { baselines: {}, data: {} })
     const baselines = join(folder, 'baselines')
     const file = join(folder, 'callward.yaml')
     writeFileSync(file, `hub: { baselinesFolder: ${baselines}, changeGraceMinutes: 60 }\n`)

@@ -11,6 +11,7 @@ import { run } from '../../server/cli/main.ts'
 import { FactsStore } from '../../server/inventory/facts-store.ts'
 import { house } from '../../server/records/migrations/0001-house.ts'
 import { openSqliteRecords } from '../../server/records/sqlite-records.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { adminToken, TestHub, until } from '../helpers/hub.ts'
 import { Reporter } from '../helpers/reporter.ts'
 
@@ -96,7 +97,7 @@ const hasDpkg =
 t.test(
   'a package downgraded without a record: seen, alarmed, linked, resolved; kept over a restart and a restore',
   async (t) => {
-    const folder = t.testdir({ baselines: {} })
+    const folder = folderOf(t, { baselines: {} })
     const baselines = join(folder, 'baselines')
     writeFileSync(
       join(baselines, 'pbx.yaml'),
@@ -267,7 +268,7 @@ t.test(
 )
 
 t.test('facts of the first release move to documents and to their hosts', async (t) => {
-  const path = join(t.testdir(), 'records.sqlite')
+  const path = join(folderOf(t), 'records.sqlite')
   const old = await openSqliteRecords({ path, migrations: [house] })
   const body = JSON.stringify({ distribution: 'Debian' })
   await old.write(async (tx) => {

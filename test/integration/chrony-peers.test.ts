@@ -4,6 +4,7 @@ import { type Metric, readSource } from '../../collector/source.ts'
 import { clockSyncSource } from '../../collector/sources/clock-sync.ts'
 import { Chronyd, chronydMissing } from '../helpers/chronyd.ts'
 import { seriesKey } from '../helpers/fake-hub.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { until } from '../helpers/hub.ts'
 
 const skip = chronydMissing()
@@ -20,7 +21,7 @@ t.test(
   'a real chronyd: followed, in step with chronyc; only its own clock; no source; stopped; back',
   { skip },
   async (t) => {
-    const folder = t.testdir()
+    const folder = folderOf(t)
     const server = await Chronyd.start(join(folder, 'server'), { serve: true })
     t.teardown(() => server.stop())
     const client = await Chronyd.start(join(folder, 'client'), {

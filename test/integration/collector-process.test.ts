@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { packageRoot } from '../../server/assets.ts'
 import { eventually, FakeHub } from '../helpers/fake-hub.ts'
+import { folderOf } from '../helpers/folder.ts'
 
 const compiled = fileURLToPath(new URL('../../', import.meta.url))
 const main = join(compiled, 'collector/main.js')
@@ -54,9 +55,9 @@ t.test(
   async (t) => {
     const hub = await FakeHub.start({ token: 'secret-token-1' })
     t.teardown(() => hub.stop())
-    const data = join(t.testdir(), 'data')
+    const data = join(folderOf(t), 'data')
     const config = join(
-      t.testdir({ 'c.yaml': 'labels: {instance: pbx-7, role: pbx, customer: bank-a}\n' }),
+      folderOf(t, { 'c.yaml': 'labels: {instance: pbx-7, role: pbx, customer: bank-a}\n' }),
       'c.yaml',
     )
     const environment = {
@@ -149,7 +150,7 @@ t.test(
       2,
       /2 faults:\n {2}CALLWARD_HUB.*\n {2}CALLWARD_INTERVAL/,
     )
-    const blocked = join(t.testdir({ data: 'a file, not a folder' }), 'data')
+    const blocked = join(folderOf(t, { data: 'a file, not a folder' }), 'data')
     check({ CALLWARD_DATA: blocked }, [], 1, /cannot write to its folder .* set CALLWARD_DATA/)
     check({}, ['--chek'], 2, /Unknown argument "--chek"\. Try --help/)
     check({}, ['--check', '--jsno'], 2, /Unknown argument "--jsno"\. Try --help/)
@@ -158,7 +159,7 @@ t.test(
 )
 
 t.test('the hub is away: SIGINT still stops at once with code 0', async (t) => {
-  const data = t.testdir()
+  const data = folderOf(t)
   const { child, lines, ended } = start(t, main, {
     CALLWARD_HUB: 'ws://127.0.0.1:1',
     CALLWARD_TOKEN: 'x',
@@ -188,7 +189,7 @@ t.test('the bundle runs alone in an empty folder and has nothing of the hub', as
   for (const name of ['fastify', 'kysely', 'libsql', 'node:sqlite'])
     t.notOk(text.includes(`node_modules/${name}/`) || text.includes(`from '${name}'`), name)
   // Whether this machine's package lists are fresh is not what is tested here.
-  const config = join(t.testdir({ 'c.yaml': 'sections: {software: false}\n' }), 'c.yaml')
+  const config = join(folderOf(t, { 'c.yaml': 'sections: {software: false}\n' }), 'c.yaml')
   const checked = spawnSync(bundle, ['--check'], {
     encoding: 'utf8',
     cwd: folder,

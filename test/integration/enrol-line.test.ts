@@ -8,6 +8,7 @@ import t, { type Test } from 'tap'
 import { packageRoot } from '../../server/assets.ts'
 import { run } from '../../server/cli/main.ts'
 import { selfSigned } from '../helpers/certificates.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { adminToken, until } from '../helpers/hub.ts'
 import { ListeningHub } from './enrolment-hub.ts'
 
@@ -76,7 +77,7 @@ for (const means of ['curl', 'node'] as const) {
     skip: means === 'curl' && withoutCurl ? 'curl is not installed' : false,
   }
   t.test(`one line with ${means}: pasted, enrolled, reporting`, options, async (t) => {
-    const folder = t.testdir()
+    const folder = folderOf(t)
     const hub = await tlsHub(t, folder)
     const made = await callward(
       hub,
@@ -124,7 +125,7 @@ for (const means of ['curl', 'node'] as const) {
 }
 
 t.test('a line for another hub is of no use: nothing but its greeting is sent', async (t) => {
-  const folder = t.testdir({ a: {}, b: {} })
+  const folder = folderOf(t, { a: {}, b: {} })
   const hub = await tlsHub(t, join(folder, 'a'))
   const other = await tlsHub(t, join(folder, 'b'))
   for (const means of withoutCurl ? ['node', 'deb'] : ['curl', 'node', 'deb']) {
@@ -147,7 +148,7 @@ t.test('a line for another hub is of no use: nothing but its greeting is sent', 
 })
 
 t.test('the terminal says what is missing', async (t) => {
-  const folder = t.testdir()
+  const folder = folderOf(t)
   const hub = await ListeningHub.start(join(folder, 'hub'))
   t.teardown(() => hub.stop())
   const check = async (args: string[], code: number, message: RegExp) => {

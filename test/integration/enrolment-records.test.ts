@@ -1,12 +1,13 @@
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { folderOf } from '../helpers/folder.ts'
 import { until } from '../helpers/hub.ts'
 import { postgresPrograms, startPostgres } from '../helpers/postgres.ts'
 import { EnrolledHost, ListeningHub, machineRoot, minute } from './enrolment-hub.ts'
 
 /** All that enrolment keeps: tokens, keys, counters, refusals, endings; and that a hub that starts again knows them. */
 async function story(t: Test, recordsUrl?: string): Promise<void> {
-  const folder = t.testdir()
+  const folder = folderOf(t)
   const environment: Record<string, string> =
     recordsUrl === undefined ? {} : { CALLWARD_RECORDS: recordsUrl }
   const data = join(folder, 'hub')

@@ -13,13 +13,14 @@ import { SessionCountFile } from '../../collector/enrolment/session-count.ts'
 import { closeCodes } from '../../collector/wire/frames.ts'
 import type { Challenge } from '../../collector/wire/handshake.ts'
 import { selfSigned } from '../helpers/certificates.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { adminToken, until } from '../helpers/hub.ts'
 import { Reporter } from '../helpers/reporter.ts'
 import { EnrolledHost, ListeningHub, machineRoot, minute } from './enrolment-hub.ts'
 
 /** A hub with a certificate that nobody vouches for. */
 async function tlsHub(t: Test, more: Record<string, string> = {}) {
-  const folder = t.testdir()
+  const folder = folderOf(t)
   const files = selfSigned(folder)
   const environment = {
     CALLWARD_TLS_CERTIFICATE: files.certificate,
@@ -380,7 +381,7 @@ t.test('somebody in the middle: found out by both, at enrolment and in sessions'
 })
 
 t.test('a declared proxy ends TLS: its certificate must be trusted', async (t) => {
-  const folder = t.testdir({ 'c.yaml': 'hub: { behindTlsProxy: true }\n' })
+  const folder = folderOf(t, { 'c.yaml': 'hub: { behindTlsProxy: true }\n' })
   const hub = await ListeningHub.start(join(folder, 'hub'), {
     CALLWARD_CONFIG: join(folder, 'c.yaml'),
   })
@@ -448,7 +449,7 @@ t.test(
 t.test(
   'a token does not speak for an enrolled host, nor anything plain from elsewhere',
   async (t) => {
-    const folder = t.testdir()
+    const folder = folderOf(t)
     const hub = await ListeningHub.start(
       join(folder, 'hub'),
       { CALLWARD_LISTEN: '0.0.0.0:0' },
@@ -529,7 +530,7 @@ t.test(
 )
 
 t.test('who proves nothing: bounded, and gone after 5 s', async (t) => {
-  const folder = t.testdir({ 'c.yaml': 'hub: { maxHalfOpenSessions: 16 }\n' })
+  const folder = folderOf(t, { 'c.yaml': 'hub: { maxHalfOpenSessions: 16 }\n' })
   const hub = await ListeningHub.start(join(folder, 'hub'), {
     CALLWARD_CONFIG: join(folder, 'c.yaml'),
   })
@@ -566,7 +567,7 @@ t.test('who proves nothing: bounded, and gone after 5 s', async (t) => {
 })
 
 t.test('a connection that a newer one overtook ends, and holds nobody off', async (t) => {
-  const folder = t.testdir({ 'c.yaml': 'hub: { maxHalfOpenSessions: 16 }\n' })
+  const folder = folderOf(t, { 'c.yaml': 'hub: { maxHalfOpenSessions: 16 }\n' })
   const hub = await ListeningHub.start(join(folder, 'hub'), {
     CALLWARD_CONFIG: join(folder, 'c.yaml'),
   })
@@ -631,7 +632,7 @@ t.test(
 )
 
 t.test('faults of the configuration say what to do', async (t) => {
-  const folder = t.testdir({ 'not.pem': 'x' })
+  const folder = folderOf(t, { 'not.pem': 'x' })
   const { certificate, key } = selfSigned(folder)
   const other = selfSigned(folder, 'other')
   const start = (environment: Record<string, string>) =>
@@ -654,7 +655,7 @@ t.test('faults of the configuration say what to do', async (t) => {
 })
 
 t.test('a lost answer: the same key is registered once, and the host has it', async (t) => {
-  const folder = t.testdir()
+  const folder = folderOf(t)
   let lost = 0
   const before = (app: FastifyInstance) =>
     void app.addHook('onSend', async (request) => {

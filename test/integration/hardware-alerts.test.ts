@@ -9,6 +9,7 @@ import { ReportDecoder, ReportEncoder } from '../../collector/wire/report.ts'
 import { packageRoot } from '../../server/assets.ts'
 import { ownRulesFolder } from '../../server/rules/rule-files.ts'
 import { layTree } from '../helpers/file-tree.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { hostLabels } from '../helpers/host-labels.ts'
 import { RulesHub } from './rules-hub.ts'
 
@@ -63,7 +64,7 @@ class Machine {
   }
 
   static async start(t: Test, name: string): Promise<Machine> {
-    const folder = t.testdir({ [name]: { host: {}, records: {} } })
+    const folder = folderOf(t, { [name]: { host: {}, records: {} } })
     const hub = await RulesHub.start({
       rulesFolder: ownRulesFolder,
       folder: join(folder, name, 'records'),

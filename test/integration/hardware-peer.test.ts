@@ -5,6 +5,7 @@ import { readSource } from '../../collector/source.ts'
 import { hostSources } from '../../collector/sources/all.ts'
 import { seriesKey } from '../helpers/fake-hub.ts'
 import { layTree } from '../helpers/file-tree.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { freePort, until } from '../helpers/hub.ts'
 
 const program = 'prometheus-node-exporter'
@@ -97,7 +98,7 @@ t.test('the real node_exporter reads the same trees and says the same', async (t
     return
   }
   for (const fault of ['healthy', 'degraded-raid', 'memory-errors', 'hot-cpu', 'bad-link']) {
-    const folder = t.testdir()
+    const folder = folderOf(t)
     layTree(folder, 'healthy')
     if (fault !== 'healthy') layTree(folder, fault)
     const [peer, own] = [await theirs(t, folder), await ours(folder)]

@@ -5,11 +5,12 @@ import { buildApp } from '../../server/app.ts'
 import { readHubConfig } from '../../server/config.ts'
 import { prepareDataFolder } from '../../server/first-start.ts'
 import { makeCertificate, opensslMissing } from '../helpers/certificates.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { adminToken, until } from '../helpers/hub.ts'
 import { MovedClock } from './changes-desk.ts'
 
 t.test('the hub watches the end of its own certificate', { skip: opensslMissing }, async (t) => {
-  const folder = t.testdir({ data: {} })
+  const folder = folderOf(t, { data: {} })
   const [certificate, key] = [join(folder, 'hub.crt'), join(folder, 'hub.key')]
   const put = (days: number) => {
     const made = makeCertificate(days)

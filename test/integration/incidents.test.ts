@@ -11,6 +11,7 @@ import type { Principal } from '../../server/people/plugin.ts'
 import { type RecordsTransaction, recordsPlugin } from '../../server/records/plugin.ts'
 import { rowOf, saveAlerts, stampAcknowledged } from '../../server/rules/alert-store.ts'
 import { createMemoryStore } from '../../server/store/memory-store.ts'
+import { folderOf } from '../helpers/folder.ts'
 
 const minute = 60_000
 const ines: Principal = { id: 'p-ines', name: 'ines', role: 'operator', via: 'token' }
@@ -50,7 +51,7 @@ class Desk {
   static async start(t: Test): Promise<Desk> {
     const desk = new Desk()
     t.teardown(() => desk.app.close())
-    await desk.#build(t.testdir())
+    await desk.#build(folderOf(t))
     return desk
   }
 

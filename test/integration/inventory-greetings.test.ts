@@ -6,6 +6,7 @@ import { Hosts } from '../../server/inventory/host.ts'
 import { InventoryStore } from '../../server/inventory/inventory-store.ts'
 import type { Records } from '../../server/records/records.ts'
 import { openSqliteRecords } from '../../server/records/sqlite-records.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { Reporter } from '../helpers/reporter.ts'
 
 const clock = { now: () => 1000, monotonic: () => 1000 }
@@ -15,7 +16,7 @@ function helloOf(instance: string, collector: string): Hello {
 }
 
 t.test('hellos of one turn are one write, and one that says nothing new is none', async (t) => {
-  const records = await openSqliteRecords({ path: join(t.testdir({}), 'r.sqlite') })
+  const records = await openSqliteRecords({ path: join(folderOf(t, {}), 'r.sqlite') })
   t.teardown(() => records.close())
   let writes = 0
   const counted: Records = {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
+import { folderOf } from '../helpers/folder.ts'
 import { TestHub, until } from '../helpers/hub.ts'
 import { Reporter } from '../helpers/reporter.ts'
 
@@ -14,7 +15,7 @@ t.test(
   'kill -9 in the middle of reporting: nothing acknowledged is missing, nothing is doubled',
   { timeout: 90_000 },
   async (t) => {
-    const hub = await TestHub.start(t.testdir())
+    const hub = await TestHub.start(folderOf(t))
     t.teardown(() => hub.stop())
     const token = await hub.token('reporters', 'collector')
     const hosts = ['a', 'b', 'c'].map((name) => new Reporter(`kill-${name}`))
@@ -72,7 +73,7 @@ t.test(
   'kill -9 while an alert fires: alert and incident are intact, and do not flap',
   { timeout: 90_000 },
   async (t) => {
-    const hub = await TestHub.start(t.testdir())
+    const hub = await TestHub.start(folderOf(t))
     t.teardown(() => hub.stop())
     const token = await hub.token('reporters', 'collector')
     const host = new Reporter('pbx-9')

@@ -17,6 +17,7 @@ import { prepareDataFolder } from '../../server/first-start.ts'
 import { isSignedBy, readCheckpoint, readVerifierKey } from '../../server/ledger/checkpoint.ts'
 import { type LedgeredAction, ledgered } from '../../server/ledger/ledgered.ts'
 import { isConsistent, rootOfInclusion } from '../../server/ledger/merkle.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { adminToken, Program, until } from '../helpers/hub.ts'
 import { type Answer, MovedClock } from './changes-desk.ts'
 
@@ -53,7 +54,7 @@ class Desk {
   url = ''
 
   constructor(t: Test) {
-    const folder = t.testdir({
+    const folder = folderOf(t, {
       rules: { 'test.yaml': rule },
       baselines: { 'pbx.yaml': baseline },
       data: {},

@@ -9,6 +9,7 @@ import type { PageReceipts } from '../../server/live/plugin.ts'
 import { openPostgresRecords } from '../../server/records/postgres-records.ts'
 import type { Records } from '../../server/records/records.ts'
 import { openSqliteRecords } from '../../server/records/sqlite-records.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { freePort, until } from '../helpers/hub.ts'
 import { postgresPrograms, startPostgres } from '../helpers/postgres.ts'
 import { addStaff, connect, type LiveClient, startLiveHub } from './live-hub.ts'
@@ -123,7 +124,7 @@ async function promises(t: Test, records: Records): Promise<void> {
 }
 
 t.test('receipts on SQLite', async (t) => {
-  const records = await openSqliteRecords({ path: join(t.testdir({}), 'records.sqlite') })
+  const records = await openSqliteRecords({ path: join(folderOf(t, {}), 'records.sqlite') })
   t.teardown(() => records.close())
   await promises(t, records)
 })
@@ -142,7 +143,7 @@ t.test('receipts on PostgreSQL', { skip }, async (t) => {
 })
 
 t.test('many people at once, in few writes', async (t) => {
-  const records = await openSqliteRecords({ path: join(t.testdir({}), 'records.sqlite') })
+  const records = await openSqliteRecords({ path: join(folderOf(t, {}), 'records.sqlite') })
   t.teardown(() => records.close())
   let writes = 0
   const counted: Records = {
@@ -222,7 +223,7 @@ t.test(
   'the hub is killed before it stored a receipt: said again after reconnecting, stored once',
   { timeout: 90_000 },
   async (t) => {
-    const path = join(t.testdir({}), 'records.sqlite')
+    const path = join(folderOf(t, {}), 'records.sqlite')
     const port = await freePort()
     const start = async (receiptMs: number) => {
       const hub = new HubProcess(path, port, receiptMs)

@@ -5,11 +5,12 @@ import { WebSocket } from 'ws'
 import { pruneQueues, queuedAfter, queueEnds } from '../../server/live/live-store.ts'
 import { openPostgresRecords } from '../../server/records/postgres-records.ts'
 import { openSqliteRecords } from '../../server/records/sqlite-records.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { postgresPrograms, startPostgres } from '../helpers/postgres.ts'
 import fc from '../helpers/property.ts'
 import { addStaff, connect, type LiveClient, type LiveHub, startLiveHub } from './live-hub.ts'
 
-const records = await openSqliteRecords({ path: join(t.testdir({}), 'records.sqlite') })
+const records = await openSqliteRecords({ path: join(folderOf(t, {}), 'records.sqlite') })
 await addStaff(records)
 t.teardown(() => records.close())
 

@@ -8,6 +8,7 @@ import { systemClock } from '../../server/clock.ts'
 import { readHubConfig } from '../../server/config.ts'
 import { prepareDataFolder } from '../../server/first-start.ts'
 import { uuid } from '../../server/ids.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { adminToken } from '../helpers/hub.ts'
 
 const labels = { alertname: 'TrunkDown', severity: 'critical', server: 'pbx-1' }
@@ -59,7 +60,7 @@ const breaks: Readonly<Record<string, (app: FastifyInstance) => Promise<unknown>
 }
 
 t.test('a row that is missing is named by the watchdog, of every kind there is', async (t) => {
-  const file = join(t.testdir(), 'callward.yaml')
+  const file = join(folderOf(t), 'callward.yaml')
   // Late enough that it does not fly meanwhile.
   const at = new Date(Date.now() + 12 * 3_600_000).toISOString().slice(11, 16)
   writeFileSync(file, JSON.stringify({ hub: { canary: { at }, timeZone: 'UTC' } }))

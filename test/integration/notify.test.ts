@@ -7,13 +7,14 @@ import { Guard, parseAllowed } from '../../server/notify/guard.ts'
 import { guardedRequest } from '../../server/notify/http.ts'
 import { NotifyLog } from '../../server/notify/log-store.ts'
 import { opensslMissing } from '../helpers/certificates.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { until } from '../helpers/hub.ts'
 import { NotifyDesk, ownCertificate, receiver, relay } from './notify-desk.ts'
 
 const skip = opensslMissing
 
 t.test('e-mail over real SMTP', { skip }, async (t) => {
-  const folder = t.testdir({})
+  const folder = folderOf(t, {})
   const pem = ownCertificate(folder)
   const desk = await NotifyDesk.start(t, folder)
   const base = {
@@ -138,7 +139,7 @@ t.test('e-mail over real SMTP', { skip }, async (t) => {
 })
 
 t.test('webhooks: signed, guarded, and a black hole holds up nobody', { skip }, async (t) => {
-  const folder = t.testdir({})
+  const folder = folderOf(t, {})
   const pem = ownCertificate(folder)
   const desk = await NotifyDesk.start(t, folder)
   const secret = 'a-secret-of-32-characters-0123456'
@@ -274,7 +275,7 @@ t.test('webhooks: signed, guarded, and a black hole holds up nobody', { skip }, 
 })
 
 t.test('contact points over the API', { skip }, async (t) => {
-  const folder = t.testdir({})
+  const folder = folderOf(t, {})
   const desk = await NotifyDesk.start(t, folder)
   const { url, heard } = await receiver(t, (_heard, response) => response.end('ok'))
   const secretUrl = `${url}/T000/SECRETTOKENOFSLACK`
@@ -463,7 +464,7 @@ t.test('contact points over the API', { skip }, async (t) => {
 })
 
 t.test('limits, retention, and the alarm of a channel that fails', { skip }, async (t) => {
-  const desk = await NotifyDesk.start(t, t.testdir({}), {
+  const desk = await NotifyDesk.start(t, folderOf(t, {}), {
     notifyLogDays: 30,
     ruleIntervalSeconds: 1,
   })
@@ -519,7 +520,7 @@ t.test('limits, retention, and the alarm of a channel that fails', { skip }, asy
 })
 
 t.test('own templates are checked at the start; a preview shows them', { skip }, async (t) => {
-  const templates = join(t.testdir({ templates: {}, hub: {} }), 'templates')
+  const templates = join(folderOf(t, { templates: {}, hub: {} }), 'templates')
   let starts = 0
   const folder = () => {
     const fresh = join(templates, `../hub/${starts++}`)

@@ -6,6 +6,7 @@ import { buildApp } from '../../server/app.ts'
 import type { Clock } from '../../server/clock.ts'
 import { readHubConfig } from '../../server/config.ts'
 import { prepareDataFolder } from '../../server/first-start.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { adminToken } from '../helpers/hub.ts'
 
 const hour = 3_600_000
@@ -37,7 +38,7 @@ class Desk {
   }
 
   static async start(t: Test, recordsUrl?: string): Promise<Desk> {
-    const data = join(t.testdir({ data: {} }), 'data')
+    const data = join(folderOf(t, { data: {} }), 'data')
     const config = readHubConfig({
       CALLWARD_DATA: data,
       CALLWARD_ADMIN_TOKEN: adminToken,

@@ -10,6 +10,7 @@ import { openEmbeddedStore } from '../../server/store/embedded-store.ts'
 import type { Store } from '../../server/store/plugin.ts'
 import type { StoreReader } from '../../server/store/reader.ts'
 import type { Row } from '../../server/store/writer.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { MemoryReader } from '../helpers/memory-reader.ts'
 
 const second = 1000
@@ -202,7 +203,7 @@ t.test('a heavy query leaves the hub free', { timeout: 100_000 }, async (t) => {
 
 t.test('beside the real store', { timeout: 100_000 }, async (t) => {
   const store = await openEmbeddedStore({
-    folder: t.testdir(),
+    folder: folderOf(t),
     clock: systemClock,
     retentionDays: 0,
     reserveBytes: 0,

@@ -8,6 +8,7 @@ import { defaultEngine } from '../../server/records/sqlite-engines.ts'
 import { openSqliteRecords } from '../../server/records/sqlite-records.ts'
 import { SqliteThread } from '../../server/records/sqlite-thread.ts'
 import { telemetryPlugin } from '../../server/telemetry/plugin.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { keys, type Place, put, refusal } from './records-place.ts'
 import { killed, oneGroup, suite } from './records-promises.ts'
 
@@ -16,14 +17,14 @@ t.test(`SQLite (${defaultEngine()})`, async (t) => {
     open: (options) => openSqliteRecords({ path, ...options }),
   })
   for (const [promise, check] of Object.entries(suite)) {
-    await t.test(promise, (t) => check(t, at(join(t.testdir(), 'records.sqlite'))))
+    await t.test(promise, (t) => check(t, at(join(folderOf(t), 'records.sqlite'))))
   }
   await t.test('kill -9 loses nothing acknowledged', async (t) => {
-    const path = join(t.testdir(), 'records.sqlite')
+    const path = join(folderOf(t), 'records.sqlite')
     await killed(t, path, at(path))
   })
   await t.test('a transaction the engine undid takes its group with it, and no more', async (t) => {
-    const records = await at(join(t.testdir(), 'records.sqlite')).open(oneGroup)
+    const records = await at(join(folderOf(t), 'records.sqlite')).open(oneGroup)
     await put(records, 'taken')
     const undoing = records.write((tx) =>
       sql`insert or rollback into settings values ('taken', '')`.execute(tx),
@@ -54,13 +55,13 @@ t.test(`SQLite (${defaultEngine()})`, async (t) => {
     await records.close()
   })
   await t.test('files that cannot be used are told', async (t) => {
-    const folder = t.testdir()
+    const folder = folderOf(t)
     writeFileSync(join(folder, 'text'), 'not a database '.repeat(1000))
     t.equal(await refusal(openSqliteRecords({ path: join(folder, 'text') })), 'corrupt')
     t.equal(await refusal(openSqliteRecords({ path: join(folder, 'none', 'a') })), 'other')
   })
   await t.test('a closed database leaves one file and no thread', async (t) => {
-    const path = join(t.testdir(), 'records.sqlite')
+    const path = join(folderOf(t), 'records.sqlite')
     const records = await openSqliteRecords({ path })
     await put(records, 'a')
     await records.close()
@@ -96,7 +97,7 @@ t.test('a thread that dies is told, to all who wait and all who come', async (t)
 t.test('the plugin opens, counts and closes', async (t) => {
   const app = Fastify()
   t.teardown(() => app.close())
-  const folder = t.testdir()
+  const folder = folderOf(t)
   await app.register(telemetryPlugin)
   await app.register(recordsPlugin, { folder })
   await app.records.write((tx) =>

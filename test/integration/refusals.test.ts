@@ -7,6 +7,7 @@ import { buildApp } from '../../server/app.ts'
 import { readHubConfig } from '../../server/config.ts'
 import { prepareDataFolder } from '../../server/first-start.ts'
 import { notifyPlugin } from '../../server/notify/plugin.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { adminToken } from '../helpers/hub.ts'
 import { MovedClock } from './changes-desk.ts'
 import { receiver } from './notify-desk.ts'
@@ -31,7 +32,7 @@ class Outside {
     notifyAllow: readonly string[],
     names: (name: string) => readonly string[],
   ): Promise<Outside> {
-    const folder = t.testdir()
+    const folder = folderOf(t)
     const file = join(folder, 'callward.yaml')
     writeFileSync(file, JSON.stringify({ hub: { notifyAllow, logLevel: 'silent' } }))
     const config = readHubConfig({

@@ -15,6 +15,7 @@ import {
   readRuleText,
 } from '../../server/rules/rule-files.ts'
 import { createMemoryStore } from '../../server/store/memory-store.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { RulesHub } from './rules-hub.ts'
 
 const promql: Promql = createEngine({ reader: createMemoryStore() })
@@ -67,7 +68,7 @@ t.test('a fault is named with file, line and what to do', async (t) => {
 })
 
 t.test('one broken file does not stop the others', async (t) => {
-  const folder = t.testdir({
+  const folder = folderOf(t, {
     'a.yaml': 'groups: [{name: a, rules: [{alert: A, expr: up == 0}]}]',
     'b.yaml': 'groups: [',
     'c.yml': 'groups: [{name: c, rules: [{alert: C, expr: up ==}, {alert: D, expr: up == 0}]}]',
@@ -106,7 +107,7 @@ t.test(
   'what Prometheus’s format lacks: by sibling file, by annotation, with every fault in its place',
   async (t) => {
     const rule = (name: string, more = '') => `{alert: ${name}, expr: up == 0${more}}`
-    const folder = t.testdir({
+    const folder = folderOf(t, {
       shipped: {
         'hub.yaml': `groups: [{name: hub, rules: [${rule('Shipped')}]}]`,
       },
@@ -186,7 +187,7 @@ t.test(
 )
 
 t.test('a hub with a broken extra folder starts, says so and runs the rest', async (t) => {
-  const folder = t.testdir({
+  const folder = folderOf(t, {
     extra: {
       'broken.yaml': 'groups: [',
       'good.yaml':
@@ -281,7 +282,7 @@ t.test('every runbook that ships can be read and has its sections', async (t) =>
 t.test(
   'a runbook as page and as Markdown; raw HTML stays text; nothing leads out of the folder',
   async (t) => {
-    const folder = t.testdir({
+    const folder = folderOf(t, {
       runbooks: {
         'Full.md': runbook('Disk & room'),
         'Broken.md': 'no front matter',
@@ -343,7 +344,7 @@ t.test(
 t.test('front matter faults say what to write', async (t) => {
   const good = runbook('Fine')
   const check = (change: [string | RegExp, string], expected: RegExp) => {
-    const folder = t.testdir({ 'Full.md': good.replace(change[0], change[1]) })
+    const folder = folderOf(t, { 'Full.md': good.replace(change[0], change[1]) })
     return knowledge(folder).then(({ app, log }) => {
       t.equal(app.runbooks.find('Full'), undefined, String(expected))
       t.match(log.join('\n'), expected)

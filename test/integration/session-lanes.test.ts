@@ -5,6 +5,7 @@ import type { Series } from '../../collector/pending.ts'
 import { openSession, type SessionState } from '../../collector/session.ts'
 import { closeCodes } from '../../collector/wire/frames.ts'
 import { ReportEncoder } from '../../collector/wire/report.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { TestHub, until } from '../helpers/hub.ts'
 import { Reporter } from '../helpers/reporter.ts'
 
@@ -12,7 +13,7 @@ let hub: TestHub
 let token: string
 
 t.before(async () => {
-  hub = await TestHub.start(t.testdir())
+  hub = await TestHub.start(folderOf(t))
   token = await hub.token('reporters', 'collector')
 })
 t.teardown(() => hub.stop())

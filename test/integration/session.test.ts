@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import WebSocket from 'ws'
+import { folderOf } from '../helpers/folder.ts'
 import { TestHub, until } from '../helpers/hub.ts'
 import { Reporter } from '../helpers/reporter.ts'
 
@@ -8,7 +9,7 @@ let hub: TestHub
 let token: string
 
 t.before(async () => {
-  hub = await TestHub.start(t.testdir())
+  hub = await TestHub.start(folderOf(t))
   token = await hub.token('reporters', 'collector')
 })
 t.teardown(() => hub.stop())

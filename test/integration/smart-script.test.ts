@@ -5,6 +5,7 @@ import t from 'tap'
 import { readSource } from '../../collector/source.ts'
 import { smartSource } from '../../collector/sources/smart.ts'
 import { packageRoot } from '../../server/assets.ts'
+import { folderOf } from '../helpers/folder.ts'
 
 const script = join(packageRoot, 'packaging/callward-smart')
 
@@ -22,7 +23,7 @@ exit "$status"
 `
 
 t.test('callward-smart: one whole file a disk, hung disks named, no other’s folder', async (t) => {
-  const folder = t.testdir({
+  const folder = folderOf(t, {
     bin: { smartctl: fakeSmartctl },
     sys: {
       block: { sda: {}, sdb: { removable: '1\n' }, sdc: {}, nvme0n1: {}, nvme0c0n1: {}, vda: {} },
@@ -89,7 +90,7 @@ t.test('the real smartctl: a disk that cannot be opened is an error, in its word
     else t.pass('', { skip: 'smartctl is not installed' })
     return
   }
-  const folder = t.testdir({ sys: { block: { sdzz: {} } } })
+  const folder = folderOf(t, { sys: { block: { sdzz: {} } } })
   const spool = join(folder, 'spool')
   const env = { PATH: process.env['PATH'] ?? '', CALLWARD_SYS: join(folder, 'sys') }
   t.equal(spawnSync(script, [spool], { env }).status, 0, 'the disk’s trouble is not the script’s')

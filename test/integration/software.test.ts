@@ -8,6 +8,7 @@ import { runningServices } from '../../collector/surveys/software/processes.ts'
 import { softwareSurvey } from '../../collector/surveys/software/software.ts'
 import type { Findings } from '../../collector/surveys/survey.ts'
 import { makeCertificate, opensslMissing } from '../helpers/certificates.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { Program, TestHub, until } from '../helpers/hub.ts'
 
 const main = fileURLToPath(new URL('../../collector/main.js', import.meta.url))
@@ -92,7 +93,7 @@ t.test(
 t.test(
   'a running program that is replaced on the disk is outdated until it is restarted',
   async (t) => {
-    const rootfs = t.testdir({ usr: { sbin: {} } })
+    const rootfs = folderOf(t, { usr: { sbin: {} } })
     const program = join(rootfs, 'usr/sbin/kamailio')
     copyFileSync('/bin/sleep', program)
     const kinds = [
@@ -142,7 +143,7 @@ t.test(
   'an expired certificate: seen by the collector, alarmed by the hub with its runbook, over with its renewal',
   { skip: opensslMissing, timeout: 60_000 },
   async (t) => {
-    const rootfs = t.testdir({ root: { etc: { keys: {} } }, data: {} })
+    const rootfs = folderOf(t, { root: { etc: { keys: {} } }, data: {} })
     const certificate = join(rootfs, 'root/etc/keys/pbx.pem')
     const renew = (days: number) => {
       const made = makeCertificate(days, '/CN=pbx.bank.example')

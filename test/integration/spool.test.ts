@@ -19,6 +19,7 @@ import type { Series } from '../../collector/pending.ts'
 import { openSession, type Session } from '../../collector/session.ts'
 import { type OpenedSpool, openSpool } from '../../collector/spool/open.ts'
 import { eventually } from '../helpers/fake-hub.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { hostLabels } from '../helpers/host-labels.ts'
 import { TestHub, until } from '../helpers/hub.ts'
 
@@ -109,7 +110,7 @@ t.test(
   'five collectors killed at any instant, the hub away and back: each sample once, gaps exact',
   { timeout: 180_000 },
   async (t) => {
-    const scratch = t.testdir()
+    const scratch = folderOf(t)
     const hub = await TestHub.start(join(scratch, 'hub'))
     t.teardown(() => hub.stop())
     const TOKEN = await hub.token('reporters', 'collector')
@@ -318,7 +319,7 @@ t.test(
   'an hour without the hub, 100 collectors, some killed: each sample once, late, unpaged',
   { timeout: 90_000 },
   async (t) => {
-    const scratch = t.testdir()
+    const scratch = folderOf(t)
     const hub = await TestHub.start(join(scratch, 'hub'))
     t.teardown(() => hub.stop())
     const token = await hub.token('reporters', 'collector')
@@ -424,7 +425,7 @@ async function opened(folder: string, url: string, log: string[] = []) {
 const nowhere = 'ws://127.0.0.1:1'
 
 t.test('two processes on one folder: the second reports from memory and says why', async (t) => {
-  const folder = t.testdir()
+  const folder = folderOf(t)
   const first = await opened(folder, nowhere)
   const second = await opened(folder, nowhere)
   t.match(first.state(), { state: 'ok' })
@@ -463,7 +464,7 @@ async function holder(t: Test, folder: string, launcher: readonly string[] = [])
 }
 
 t.test('two containers on one volume, pid 1 both: the second is refused', async (t) => {
-  const folder = t.testdir()
+  const folder = folderOf(t)
   const launcher = ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child']
   try {
     execFileSync(launcher[0]!, [...launcher.slice(1), 'true'], { stdio: 'pipe' })
@@ -490,7 +491,7 @@ t.test('two containers on one volume, pid 1 both: the second is refused', async 
 })
 
 t.test('a folder that cannot be written: denied or error, never a crash', async (t) => {
-  const folder = t.testdir({ spool: 'a file, not a folder' })
+  const folder = folderOf(t, { spool: 'a file, not a folder' })
   const one = await opened(folder, nowhere)
   t.match(one.state(), { state: 'error', detail: /reports wait in memory only/ })
   one.send(1)

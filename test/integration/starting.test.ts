@@ -1,13 +1,14 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { folderOf } from '../helpers/folder.ts'
 import { freePort, Program, TestHub, until } from '../helpers/hub.ts'
 
 t.test(
   'a first start makes what is missing, and keeps secrets to itself',
   { timeout: 90_000 },
   async (t) => {
-    const data = join(t.testdir(), 'new', 'data')
+    const data = join(folderOf(t), 'new', 'data')
     const hub = await TestHub.start(data)
     t.teardown(() => hub.stop())
     for (const file of ['collector/token', 'hub/terminal.token', 'hub/sign-in-link']) {
@@ -33,7 +34,7 @@ t.test(
 )
 
 t.test('starts that cannot work say why and what to do', { timeout: 90_000 }, async (t) => {
-  const folder = t.testdir({
+  const folder = folderOf(t, {
     file: 'x',
     broken: {
       hub: { 'records.sqlite': 'this is not a database, just text that is long enough to be read' },
@@ -69,7 +70,7 @@ t.test(
   'an unwritable folder, as a user without rights',
   { skip: process.getuid?.() === 0 ? false : 'needs root to change user' },
   async (t) => {
-    const folder = join(t.testdir(), 'locked')
+    const folder = join(folderOf(t), 'locked')
     mkdirSync(folder)
     chmodSync(folder, 0o555)
     const { spawnSync } = await import('node:child_process')
@@ -94,7 +95,7 @@ t.test(
   'a broken rule file stops neither the hub nor the other rules',
   { timeout: 90_000 },
   async (t) => {
-    const rules = t.testdir({
+    const rules = folderOf(t, {
       'broken.yaml': 'groups:\n  - name: x\n    rules: [\n',
       'wrong.yaml': 'groups:\n- name: g\n  rules:\n  - alert: A\n    expr: sum(\n',
     })
@@ -114,7 +115,7 @@ t.test(
   { timeout: 90_000 },
   async (t) => {
     const port = await freePort()
-    const data = join(t.testdir(), 'data')
+    const data = join(folderOf(t), 'data')
     const startedAt = Date.now()
     const program = new Program(
       '../bin/callward.mjs',

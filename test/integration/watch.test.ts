@@ -26,11 +26,12 @@ import {
 } from '../../server/cli/watch-list.ts'
 import { type PageBody, pageLine, pagePrinted, pageTaken } from '../../server/cli/watch-pages.ts'
 import { openSqliteRecords } from '../../server/records/sqlite-records.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { addStaff, type LiveHub, startLiveHub } from './live-hub.ts'
 
 process.env.TZ = 'Asia/Ho_Chi_Minh'
 const program = fileURLToPath(new URL('../../server/cli/main.js', import.meta.url))
-const folder = t.testdir({})
+const folder = folderOf(t, {})
 const records = await openSqliteRecords({ path: join(folder, 'records.sqlite') })
 await addStaff(records)
 t.teardown(() => records.close())

@@ -13,6 +13,7 @@ import { readHubConfig } from '../../server/config.ts'
 import { prepareDataFolder } from '../../server/first-start.ts'
 import { writeRoutes } from '../../server/ingest/write-plugin.ts'
 import { StoreUnavailable } from '../../server/store/writer.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { adminToken, freePort, until } from '../helpers/hub.ts'
 import {
   block,
@@ -25,7 +26,7 @@ import {
 const required = process.env.CALLWARD_REQUIRE_PEERS === '1'
 
 /** The whole hub in this process. */
-async function build(t: Test, data = t.testdir()): Promise<FastifyInstance> {
+async function build(t: Test, data = folderOf(t)): Promise<FastifyInstance> {
   const config = readHubConfig({
     CALLWARD_DATA: data,
     CALLWARD_ADMIN_TOKEN: adminToken,
@@ -421,7 +422,7 @@ function missing(t: Test, program: string, versionFlag = '--version'): boolean {
 
 t.test('what a real Prometheus sends reads as it does there', { timeout: 90_000 }, async (t) => {
   if (missing(t, 'prometheus')) return
-  const folder = t.testdir({ data: {}, hub: {} })
+  const folder = folderOf(t, { data: {}, hub: {} })
   const app = await build(t, join(folder, 'hub'))
   await app.listen({ host: '127.0.0.1', port: 0 })
   const hub = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
@@ -531,7 +532,7 @@ t.test('what a real Prometheus sends reads as it does there', { timeout: 90_000 
 
 t.test('what vmagent sends', { timeout: 60_000 }, async (t) => {
   if (missing(t, 'vmagent', '-version')) return
-  const folder = t.testdir({ queue: {}, hub: {} })
+  const folder = folderOf(t, { queue: {}, hub: {} })
   const app = await build(t, join(folder, 'hub'))
   await app.listen({ host: '127.0.0.1', port: 0 })
   const hub = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`

@@ -2,9 +2,10 @@ import { open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { tarEnd, tarEntries, tarHeader, tarPadding } from '../../../server/backup/tar.ts'
+import { folderOf } from '../../helpers/folder.ts'
 
 t.test('entries of any size come back, in order', async (t) => {
-  const path = join(t.testdir(), 'a.tar')
+  const path = join(folderOf(t), 'a.tar')
   const sizes = [0, 1, 511, 512, 513, 70_000]
   const parts = sizes.flatMap((bytes, i) => [
     tarHeader(`folder/file ${i} ü`, bytes, Date.UTC(2026, 10, 22)),
@@ -31,7 +32,7 @@ t.test('a header says sizes beyond 8 GiB as GNU tar does', async (t) => {
     t.equal(tarHeader('big', bytes, 0).toString('latin1', 124, 136), field, String(bytes))
   check(8 * 1024 ** 3 - 1, '77777777777\0')
   check(8 * 1024 ** 3, '\x80\0\0\0\0\0\0\x02\0\0\0\0')
-  const path = join(t.testdir(), 'big.tar')
+  const path = join(folderOf(t), 'big.tar')
   await writeFile(path, Buffer.concat([tarHeader('big', 8 * 1024 ** 3, 0), tarEnd]))
   const file = await open(path)
   t.teardown(() => file.close())

@@ -9,6 +9,7 @@ import {
 } from '../../../server/baselines/baseline-files.ts'
 import { type Finding, judge, stateOf, withoutBaseline } from '../../../server/baselines/judge.ts'
 import { readPackages, readSoftware } from '../../../server/changes/documents.ts'
+import { folderOf } from '../../helpers/folder.ts'
 
 const hash = (digit: string) => digit.repeat(64)
 const head = 'role: pbx\nversion: "7"\napprovedBy: Anh\napprovedAt: 2026-03-02\n'
@@ -66,7 +67,7 @@ t.test('the example of the docs is a baseline', async (t) => {
 })
 
 t.test('a folder: broken files leave the others alone, two for one role are none', async (t) => {
-  const folder = t.testdir({
+  const folder = folderOf(t, {
     'a.yaml': `${head}forbidden: [telnetd]`,
     'b.yml': 'role: [',
     'c.yaml': `${head.replace('pbx', 'db')}forbidden: [telnetd]`,

@@ -40,6 +40,7 @@ import {
   troubleOf,
 } from '../../../collector/backups/trouble.ts'
 import { safePath, untar } from '../../../collector/backups/untar.ts'
+import { folderOf } from '../../helpers/folder.ts'
 import fc from '../../helpers/property.ts'
 
 const hour = 3600
@@ -642,7 +643,7 @@ t.test('answers of tools: read when they fit, refused when they do not', async (
 })
 
 t.test('credentials: files only, read each time, nothing that changes what runs', async (t) => {
-  const folder = t.testdir({
+  const folder = folderOf(t, {
     env: '# comment\nexport AWS_KEY="a b"\nRESTIC_REPOSITORY=s3:x\nLD_PRELOAD=/evil.so\nPATH=/evil\nlower=no\n',
     pass: 'sesame\nsecond line\n',
   })
@@ -822,7 +823,7 @@ t.test('an archive cannot reach out of the folder it is unpacked into', async (t
 })
 
 t.test('content: packed files are read to a proven end', async (t) => {
-  const folder = t.testdir({ plain: 'abc' })
+  const folder = folderOf(t, { plain: 'abc' })
   const path = join(folder, 'x.gz')
   const read = async (bytes: Buffer) => {
     writeFileSync(path, bytes)
@@ -951,7 +952,7 @@ t.test('restored trees are read through no link; manifests as sha256sum writes t
 t.test(
   'records: written whole; damage is no record; one at a time, a dead holder does not hold',
   async (t) => {
-    const records = new BackupRecords(t.testdir())
+    const records = new BackupRecords(folderOf(t))
     t.strictSame(records.read('cdr'), noRecord)
     records.write('cdr', proven)
     t.strictSame(records.read('cdr'), proven)

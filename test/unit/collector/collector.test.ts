@@ -15,6 +15,7 @@ import { metric, type Source, seen, unseen } from '../../../collector/source.ts'
 import { version } from '../../../collector/version.ts'
 import type { Section } from '../../../collector/wire/frames.ts'
 import { packageRoot } from '../../../server/assets.ts'
+import { folderOf } from '../../helpers/folder.ts'
 import { hostLabels as labels } from '../../helpers/host-labels.ts'
 
 t.test('the version is that of the package', async (t) => {
@@ -37,7 +38,7 @@ t.test('configuration: defaults, file, environment over file', async (t) => {
   })
   t.match(plain.tokenFile, /\/data\/collector\/token$/)
   const file = join(
-    t.testdir({
+    folderOf(t, {
       'c.yaml': 'labels: {role: pbx, instance: pbx-9}\ninterval: 30\nsections: {entropy: false}\n',
     }),
     'c.yaml',
@@ -52,7 +53,7 @@ t.test('configuration: defaults, file, environment over file', async (t) => {
 
 t.test('configuration: a file shared with the hub', async (t) => {
   const read = (yaml: string) => {
-    const file = join(t.testdir({ 'c.yaml': yaml }), 'c.yaml')
+    const file = join(folderOf(t, { 'c.yaml': yaml }), 'c.yaml')
     return readConfig({ CALLWARD_CONFIG: file }, 'host-1')
   }
   const shared = read(
@@ -72,7 +73,7 @@ t.test('configuration: a file shared with the hub', async (t) => {
 t.test('configuration: all faults at once, each with its key and an example', async (t) => {
   const yaml =
     'labels: {role: "", colour: red}\nsections: {entropi: false, cpu: 3}\nprocRoot: proc\nspool: {megabytes: 7, days: 3}\n'
-  const file = join(t.testdir({ 'c.yaml': yaml }), 'c.yaml')
+  const file = join(folderOf(t, { 'c.yaml': yaml }), 'c.yaml')
   const faultsOf = (environment: Record<string, string>) => {
     try {
       readConfig(environment, 'host-1')
@@ -107,7 +108,7 @@ t.test('configuration: all faults at once, each with its key and an example', as
 })
 
 t.test('identity: kept across starts, readable by its user only', async (t) => {
-  const folder = join(t.testdir(), 'data', 'collector')
+  const folder = join(folderOf(t), 'data', 'collector')
   const first = keptIdentity(folder)
   t.match(first, { collector: /^[0-9a-f-]{36}$/, hadSpool: false })
   t.equal(noteSpool(folder, first), undefined)
@@ -119,7 +120,7 @@ t.test('identity: kept across starts, readable by its user only', async (t) => {
   t.strictSame(keptIdentity(folder), first)
   writeFileSync(file, '{"collector": "gar')
   t.match(keptIdentity(folder).collector, /^[0-9a-f-]{36}$/)
-  const blocked = t.testdir({ data: 'a file' })
+  const blocked = folderOf(t, { data: 'a file' })
   const inFile = () => keptIdentity(join(blocked, 'data', 'collector'))
   t.throws(inFile, /cannot write to its folder .* set CALLWARD_DATA to a folder it owns/)
   mkdirSync(join(blocked, 'x', 'identity.json'), { recursive: true })

@@ -9,6 +9,7 @@ import { diskMetrics } from '../../../collector/sources/smart-figures.ts'
 import { atMostEvery } from '../../../collector/sources/sysfs.ts'
 import { seriesKey } from '../../helpers/fake-hub.ts'
 import { dateReading, layTree } from '../../helpers/file-tree.ts'
+import { folderOf } from '../../helpers/folder.ts'
 import { until } from '../../helpers/hub.ts'
 
 const now = Date.UTC(2026, 0, 5, 8)
@@ -17,7 +18,7 @@ const hour = 3_600_000
 
 /** The collector's sources over a tree in a folder of the test. */
 function machine(t: Test, ...trees: string[]) {
-  const folder = t.testdir()
+  const folder = folderOf(t)
   for (const tree of trees) layTree(folder, tree, now)
   const place = (name: string) => join(folder, name)
   const roots = { proc: place('proc'), sys: place('sys'), rootfs: '/', smart: place('smart') }

@@ -14,6 +14,7 @@ import { unitPath } from '../../../collector/sources/service-units.ts'
 import { ServiceWatch } from '../../../collector/sources/service-watch.ts'
 import { servicesSource } from '../../../collector/sources/services.ts'
 import { seriesKey } from '../../helpers/fake-hub.ts'
+import { folderOf } from '../../helpers/folder.ts'
 import { ProcessTree } from '../../helpers/process-tree.ts'
 
 const byKey = (metrics: readonly Metric[]) =>
@@ -26,7 +27,7 @@ const byKey = (metrics: readonly Metric[]) =>
 
 /** Services of a made-up host; each `tick` is ten seconds later. */
 function watching(t: Test, settings: readonly ServiceSetting[] = []) {
-  const tree = new ProcessTree(t.testdir())
+  const tree = new ProcessTree(folderOf(t))
   const watch = new ServiceWatch(tree.roots, serviceSpecs(settings))
   const source = servicesSource(watch, 4096)
   let now = 1_767_700_000_000
@@ -574,7 +575,7 @@ t.test('on this host: a real process is found, dated and counted', async (t) => 
 
 t.test('the configuration: every fault at once, with an example', async (t) => {
   const config = (yaml: string) => {
-    const folder = t.testdir({ 'c.yaml': yaml })
+    const folder = folderOf(t, { 'c.yaml': yaml })
     return readConfig({ CALLWARD_CONFIG: join(folder, 'c.yaml') }, 'pbx')
   }
   t.match(

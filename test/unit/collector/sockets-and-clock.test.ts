@@ -18,6 +18,7 @@ import { portGroup, udpSocketsSource } from '../../../collector/sources/udp-sock
 import { parseUdpTable } from '../../../collector/sources/udp-table.ts'
 import { packageRoot } from '../../../server/assets.ts'
 import { seriesKey } from '../../helpers/fake-hub.ts'
+import { folderOf } from '../../helpers/folder.ts'
 import { ProcessTree } from '../../helpers/process-tree.ts'
 import fc from '../../helpers/property.ts'
 
@@ -281,7 +282,7 @@ t.test(
 t.test(
   'what the section says: followed, only itself, unsynchronised, down, closed, timesyncd, nothing',
   async (t) => {
-    const tree = new ProcessTree(t.testdir())
+    const tree = new ProcessTree(folderOf(t))
     const good = decodeTracking(tracking)
     let answer: Tracking | Error = new NoChrony('nobody listens at 127.0.0.1, UDP port 323')
     const ask = async () => {

@@ -30,6 +30,7 @@ import { printable } from '../../../collector/surveys/software/text.ts'
 import { presentedCertificates } from '../../../collector/surveys/software/tls-endpoints.ts'
 import { ask, whyNotTrusted } from '../../../collector/trusted-program.ts'
 import { makeCertificate, opensslMissing } from '../../helpers/certificates.ts'
+import { folderOf } from '../../helpers/folder.ts'
 
 const isRoot = process.getuid?.() === 0
 
@@ -60,7 +61,7 @@ t.test('names and wildcards: linear, no leading dot, folders only in the middle'
     t.equal(matchesName(name, pattern), matches, `${name} ${pattern}`)
   t.notOk(matchesName(`${'a'.repeat(250)}b`, `${'*a'.repeat(120)}c`), 'and quickly')
 
-  const rootfs = t.testdir({
+  const rootfs = folderOf(t, {
     etc: { a: { 'x.conf': '1', 'y.conf': '2', sub: { 'z.conf': '3' } }, b: { 'x.conf': '4' } },
   })
   symlinkSync(join(rootfs, 'etc/a'), join(rootfs, 'etc/linked'))
@@ -204,7 +205,7 @@ t.test(
   'certificates by the real openssl: bundles, keys beside them, DER, damage',
   { skip: opensslMissing },
   async (t) => {
-    const rootfs = t.testdir({ etc: { keys: {} } })
+    const rootfs = folderOf(t, { etc: { keys: {} } })
     const folder = join(rootfs, 'etc/keys')
     const write = (name: string, content: string | Buffer) =>
       writeFileSync(join(folder, name), content)
@@ -338,7 +339,7 @@ t.test('certificates that ports of this host present', { skip: opensslMissing },
 })
 
 t.test('licences: hash, date, and every way to have none', async (t) => {
-  const rootfs = t.testdir({
+  const rootfs = folderOf(t, {
     etc: {
       good: 'Product: x\nexpires: 2027-01-31\nkey: AAAA\n',
       odd: 'expires: some day\n',
@@ -414,7 +415,7 @@ t.test(
     t.equal(whyNotTrusted(link), undefined)
     process.env['CALLWARD_TOKEN'] = 'secret-of-the-collector'
     t.teardown(() => delete process.env['CALLWARD_TOKEN'])
-    const { text, code } = await ask(program, [], { milliseconds: 5000, bytes: 10_000 })
+    const { text, code } = await ask(program, [], { milliseconds: 60_000, bytes: 10_000 })
     t.equal(code, 0)
     t.match(text, /^version 7\n65534\n65534\n\/\n/, 'as nobody, in no other group, in /')
     t.notMatch(text, /secret-of-the-collector/)

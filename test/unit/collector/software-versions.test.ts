@@ -19,6 +19,7 @@ import { serviceKinds, versionIn } from '../../../collector/surveys/software/ser
 import { softwareSurvey } from '../../../collector/surveys/software/software.ts'
 import { compareDebianVersions } from '../../../collector/wire/debian-version.ts'
 import { packageRoot } from '../../../server/assets.ts'
+import { folderOf } from '../../helpers/folder.ts'
 import fc from '../../helpers/property.ts'
 
 const fixture = (name: string) =>
@@ -154,7 +155,7 @@ t.test(
       document: undefined,
       manager: 'dpkg',
     })
-    const root = t.testdir({ empty: {}, bad: { var: { lib: { dpkg: { status: 'nonsense' } } } } })
+    const root = folderOf(t, { empty: {}, bad: { var: { lib: { dpkg: { status: 'nonsense' } } } } })
     t.match(await packages(join(root, 'empty'), undefined), {
       section: { state: 'absent' },
       document: { manager: 'none', packages: {} },
@@ -320,7 +321,7 @@ t.test(
       },
     }
     const look = (name: string, repositories: Record<string, Repository>, at = now) => {
-      const root = t.testdir()
+      const root = folderOf(t)
       aptLists(join(root, name), repositories)
       return aptUpdates(installed, join(root, name), at, ({ mtimeMs }) => mtimeMs)
     }
@@ -359,7 +360,7 @@ t.test(
 )
 
 t.test('apt’s lists: none, unreadable ones, pins', async (t) => {
-  const root = t.testdir({ none: { var: { lib: { apt: { lists: {} } } } } })
+  const root = folderOf(t, { none: { var: { lib: { apt: { lists: {} } } } } })
   t.match(aptUpdates([], join(root, 'none'), now), {
     section: { state: 'error', detail: /no lists; run apt-get update/ },
   })
@@ -398,7 +399,7 @@ function kernelTree(
 t.test(
   'reboot: a newer kernel of the same flavour, the same kernel newer built, or a package that asks',
   async (t) => {
-    const root = t.testdir()
+    const root = folderOf(t)
     const image = (release: string, version: string, more = '') => ({
       name: `linux-image-${release}${more}`,
       architecture: 'amd64',
@@ -461,7 +462,7 @@ t.test('end of life: os-release first, then Debian’s tables, else unknown', as
   const ubuntu =
     'version,codename,series,created,release,eol,eol-server,eol-esm\n24.04 LTS,Noble Numbat,noble,2023-10-12,2024-04-25,2029-05-31,2029-05-31,2034-04-25\n'
   const tree = (release: string) => {
-    const root = t.testdir({
+    const root = folderOf(t, {
       etc: { 'os-release': release },
       usr: { share: { 'distro-info': { 'debian.csv': csv, 'ubuntu.csv': ubuntu } } },
     })
@@ -512,7 +513,7 @@ t.test('what programs say of themselves, as they stand in public', async (t) => 
 t.test(
   'a service is outdated when its program changed after it started, in a tree of /proc',
   async (t) => {
-    const root = t.testdir()
+    const root = folderOf(t)
     const bootSeconds = Math.floor(Date.now() / 1000) - 1000
     const process = (
       pid: number,
@@ -606,7 +607,7 @@ t.test('licences: dates as they are written, and expressions that never end', as
 })
 
 t.test('the configuration: every fault at once, with its place in the list', async (t) => {
-  const file = join(t.testdir({ 'c.yaml': '' }), 'c.yaml')
+  const file = join(folderOf(t, { 'c.yaml': '' }), 'c.yaml')
   const read = (text: string) => {
     writeFileSync(file, text)
     return readConfig({ CALLWARD_CONFIG: file }, 'pbx')

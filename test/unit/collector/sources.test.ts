@@ -15,6 +15,7 @@ import { parseNetstat } from '../../../collector/sources/netstat.ts'
 import { parseSockstat } from '../../../collector/sources/sockstat.ts'
 import { packageRoot } from '../../../server/assets.ts'
 import { seriesKey } from '../../helpers/fake-hub.ts'
+import { folderOf } from '../../helpers/folder.ts'
 
 const fixtures = join(packageRoot, 'test/fixtures/proc')
 const rootsOf = (tree: string): Roots => ({
@@ -222,7 +223,7 @@ t.test('parsers refuse what they do not understand', async (t) => {
 })
 
 t.test('CPU counters never step back by the kernel’s rounding, but follow a restart', async (t) => {
-  const proc = t.testdir()
+  const proc = folderOf(t)
   const source = cpuSource({ proc, sys: proc, rootfs: '/' })
   const idle = async (user: number, idleTicks: number) => {
     writeFileSync(join(proc, 'stat'), `cpu0 ${user} 0 0 ${idleTicks} 0 0 0 0 0 0\n`)
@@ -292,7 +293,7 @@ t.test('where process 1 is hidden, its own mounts are no whole answer and say so
     line('/mnt/rec\\040ordings rw,relatime shared:2 master:1 - xfs /dev/sdb1 ro'),
     line('/proc rw - proc proc rw,hidepid=invisible'),
   ].join('')
-  const folder = t.testdir({ proc: { mounts: '/dev/x / ext4 ro 0 0\n', self: { mountinfo } } })
+  const folder = folderOf(t, { proc: { mounts: '/dev/x / ext4 ro 0 0\n', self: { mountinfo } } })
   const roots = { ...rootsOf('modern'), proc: join(folder, 'proc') }
   const source = filesystemSource(roots, { statfs: async () => sizes })
   const reading = await source.read(0)

@@ -19,6 +19,7 @@ import { SurveyWatch } from '../../../collector/surveys/watch.ts'
 import { childEnvironment, trustedPath } from '../../../collector/trusted-program.ts'
 import { packageRoot } from '../../../server/assets.ts'
 import { eventually } from '../../helpers/fake-hub.ts'
+import { folderOf } from '../../helpers/folder.ts'
 
 const main = fileURLToPath(new URL('../../../collector/main.js', import.meta.url))
 
@@ -34,7 +35,7 @@ const survey: Survey = {
 const stallMilliseconds = 5000
 
 /** One of its own each time, where `t.testdir` would empty the one before. */
-function folderOf(t: Test): string {
+function newFolder(t: Test): string {
   const folder = mkdtempSync(join(tmpdir(), 'callward-surveys-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   return folder
@@ -42,7 +43,7 @@ function folderOf(t: Test): string {
 
 /** A survey's process as these lines of JavaScript; `tell` writes a line, `passed` are the paths passed by. */
 function entryOf(t: Test, lines: string): { readonly entry: string; starts(): number[] } {
-  const folder = folderOf(t)
+  const folder = newFolder(t)
   const started = join(folder, 'started')
   const head = [
     `import { appendFileSync, existsSync, rmSync } from 'node:fs'`,
@@ -93,7 +94,7 @@ t.test(
 )
 
 t.test('the inventory starts no program that somebody’s PATH put first', async (t) => {
-  const folder = folderOf(t)
+  const folder = newFolder(t)
   const mark = join(folder, 'started')
   // The programs that the library asks, all of them writing that they were started.
   const names = ['cat', 'dmidecode', 'getconf', 'grep', 'ls', 'lsblk', 'lscpu', 'sh', 'uname']
@@ -186,7 +187,7 @@ t.test(
 t.test(
   'a process that cannot be ended stays the only one, and the section says since when',
   async (t) => {
-    const folder = t.testdir({ hangs: '' })
+    const folder = folderOf(t, { hangs: '' })
     const flag = join(folder, 'hangs')
     const { entry, starts } = entryOf(
       t,
@@ -228,7 +229,7 @@ t.test(
 )
 
 t.test('figures of a survey that is cut grow old, they do not vanish', async (t) => {
-  const folder = folderOf(t)
+  const folder = newFolder(t)
   const second = join(folder, 'second')
   const { entry, starts } = entryOf(
     t,
@@ -293,7 +294,7 @@ t.test('what is passed by: the mount a path lies on, but never the root or /proc
 t.test('programs are looked for where root alone may put them, whoever looks', async (t) => {
   const system = '/usr/sbin:/usr/bin:/sbin:/bin'
   // Below /tmp, where everybody may write.
-  const open = folderOf(t)
+  const open = newFolder(t)
   t.equal(trustedPath([open, '/no/such/folder']), system)
   t.equal(trustedPath(['/usr/lib', open]), `${system}:/usr/lib`, 'after those of the system')
   const folder = join(packageRoot, 'collector')

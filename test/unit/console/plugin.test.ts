@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import Fastify, { type FastifyInstance, type RouteOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import { consolePlugin } from '../../../server/console/plugin.ts'
+import { folderOf } from '../../helpers/folder.ts'
 
 const html = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' }
 
@@ -27,7 +28,7 @@ async function build(
 }
 
 function builtConsole(t: Test): string {
-  return t.testdir({
+  return folderOf(t, {
     'index.html': '<!doctype html><title>Callward</title>',
     assets: { 'index-abc123.js': 'console.log(1)' },
     'secret.txt': 'not an asset',
@@ -123,7 +124,7 @@ t.test('every route says that it is open and whose it is', async (t) => {
 t.test(
   'a hub whose console was never built says what to run, and serves it once it is there',
   async (t) => {
-    const root = join(t.testdir({}), 'console')
+    const root = join(folderOf(t, {}), 'console')
     const { app } = await build(t, root)
     const answer = await app.inject({ url: '/', headers: html })
     t.equal(answer.statusCode, 503)

@@ -31,6 +31,7 @@ import { HalfOpen } from '../../../server/enrolment/half-open.ts'
 import { openHubKey } from '../../../server/enrolment/keys.ts'
 import { ChallengedConnection, knockOf } from '../../../server/enrolment/knock.ts'
 import { transportOf } from '../../../server/enrolment/transport.ts'
+import { folderOf } from '../../helpers/folder.ts'
 import fc from '../../helpers/property.ts'
 
 t.test('machines: which differences make another one', async (t) => {
@@ -155,7 +156,7 @@ t.test('what carries a request', async (t) => {
 })
 
 t.test('a machine’s facts: read where they are, hashed under the salt', async (t) => {
-  const root = t.testdir({
+  const root = folderOf(t, {
     etc: { 'machine-id': '9f86d081884c7d659a2feaa0c55ad015\n' },
     sys: { class: { dmi: { id: { product_name: 'KVM\n', sys_vendor: 'QEMU\n' } } } },
   })
@@ -176,7 +177,7 @@ t.test('a machine’s facts: read where they are, hashed under the salt', async 
 const zeroLink = 'A'.repeat(43)
 
 t.test('the count of sessions survives a torn write and tells what is not its own', async (t) => {
-  const folder = t.testdir()
+  const folder = folderOf(t)
   const link = (counter: number) => ({ counter, link: zeroLink })
   const file = SessionCountFile.create(folder, { enrolment: 'e', current: link(0), tried: [] })
   for (let n = 1; n <= 5; n++) file.save({ enrolment: 'e', current: link(n), tried: [link(n + 1)] })
@@ -198,7 +199,7 @@ t.test('the count of sessions survives a torn write and tells what is not its ow
 })
 
 t.test('the hub’s key: made once, for its user only', async (t) => {
-  const path = join(t.testdir(), 'identity.key')
+  const path = join(folderOf(t), 'identity.key')
   const first = openHubKey(path)
   t.equal(first.isNew, true)
   t.equal(statSync(path).mode & 0o777, 0o600)
@@ -273,7 +274,7 @@ function pair(folder: string) {
 const hello = Buffer.from('{"type":"hello"}')
 
 t.test('both sides make the same chain of links, also past lost welcomes', async (t) => {
-  const { enrolment, count, channel, begin } = pair(join(t.testdir(), 'c'))
+  const { enrolment, count, channel, begin } = pair(join(folderOf(t), 'c'))
   const next = (welcome: boolean, reaches = true) => {
     const { handshake, connection } = begin()
     const proof = handshake.prove(connection.challenge, hello.toString(), channel)
@@ -311,7 +312,7 @@ t.test('both sides make the same chain of links, also past lost welcomes', async
 })
 
 t.test('a changed bit anywhere in challenge, hello or proof is noticed', async (t) => {
-  const { channel, begin } = pair(join(t.testdir(), 'c'))
+  const { channel, begin } = pair(join(folderOf(t), 'c'))
   const flipped = (text: string, at: number) => {
     const bytes = Buffer.from(text, 'base64url')
     bytes[at % bytes.length]! ^= 1 << (at & 7)

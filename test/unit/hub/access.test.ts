@@ -13,6 +13,7 @@ import {
   sameOrigin,
   tokenOf,
 } from '../../../server/people/access.ts'
+import { folderOf } from '../../helpers/folder.ts'
 
 t.test('the token of an Authorization header', async (t) => {
   const check = (header: string | undefined, token: string | undefined) =>
@@ -85,7 +86,7 @@ t.test('the configuration names every fault at once, with an example', async (t)
   t.equal(publicUrl(readHubConfig({ CALLWARD_LISTEN: '[::1]:9000' })), 'http://[::1]:9000')
   t.equal(publicUrl(readHubConfig({ CALLWARD_LISTEN: '0.0.0.0:9000' })), 'http://localhost:9000')
   const file = join(
-    t.testdir({ 'callward.yaml': 'hub:\n  retentionDays: soon\n  colour: red\nhup: {}\n' }),
+    folderOf(t, { 'callward.yaml': 'hub:\n  retentionDays: soon\n  colour: red\nhup: {}\n' }),
     'callward.yaml',
   )
   const faultsOf = (environment: Record<string, string>) => {

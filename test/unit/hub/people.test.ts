@@ -6,6 +6,7 @@ import type { Clock } from '../../../server/clock.ts'
 import { readHubConfig } from '../../../server/config.ts'
 import { prepareDataFolder } from '../../../server/first-start.ts'
 import type { Role } from '../../../server/people/plugin.ts'
+import { folderOf } from '../../helpers/folder.ts'
 import { adminToken } from '../../helpers/hub.ts'
 
 const minute = 60_000
@@ -24,7 +25,7 @@ class HandClock implements Clock {
 
 /** The whole hub without a port, configured by a file. */
 async function hub(t: Test, keys: Readonly<Record<string, number>> = {}) {
-  const folder = t.testdir()
+  const folder = folderOf(t)
   const data = join(folder, 'data')
   mkdirSync(data)
   const file = join(folder, 'callward.yaml')
@@ -166,7 +167,7 @@ t.test('wrong tokens are limited, right ones and none are not', async (t) => {
 })
 
 t.test('the name of the bootstrap token is no person’s', async (t) => {
-  const folder = t.testdir()
+  const folder = folderOf(t)
   const data = join(folder, 'data')
   mkdirSync(data)
   const file = join(folder, 'callward.yaml')

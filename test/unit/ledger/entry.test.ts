@@ -23,6 +23,7 @@ import {
 import { ledgered, ledgeredTable } from '../../../server/ledger/ledgered.ts'
 import { leafHash } from '../../../server/ledger/merkle.ts'
 import { type ShownEntry, type Verified, verifyLedger } from '../../../server/ledger/verify.ts'
+import { folderOf } from '../../helpers/folder.ts'
 import fc from '../../helpers/property.ts'
 
 const change: LedgerEntry = {
@@ -105,7 +106,7 @@ t.test('a checkpoint is a signed note', async (t) => {
   t.equal(readCheckpoint(note.replace('\n7\n', '\n99999999999999999\n')), undefined)
 
   t.test('openssl agrees', { skip: peerMissing && 'openssl is not installed' }, async (t) => {
-    const folder = t.testdir()
+    const folder = folderOf(t)
     const [pem, message, signature] = ['pem', 'message', 'signature'].map((n) => join(folder, n))
     writeFileSync(pem!, createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }))
     writeFileSync(message!, text)

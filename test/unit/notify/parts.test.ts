@@ -7,6 +7,7 @@ import { accepted, clean, retry, retryAfter } from '../../../server/notify/outco
 import { RateLimits } from '../../../server/notify/rate-limit.ts'
 import { fit, utf8Bytes } from '../../../server/notify/truncate.ts'
 import { openSealer, sealerOf } from '../../../server/sealing.ts'
+import { folderOf } from '../../helpers/folder.ts'
 
 t.test('limits count in windows that slide, by key', async (t) => {
   const limits = new RateLimits()
@@ -72,7 +73,7 @@ t.test('a target that does not answer holds up no other', async (t) => {
 })
 
 t.test('settings are sealed for one record with a key of 0600', async (t) => {
-  const path = join(t.testdir(), 'notify.key')
+  const path = join(folderOf(t), 'notify.key')
   const { sealer, isNew } = openSealer(path)
   t.equal(isNew, true)
   t.equal(statSync(path).mode & 0o777, 0o600)

@@ -8,6 +8,7 @@ import { fromPostgres, fromSqlite, RecordsError } from '../../../server/records/
 import { scanSql } from '../../../server/records/sql-scan.ts'
 import { defaultEngine, type SqliteEngine } from '../../../server/records/sqlite-engines.ts'
 import { openSqlite } from '../../../server/records/sqlite-port.ts'
+import { folderOf } from '../../helpers/folder.ts'
 
 /** Engines this Node can load; on 22.14 and later that is both. */
 const engines: SqliteEngine[] = [...new Set([defaultEngine(), 'libsql' as const])].filter(loads)
@@ -159,7 +160,7 @@ for (const engine of engines) {
 }
 
 function statements(t: Test, engine: SqliteEngine): void {
-  const database = openSqlite(join(t.testdir(), 'a.sqlite'), { engine })
+  const database = openSqlite(join(folderOf(t), 'a.sqlite'), { engine })
   t.teardown(() => database.close())
   const all = (sql: string, parameters: unknown[], rows: unknown[]) =>
     t.strictSame(database.all(sql, parameters), rows, sql)
@@ -228,7 +229,7 @@ function statements(t: Test, engine: SqliteEngine): void {
 }
 
 function errorsAndFiles(t: Test, engine: SqliteEngine): void {
-  const folder = t.testdir()
+  const folder = folderOf(t)
   const path = join(folder, 'a.sqlite')
   const database = openSqlite(path, { engine })
   database.exec(`create table t (id integer primary key, v text not null unique) strict;

@@ -10,6 +10,7 @@ import {
   readRouting,
   readRoutingFile,
 } from '../../../server/routing/routing-file.ts'
+import { folderOf } from '../../helpers/folder.ts'
 
 const good = `
 route:
@@ -125,7 +126,7 @@ async function run(positionals: readonly string[], values: Call['values'] = {}) 
 }
 
 t.test('in the terminal: faults end with 1, labels say whom they reach', async (t) => {
-  const folder = t.testdir({ 'good.yaml': good, 'bad.yaml': 'route: {}' })
+  const folder = folderOf(t, { 'good.yaml': good, 'bad.yaml': 'route: {}' })
   const file = join(folder, 'good.yaml')
   const fine = await run(['check', file])
   t.equal(fine.code, 0)
