@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import Type from 'typebox'
 import { CallwardError } from '../errors.ts'
@@ -34,13 +35,29 @@ export const knowledgePlugin = fp(
     const files = new RunbookFiles(options.runbooksFolder ?? ownRunbooksFolder, (file, err) =>
       app.log.error({ err, file }, 'a runbook cannot be used'),
     )
-    // Faults are told at the start, not when somebody needs the runbook.
-    files.list()
+    checkSoon(app, files)
     app.decorate('runbooks', { find: (name: string) => files.find(name), list: () => files.list() })
     await app.register(knowledgeRoutes)
   },
   { name: 'callward-knowledge' },
 )
+
+/** Between two files that are looked at after the start. */
+const checkMillis = 20
+
+/** Faults are told soon after the start, not when somebody needs the runbook; one file at a time, as a start is busy enough. */
+function checkSoon(app: FastifyInstance, files: RunbookFiles): void {
+  let timer: NodeJS.Timeout | undefined
+  app.addHook('onReady', async () => {
+    const names = files.names()
+    timer = setInterval(() => {
+      const name = names.pop()
+      if (name === undefined) clearInterval(timer)
+      else files.find(name)
+    }, checkMillis).unref()
+  })
+  app.addHook('onClose', async () => clearInterval(timer))
+}
 
 const access = { owner: 'knowledge', roles: ['admin', 'operator', 'auditor'] } as const
 

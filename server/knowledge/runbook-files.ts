@@ -44,6 +44,11 @@ export class RunbookFiles {
 
   /** All runbooks by name. */
   list(): Runbook[] {
+    return this.names().flatMap((name) => this.find(name) ?? [])
+  }
+
+  /** Names of the files, sorted; whether one can be used tells `find`. */
+  names(): string[] {
     let files: string[]
     try {
       files = readdirSync(this.#folder)
@@ -51,10 +56,10 @@ export class RunbookFiles {
       this.#onFault(this.#folder, error)
       return []
     }
-    const names = files
+    return files
       .filter((file) => file.endsWith('.md') && file !== 'README.md')
       .map((file) => file.slice(0, -3))
-    return names.sort().flatMap((name) => this.find(name) ?? [])
+      .sort()
   }
 }
 

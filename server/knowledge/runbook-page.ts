@@ -1,5 +1,9 @@
 import { createHash } from 'node:crypto'
+import MarkdownIt from 'markdown-it'
 import type { Runbook } from './runbook.ts'
+
+/** Raw HTML of a file is shown as text. */
+const markdown = new MarkdownIt({ html: false, linkify: false })
 
 const style = `:root{color-scheme:light dark;--ink:#1b1f24;--paper:#fff;--soft:#5b6570;--line:#d5dae0;--code:#f2f4f6;--link:#0b57b0}
 @media(prefers-color-scheme:dark){:root{--ink:#e4e7ea;--paper:#14171a;--soft:#a3adb8;--line:#363c43;--code:#20252a;--link:#8ab8f5}}
@@ -35,7 +39,7 @@ export function runbookPage(runbook: Runbook): string {
 <ol class="steps">
 ${steps}
 </ol>
-${runbook.html}
+${markdown.render(runbook.body)}
 </main>
 <footer>Version ${runbook.hash}. An incident keeps the version it was handled by.</footer>
 </body>

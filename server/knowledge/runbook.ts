@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import MarkdownIt from 'markdown-it'
 import { parse } from 'yaml'
 
 /** One step a person ticks off. */
@@ -27,8 +26,6 @@ export interface Runbook {
   readonly text: string
   /** The Markdown after the front matter. */
   readonly body: string
-  /** `body` as HTML; raw HTML of the file is shown as text. */
-  readonly html: string
 }
 
 /** A runbook file that cannot be used; the message says what to write. */
@@ -36,8 +33,6 @@ export class RunbookError extends Error {}
 
 /** Names of runbooks: no dots, no slashes, so no way out of the folder. */
 export const runbookName = /^[A-Za-z][A-Za-z0-9_-]{0,99}$/
-
-const markdown = new MarkdownIt({ html: false, linkify: false })
 
 /** Reads one runbook file's text. Throws RunbookError. */
 export function readRunbook(name: string, text: string): Runbook {
@@ -66,7 +61,6 @@ export function readRunbook(name: string, text: string): Runbook {
     hash: createHash('sha256').update(text).digest('hex'),
     text,
     body,
-    html: markdown.render(body),
   }
 }
 
