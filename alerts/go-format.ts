@@ -49,8 +49,11 @@ function twoDigitExponent(text: string): string {
 
 const directive = /%([-+ 0#]*)(\d*)(?:\.(\d*))?([a-zA-Z%])?/g
 
-/** The part of Go's printf that rules use: %s %v %q %d %f %F %e %g %x %% with flags `-+0 `, width and precision. */
-export function printf(format: string, args: readonly (string | number)[]): string {
+/** What printf takes: `bigint` is Go's int, `number` its float64. */
+type Argument = string | number | bigint | boolean
+
+/** The part of Go's printf that rules use: %s %v %q %d %x %c %t %f %F %e %g %% with flags `-+0 `, width and precision. */
+export function printf(format: string, args: readonly Argument[]): string {
   let next = 0
   const text = format.replace(
     directive,
@@ -72,11 +75,16 @@ export function printf(format: string, args: readonly (string | number)[]): stri
   return next < args.length ? `${text}%!(EXTRA ${args.slice(next).map(goValue).join(', ')})` : text
 }
 
-function goValue(arg: string | number): string {
-  return typeof arg === 'number' ? `float64=${formatPlain(arg)}` : `string=${arg}`
+function goValue(arg: Argument): string {
+  if (typeof arg === 'number') return `float64=${formatPlain(arg)}`
+  if (typeof arg === 'bigint') return `int=${arg}`
+  return typeof arg === 'boolean' ? `bool=${arg}` : `string=${arg}`
 }
 
-function oneVerb(verb: string, arg: string | number, digits: number | undefined): string {
+function oneVerb(verb: string, arg: Argument, digits: number | undefined): string {
+  if (typeof arg === 'boolean')
+    return verb === 't' || verb === 'v' ? String(arg) : `%!${verb}(${goValue(arg)})`
+  if (typeof arg === 'bigint') return ofInt(verb, arg)
   if (typeof arg === 'string') {
     if (verb === 's' || verb === 'v')
       return digits === undefined ? arg : [...arg].slice(0, digits).join('')
@@ -91,6 +99,26 @@ function oneVerb(verb: string, arg: string | number, digits: number | undefined)
       return special(arg) ?? toFixed(arg, digits ?? 6)
     case 'e':
       return special(arg) ?? twoDigitExponent(toExponential(arg, digits ?? 6))
+    default:
+      return `%!${verb}(${goValue(arg)})`
+  }
+}
+
+function ofInt(verb: string, arg: bigint): string {
+  switch (verb) {
+    case 'd':
+    case 'v':
+      return String(arg)
+    case 'x':
+      return arg.toString(16)
+    case 'X':
+      return arg.toString(16).toUpperCase()
+    case 'o':
+      return arg.toString(8)
+    case 'b':
+      return arg.toString(2)
+    case 'c':
+      return arg >= 0n && arg <= 0x10ffffn ? String.fromCodePoint(Number(arg)) : '\ufffd'
     default:
       return `%!${verb}(${goValue(arg)})`
   }
@@ -129,8 +157,8 @@ function tieToEven(kept: string, cut: string): boolean {
   return /^50*$/.test(cut) && /[02468]$/.test(kept)
 }
 
-function withSign(text: string, flags: string, arg: string | number): string {
-  if (typeof arg === 'string' || /^[-+%]/.test(text)) return text
+function withSign(text: string, flags: string, arg: Argument): string {
+  if (typeof arg === 'string' || typeof arg === 'boolean' || /^[-+%]/.test(text)) return text
   return flags.includes('+') ? `+${text}` : flags.includes(' ') ? ` ${text}` : text
 }
 

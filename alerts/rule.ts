@@ -37,6 +37,8 @@ export interface RuleGroup {
   readonly interval: Millis | undefined
   /** Alerts or series one rule may make; 0 is no limit. */
   readonly limit: number
+  /** How long before the instant of an evaluation its rules look, so that late samples count. */
+  readonly queryOffset: Millis
   readonly rules: readonly Rule[]
 }
 
@@ -59,6 +61,7 @@ export interface ParsedRuleFile {
 type Path = readonly (string | number)[]
 type Mapping = Readonly<Record<string, unknown>>
 
+const groupKeys = ['name', 'interval', 'limit', 'query_offset', 'labels', 'rules']
 const ruleKeys = ['alert', 'record', 'expr', 'for', 'keep_firing_for', 'labels', 'annotations']
 const labelName = /^[a-zA-Z_][a-zA-Z0-9_]*$/
 const metricName = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/
@@ -126,7 +129,7 @@ class RuleFileReader {
       return undefined
     }
     const where = `group "${name}"`
-    this.#unknownKeys(item, ['name', 'interval', 'limit', 'rules'], path, where, 'nothing')
+    this.#unknownKeys(item, groupKeys, path, where, 'nothing')
     const before = this.#leftOut()
     const interval = this.#duration(item, 'interval', path, where, 'group')
     if (interval === 0)
@@ -135,6 +138,8 @@ class RuleFileReader {
         'group',
         `${where}, interval: must be above 0; example: "interval: 10s"`,
       )
+    const queryOffset = this.#duration(item, 'query_offset', path, where, 'group') ?? 0
+    const labels = this.#texts(item, 'labels', path, where, 'group')
     const limit = item['limit'] ?? 0
     if (typeof limit !== 'number' || !Number.isInteger(limit) || limit < 0) {
       this.#fault(
@@ -152,18 +157,20 @@ class RuleFileReader {
       )
     if (this.#leftOut() > before) return undefined
     const rules = (items as unknown[]).map((rule, i) =>
-      this.#rule(rule, [...path, 'rules', i], name),
+      this.#rule(rule, [...path, 'rules', i], name, labels),
     )
     return {
       name,
       file: this.#file,
       interval,
       limit: limit as number,
+      queryOffset,
       rules: rules.filter((rule) => rule !== undefined),
     }
   }
 
-  #rule(item: unknown, path: Path, group: string): Rule | undefined {
+  /** `common`: labels of the group, which those of the rule come before. */
+  #rule(item: unknown, path: Path, group: string, common: Labels): Rule | undefined {
     if (!isMapping(item)) {
       this.#fault(
         path,
@@ -179,7 +186,7 @@ class RuleFileReader {
     const where = `group "${group}", rule "${name}"`
     this.#unknownKeys(item, ruleKeys, path, where, 'rule')
     const expr = this.#expr(item, path, where)
-    const labels = this.#texts(item, 'labels', path, where)
+    const labels = { ...common, ...this.#texts(item, 'labels', path, where) }
     const base = { name, group, file: this.#file, expr, labels }
     if (kind === 'record') {
       this.#checkRecord(item, name, path, where)
@@ -273,13 +280,19 @@ class RuleFileReader {
     return duration
   }
 
-  #texts(item: Mapping, key: 'labels' | 'annotations', path: Path, where: string): Labels {
+  #texts(
+    item: Mapping,
+    key: 'labels' | 'annotations',
+    path: Path,
+    where: string,
+    leavesOut: 'group' | 'rule' = 'rule',
+  ): Labels {
     const value = item[key]
     if (value === undefined || value === null) return {}
     if (!isMapping(value)) {
       this.#fault(
         [...path, key],
-        'rule',
+        leavesOut,
         `${where}, ${key}: must be a mapping of texts; example: "${key}: {severity: critical}"`,
       )
       return {}
@@ -290,13 +303,13 @@ class RuleFileReader {
       if (!labelName.test(name) || reserved) {
         this.#fault(
           [...path, key, name],
-          'rule',
+          leavesOut,
           `${where}, ${key}: "${name}" is not a label name one may set; example: "severity"`,
         )
       } else if (text !== null && typeof text === 'object') {
         this.#fault(
           [...path, key, name],
-          'rule',
+          leavesOut,
           `${where}, ${key}.${name}: must be a text; put it in quotes`,
         )
       } else {

@@ -1,7 +1,7 @@
 import { type AlertView, fingerprint, type Labels, type Millis, severityOf } from './alert.ts'
 import { formatSampleValue } from './go-format.ts'
 import type { AlertingRule } from './rule.ts'
-import { expand } from './template.ts'
+import { expand, type TemplateData } from './template.ts'
 
 /** One result of the rule's expression. */
 export interface VectorElement {
@@ -53,10 +53,16 @@ export interface AdvanceOptions {
   readonly onlyInstance?: string | undefined
   /** True for an alert that must stay as it is although the vector lacks it: its host has not been heard. */
   readonly hold?: ((alert: ActiveAlert) => boolean) | undefined
-  readonly externalLabels?: Labels | undefined
+  /** What the rule's templates may use beside the result; absent: nothing. */
+  readonly templates?: TemplateSurroundings | undefined
   /** True for a fingerprint another rule's alert already has; two rules may not raise the same alert. */
   readonly taken?: ((fingerprint: string) => boolean) | undefined
 }
+
+/** What every template of every rule may use. */
+export type TemplateSurroundings = Pick<TemplateData, 'externalLabels' | 'externalUrl' | 'query'>
+
+const noSurroundings: TemplateSurroundings = { externalLabels: {} }
 
 /** Two results have equal labels once the rule's labels are applied. */
 export class DuplicateAlertError extends Error {}
@@ -114,7 +120,7 @@ function resultsOf(
 ): Map<string, Result> {
   const results = new Map<string, Result>()
   for (const element of vector) {
-    const result = resultOf(rule, element, options.externalLabels ?? {})
+    const result = resultOf(rule, element, options.templates ?? noSurroundings)
     if (options.onlyInstance !== undefined && result.labels['instance'] !== options.onlyInstance)
       continue
     if (results.has(result.fingerprint)) {
@@ -136,9 +142,9 @@ function resultsOf(
 export function alertLabels(
   rule: AlertingRule,
   element: VectorElement,
-  externalLabels: Labels,
+  templates: TemplateSurroundings = noSurroundings,
 ): Labels {
-  const data = { labels: element.labels, value: element.value, externalLabels }
+  const data = { labels: element.labels, value: element.value, ...templates }
   const labels: Record<string, string> = {}
   for (const [name, value] of Object.entries(element.labels))
     if (name !== '__name__') labels[name] = value
@@ -148,9 +154,13 @@ export function alertLabels(
   return labels
 }
 
-function resultOf(rule: AlertingRule, element: VectorElement, externalLabels: Labels): Result {
-  const data = { labels: element.labels, value: element.value, externalLabels }
-  const labels = alertLabels(rule, element, externalLabels)
+function resultOf(
+  rule: AlertingRule,
+  element: VectorElement,
+  templates: TemplateSurroundings,
+): Result {
+  const data = { labels: element.labels, value: element.value, ...templates }
+  const labels = alertLabels(rule, element, templates)
   const annotations = Object.fromEntries(
     Object.entries(rule.annotations).map(([name, text]) => [name, expand(text, data)]),
   )

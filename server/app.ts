@@ -9,7 +9,7 @@ import { baselinesPlugin } from './baselines/plugin.ts'
 import { canaryPlugin } from './canary/plugin.ts'
 import { changesPlugin } from './changes/plugin.ts'
 import type { Clock } from './clock.ts'
-import type { HubConfig } from './config.ts'
+import { type HubConfig, publicUrl } from './config.ts'
 import { consolePlugin } from './console/plugin.ts'
 import { enrolmentPlugin } from './enrolment/plugin.ts'
 import { answerErrors } from './error-answers.ts'
@@ -108,7 +108,7 @@ async function registerAll(app: FastifyInstance, config: HubConfig, clock: Clock
     alerts: () => prometheusAlerts(app.rules.activeAlerts()),
     targets: () => prometheusTargets(app.inventory),
   })
-  await app.register(rulesPlugin, { clock, config })
+  await app.register(rulesPlugin, { clock, config, externalUrl: publicUrl(config) })
   await app.register(notifyPlugin, { clock, config })
   await app.register(pagingPlugin, { clock, config })
   await app.register(routingPlugin, { clock, config })

@@ -47,6 +47,12 @@ const HubFile = Type.Object(
     alertResolveSeconds: Type.Number({ default: 300, minimum: 30, maximum: 86_400 }),
     /** IANA zone of the site: what is night, when the canary flies; absent: that of the machine. */
     timeZone: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+    /** `$externalLabels` of the rules' templates. */
+    externalLabels: Type.Record(
+      Type.String({ pattern: '^[a-zA-Z_][a-zA-Z0-9_]*$' }),
+      Type.String({ maxLength: 1000 }),
+      { default: {}, maxProperties: 50 },
+    ),
     ruleIntervalSeconds: Type.Number({ default: 10, minimum: 1, maximum: 3600 }),
     requestsPerMinute: Type.Integer({ default: 60_000, minimum: 10 }),
     failedSignInsPerMinute: Type.Integer({ default: 600, minimum: 1 }),
@@ -151,6 +157,7 @@ const examples: Record<string, string> = {
   heartbeat: 'heartbeat: { url: https://hc.example/ping/1234, intervalSeconds: 60 }',
   canary: "canary: { at: '09:30', contactPoint: 0190a0b0-… }",
   timeZone: 'timeZone: Asia/Ho_Chi_Minh',
+  externalLabels: 'externalLabels: { region: north }',
   ruleIntervalSeconds: 'ruleIntervalSeconds: 10',
   idleMinutes: 'idleMinutes: 30',
   requireSecondFactor: 'requireSecondFactor: [admin]',

@@ -48,6 +48,8 @@ export interface EngineOptions {
   readonly extrasOfRule?: (rule: AlertingRule) => RuleExtras
   readonly defaultInterval: Millis
   readonly hubLabels: Labels
+  /** Labels and address of this installation, for templates; absent: none. */
+  readonly templates?: RunnerContext['templates']
   readonly newId: () => string
   readonly metrics: RuleMetrics
   readonly log: EngineLog
@@ -100,7 +102,8 @@ export class RuleEngine {
       clock,
       presence: this.#presence,
       newId,
-      externalLabels: {},
+      templates: options.templates ?? { externalLabels: {} },
+      ask: async (text, at) => queries.compile(text).evaluate(at),
       owners: this.#owners,
       changed: (batch) => {
         makeRoom(this.#source, this.#outbox, batch, clock.now())
@@ -363,7 +366,7 @@ export class RuleEngine {
     at: Millis,
   ): Promise<void> {
     const { metrics, clock, hubLabels } = this.#options
-    const writes = [this.#series.write(sourceOf(running), samples, at)]
+    const writes = [this.#series.write(sourceOf(running), samples, at - running.group.queryOffset)]
     if (clock.monotonic() - this.#hubSeriesAt >= hubSeriesEveryMillis) {
       this.#hubSeriesAt = clock.monotonic()
       writes.push(this.#series.write('hub', metrics.series(hubLabels), at))

@@ -76,7 +76,10 @@ declare module 'fastify' {
 export interface RulesOptions {
   readonly clock?: Clock
   readonly timers?: Timers
-  readonly config?: Pick<HubConfig, 'rulesFolder' | 'ruleIntervalSeconds' | 'timeZone'>
+  readonly config?: Pick<HubConfig, 'rulesFolder' | 'ruleIntervalSeconds' | 'timeZone'> &
+    Partial<Pick<HubConfig, 'externalLabels'>>
+  /** The hub's own address for people, in templates. */
+  readonly externalUrl?: string
   /** Folder of the rules that ship; another one for tests. */
   readonly rulesFolder?: string
   /** Labels of the hub's own series. */
@@ -181,6 +184,10 @@ export const rulesPlugin = fp(
       extrasOfRule: files.extrasOfRule,
       defaultInterval,
       hubLabels: options.hubLabels ?? hubLabels,
+      templates: {
+        externalLabels: options.config?.externalLabels ?? {},
+        externalUrl: options.externalUrl,
+      },
       newId: () => uuid(clock.now()),
       metrics,
       log: app.log,

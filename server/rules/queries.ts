@@ -56,3 +56,19 @@ export interface RuleQueries {
  * being corrected, and its newest sample must count at once and in every evaluation alike.
  */
 export const clockToleranceMillis = 2_000
+
+/** The same queries, asked `offset` earlier: late samples are there by then. Nothing is answered from memory at once. */
+export function looksBack(queries: RuleQueries, offset: Millis): RuleQueries {
+  if (offset === 0) return queries
+  const back = ({ keepsInstance, evaluate }: RuleExpression): RuleExpression => ({
+    keepsInstance,
+    evaluate: (at, instance) => evaluate(at - offset, instance),
+  })
+  return {
+    compile: (text) => back(queries.compile(text)),
+    watched(text) {
+      const values = queries.watched?.(text)
+      return values && back(values)
+    },
+  }
+}

@@ -253,7 +253,7 @@ class Replay {
       clock,
       presence: this.#presence(),
       newId: this.#parts.newId,
-      externalLabels: {},
+      templates: { externalLabels: {} },
       limit,
       owners: new Map<string, AlertRunner>(),
       changed: ({ changes }: { readonly changes: readonly AlertChange[] }) =>

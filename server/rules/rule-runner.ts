@@ -7,11 +7,11 @@ import {
   advance,
   alertLabels,
   noAlerts,
+  type TemplateSurroundings,
   type Transition,
   type VectorElement,
   viewOf,
 } from '../../alerts/state.ts'
-import { expand } from '../../alerts/template.ts'
 import { standingOnTiers } from '../../alerts/tiers.ts'
 import type { Clock, Millis } from '../clock.ts'
 import type { OutboxBatch } from './alert-outbox.ts'
@@ -19,6 +19,7 @@ import { type AlertWrite, rowOf } from './alert-store.ts'
 import type { HostPresence, KnownHosts } from './host-presence.ts'
 import type { HostReading } from './host-views.ts'
 import { clockToleranceMillis, type RuleExpression } from './queries.ts'
+import { type AskedRule, answersTo, asksStore } from './template-answers.ts'
 
 /** How the newest evaluation of a rule went. */
 export interface RuleHealth {
@@ -34,7 +35,10 @@ export interface RunnerContext {
   readonly clock: Clock
   readonly presence: Pick<HostPresence, 'known' | 'knownNow' | 'holds' | 'blind'>
   readonly newId: () => string
-  readonly externalLabels: Labels
+  /** Labels and address of this installation, for templates. */
+  readonly templates: Pick<TemplateSurroundings, 'externalLabels' | 'externalUrl'>
+  /** Answers what templates ask; absent: nothing is answered. */
+  readonly ask?: AskedRule['ask']
   readonly limit: number
   /** Which rule has the alert of a fingerprint; shared by all runners. */
   readonly owners: Map<string, AlertRunner>
@@ -121,6 +125,8 @@ export class AlertRunner {
   /** Whether it may be evaluated for one host; a limit counts the alerts of all hosts. */
   readonly keepsInstance: boolean
   readonly #expression: RuleExpression
+  /** Its templates ask the store, which takes a wait. */
+  readonly #asks: boolean
   readonly #context: RunnerContext
   readonly #tiers: readonly Tier[]
   /** By id of a firing alert, on which tiers its value stood when it was last told. */
@@ -138,6 +144,7 @@ export class AlertRunner {
   ) {
     this.rule = rule
     this.#tiers = tiers
+    this.#asks = asksStore(rule)
     this.keepsInstance =
       expression.keepsInstance && rule.labels['instance'] === undefined && context.limit === 0
     this.#expression = expression
@@ -151,7 +158,7 @@ export class AlertRunner {
 
   /** The expressions it evaluates at once. */
   get atOnce(): RuleExpression['atOnce'] {
-    return this.keepsInstance ? this.#expression.atOnce : undefined
+    return this.keepsInstance && !this.#asks ? this.#expression.atOnce : undefined
   }
 
   /** Puts alerts back as they were; before the first evaluation. */
@@ -174,8 +181,8 @@ export class AlertRunner {
 
   /** True when an alert with a result's labels fires now. */
   fires(labels: Labels): boolean {
-    const { externalLabels } = this.#context
-    const name = fingerprint(alertLabels(this.rule, { labels, value: 0 }, externalLabels))
+    const { templates } = this.#context
+    const name = fingerprint(alertLabels(this.rule, { labels, value: 0 }, templates))
     return this.active(name)?.state === 'firing'
   }
 
@@ -266,6 +273,7 @@ export class AlertRunner {
         `exceeded limit of ${limit} with ${vector.length} alerts; raise the group's "limit" or narrow the expression`,
       )
     }
+    const query = await this.#answers(vector, now)
     // The state may have gained acknowledgements, and newer evidence of some hosts, since the query began.
     const results = new Map<string, VectorElement[]>()
     if (instance !== undefined) results.set(instance, [])
@@ -279,10 +287,20 @@ export class AlertRunner {
     const advanced: [string, Advanced][] = []
     for (const [key, elements] of results) {
       if (this.#fresher.has(key)) continue
-      const next = this.#advance(this.#parts.get(key), elements, now, known, instance)
+      const next = this.#advance(this.#parts.get(key), elements, now, known, instance, query)
       advanced.push([key, next])
     }
     this.#commit(advanced, now)
+  }
+
+  /** What its templates ask of the store, answered; undefined when they ask nothing. */
+  async #answers(
+    vector: readonly VectorElement[],
+    now: Millis,
+  ): Promise<TemplateSurroundings['query']> {
+    const { ask, templates } = this.#context
+    if (!this.#asks || ask === undefined) return undefined
+    return answersTo({ rule: this.rule, vector, templates, ask }, now + clockToleranceMillis)
   }
 
   #partOf(labels: Labels): string {
@@ -295,13 +313,14 @@ export class AlertRunner {
     now: Millis,
     known: KnownHosts | undefined,
     instance: string | undefined,
+    query?: TemplateSurroundings['query'],
   ): Advanced {
-    const { presence, newId, externalLabels, owners } = this.#context
+    const { presence, newId, templates, owners } = this.#context
     return advance(this.rule, part ?? noAlerts, vector, now, {
       newId,
       onlyInstance: instance === '' ? undefined : instance,
       hold: (alert) => presence.holds(alert, known),
-      externalLabels,
+      templates: query === undefined ? templates : { ...templates, query },
       taken: (fingerprint) => (owners.get(fingerprint) ?? this) !== this,
     })
   }
@@ -391,9 +410,7 @@ export class RecordRunner {
   }
 
   #recorded({ labels, value }: VectorElement): VectorElement {
-    const data = { labels, value, externalLabels: {} }
-    const set = Object.entries(this.rule.labels).map(([name, text]) => [name, expand(text, data)])
-    return { labels: { ...labels, ...Object.fromEntries(set), __name__: this.rule.name }, value }
+    return { labels: { ...labels, ...this.rule.labels, __name__: this.rule.name }, value }
   }
 }
 

@@ -9,7 +9,7 @@ import { type Cadence, firstTurn, nextTurn } from './cadence.ts'
 import { HostQueue } from './host-queue.ts'
 import type { HostReading } from './host-views.ts'
 import { isMeasured, measuredExpression } from './measured-expression.ts'
-import type { RuleQueries } from './queries.ts'
+import { looksBack, type RuleQueries } from './queries.ts'
 import { AlertRunner, RecordRunner, type RunnerContext } from './rule-runner.ts'
 import { alertSeries } from './series-writer.ts'
 
@@ -334,10 +334,11 @@ function alertRunner(
 
 function runningGroup(group: RuleGroup, options: SchedulerOptions): RunningGroup {
   const context: RunnerContext = { ...options.context, limit: group.limit }
+  const queries = looksBack(options.queries, group.queryOffset)
   const runners = group.rules.map((rule) =>
     rule.kind === 'alert'
-      ? alertRunner(rule, context, options)
-      : new RecordRunner(rule, options.queries.compile(rule.expr), context),
+      ? alertRunner(rule, context, { ...options, queries })
+      : new RecordRunner(rule, queries.compile(rule.expr), context),
   )
   const intervalMillis = group.interval ?? options.defaultInterval
   const byHost = runners.filter(

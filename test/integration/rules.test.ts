@@ -268,7 +268,7 @@ t.test('evaluations of one rule keep their order, however long each query takes'
       clock,
       presence: new HostPresence({ clock, queries, onError: () => undefined }),
       newId: () => 'id',
-      externalLabels: {},
+      templates: { externalLabels: {} },
       limit: 0,
       owners: new Map(),
       changed: ({ changes: list }) =>
@@ -666,5 +666,47 @@ t.test('what others see: REST, and Prometheus’s shapes', async (t) => {
     ['callward_rule_file_faults hub - 0'],
     'the hub’s own figures are series',
   )
+  await hub.close()
+})
+
+const askingRules = `
+groups:
+  - name: asking
+    labels: {team: voice, severity: warning}
+    rules:
+      - alert: DiskFull
+        expr: disk_free < 3
+        labels: {severity: critical}
+        annotations:
+          summary: '{{ $labels.instance }} of {{ query "count(disk_free)" | first | value }}, load {{ range query (printf "load{instance=%q}" $labels.instance) }}{{ .Value }}{{ else }}unknown{{ end }}'
+          broken: '{{ query "load{" }}'
+  - name: late
+    query_offset: 1m
+    rules:
+      - {alert: DiskWasFull, expr: disk_free < 3, labels: {severity: info}}
+      - {record: 'disk:free:min', expr: min(disk_free)}
+`
+
+t.test('texts ask the store; labels of a group; a group that looks back', async (t) => {
+  const { hub } = await given(t, askingRules)
+  hub.report('db-1', { disk_free: 90 })
+  await hub.reported('pbx-1', { disk_free: 1, load: 7 })
+  t.same(hub.active(), ['DiskFull pbx-1 firing'])
+  const [alert] = hub.app.rules.activeAlerts()
+  t.match(alert, {
+    labels: { team: 'voice', severity: 'critical' },
+    annotations: { summary: 'pbx-1 of 2, load 7', broken: /error calling query: .*unexpected/ },
+  })
+  await hub.pass(50)
+  t.same(hub.active(), ['DiskFull pbx-1 firing'], 'what it looks at was a minute ago')
+  await hub.pass(20)
+  t.same(hub.active(), ['DiskFull pbx-1 firing', 'DiskWasFull pbx-1 firing'])
+  const recorded = await hub.app.promql.instant('timestamp(disk:free:min)', hub.clock.now())
+  t.equal(recorded.value.kind, 'vector')
+  const [sample] = recorded.value.kind === 'vector' ? recorded.value.samples : []
+  t.ok((sample?.value ?? 0) <= hub.clock.now() / 1000 - 60, 'stored for the time it looked at')
+  t.match(prometheusRules(hub.app.rules.groups()), {
+    groups: [{ rules: [{ health: 'ok' }] }, { rules: [{ health: 'ok' }, { health: 'ok' }] }],
+  })
   await hub.close()
 })
