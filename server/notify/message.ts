@@ -47,6 +47,8 @@ export interface Message {
   readonly reason?: string
   /** Every alert of the group, worst first. */
   readonly alerts?: readonly MessageAlert[]
+  /** Says more of what is known there already: it waits while a storm fills what the contact point takes. */
+  readonly further?: boolean
   /** Absolute addresses. */
   readonly url?: string
   readonly runbookUrl?: string

@@ -11,12 +11,16 @@ const keysKept = 10_000
 export class RateLimits {
   readonly #taken = new Map<string, number[]>()
 
-  /** Takes one and gives 0, or takes nothing and gives the milliseconds until there is room. */
-  take(key: string, limits: readonly Limit[], now: number): number {
+  /**
+   * Takes one and gives 0, or takes nothing and gives the milliseconds until there is room. `share` of a limit is all that may be used
+   * by then: what can wait leaves the rest to what cannot.
+   */
+  take(key: string, limits: readonly Limit[], now: number, share = 1): number {
     const longest = Math.max(0, ...limits.map(({ perMillis }) => perMillis))
     const times = (this.#taken.get(key) ?? []).filter((at) => at > now - longest)
     let wait = 0
-    for (const { count, perMillis } of limits) {
+    for (const { count: whole, perMillis } of limits) {
+      const count = Math.max(1, Math.floor(whole * share))
       const within = times.filter((at) => at > now - perMillis)
       const oldest = within[within.length - count]
       if (within.length >= count && oldest !== undefined)

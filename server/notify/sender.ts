@@ -28,6 +28,9 @@ export interface SendRequest {
 /** One contact point takes this many whatever its provider allows: a storm is grouped before it comes here. */
 export const pointLimits: readonly Limit[] = [{ count: 60, perMillis: 60_000 }]
 
+/** What says more of something known uses at most this much of a limit: in a storm each system's first word comes before it. */
+const shareOfFurther = 0.5
+
 /** What one channel does at once, and keeps waiting. */
 export const laneSizes: LaneSizes = {
   running: 32,
@@ -117,7 +120,7 @@ export class Sender {
           `no shared contact point of the channel ${channel.name} lends its settings: an administrator makes one`,
         ),
       )
-    const wait = this.#held(channel, point.id, settings)
+    const wait = this.#held(channel, point.id, settings, request.message)
     if (wait > 0) return retry(`held back: no more messages a minute are allowed there`, wait)
     const outcome = await this.#within(
       channel,
@@ -133,10 +136,16 @@ export class Sender {
     return outcome
   }
 
-  #held(channel: Channel, id: string, settings: Settings): number {
+  #held(channel: Channel, id: string, settings: Settings, { further }: Message): number {
     const now = this.#parts.clock.monotonic()
-    const byTarget = this.#limits.take(`target:${targetOf(channel, settings)}`, channel.limits, now)
-    return byTarget > 0 ? byTarget : this.#limits.take(`point:${id}`, pointLimits, now)
+    const share = further === true ? shareOfFurther : 1
+    const byTarget = this.#limits.take(
+      `target:${targetOf(channel, settings)}`,
+      channel.limits,
+      now,
+      share,
+    )
+    return byTarget > 0 ? byTarget : this.#limits.take(`point:${id}`, pointLimits, now, share)
   }
 
   #delivery({ point }: OpenPoint, request: SendRequest, channel: Channel): Delivery {

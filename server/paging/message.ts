@@ -52,6 +52,7 @@ export async function messageOf(
     ...given('customer', label('customer')),
     startedAt: first?.activeAt ?? Number(page.opened_at),
     ...(over && page.closed_at !== null ? { endedAt: Number(page.closed_at) } : {}),
+    further: over || saysMore(telling) || telling.place === 'reminder',
     ...(step === undefined ? {} : { step: Number(step) + 1 }),
     alerts: alerts.map((alert) => ({
       title: alert.annotations['summary'] ?? alert.rule,

@@ -4,7 +4,7 @@ import type { PageRow, PageTellingRow } from '../records/schema.ts'
 import { type Duties, oweTelling } from './escalation-duty.ts'
 import { lastMoreAt, namedBy } from './paging-store.ts'
 
-/** How often at most those whom a page named are told that more alerts joined it. */
+/** How often at most those whom a page named are told that more alerts joined it, its opening included. */
 const moreMillis = 30_000
 
 /** What such a word's place begins with. */
@@ -16,9 +16,9 @@ export function saysMore({ place }: Pick<PageTellingRow, 'place'>): boolean {
 }
 
 /** When they are told, `last` being when they were or will be; undefined: the word to come names this alert too. */
-export function moreDueAt(last: Millis | undefined, now: Millis): Millis | undefined {
+function moreDueAt(last: Millis, now: Millis): Millis | undefined {
   // Further ahead than any word is planned: the clock went back.
-  if (last === undefined || Math.abs(now - last) > moreMillis) return now
+  if (Math.abs(now - last) > moreMillis) return now
   return last > now ? undefined : last + moreMillis
 }
 
@@ -32,7 +32,9 @@ export async function oweMore(
   const named = await namedBy(tx, page.id)
   // Nobody has heard of the page: its first word names these too.
   if (named.length === 0) return
-  const dueAt = moreDueAt(await lastMoreAt(tx, page.id, morePlace), duties.clock.now())
+  // In a storm alerts join within the second: the first word of another system comes before a second one of this.
+  const last = (await lastMoreAt(tx, page.id, morePlace)) ?? Number(page.opened_at)
+  const dueAt = moreDueAt(last, duties.clock.now())
   if (dueAt === undefined) return
   const place = `${morePlace}${alertId}`
   for (const { recipient_kind, recipient_id, name } of named) {

@@ -216,6 +216,8 @@ const promises: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     t.same(ways(scene), ['anna-mail'])
     await pass(20)
     await scene.fire('RegistrarDown', {}, { incident })
+    t.equal(house.sent.length, 1, 'thirty seconds after the opening: other systems come first')
+    await pass(10)
     t.match(house.sent.slice(1), [
       { way: 'anna-mail', kind: 'firing', title: 'RegistrarDown on pbx-1 (and 1 more)' },
     ])

@@ -28,6 +28,12 @@ t.test('limits count in windows that slide, by key', async (t) => {
   )
   t.equal(limits.take('c', both, 1000), 0)
   t.equal(limits.take('c', both, 3000), 57_000)
+  const half = (at: number) => limits.take('d', twenty, at, 0.5)
+  for (let i = 0; i < 10; i++) t.equal(half(i), 0)
+  t.equal(half(10), 59_990, 'what can wait uses half of the room')
+  for (let i = 10; i < 20; i++) t.equal(limits.take('d', twenty, i), 0)
+  t.equal(limits.take('d', twenty, 20), 59_980)
+  t.equal(half(60_009), 60_010 - 60_009, 'and comes when half of it is free')
 })
 
 t.test('a target that does not answer holds up no other', async (t) => {
