@@ -106,7 +106,11 @@ t.test(
     for (const labels of labelSets()) {
       const pairs = Object.entries(labels).map(([name, value]) => `${name}="${value}"`)
       const args = ['config', 'routes', 'test', `--config.file=${file}`, ...pairs]
-      const theirs = execFileSync('amtool', args, { encoding: 'utf8', timeout: 20_000, stdio: 'pipe' }).trim()
+      const theirs = execFileSync('amtool', args, {
+        encoding: 'utf8',
+        timeout: 20_000,
+        stdio: 'pipe',
+      }).trim()
       const ours = routesFor(config!.root, labels).map(({ receiver }) => receiver)
       for (const receiver of ours) used.add(receiver)
       t.equal(ours.join(','), theirs, pairs.join(' '))
