@@ -69,10 +69,7 @@ export class DocumentReader {
   /** A name of a fact, clock or regime: small letters, digits, `_` and `-`. */
   name(value: unknown, path: Path, example: string): string | undefined {
     if (typeof value === 'string' && /^[a-z][a-z0-9_-]{0,62}$/.test(value)) return value
-    return this.fault(
-      path,
-      `must be a name of small letters, digits, _ and -; example: ${example}`,
-    )
+    return this.fault(path, `must be a name of small letters, digits, _ and -; example: ${example}`)
   }
 
   oneOf<T extends string>(value: unknown, path: Path, choices: readonly T[]): T | undefined {

@@ -79,7 +79,11 @@ const gateTests: readonly Test[] = [
   flag('maliciousAccess', 'there was successful malicious access'),
 ]
 
-const tests: readonly { readonly code: string; readonly article: string; readonly any: readonly Test[] }[] = [
+const tests: readonly {
+  readonly code: string
+  readonly article: string
+  readonly any: readonly Test[]
+}[] = [
   {
     code: 'clients, counterparts and transactions',
     article: 'Art. 9(1)',
@@ -142,7 +146,14 @@ export function classifyDora(impact: DoraImpact): DoraClassification {
   const grounds = or([alone.met, two])
   const major = gate.met === false || grounds === false ? false : and([gate.met, grounds])
   const unknown = major === undefined ? unknownOf(impact, gate, alone, open) : []
-  return { major, because: reason(major, gate, alone, met, unknown), gate, alone, criteria, unknown }
+  return {
+    major,
+    because: reason(major, gate, alone, met, unknown),
+    gate,
+    alone,
+    criteria,
+    unknown,
+  }
 }
 
 function or(answers: readonly Answer[]): Answer {
@@ -185,7 +196,9 @@ function unknownOf(
 ): (keyof DoraImpact)[] {
   const asked = [
     ...(gate.met === undefined ? gateTests : []),
-    ...(alone.met === undefined ? [flag('maliciousAccess', ''), flag('accessMayLoseData', '')] : []),
+    ...(alone.met === undefined
+      ? [flag('maliciousAccess', ''), flag('accessMayLoseData', '')]
+      : []),
     ...tests.filter(({ code }) => open.some((one) => one.code === code)).flatMap(({ any }) => any),
   ]
   const keys = asked.filter(([key]) => impact[key] === undefined).map(([key]) => key)
@@ -200,7 +213,8 @@ function reason(
   unknown: readonly string[],
 ): string {
   if (major === undefined) return `cannot be said yet; not known: ${unknown.join(', ')}`
-  if (gate.met === false) return 'not major: no critical service was affected (Art. 6), whatever else'
+  if (gate.met === false)
+    return 'not major: no critical service was affected (Art. 6), whatever else'
   const thresholds = `${met.length} of two thresholds${met.length > 0 ? `: ${met.join(', ')}` : ''}`
   if (!major) return `not major: ${thresholds} (Art. 8(1)(b))`
   if (alone.met === true) return 'major: critical services and malicious access (Art. 8(1)(a))'
@@ -231,12 +245,16 @@ export function readDoraImpact(content: unknown): {
   const item: Mapping = reader.mapping(content, [], known, 'clientsAffectedShare: 0.12') ?? {}
   for (const [key, value] of Object.entries(item)) {
     if ((booleans as readonly string[]).includes(key)) {
-      if (typeof value !== 'boolean') reader.fault([key], 'must be true or false; leave it out if not known')
+      if (typeof value !== 'boolean')
+        reader.fault([key], 'must be true or false; leave it out if not known')
     } else if (typeof value !== 'number' || !Number.isFinite(value) || value < 0)
       reader.fault([key], 'must be a number from 0 up; leave it out if not known')
     // A share of downtime or of transactions may be above the daily average; of clients and counterparts it cannot.
     else if (/^(clients|counterparts).*Share$/.test(key) && value > 1)
       reader.fault([key], 'is a share from 0 to 1; example: 0.12 for 12 %')
   }
-  return { value: reader.faults.length > 0 ? undefined : (item as DoraImpact), faults: reader.faults }
+  return {
+    value: reader.faults.length > 0 ? undefined : (item as DoraImpact),
+    faults: reader.faults,
+  }
 }

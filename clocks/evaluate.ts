@@ -67,6 +67,10 @@ const previousMax = 20
 
 /** Why an institution's settings do not suffice for a regime, or undefined. */
 export function settingsFault(institution: Institution, regime: Regime): string | undefined {
+  // A misspelt kind would give a later time to those who have none.
+  const strange = institution.kinds?.find((kind) => !regime.kinds.includes(kind))
+  if (strange !== undefined && regime.kinds.length > 0)
+    return `institution.kinds: "${strange}" is no kind that ${regime.name} knows; known are ${regime.kinds.join(', ')}`
   if (regime.calendar.zone !== undefined || institution.zone !== undefined) return undefined
   return `institution.zone is missing: the regime ${regime.name} counts in the institution's own zone; example: "institution: { zone: Europe/Paris }"`
 }
@@ -123,8 +127,8 @@ export function whatIf(
       reason: undefined,
     }),
   )
-  // What is supposed stands in the place of what is known under that name.
-  const kept = theCase.facts.filter(({ name }) => !names.has(name))
+  // What is supposed stands in the place of what is known under that name; what comes to be known later stays unknown.
+  const kept = theCase.facts.filter(({ name, recordedAt }) => !names.has(name) && recordedAt <= now)
   return { now: later, clocks: evaluate({ ...theCase, facts: [...kept, ...facts] }, regime, later) }
 }
 
@@ -235,11 +239,7 @@ function lastBy(book: FactBook, name: string, now: Millis): HeldFact | undefined
   return book.all(name).findLast(({ at }) => at <= now)
 }
 
-function endingOf(
-  ending: Ending | undefined,
-  book: FactBook,
-  now: Millis,
-): HeldFact | undefined {
+function endingOf(ending: Ending | undefined, book: FactBook, now: Millis): HeldFact | undefined {
   if (ending === undefined) return undefined
   const earliest =
     ending.notBefore === undefined ? undefined : book.pick(ending.notBefore, 'first')?.at
@@ -329,7 +329,8 @@ function stateOf(
   const say = (at: Millis) => spoken(at, calendar.zone)
   if (satisfied !== undefined) {
     const late = satisfied.at - deadline
-    const when = `${satisfied.name} at ${say(satisfied.at)}`
+    const sure = satisfied.certainty === 'estimate' ? ' (estimate)' : ''
+    const when = `${satisfied.name} at ${say(satisfied.at)}${sure}`
     return late > 0
       ? { state: 'met late', because: `${when}, ${spokenLength(late)} after the deadline` }
       : { state: 'met', because: `${when}, by the deadline ${say(deadline)}` }

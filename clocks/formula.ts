@@ -26,7 +26,12 @@ export interface Duration {
 
 /** How a deadline follows from facts. */
 export type Formula =
-  | { readonly kind: 'after' | 'before'; readonly fact: string; readonly pick: Pick; readonly by: Duration }
+  | {
+      readonly kind: 'after' | 'before'
+      readonly fact: string
+      readonly pick: Pick
+      readonly by: Duration
+    }
   | { readonly kind: 'min' | 'max'; readonly of: readonly Formula[] }
   | {
       readonly kind: 'if'
@@ -144,10 +149,7 @@ function extreme(
   return best
 }
 
-function chosen(
-  formula: Extract<Formula, { kind: 'if' }>,
-  working: Working,
-): Worked | undefined {
+function chosen(formula: Extract<Formula, { kind: 'if' }>, working: Working): Worked | undefined {
   const { fact, pick, laterThan, then, otherwise } = formula
   const held = working.book.pick(fact, pick)
   const limit = work(laterThan, { ...working, steps: [], missing: new Set() })
@@ -195,7 +197,10 @@ export function factsOf(formula: Formula): string[] {
     case 'max':
       return formula.of.flatMap(factsOf)
     case 'if':
-      return [formula.fact, ...[formula.laterThan, formula.then, formula.otherwise].flatMap(factsOf)]
+      return [
+        formula.fact,
+        ...[formula.laterThan, formula.then, formula.otherwise].flatMap(factsOf),
+      ]
   }
 }
 

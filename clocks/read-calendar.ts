@@ -46,7 +46,10 @@ export function readWorkingHours(
   const from = minuteOfDay(item['from'])
   const to = minuteOfDay(item['to'])
   if (from !== undefined && to !== undefined && to - from >= 60) return { from, to }
-  return reader.fault(path, `needs from and to in quotes, at least an hour apart; example: ${example}`)
+  return reader.fault(
+    path,
+    `needs from and to in quotes, at least an hour apart; example: ${example}`,
+  )
 }
 
 /** Minutes since midnight of `09:30`; `24:00` is the day's end. */

@@ -49,7 +49,7 @@ function readInstitution(reader: DocumentReader, value: unknown): Institution {
     .map((kind, i) => reader.name(kind, [...at('kinds'), i], 'credit-institution'))
     .filter((kind) => kind !== undefined)
   return {
-    kinds: item['kinds'] === undefined ? undefined : kinds,
+    kinds: kinds.length === 0 ? undefined : kinds,
     zone: readZone(reader, item['zone'], at('zone')),
     weekend: readWeekend(reader, item['weekend'], at('weekend')),
     holidays: readHolidays(reader, item['holidays'], at('holidays')),
@@ -68,12 +68,24 @@ function readAttributes(reader: DocumentReader, value: unknown): Case['attribute
   return Object.fromEntries(
     entries.slice(0, attributesMax).map(([key, one]) => {
       const path = ['attributes', key]
-      return [reader.name(key, path, 'severity') ?? key, reader.required(one, path, 'sev1', 200) ?? '']
+      return [
+        reader.name(key, path, 'severity') ?? key,
+        reader.required(one, path, 'sev1', 200) ?? '',
+      ]
     }),
   )
 }
 
-const factKeys = ['id', 'fact', 'at', 'certainty', 'recorded_at', 'supersedes', 'reason', 'withdrawn']
+const factKeys = [
+  'id',
+  'fact',
+  'at',
+  'certainty',
+  'recorded_at',
+  'supersedes',
+  'reason',
+  'withdrawn',
+]
 
 function readFact(
   reader: DocumentReader,

@@ -22,11 +22,24 @@ export function readFormula(
   if (item === undefined) return undefined
   const kinds = ['after', 'before', 'min', 'max', 'if'].filter((key) => key in item)
   if (kinds.length !== 1)
-    return reader.fault(path, `needs exactly one of after, before, min, max, if; example: ${example}`)
+    return reader.fault(
+      path,
+      `needs exactly one of after, before, min, max, if; example: ${example}`,
+    )
   const kind = kinds[0] as Formula['kind']
-  const belonging = { after: ['plus', 'pick'], before: ['minus', 'pick'], min: [], max: [], if: ['then', 'else'] }
+  const belonging = {
+    after: ['plus', 'pick'],
+    before: ['minus', 'pick'],
+    min: [],
+    max: [],
+    if: ['then', 'else'],
+  }
   for (const key of Object.keys(item))
-    if (known.includes(key) && key !== kind && !(belonging[kind] as readonly string[]).includes(key))
+    if (
+      known.includes(key) &&
+      key !== kind &&
+      !(belonging[kind] as readonly string[]).includes(key)
+    )
       reader.fault([...path, key], `does not belong to "${kind}"`)
   if (kind === 'min' || kind === 'max') {
     const operands = reader.list(item[kind], [...path, kind], operandsMax, `[${example}, …]`)

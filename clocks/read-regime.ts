@@ -8,15 +8,7 @@ import {
   readZone,
 } from './read-calendar.ts'
 import { readDuration, readFormula, readPick } from './read-formula.ts'
-import type {
-  Citation,
-  ClockRule,
-  Ending,
-  PauseRule,
-  Regime,
-  Rhythm,
-  RollRule,
-} from './regime.ts'
+import type { Citation, ClockRule, Ending, PauseRule, Regime, Rhythm, RollRule } from './regime.ts'
 import { readYaml, type TextFault } from './yaml-text.ts'
 
 const clocksMax = 100
@@ -39,7 +31,7 @@ export function readRegime(content: unknown): {
   const reader = new DocumentReader()
   const keys = [
     ...['regime', 'title', 'jurisdiction', 'caution', 'calendar', 'facts', 'clocks'],
-    'not_expressed',
+    ...['kinds', 'not_expressed'],
   ]
   const item = reader.mapping(content, [], keys, 'regime: dora')
   if (item === undefined) return { value: undefined, faults: reader.faults }
@@ -52,6 +44,7 @@ export function readRegime(content: unknown): {
     'caution: "Counsel must confirm each clock before it is relied on."',
   )
   const calendar = readCalendar(reader, item['calendar'] ?? {})
+  const kinds = readKinds(reader, item['kinds'], ['kinds'])
   const facts = readFactNames(reader, item['facts'])
   const clocks = reader
     .list(item['clocks'], ['clocks'], clocksMax, '[{ code: initial, … }]')
@@ -62,12 +55,26 @@ export function readRegime(content: unknown): {
   for (const [i, { code }] of clocks.entries())
     if (clocks.findIndex((clock) => clock.code === code) < i)
       reader.fault(['clocks', i, 'code'], `"${code}" is there twice; give each clock its own code`)
+  for (const [i, { roll }] of clocks.entries())
+    for (const kind of roll?.notFor ?? [])
+      if (!kinds.includes(kind))
+        reader.fault(
+          ['clocks', i, 'roll', 'not_for'],
+          `"${kind}" is not among "kinds"; add it there`,
+        )
   const notExpressed = readTexts(reader, item['not_expressed'], ['not_expressed'])
   const faults = reader.faults
   if (faults.length > 0 || !name || !title || !jurisdiction || !caution)
     return { value: undefined, faults }
-  const value = { name, title, jurisdiction, caution, calendar, facts, clocks, notExpressed }
+  const value = { name, title, jurisdiction, caution, calendar, kinds, facts, clocks, notExpressed }
   return { value, faults }
+}
+
+function readKinds(reader: DocumentReader, value: unknown, path: Path): string[] {
+  return reader
+    .list(value, path, namesMax, '[credit-institution]')
+    .map((kind, i) => reader.name(kind, [...path, i], 'credit-institution'))
+    .filter((kind) => kind !== undefined)
 }
 
 function readTexts(reader: DocumentReader, value: unknown, path: Path): string[] {
@@ -83,9 +90,15 @@ function readCalendar(reader: DocumentReader, value: unknown): Regime['calendar'
   const zone = item['zone'] === 'institution' ? undefined : item['zone']
   return {
     zone: readZone(reader, zone, ['calendar', 'zone']),
-    weekend: readWeekend(reader, item['weekend'], ['calendar', 'weekend']) ?? ['saturday', 'sunday'],
+    weekend: readWeekend(reader, item['weekend'], ['calendar', 'weekend']) ?? [
+      'saturday',
+      'sunday',
+    ],
     holidays: readHolidays(reader, item['holidays'], ['calendar', 'holidays']),
-    workingHours: readWorkingHours(reader, item['working_hours'], ['calendar', 'working_hours']) ?? {
+    workingHours: readWorkingHours(reader, item['working_hours'], [
+      'calendar',
+      'working_hours',
+    ]) ?? {
       from: 540,
       to: 1020,
     },
@@ -111,7 +124,17 @@ function readFactNames(reader: DocumentReader, value: unknown): Regime['facts'] 
 }
 
 const clockKeys = [
-  ...['code', 'title', 'citation', 'starts_with', 'start_pick', 'requires', 'applies_to', 'deadline', 'rhythm'],
+  ...[
+    'code',
+    'title',
+    'citation',
+    'starts_with',
+    'start_pick',
+    'requires',
+    'applies_to',
+    'deadline',
+    'rhythm',
+  ],
   ...['without_undue_delay', 'roll', 'pause', 'satisfied_by', 'void_by', 'lapses_by'],
   ...['at_risk_share', 'if_it_cannot_be_met', 'note', 'confidence', 'verified_on'],
 ]
@@ -137,12 +160,23 @@ function readClock(
   if (given.length !== 1)
     reader.fault(path, 'needs exactly one of deadline, rhythm, without_undue_delay: true')
   const open = item['without_undue_delay']
-  if (open !== undefined && open !== true) reader.fault(at('without_undue_delay'), 'can only be true')
+  if (open !== undefined && open !== true)
+    reader.fault(at('without_undue_delay'), 'can only be true')
   const deadline =
     'deadline' in item ? readFormula(reader, item['deadline'], at('deadline')) : undefined
   const rhythm = 'rhythm' in item ? readRhythm(reader, item['rhythm'], at('rhythm')) : undefined
   const rest = readRest(reader, item, path)
-  const rule = { ...rest, code, title, citation, startsWith, deadline, rhythm, confidence, verifiedOn }
+  const rule = {
+    ...rest,
+    code,
+    title,
+    citation,
+    startsWith,
+    deadline,
+    rhythm,
+    confidence,
+    verifiedOn,
+  }
   checkFacts(reader, rule, facts, path)
   checkUnits(reader, rule, item, path)
   if (!code || !title || !citation || !startsWith || !confidence || !verifiedOn) return undefined
@@ -165,7 +199,11 @@ function readRest(reader: DocumentReader, item: Mapping, path: Path) {
     lapsesBy: optional('lapses_by', (value, place) => readEnding(reader, value, place)),
     voidBy: optional('void_by', (value, place) => reader.name(value, place, 'reclassified')),
     atRiskShare: readShare(reader, item['at_risk_share'], at('at_risk_share')),
-    ifItCannotBeMet: reader.text(item['if_it_cannot_be_met'], at('if_it_cannot_be_met'), '"say so"'),
+    ifItCannotBeMet: reader.text(
+      item['if_it_cannot_be_met'],
+      at('if_it_cannot_be_met'),
+      '"say so"',
+    ),
     note: reader.text(item['note'], at('note'), '"counsel must confirm"'),
   }
 }
@@ -209,7 +247,10 @@ function checkUnits(reader: DocumentReader, rule: Unchecked, item: Mapping, path
   const long = ['days', 'business_days', 'months']
   if (rule.pause === undefined || rule.deadline === undefined) return
   if (rule.deadline.kind === 'before' || unitsOf(rule.deadline).some((unit) => long.includes(unit)))
-    reader.fault([...path, 'pause'], 'works with minutes, hours and working_hours after a fact only')
+    reader.fault(
+      [...path, 'pause'],
+      'works with minutes, hours and working_hours after a fact only',
+    )
 }
 
 function readCitation(reader: DocumentReader, value: unknown, path: Path): Citation | undefined {
@@ -256,7 +297,8 @@ function readRhythm(reader: DocumentReader, value: unknown, path: Path): Rhythm 
 }
 
 function readRoll(reader: DocumentReader, value: unknown, path: Path): RollRule | undefined {
-  const example = "{ on: [weekend, holiday], at: '12:00', not_for: [credit-institution], citation: … }"
+  const example =
+    "{ on: [weekend, holiday], at: '12:00', not_for: [credit-institution], citation: … }"
   const item = reader.mapping(value, path, ['on', 'at', 'not_for', 'citation'], example)
   if (item === undefined) return undefined
   const on = reader
@@ -266,10 +308,7 @@ function readRoll(reader: DocumentReader, value: unknown, path: Path): RollRule 
   if (on.length === 0) reader.fault([...path, 'on'], 'must name weekend, holiday or both')
   const atMinute = minuteOfDay(item['at'])
   if (atMinute === undefined) reader.fault([...path, 'at'], "must be a time in quotes, as '12:00'")
-  const notFor = reader
-    .list(item['not_for'], [...path, 'not_for'], namesMax, '[credit-institution]')
-    .map((kind, i) => reader.name(kind, [...path, 'not_for', i], 'credit-institution'))
-    .filter((kind) => kind !== undefined)
+  const notFor = readKinds(reader, item['not_for'], [...path, 'not_for'])
   const citation = readCitation(reader, item['citation'], [...path, 'citation'])
   return atMinute === undefined || citation === undefined
     ? undefined
@@ -284,7 +323,10 @@ function readPause(reader: DocumentReader, value: unknown, path: Path): PauseRul
   const ends = reader.name(item['ends'], [...path, 'ends'], 'ends: resumed')
   const reasons = readTexts(reader, item['reasons'], [...path, 'reasons'])
   if (reasons.length === 0)
-    reader.fault([...path, 'reasons'], 'needs at least one reason; a pause without one is a loophole')
+    reader.fault(
+      [...path, 'reasons'],
+      'needs at least one reason; a pause without one is a loophole',
+    )
   return begins === undefined || ends === undefined ? undefined : { begins, ends, reasons }
 }
 

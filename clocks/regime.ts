@@ -94,6 +94,8 @@ export interface Regime {
     readonly holidays: readonly string[]
     readonly workingHours: WorkingHours
   }
+  /** Kinds of institution it knows; empty where none matters. */
+  readonly kinds: readonly string[]
   /** Names of facts and what each means. */
   readonly facts: Readonly<Record<string, string>>
   readonly clocks: readonly ClockRule[]

@@ -54,10 +54,14 @@ export function regimeView(regime: Regime) {
   return {
     ...{ name, title, jurisdiction, caution, notExpressed: [...notExpressed] },
     zone: regime.calendar.zone ?? null,
+    kinds: [...regime.kinds],
     facts: Object.entries(regime.facts).map(([fact, meaning]) => ({ fact, meaning })),
     clocks: regime.clocks.map((rule) => ({
       ...{ code: rule.code, title: rule.title, rule: ruleInWords(rule) },
-      ...{ startsWith: rule.startsWith, satisfiedBy: rule.satisfiedBy?.fact ?? rule.rhythm?.until ?? '' },
+      ...{
+        startsWith: rule.startsWith,
+        satisfiedBy: rule.satisfiedBy?.fact ?? rule.rhythm?.until ?? '',
+      },
       ...sourceOf(rule),
     })),
   }

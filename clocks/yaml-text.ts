@@ -13,7 +13,10 @@ export const textBytesMax = 1024 * 1024
 /** Reads YAML (or JSON, which is YAML) and hands the content to `read`; faults come back with their lines. Never throws. */
 export function readYaml<T>(
   text: string,
-  read: (content: unknown) => { readonly value: T | undefined; readonly faults: readonly DocumentFault[] },
+  read: (content: unknown) => {
+    readonly value: T | undefined
+    readonly faults: readonly DocumentFault[]
+  },
 ): { readonly value: T | undefined; readonly faults: readonly TextFault[] } {
   const refused = (message: string, line = 1) => ({ value: undefined, faults: [{ line, message }] })
   if (text.length > textBytesMax)

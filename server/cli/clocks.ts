@@ -5,13 +5,21 @@ import type { Regime } from '../../clocks/regime.ts'
 import { evaluationView, regimeView } from '../../clocks/view.ts'
 import { textBytesMax } from '../../clocks/yaml-text.ts'
 import { type RegimeFiles, readRegimeFiles } from '../clocks/regime-files.ts'
-import { type Call, type Command, CommandError, sayJson, textOption, UsageError } from './command.ts'
+import {
+  type Call,
+  type Command,
+  CommandError,
+  sayJson,
+  textOption,
+  UsageError,
+} from './command.ts'
 import { paintFor, plain, table } from './render.ts'
 
 export const clocksCommand: Command = {
   name: 'clocks',
   summary: 'what a regulator or an agreement wants by when, with the article and the reckoning',
-  usage: 'regimes [NAME] | evaluate REGIME FILE [--what-if FACT=TIME,...] [--at TIME] [--folder FOLDER] [--steps] [--json]',
+  usage:
+    'regimes [NAME] | evaluate REGIME FILE [--what-if FACT=TIME,...] [--at TIME] [--folder FOLDER] [--steps] [--json]',
   help: `Time limits as data with citations. Works on files alone: no hub, no network. Not legal advice: counsel must confirm each clock.
 
   regimes                 the regimes that ship and those of --folder, with what is wrong in the files; exit code 1 when something is
@@ -50,7 +58,9 @@ Examples:
     if (action === 'regimes' && file === undefined) return regimes(call, name)
     if (action === 'evaluate' && name !== undefined && file !== undefined)
       return reckon(call, name, file)
-    throw new UsageError('Say: callward clocks regimes [NAME], or callward clocks evaluate REGIME FILE.')
+    throw new UsageError(
+      'Say: callward clocks regimes [NAME], or callward clocks evaluate REGIME FILE.',
+    )
   },
 }
 
@@ -100,6 +110,7 @@ function oneRegime(call: Call, regime: Regime): number {
     ['FACT', 'MEANING'],
     view.facts.map(({ fact, meaning }) => [fact, meaning]),
   )
+  if (view.kinds.length > 0) call.say(plain(`Kinds of institution: ${view.kinds.join(', ')}`))
   for (const one of view.notExpressed) call.say(plain(`Not expressed: ${one}`))
   return 0
 }
@@ -124,25 +135,33 @@ async function reckon(call: Call, name: string, file: string): Promise<number> {
 
 function say(call: Call, view: ReturnType<typeof evaluationView>, isSupposed: boolean): void {
   const paint = paintFor(call.terminal)
-  call.say(plain(`${view.title}, ${isSupposed ? 'supposed, ' : ''}as of ${view.now} (${view.zone})`))
+  call.say(
+    plain(`${view.title}, ${isSupposed ? 'supposed, ' : ''}as of ${view.now} (${view.zone})`),
+  )
   for (const clock of view.clocks) {
     const { document, article } = clock.citation
     const due = clock.deadline === null ? '' : `  due ${clock.deadline}`
     call.say('')
-    call.say(`${paint(colourOf(clock.state), clock.state.toUpperCase())}  ${plain(clock.code)}${due}`)
+    call.say(
+      `${paint(colourOf(clock.state), clock.state.toUpperCase())}  ${plain(clock.code)}${due}`,
+    )
     call.say(`  ${plain(clock.because)}`)
     for (const { deadline, because } of clock.previous)
       call.say(`  before: ${deadline ?? '-'}; ${plain(because)}`)
     if (call.values.steps === true)
       for (const { kind, text } of clock.steps) call.say(`    ${kind.padEnd(7)} ${plain(text)}`)
-    call.say(`  ${plain(`${document} ${article}`)} (${clock.confidence}, verified on ${clock.verifiedOn})`)
+    call.say(
+      `  ${plain(`${document} ${article}`)} (${clock.confidence}, verified on ${clock.verifiedOn})`,
+    )
     if (clock.note !== null) call.say(`  ${plain(clock.note)}`)
     if (clock.ifItCannotBeMet !== null && ['at risk', 'breached'].includes(clock.state))
       call.say(`  ${plain(clock.ifItCannotBeMet)}`)
   }
   call.say('')
   if (view.unusedFacts.length > 0)
-    call.say(`No clock looks at: ${plain(view.unusedFacts.join(', '))}. Misspelt? callward clocks regimes ${view.regime}`)
+    call.say(
+      `No clock looks at: ${plain(view.unusedFacts.join(', '))}. Misspelt? callward clocks regimes ${view.regime}`,
+    )
   call.say(plain(view.caution))
 }
 
@@ -200,7 +219,9 @@ function supposedOf(
   const given = text.split(',').map((one) => {
     const place = one.indexOf('=')
     if (place < 1)
-      throw new UsageError(`"${one}" is no FACT=TIME. Example: classified=2026-03-10T18:00:00+01:00`)
+      throw new UsageError(
+        `"${one}" is no FACT=TIME. Example: classified=2026-03-10T18:00:00+01:00`,
+      )
     return { name: one.slice(0, place).trim(), at: one.slice(place + 1).trim() }
   })
   const wrong = supposedFault(given, regime)

@@ -111,6 +111,8 @@ export const RegimeList = Type.Object({
       caution: Type.String(),
       own: Type.Boolean(),
       zone: OrNull(Type.String()),
+      /** Kinds of institution it knows. */
+      kinds: Type.Array(Type.String()),
       facts: Type.Array(Type.Object({ fact: Type.String(), meaning: Type.String() })),
       clocks: Type.Array(
         Type.Object({

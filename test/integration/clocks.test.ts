@@ -24,6 +24,7 @@ async function callward(...args: string[]) {
     stdout: stream() as never,
     stderr: stream() as never,
   })
+  await new Promise(setImmediate)
   return { code, out: chunks.join('') }
 }
 
@@ -126,19 +127,38 @@ t.test('clocks over the API, with own regimes', async (t) => {
   })
 
   const refused = async (payload: object, code: string, message: RegExp) => {
-    const { error } = (await evaluate(payload)).json() as { error: { code: string; message: string } }
+    const { error } = (await evaluate(payload)).json() as {
+      error: { code: string; message: string }
+    }
     t.equal(error.code, code)
     t.match(error.message, message)
   }
   await refused({ regime: 'basel', facts }, 'not_found', /known are cn-cbrc, dora/)
   await refused({ regime: 'dora', facts }, 'bad_request', /institution\.zone is missing/)
   await refused({ regime: 'dora', institution, facts, now: 'today' }, 'bad_request', /now/)
-  await refused({ regime: 'dora', institution, facts: [{ fact: 'aware', at: 'x' }] }, 'bad_request', /facts\[0\]\.at: x is no instant/)
-  await refused({ regime: 'dora', institution, facts, suppose: { awair: now } }, 'bad_request', /known are aware/)
+  await refused(
+    { regime: 'dora', institution, facts: [{ fact: 'aware', at: 'x' }] },
+    'bad_request',
+    /facts\[0\]\.at: x is no instant/,
+  )
+  await refused(
+    { regime: 'dora', institution, facts, suppose: { awair: now } },
+    'bad_request',
+    /known are aware/,
+  )
   await refused({ regime: 'dora', institution: { zone: 'Mars' }, facts }, 'bad_request', /no IANA/)
+  await refused(
+    { regime: 'dora', institution: { ...institution, kinds: ['bank'] }, facts },
+    'bad_request',
+    /no kind that dora knows/,
+  )
   const many = Array.from({ length: 1001 }, () => ({ fact: 'aware', at: now }))
   t.equal((await evaluate({ regime: 'dora', institution, facts: many })).statusCode, 400)
-  const wide = { regime: 'dora', institution, facts: [{ fact: 'aware', at: now, reason: 'x'.repeat(300_000) }] }
+  const wide = {
+    regime: 'dora',
+    institution,
+    facts: [{ fact: 'aware', at: now, reason: 'x'.repeat(300_000) }],
+  }
   t.match((await evaluate(wide)).json(), { error: { code: 'too_large' } })
 
   writeFileSync(join(own, 'sla.yaml'), ownRegime('sla', 2))
@@ -151,7 +171,11 @@ t.test('clocks over the API, with own regimes', async (t) => {
     /^twin\.yaml: regime: "carrier" is in 2 files/,
   ])
   t.notOk(changed.regimes.some(({ name }) => name === 'carrier'))
-  t.equal(changed.regimes.find(({ name }) => name === 'sla')?.own, true, 'an own one takes its place')
+  t.equal(
+    changed.regimes.find(({ name }) => name === 'sla')?.own,
+    true,
+    'an own one takes its place',
+  )
   rmSync(own, { recursive: true })
   t.match((await regimes()).faults, [{ message: /folder cannot be read \(ENOENT\)/ }])
 })
@@ -174,7 +198,10 @@ facts:
     out: /72 hours after initial_submitted\n.*2025\/301 Art\. 5\(1\)\(b\) https:.*\n.*confirmed, verified on 2026/,
   })
   const first = await callward('evaluate', 'dora', file, '--at', noon)
-  t.match(first, { code: 0, out: /NOT STARTED {2}initial[\s\S]*No clock looks at: clasified\. Misspelt\?/ })
+  t.match(first, {
+    code: 0,
+    out: /NOT STARTED {2}initial[\s\S]*No clock looks at: clasified\. Misspelt\?/,
+  })
   const supposed = await callward(
     ...['evaluate', 'dora', file, '--at', noon, '--steps'],
     ...['--what-if', 'classified=2026-03-10T18:00:00+01:00'],
@@ -191,10 +218,16 @@ facts:
   t.match(await callward('evaluate', 'dora'), { code: 2, out: /Say: callward clocks/ })
   t.match(await callward('evaluate', 'dora', file, '--at', 'noon'), { code: 2, out: /is no time/ })
   t.match(await callward('evaluate', 'dora', file, '--what-if', 'x'), { code: 2, out: /FACT=TIME/ })
-  t.match(await callward('evaluate', 'dora', file, '--what-if', `x=${noon}`), { code: 2, out: /known are/ })
+  t.match(await callward('evaluate', 'dora', file, '--what-if', `x=${noon}`), {
+    code: 2,
+    out: /known are/,
+  })
   writeFileSync(file, 'facts: [{ fact: aware, at: noon }]')
   t.match(await callward('evaluate', 'dora', file), { code: 1, out: /line 1: facts\[0\]\.at/ })
   writeFileSync(join(folder, 'own.yaml'), ownRegime('own', 0))
-  t.match(await callward('regimes', '--folder', folder), { code: 1, out: /own\.yaml:12: clocks\[0\]/ })
+  t.match(await callward('regimes', '--folder', folder), {
+    code: 1,
+    out: /own\.yaml:12: clocks\[0\]/,
+  })
   t.match(await callward('--help'), { code: 0, out: /--what-if FACT=TIME/ })
 })

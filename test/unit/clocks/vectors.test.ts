@@ -69,7 +69,10 @@ for (const file of readdirSync(folder).sort()) {
 t.test('every regime that ships has vectors, and DORA one for each time limit', async (t) => {
   t.ok(vectors >= 45, `${vectors} vectors`)
   for (const name of regimes.keys())
-    t.ok([...asked].some((one) => one.startsWith(`${name} `)), `${name} has vectors`)
+    t.ok(
+      [...asked].some((one) => one.startsWith(`${name} `)),
+      `${name} has vectors`,
+    )
   for (const { code, deadline } of regimes.get('dora')!.clocks)
     if (deadline !== undefined) t.ok(asked.has(`dora ${code}`), `dora ${code} has a vector`)
 })
