@@ -9,6 +9,7 @@ import { baselinesPlugin } from './baselines/plugin.ts'
 import { canaryPlugin } from './canary/plugin.ts'
 import { changesPlugin } from './changes/plugin.ts'
 import type { Clock } from './clock.ts'
+import { clocksPlugin } from './clocks/plugin.ts'
 import { type HubConfig, publicUrl } from './config.ts'
 import { consolePlugin } from './console/plugin.ts'
 import { enrolmentPlugin } from './enrolment/plugin.ts'
@@ -99,6 +100,7 @@ async function registerAll(app: FastifyInstance, config: HubConfig, clock: Clock
   await app.register(obligationsPlugin, { clock })
   await app.register(knowledgePlugin)
   await app.register(oncallPlugin, { clock })
+  await app.register(clocksPlugin, { clock, folder: config.regimesFolder })
   await app.register(incidentsPlugin, { clock })
   await app.register(promqlPlugin, {
     ...(config.queryWorkers === undefined ? {} : { workers: config.queryWorkers }),

@@ -21,6 +21,8 @@ const HubFile = Type.Object(
     rulesFolder: Type.Optional(Type.String({ minLength: 1 })),
     /** Folder of baselines, one YAML file a role; docs/changes.md. */
     baselinesFolder: Type.Optional(Type.String({ minLength: 1 })),
+    /** Folder of own regimes of time limits, one YAML file each; docs/clocks.md. */
+    regimesFolder: Type.Optional(Type.String({ minLength: 1 })),
     /** Id of the escalation policy of alerts that name none; docs/paging.md. */
     escalationPolicy: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
     /** Routing in Alertmanager's format; docs/routing.md. */
@@ -143,6 +145,7 @@ const examples: Record<string, string> = {
   hosts: 'hosts: [callward.bank.example]',
   rulesFolder: 'rulesFolder: /etc/callward/rules',
   baselinesFolder: 'baselinesFolder: /etc/callward/baselines',
+  regimesFolder: 'regimesFolder: /etc/callward/regimes',
   escalationPolicy: 'escalationPolicy: telephony',
   routing: 'routing: /etc/callward/routing.yaml',
   notifyAllow: "notifyAllow: ['10.20.0.25:587', '10.30.0.0/24']",

@@ -31,6 +31,7 @@ export interface ContentSources {
   readonly configFile?: string | undefined
   readonly rulesFolder?: string | undefined
   readonly baselinesFolder?: string | undefined
+  readonly regimesFolder?: string | undefined
 }
 
 /** Folder of copies that are gone when the backup is done. */
@@ -105,7 +106,7 @@ async function copyRecords(
 }
 
 async function settingsOf(sources: ContentSources): Promise<Content[]> {
-  const { data, configFile, rulesFolder, baselinesFolder } = sources
+  const { data, configFile, rulesFolder, baselinesFolder, regimesFolder } = sources
   const candidates = [
     { path: 'demo', from: join(data, 'demo') },
     { path: 'hub/terminal.token', from: join(data, 'hub', 'terminal.token') },
@@ -122,6 +123,7 @@ async function settingsOf(sources: ContentSources): Promise<Content[]> {
   for (const [place, folder] of [
     ['rules', rulesFolder],
     ['baselines', baselinesFolder],
+    ['regimes', regimesFolder],
   ]) {
     if (folder === undefined) continue
     for (const name of await readdir(folder).catch(() => []))

@@ -55,6 +55,7 @@ export const backupPlugin: FastifyPluginAsyncTypebox<{ clock: Clock; config: Hub
           configFile: config.configFile,
           rulesFolder: config.rulesFolder,
           baselinesFolder: config.baselinesFolder,
+          regimesFolder: config.regimesFolder,
         })
         const hub = { version, demo: config.demo, now: clock.now() }
         let done = false

@@ -6,6 +6,7 @@ import { approvalsCommand } from './approvals.ts'
 import { backupCommand } from './backup.ts'
 import { canaryCommand } from './canary.ts'
 import { changeCommand } from './change.ts'
+import { clocksCommand } from './clocks.ts'
 import { collectorCommand } from './collector.ts'
 import { collectorsCommand } from './collectors.ts'
 import { type Call, type Command, CommandError, type Terminal, UsageError } from './command.ts'
@@ -38,6 +39,7 @@ const commands: readonly Command[] = [
   silencesCommand,
   incidentsCommand,
   incidentCommand,
+  clocksCommand,
   rulesCommand,
   hostsCommand,
   oncallCommand,

@@ -187,6 +187,9 @@ const table: Readonly<Record<string, RouteAccess['roles']>> = {
   'GET /api/v1/hosts/:instance/drift': staff,
   'GET /api/v1/baselines': staff,
 
+  'GET /api/v1/clocks/regimes': staff,
+  'POST /api/v1/clocks/evaluate': staff,
+
   'GET /api/v1/oncall': staff,
   'GET /api/v1/oncall/people': staff,
   'GET /api/v1/oncall/schedules': staff,

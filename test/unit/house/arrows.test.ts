@@ -24,7 +24,7 @@ const doors: Readonly<Record<string, RegExp>> = {
   backup:
     /^server\/(?:store\/(?:disk|embedded-store|folder-lock|parts\/part-format)|records\/sqlite-copy)\.ts$/,
   // Whoever verifies the ledger must not need the hub that wrote it.
-  cli: /^server\/(?:ledger\/(?:checkpoint|entry|merkle|verify)|backup\/(?:backup-file|manifest|restore)|routing\/routing-file|store\/(?:embedded-store|inspect))\.ts$/,
+  cli: /^server\/(?:ledger\/(?:checkpoint|entry|merkle|verify)|backup\/(?:backup-file|manifest|restore)|routing\/routing-file|clocks\/regime-files|store\/(?:embedded-store|inspect))\.ts$/,
 }
 
 /** What a file may import, by the folder it is in; the design's arrows. */
@@ -33,7 +33,7 @@ function fault({ from, to, typeOnly }: Import): string | undefined {
   const capability = (path: string) => (path.split('/').length > 2 ? path.split('/')[1] : undefined)
   if (from.startsWith('collector/wire/'))
     return to.startsWith('collector/wire/') ? undefined : 'the wire protocol imports nothing'
-  if (top(from) === 'alerts' || top(from) === 'dashboards' || top(from) === 'verifier') {
+  if (['alerts', 'clocks', 'dashboards', 'verifier'].includes(top(from) ?? '')) {
     return top(to) === top(from) ? undefined : `${top(from)}/ imports nothing of ours`
   }
   if (top(from) === 'collector')
@@ -43,7 +43,7 @@ function fault({ from, to, typeOnly }: Import): string | undefined {
     return to.startsWith('collector/wire/')
       ? undefined
       : 'of the collector the hub knows only the wire'
-  if (top(to) === 'alerts') return undefined
+  if (top(to) === 'alerts' || top(to) === 'clocks') return undefined
   if (top(to) === 'dashboards')
     return to === 'dashboards/catalogue.ts' && capability(from) === undefined
       ? undefined
@@ -85,6 +85,7 @@ function importsOf(path: string): Import[] {
 
 t.test('the rule itself can fail', async (t) => {
   t.ok(fault({ from: 'alerts/a.ts', to: 'server/clock.ts', typeOnly: true }))
+  t.ok(fault({ from: 'clocks/a.ts', to: 'alerts/calendar.ts', typeOnly: false }))
   t.ok(fault({ from: 'server/live/a.ts', to: 'server/rules/scheduler.ts', typeOnly: false }))
   t.ok(fault({ from: 'server/live/a.ts', to: 'server/rules/plugin.ts', typeOnly: false }))
   t.notOk(fault({ from: 'server/live/a.ts', to: 'server/rules/plugin.ts', typeOnly: true }))
@@ -94,7 +95,7 @@ t.test('the rule itself can fail', async (t) => {
 })
 
 t.test('imports follow the arrows of ARCHITECTURE.md', async (t) => {
-  const imports = ['alerts', 'collector', 'dashboards', 'server']
+  const imports = ['alerts', 'clocks', 'collector', 'dashboards', 'server']
     .flatMap((folder) => [...sources(folder)])
     .flatMap(importsOf)
   t.ok(imports.length > 200, `${imports.length} imports read`)
