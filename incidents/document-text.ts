@@ -76,9 +76,7 @@ export function showSpan(millis: number, { labels }: Words): string {
 }
 
 /** Control characters, and those that turn the direction of what follows, would let a text lie about what it says. */
-const unseen =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is replaced
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g
+const unseen = /(?![\n\t])\p{Cc}|[\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu
 
 export function visible(text: string): string {
   return text

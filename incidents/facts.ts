@@ -34,7 +34,7 @@ export const limits = {
   textCharacters: 10_000,
   valueBytes: 32_768,
   listEntries: 200,
-  /** Facts of one incident; beyond it only what ends the incident is taken. */
+  /** Facts of one incident; beyond it no more notes, attachments and costs are taken. */
   facts: 5000,
 } as const
 
@@ -94,7 +94,7 @@ export const kinds = {
   }),
   phenomenon: kind({
     holds: 'what was seen',
-    fields: { text: says, rule: optional(name('the name of a rule')) },
+    fields: { text: says, rule: optional(name('the name of a rule', 1000)) },
     per: 'one',
     attested: true,
   }),

@@ -63,8 +63,7 @@ export function name(what: string, max = 200): Needed<string> {
       typeof value === 'string' &&
       value.length <= max &&
       /\S/.test(value) &&
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
-      !/[\u0000-\u001f]/.test(value) &&
+      !/\p{Cc}/u.test(value) &&
       !halfCharacter.test(value),
   )
 }

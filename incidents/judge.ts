@@ -76,13 +76,19 @@ function noSuchStep(from: State, to: State): string {
 /** What an incident says against one more fact: nothing when it may be added. Its own faults are `faultsOfFact`'s. */
 export function admit(picture: Picture, fact: Omit<NewFact, 'recordedAt'>): string[] {
   const spec = specOf(fact.kind)
-  if (picture.facts.length >= limits.facts && fact.kind !== 'transition' && !picture.simple)
+  if (picture.facts.length >= limits.facts && isSpare(picture, fact))
     return [`the incident has ${limits.facts} facts, which is the limit: close it`]
   if (fact.kind === 'opened' && picture.facts.length > 0)
     return ['opened is the first fact of an incident, or none']
   if (!states[picture.state].open && spec.afterEnd !== true)
     return [`the incident is ${picture.state}: ${fact.kind} is not taken any more; write a note`]
   return [...supersessionFaults(picture, fact as NewFact), ...twoPersonFaults(fact as NewFact)]
+}
+
+/** What may be refused when there is no room: the hub's alerts, and what leads to the end, may not. */
+function isSpare(picture: Picture, fact: Pick<NewFact, 'kind' | 'recordedBy'>): boolean {
+  const spare = fact.kind === 'note' || fact.kind === 'attachment' || fact.kind === 'cost'
+  return spare && !picture.simple && fact.recordedBy !== hubActor
 }
 
 function supersessionFaults(picture: Picture, fact: NewFact): string[] {
@@ -135,8 +141,8 @@ function twoPersonFaults(fact: NewFact): string[] {
   return []
 }
 
-/** Adds a fact without asking whether it may be; for `replay` and `judge`, which asked. */
-export function withFact(picture: Picture, fact: Fact): Picture {
+/** Adds a fact without asking whether it may be. */
+function withFact(picture: Picture, fact: Fact): Picture {
   const supersededBy =
     fact.supersedes === null
       ? picture.supersededBy

@@ -56,7 +56,7 @@ function oneLine(text: string): string {
       one === '&' || one === '<' || one === '>' ? entities[one] : `\\${one}`,
     )
     .replace(/^([-+])/, '\\$1')
-    .replace(/^(\d{1,9})([.)])/, '$1\\$2')
+    .replace(/^(\d{1,9})([.)])(?=\s|$)/, '$1\\$2')
     .replaceAll('://', '&#58;//')
     .replaceAll(/\bwww\./gi, (www) => `${www.slice(0, 3)}&#46;`)
 }

