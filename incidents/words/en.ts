@@ -72,7 +72,7 @@ export const en: Words = {
     correctedBy: 'corrected by',
     generatedAt: 'Generated',
     factsAreEvidence:
-      'Every line cites the facts it rests on. Corrected facts stay in the timeline, struck out.',
+      'Rows cite the facts they rest on; times follow from the instants. Corrected facts stay in the timeline, struck out.',
     days: 'd',
     hours: 'h',
     minutes: 'min',

@@ -72,7 +72,7 @@ export const vi: Words = {
     correctedBy: 'được sửa bởi',
     generatedAt: 'Lập lúc',
     factsAreEvidence:
-      'Mỗi dòng dẫn các dữ kiện làm căn cứ. Dữ kiện đã sửa vẫn nằm trong diễn biến, bị gạch ngang.',
+      'Các dòng dẫn dữ kiện làm căn cứ; thời lượng tính từ các mốc thời gian. Dữ kiện đã sửa vẫn nằm trong diễn biến, bị gạch ngang.',
     days: 'ngày',
     hours: 'giờ',
     minutes: 'phút',

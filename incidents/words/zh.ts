@@ -71,7 +71,8 @@ export const zh: Words = {
     late: '事后补记',
     correctedBy: '更正见',
     generatedAt: '生成时间',
-    factsAreEvidence: '每一行都注明所依据的事实。被更正的事实仍保留在时间线中,以删除线标示。',
+    factsAreEvidence:
+      '各行注明所依据的事实,用时由关键时刻算出。被更正的事实仍保留在时间线中,以删除线标示。',
     days: '天',
     hours: '小时',
     minutes: '分',
