@@ -15,6 +15,7 @@ const program = {
     'dashboards',
     'alerts',
     'clocks',
+    'incidents',
     'test',
     'tsconfig.json',
     'package.json',

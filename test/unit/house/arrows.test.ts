@@ -33,7 +33,7 @@ function fault({ from, to, typeOnly }: Import): string | undefined {
   const capability = (path: string) => (path.split('/').length > 2 ? path.split('/')[1] : undefined)
   if (from.startsWith('collector/wire/'))
     return to.startsWith('collector/wire/') ? undefined : 'the wire protocol imports nothing'
-  if (['alerts', 'clocks', 'dashboards', 'verifier'].includes(top(from) ?? '')) {
+  if (['alerts', 'clocks', 'dashboards', 'incidents', 'verifier'].includes(top(from) ?? '')) {
     return top(to) === top(from) ? undefined : `${top(from)}/ imports nothing of ours`
   }
   if (top(from) === 'collector')
@@ -43,7 +43,7 @@ function fault({ from, to, typeOnly }: Import): string | undefined {
     return to.startsWith('collector/wire/')
       ? undefined
       : 'of the collector the hub knows only the wire'
-  if (top(to) === 'alerts' || top(to) === 'clocks') return undefined
+  if (['alerts', 'clocks', 'incidents'].includes(top(to) ?? '')) return undefined
   if (top(to) === 'dashboards')
     return to === 'dashboards/catalogue.ts' && capability(from) === undefined
       ? undefined
@@ -86,6 +86,8 @@ function importsOf(path: string): Import[] {
 t.test('the rule itself can fail', async (t) => {
   t.ok(fault({ from: 'alerts/a.ts', to: 'server/clock.ts', typeOnly: true }))
   t.ok(fault({ from: 'clocks/a.ts', to: 'alerts/calendar.ts', typeOnly: false }))
+  t.ok(fault({ from: 'incidents/a.ts', to: 'alerts/alert.ts', typeOnly: true }))
+  t.notOk(fault({ from: 'server/incidents/a.ts', to: 'incidents/judge.ts', typeOnly: false }))
   t.ok(fault({ from: 'server/live/a.ts', to: 'server/rules/scheduler.ts', typeOnly: false }))
   t.ok(fault({ from: 'server/live/a.ts', to: 'server/rules/plugin.ts', typeOnly: false }))
   t.notOk(fault({ from: 'server/live/a.ts', to: 'server/rules/plugin.ts', typeOnly: true }))
@@ -95,7 +97,7 @@ t.test('the rule itself can fail', async (t) => {
 })
 
 t.test('imports follow the arrows of ARCHITECTURE.md', async (t) => {
-  const imports = ['alerts', 'clocks', 'collector', 'dashboards', 'server']
+  const imports = ['alerts', 'clocks', 'collector', 'dashboards', 'incidents', 'server']
     .flatMap((folder) => [...sources(folder)])
     .flatMap(importsOf)
   t.ok(imports.length > 200, `${imports.length} imports read`)
