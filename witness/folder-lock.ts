@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { link, readFile, rename, unlink, writeFile } from 'node:fs/promises'
+import { link, readFile, realpath, rename, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { WitnessFault } from './witness-fault.ts'
 
@@ -16,7 +16,7 @@ export class FolderLock {
 
   /** Takes over the lock of a process that is gone. Throws WitnessFault. */
   static async take(folder: string): Promise<FolderLock> {
-    const path = join(folder, 'lock')
+    const path = join(await realpath(folder), 'lock')
     const own = `${path}.${process.pid}.${randomUUID()}`
     await writeFile(own, `${process.pid}\n`, { mode: 0o600 })
     try {

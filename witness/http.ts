@@ -66,16 +66,18 @@ async function answer(
   onAnswer(found)
 }
 
-/** Undefined when it is too long or no UTF-8. */
+/** Undefined when it is too long, no UTF-8, or breaks off. */
 async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
   const chunks: Buffer[] = []
   let bytes = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length
-    if (bytes > bodyBytesMax) return undefined
-    chunks.push(chunk)
-  }
   try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      bytes += chunk.length
+      // What is a little too long is read to its end, so that the answer is; leaving the loop cuts the connection.
+      if (bytes > 8 * bodyBytesMax) return undefined
+      if (bytes <= bodyBytesMax) chunks.push(chunk)
+    }
+    if (bytes > bodyBytesMax) return undefined
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks))
   } catch {
     return undefined

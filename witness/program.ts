@@ -116,7 +116,7 @@ async function pullOnce(
   const { answer, alarms, delivered, undelivered } = await pull(witness, hubClient(hub, token))
   if (answer.kind === 'cosigned') {
     terminal.stdout.write(answer.held.note)
-    if (delivered !== undefined) terminal.stderr.write(`${delivered}\n`)
+    if (delivered !== undefined) terminal.stderr.write(`${printable(delivered)}\n`)
     if (undelivered)
       terminal.stderr.write(`The cosignature stands above. This witness's key: ${verifierKey}\n`)
   } else terminal.stderr.write(`Not cosigned: ${answer.reason}\n`)

@@ -130,8 +130,15 @@ async function heldOf(path: string, key: OwnKey): Promise<Held> {
 
 async function ownKey(folder: string, asked: string | undefined): Promise<OwnKey> {
   const [path, namePath] = [join(folder, 'witness.key'), join(folder, 'witness.vkey')]
-  const known = await readFile(namePath, 'utf8').catch(() => undefined)
+  const known = await readFile(namePath, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error
+    return undefined
+  })
   if (known === undefined) {
+    if ((await readdir(folder)).some((file) => file.endsWith('.checkpoint')))
+      throw new WitnessFault(
+        `${namePath} is gone. Bring it back from a copy; a new key would begin anew.`,
+      )
     const { privateKey } = generateKeyPairSync('ed25519')
     const publicKey = rawPublicKey(privateKey)
     const name = asked ?? `callward.witness/${publicKey.toString('hex').slice(0, 8)}`

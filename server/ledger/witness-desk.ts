@@ -44,17 +44,23 @@ export class WitnessDesk {
     configured: readonly ConfiguredWitness[],
   ): Promise<WitnessDesk> {
     const desk = new WitnessDesk(records, clock, configured)
-    const since = await witnessesSince(records.read)
-    for (const witness of configured) {
-      const row = await lastCosignature(records.read, witness.key)
-      const last = row && { epoch: row.epoch, size: row.size, witnessedAt: row.witnessed_at }
-      desk.#states.set(witness.key, {
-        ...witness,
-        since: since.get(witness.name) ?? clock.now(),
-        last,
-      })
-    }
+    await desk.refresh()
     return desk
+  }
+
+  /** Reads how the witnesses stand: another hub over the same records may have taken a cosignature. */
+  async refresh(): Promise<void> {
+    const since = await witnessesSince(this.#records.read)
+    for (const witness of this.#configured)
+      await this.#load(witness, since.get(witness.name) ?? this.#clock.now())
+  }
+
+  async #load(configured: ConfiguredWitness, since: Millis): Promise<WitnessState> {
+    const row = await lastCosignature(this.#records.read, configured.key)
+    const last = row && { epoch: row.epoch, size: row.size, witnessedAt: row.witnessed_at }
+    const state = { ...configured, since, last }
+    this.#states.set(configured.key, state)
+    return state
   }
 
   states(): readonly WitnessState[] {
@@ -112,19 +118,7 @@ export class WitnessDesk {
     await this.#records.write((tx) =>
       saveCosignature(tx, { epoch, size, key, line, witnessed_at: witnessedAt, received_at: now }),
     )
-    const before = this.#states.get(key)
-    const last = before?.last
-    const isNewer =
-      last === undefined ||
-      epoch > last.epoch ||
-      (epoch === last.epoch && size >= last.size && witnessedAt >= last.witnessedAt)
-    const state = {
-      ...configured,
-      since: before?.since ?? now,
-      last: isNewer ? { epoch, size, witnessedAt } : last,
-    }
-    this.#states.set(key, state)
-    return state
+    return this.#load(configured, this.#states.get(key)?.since ?? now)
   }
 }
 

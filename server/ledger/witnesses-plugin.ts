@@ -21,6 +21,8 @@ export interface WitnessesOptions {
   readonly witnesses: readonly ConfiguredWitness[]
 }
 
+/** Another hub over the same records may take cosignatures too. */
+const refreshMillis = 60_000
 const ageMetric = 'callward_ledger_witness_age_seconds'
 
 /** Witnesses of the ledger: offered each checkpoint, or coming for it; what they cosign is verified and kept. */
@@ -52,10 +54,19 @@ export const witnessesPlugin = fp(
           ],
     )
     await app.register(witnessRoutes, { desk })
+    let cancel = () => {}
+    const refresh = () => {
+      cancel = timers.after(refreshMillis, () => {
+        // The records' own faults are told by the records; the age then goes on from what was known.
+        void desk.refresh().then(refresh, refresh)
+      })
+    }
     app.addHook('onReady', async () => {
+      if (witnesses.length > 0) refresh()
       for (const offer of offers) offer.start()
     })
     app.addHook('preClose', async () => {
+      cancel()
       await Promise.all(offers.map((offer) => offer.stop()))
     })
   },
