@@ -16,6 +16,7 @@ const program = {
     'alerts',
     'clocks',
     'incidents',
+    'witness',
     'test',
     'tsconfig.json',
     'package.json',

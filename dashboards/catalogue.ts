@@ -278,6 +278,14 @@ const ruleMetrics: readonly Metric[] = [
     'callward_ledger_inconsistent',
     '1: the ledger contradicts a checkpoint that was signed; no other is signed.',
   ),
+  {
+    name: 'callward_ledger_witness_age_seconds',
+    type: 'gauge',
+    unit: 'seconds',
+    labels: ['witness'],
+    from: 'hub: ledger',
+    help: 'How long ago a witness last cosigned a checkpoint of the ledger; for one that never did, since it is configured.',
+  },
   ruleMetric('gauge', 'callward_rules_failing', 'Rules whose newest evaluation failed.'),
   ruleMetric(
     'gauge',
@@ -615,6 +623,13 @@ const ownMetrics: readonly Metric[] = [
     'counter',
     'callward_ledger_appends_total',
     'Entries given to the ledger, those of transactions that failed included.',
+  ),
+  own(
+    'ledger',
+    'counter',
+    'callward_ledger_offers_total',
+    'Offers of checkpoints to witnesses by outcome: cosigned, refused, unreachable, ahead (the witness has seen more than the hub has).',
+    ['witness', 'outcome'],
   ),
   own(
     'records',

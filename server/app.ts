@@ -22,6 +22,7 @@ import { inventoryPlugin, prometheusTargets } from './inventory/plugin.ts'
 import { knowledgePlugin } from './knowledge/plugin.ts'
 import { ledgerPlugin } from './ledger/plugin.ts'
 import { ledgerRoutes } from './ledger/routes.ts'
+import { witnessesPlugin } from './ledger/witnesses-plugin.ts'
 import { livePlugin } from './live/plugin.ts'
 import { loggerOptions } from './logging.ts'
 import { notifyPlugin } from './notify/plugin.ts'
@@ -112,6 +113,7 @@ async function registerAll(app: FastifyInstance, config: HubConfig, clock: Clock
   })
   await app.register(rulesPlugin, { clock, config, externalUrl: publicUrl(config) })
   await app.register(notifyPlugin, { clock, config })
+  await app.register(witnessesPlugin, { clock, witnesses: config.witnesses })
   await app.register(pagingPlugin, { clock, config })
   await app.register(routingPlugin, { clock, config })
   await app.register(alertmanagerPlugin, { clock, config })

@@ -4,6 +4,7 @@ import Type, { type Static } from 'typebox'
 import Value from 'typebox/value'
 import { LineCounter, parseDocument } from 'yaml'
 import { zoneFault } from '../alerts/calendar.ts'
+import { witnessFaults } from './ledger/witness-config.ts'
 
 /** The `hub:` section of the configuration file; docs/configuration.md shows each key. */
 const HubFile = Type.Object(
@@ -103,6 +104,20 @@ const HubFile = Type.Object(
         { additionalProperties: false },
       ),
     ),
+    /** Who cosigns the ledger's checkpoints; docs/ledger.md. */
+    witnesses: Type.Array(
+      Type.Object(
+        {
+          name: Type.String({ pattern: '^[a-z0-9][a-z0-9_.-]{0,63}$' }),
+          /** Where it is offered checkpoints; absent: it fetches them. */
+          url: Type.Optional(Type.String({ pattern: '^https?://', maxLength: 2000 })),
+          /** As the witness shows it. */
+          key: Type.String({ maxLength: 300 }),
+        },
+        { additionalProperties: false },
+      ),
+      { default: [], maxItems: 16 },
+    ),
     /** Threads for heavy queries; absent: two, or one on a single core. */
     queryWorkers: Type.Optional(Type.Integer({ minimum: 0, maximum: 64 })),
     logLevel: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
@@ -167,6 +182,8 @@ const examples: Record<string, string> = {
   twoPersonBaselines: 'twoPersonBaselines: true',
   tls: 'tls: { certificate: /etc/callward/hub.crt, key: /etc/callward/hub.key }   (environment: CALLWARD_TLS_CERTIFICATE, CALLWARD_TLS_KEY)',
   behindTlsProxy: 'behindTlsProxy: true',
+  witnesses:
+    "witnesses: [{ name: auditor, url: 'http://10.20.0.7:9780', key: auditor.bank.example/anna+…+B… }]",
   logLevel: 'logLevel: info   (environment: CALLWARD_LOG)',
 }
 
@@ -192,6 +209,7 @@ export function readHubConfig(
     faults.push(
       `timeZone: "${config.timeZone}" is no IANA time zone. Example: ${examples.timeZone}`,
     )
+  faults.push(...witnessFaults(config.witnesses).map((fault) => `witnesses: ${fault}`))
   const address = parseListen(String(config.listen))
   if (address === undefined)
     faults.push(`listen: "${String(config.listen)}" is not HOST:PORT. Example: ${examples.listen}`)

@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
-import { readVerifierKey } from '../ledger/checkpoint.ts'
+import { type NamedKey, readVerifierKey } from '../ledger/checkpoint.ts'
+import { readWitnessKey } from '../ledger/cosignature.ts'
 import { type ShownEntry, verifyLedger } from '../ledger/verify.ts'
+import { type Witnessed, witnessedBy } from '../ledger/witnessed.ts'
 import {
   type Call,
   type Command,
@@ -33,6 +35,16 @@ interface Status {
     readonly size: number
     readonly openedAt: string
   }[]
+}
+
+interface Witness {
+  readonly name: string
+  readonly verifierKey: string
+  readonly last: {
+    readonly epoch: number
+    readonly size: number
+    readonly witnessedAt: string
+  } | null
 }
 
 interface Page {
@@ -68,7 +80,8 @@ export const ledgerCommand: Command = {
   proof       proves that entry INDEX is in the log
   checkpoint  signs and prints the newest checkpoint; keep it where the hub's administrators cannot reach it
   verify      recomputes every hash from the entries and compares with all checkpoints; --checkpoint FILE adds one that was kept,
-              --key KEY trusts only that key (as "status" showed it earlier), --epoch N an earlier log
+              --key KEY trusts only that key (as "status" showed it earlier), --epoch N an earlier log;
+              says what each witness has seen, by the keys the hub names or by --witness KEY alone
   reopen      on the hub's machine: asks for a new log at the next start; --data DIR --reason TEXT
 
   --json      the hub's answer
@@ -87,6 +100,7 @@ Examples:
     limit: { type: 'string' },
     checkpoint: { type: 'string' },
     key: { type: 'string' },
+    witness: { type: 'string' },
     epoch: { type: 'string' },
     data: { type: 'string' },
     reason: { type: 'string' },
@@ -119,6 +133,13 @@ async function status(call: Call): Promise<number> {
     call.say(`Waiting      the oldest entry has waited ${answer.waitingSeconds.toFixed(0)} s`)
   if (answer.inconsistency !== null) call.say(`WRONG        ${answer.inconsistency}`)
   for (const key of answer.verifierKeys) call.say(`Key          ${key}`)
+  for (const { name, verifierKey, last } of await witnesses(call)) {
+    const seen =
+      last === null
+        ? 'has cosigned nothing yet'
+        : `${last.size} entries of log ${last.epoch}, ${localTime(last.witnessedAt)}`
+    call.say(`Witness      ${name}: ${seen}; key ${verifierKey}`)
+  }
   return answer.inconsistency === null ? 0 : 1
 }
 
@@ -195,17 +216,50 @@ async function verify(call: Call): Promise<number> {
     checkpoints: kept === undefined ? notes : [...notes, textOf(kept)],
     keys: (given === undefined ? stands.verifierKeys : [given]).map(publicKeyOf),
   })
-  if (call.values.json === true) sayJson(call, found)
+  const seen = witnessedBy(
+    kept === undefined ? notes : [...notes, textOf(kept)],
+    await keysOf(call),
+  )
+  const lies = seen.flatMap(({ faults }) => faults)
+  if (call.values.json === true) sayJson(call, { ...found, witnesses: seen })
   else {
+    for (const one of seen) call.say(witnessedLine(one))
+    for (const lie of lies) call.say(lie)
     for (const fault of found.faults) call.say(fault)
     if (found.unnamed > 0) call.say(`... and ${found.unnamed} more.`)
     call.say(
-      found.faults.length > 0
-        ? `NOT verified: ${found.faults.length + found.unnamed} fault(s) in ${found.entries} entries and ${found.checkpoints} checkpoints.`
+      found.faults.length + lies.length > 0
+        ? `NOT verified: ${found.faults.length + found.unnamed + lies.length} fault(s) in ${found.entries} entries and ${found.checkpoints} checkpoints.`
         : `Verified: ${found.entries} entries, ${found.checkpoints} checkpoints, signatures included. Root ${found.root}; signed up to ${found.covered}.`,
     )
   }
-  return found.faults.length > 0 ? 1 : 0
+  return found.faults.length + lies.length > 0 ? 1 : 0
+}
+
+async function witnesses(call: Call): Promise<readonly Witness[]> {
+  const path = '/api/v1/ledger/witnesses'
+  return (await call.hub().call<{ witnesses: Witness[] }>('GET', path)).witnesses
+}
+
+/** Keys of the witnesses to ask about: the pinned one, or those the hub names. */
+async function keysOf(call: Call): Promise<NamedKey[]> {
+  const pinned = textOption(call, 'witness')
+  const texts =
+    pinned === undefined ? (await witnesses(call)).map(({ verifierKey }) => verifierKey) : [pinned]
+  return texts.map((text) => {
+    const key = readWitnessKey(text)
+    if (key === undefined)
+      throw new UsageError(
+        `"${text}" is no key of a witness. Give the one "callward witness show" prints.`,
+      )
+    return key
+  })
+}
+
+function witnessedLine({ name, count, largest }: Witnessed): string {
+  if (largest === undefined) return `Witness ${name} has seen none of it.`
+  const at = localTime(new Date(largest.seconds * 1000).toISOString())
+  return `Witness ${name} has seen ${largest.size} entries, ${at}; ${count} checkpoints cosigned.`
 }
 
 async function* allEntries(call: Call, epoch: number, size: number): AsyncGenerator<ShownEntry> {

@@ -31,6 +31,7 @@ import { teamsCommand } from './teams.ts'
 import { tokenCommand } from './token.ts'
 import { versionCommand } from './version.ts'
 import { watchCommand } from './watch.ts'
+import { witness, witnessHelpText, witnessSummary } from './witness.ts'
 
 const commands: readonly Command[] = [
   watchCommand,
@@ -101,6 +102,8 @@ export async function run(
     return showHelp(terminal, rest[0], name === undefined ? 2 : 0)
   }
   if (name === 'start') return startOrExplain(rest, terminal)
+  // It talks to hubs as a stranger does, and takes none of the common options.
+  if (name === 'witness') return witness(rest, terminal)
   const command = commands.find((one) => one.name === (name === '--version' ? 'version' : name))
   if (command === undefined) {
     terminal.stderr.write(`callward: there is no command "${name}". See: callward --help\n`)
@@ -176,6 +179,10 @@ function showHelp(terminal: Terminal, name: string | undefined, exitCode: number
     terminal.stdout.write(startHelp)
     return exitCode
   }
+  if (name === 'witness') {
+    terminal.stdout.write(witnessHelpText)
+    return exitCode
+  }
   const text =
     command === undefined
       ? overview()
@@ -186,7 +193,11 @@ function showHelp(terminal: Terminal, name: string | undefined, exitCode: number
 }
 
 function overview(): string {
-  const list = [{ name: 'start', summary: 'run the hub (as npm start does)' }, ...commands]
+  const list = [
+    { name: 'start', summary: 'run the hub (as npm start does)' },
+    ...commands,
+    { name: 'witness', summary: witnessSummary },
+  ]
   const lines = list.map(({ name, summary }) => `  ${name.padEnd(11)}${summary}`)
   return `Usage: callward COMMAND [OPTIONS]\n\n${lines.join('\n')}\n\ncallward COMMAND --help shows options and examples.\n\n${commonHelp}`
 }

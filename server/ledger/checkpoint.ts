@@ -20,8 +20,18 @@ export interface SignedTreeHead extends TreeHead {
   }[]
 }
 
+/** A key as C2SP signed-note writes it: whose signatures it verifies, and of which type they are. */
+export interface NamedKey {
+  readonly name: string
+  /** 8 hex digits. */
+  readonly keyId: string
+  readonly type: number
+  /** 32 bytes. */
+  readonly publicKey: Buffer
+}
+
 /** Signature type of ed25519 in C2SP signed-note. */
-const ed25519Type = 1
+export const ed25519Type = 1
 const maxNoteBytes = 16_384
 const maxSignatures = 64
 
@@ -31,8 +41,8 @@ export function checkpointText({ origin, size, root }: TreeHead): string {
 }
 
 /** First 4 bytes of SHA-256(name, line feed, type, key), hex (C2SP signed-note). */
-export function keyIdOf(name: string, publicKey: Uint8Array): string {
-  const hash = createHash('sha256').update(`${name}\n`).update(Buffer.of(ed25519Type))
+export function keyIdOf(name: string, publicKey: Uint8Array, type = ed25519Type): string {
+  const hash = createHash('sha256').update(`${name}\n`).update(Buffer.of(type))
   return hash.update(publicKey).digest('hex').slice(0, 8)
 }
 
@@ -48,8 +58,10 @@ export function signCheckpoint(head: TreeHead, privateKey: KeyObject): string {
 export function readCheckpoint(note: string): SignedTreeHead | undefined {
   if (note.length > maxNoteBytes) return undefined
   const gap = note.lastIndexOf('\n\n')
-  if (gap < 0 || !note.endsWith('\n')) return undefined
+  if (gap < 0 || !note.endsWith('\n') || hasControls(note)) return undefined
   const text = note.slice(0, gap + 1)
+  // Extension lines are not empty; nor may the text hold what looks like its end.
+  if (/^\n|\n\n/.test(text)) return undefined
   const [origin, sizeText, rootText] = text.split('\n')
   if (origin === undefined || origin === '' || sizeText === undefined || rootText === undefined)
     return undefined
@@ -70,7 +82,7 @@ export function isSignedBy(head: SignedTreeHead, keys: readonly Uint8Array[]): b
       (key) =>
         name === head.origin &&
         keyIdOf(name, key) === keyId &&
-        verify(null, Buffer.from(head.text), keyObject(key), signature),
+        verify(null, Buffer.from(head.text), publicKeyObject(key), signature),
     ),
   )
 }
@@ -83,11 +95,18 @@ export function verifierKeyText(name: string, publicKey: Uint8Array): string {
 
 /** Public key of a verifier's text; undefined for anything malformed or not ed25519. */
 export function readVerifierKey(text: string): Buffer | undefined {
+  const key = readNamedKey(text)
+  return key?.type === ed25519Type ? key.publicKey : undefined
+}
+
+/** A verifier's text with a key of 32 bytes, of any type; undefined when it is malformed or its id is another key's. */
+export function readNamedKey(text: string): NamedKey | undefined {
   const match = /^([^+\s]+)\+([0-9a-f]{8})\+(\S+)$/.exec(text.trim())
-  const key = fromBase64(match?.[3] ?? '')
-  if (match === null || key?.length !== 33 || key[0] !== ed25519Type) return undefined
-  const publicKey = key.subarray(1)
-  return keyIdOf(match[1]!, publicKey) === match[2] ? publicKey : undefined
+  const bytes = fromBase64(match?.[3] ?? '')
+  if (match === null || bytes?.length !== 33) return undefined
+  const [type, publicKey] = [bytes[0]!, bytes.subarray(1)]
+  const [, name, keyId] = match as unknown as [string, string, string]
+  return keyIdOf(name, publicKey, type) === keyId ? { name, keyId, type, publicKey } : undefined
 }
 
 /** The 32 bytes of the public half of an ed25519 key. */
@@ -97,7 +116,8 @@ export function rawPublicKey(key: KeyObject): Buffer {
   return Buffer.from(x, 'base64url')
 }
 
-function keyObject(publicKey: Uint8Array): KeyObject {
+/** A key to verify with, of its 32 bytes. */
+export function publicKeyObject(publicKey: Uint8Array): KeyObject {
   const x = Buffer.from(publicKey).toString('base64url')
   return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' })
 }
@@ -110,8 +130,17 @@ function signatureOf(line: string) {
   return { name: match[1]!, keyId, signature: bytes.subarray(4) }
 }
 
+/** Control characters other than the line feed, which no note holds. */
+function hasControls(note: string): boolean {
+  for (let at = 0; at < note.length; at++) {
+    const code = note.charCodeAt(at)
+    if (code < 32 && code !== 10) return true
+  }
+  return false
+}
+
 /** Undefined for what is not the one base64 form of its bytes. */
-function fromBase64(text: string): Buffer | undefined {
+export function fromBase64(text: string): Buffer | undefined {
   const bytes = Buffer.from(text, 'base64')
   return text !== '' && bytes.toString('base64') === text ? bytes : undefined
 }

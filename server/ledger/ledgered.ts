@@ -27,6 +27,12 @@ export const ledgered = {
     who: hub,
     holds: ['publicKey'],
   },
+  'ledger.witness': {
+    what: 'A witness was named in the configuration, got another key there, or is not in it any more; found at a start.',
+    object: 'ledger-witness',
+    who: hub,
+    holds: ['change', 'key', 'before'],
+  },
   'ledger.read': {
     what: 'Somebody read the ledger (once a minute for each account).',
     object: 'ledger',

@@ -29,6 +29,7 @@ import {
   ProofQuery,
 } from './schema.ts'
 import { hashBytes, tileWidth } from './tiles.ts'
+import { cosignatureLines } from './witness-store.ts'
 
 const readers: RouteAccess = { owner: 'ledger', roles: ['admin', 'auditor'] }
 /** An account's reading is written down once in this time. */
@@ -125,7 +126,10 @@ const checkpointRoutes: Inside = async (app, { ledger: { log, sequencer } }) => 
       const made = await sequencer.checkpoint()
       if (made.kind === 'inconsistent')
         throw new CallwardError('conflict', `No checkpoint is signed: ${made.reason}`)
-      return reply.type('text/plain; charset=utf-8').send(made.note)
+      const { number } = await log.epoch()
+      const lines = await cosignatureLines(read, number, [made.size])
+      const note = `${made.note}${lines.get(made.size) ?? ''}`
+      return reply.type('text/plain; charset=utf-8').send(note)
     },
   )
 
@@ -147,7 +151,15 @@ const checkpointRoutes: Inside = async (app, { ledger: { log, sequencer } }) => 
         .limit(limit)
         .execute()
       const next = checkpoints.length < limit ? null : checkpoints.at(-1)!.size
-      return { checkpoints, next }
+      const sizes = checkpoints.map(({ size }) => size)
+      const lines = await cosignatureLines(read, epoch.number, sizes)
+      return {
+        checkpoints: checkpoints.map(({ size, note }) => ({
+          size,
+          note: `${note}${lines.get(size) ?? ''}`,
+        })),
+        next,
+      }
     },
   )
 }

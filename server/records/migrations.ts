@@ -13,6 +13,7 @@ import { routing } from './migrations/0010-routing.ts'
 import { externalAlerts } from './migrations/0011-external-alerts.ts'
 import { accounts } from './migrations/0012-accounts.ts'
 import { canary } from './migrations/0014-canary.ts'
+import { witness } from './migrations/0015-witness.ts'
 import type { Migration, MigrationContext } from './migrations/migration.ts'
 import type { Records, RecordsTransaction } from './records.ts'
 
@@ -31,6 +32,7 @@ export const allMigrations: readonly Migration[] = [
   externalAlerts,
   accounts,
   canary,
+  witness,
 ]
 
 export interface MigrateOptions {

@@ -47,6 +47,8 @@ export interface RecordsSchema {
   ledger_tiles: LedgerTileRow
   ledger_checkpoints: LedgerCheckpointRow
   ledger_keys: LedgerKeyRow
+  ledger_witnesses: LedgerWitnessRow
+  ledger_cosignatures: LedgerCosignatureRow
   contact_points: ContactPointRow
   notify_log: NotifyLogRow
   obligations: ObligationRow
@@ -571,6 +573,28 @@ export interface LedgerCheckpointRow {
 export interface LedgerKeyRow {
   public_key: string
   added_at: Millis
+}
+
+/** A witness as the configuration named it last. */
+export interface LedgerWitnessRow {
+  name: string
+  /** Its key as C2SP signed-note writes it. */
+  key: string
+  /** When this key was named first. */
+  since: Millis
+}
+
+/** A witness's word on a checkpoint; of several the newest. */
+export interface LedgerCosignatureRow {
+  epoch: number
+  size: number
+  /** The witness's key as C2SP signed-note writes it. */
+  key: string
+  /** Signature line with its line feed. */
+  line: string
+  /** Time in the cosignature. */
+  witnessed_at: Millis
+  received_at: Millis
 }
 
 /** Where somebody can be reached. */

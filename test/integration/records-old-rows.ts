@@ -28,6 +28,8 @@ const newer: readonly (keyof RecordsSchema)[] = [
   'ledger_tiles',
   'ledger_checkpoints',
   'ledger_keys',
+  'ledger_witnesses',
+  'ledger_cosignatures',
   'contact_points',
   'notify_log',
   'obligations',

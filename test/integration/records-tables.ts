@@ -320,6 +320,15 @@ export const rows: { [T in keyof RecordsSchema]: RecordsSchema[T] } = {
   ledger_tiles: { epoch: 1, level: 0, tile: 0, hashes: 'AA==' },
   ledger_checkpoints: { epoch: 1, size: 1, root: 'AA==', note: 'n', signed_at: 1 },
   ledger_keys: { public_key: 'k', added_at: 1 },
+  ledger_witnesses: { name: 'anna', key: 'a+1+B', since: 1 },
+  ledger_cosignatures: {
+    epoch: 1,
+    size: 1,
+    key: 'a+1+B',
+    line: '— a BA==\n',
+    witnessed_at: 1,
+    received_at: 2,
+  },
   contact_points: {
     id: 'cp',
     owner_kind: 'person',

@@ -24,8 +24,11 @@ const doors: Readonly<Record<string, RegExp>> = {
   backup:
     /^server\/(?:store\/(?:disk|embedded-store|folder-lock|parts\/part-format)|records\/sqlite-copy)\.ts$/,
   // Whoever verifies the ledger must not need the hub that wrote it.
-  cli: /^server\/(?:ledger\/(?:checkpoint|entry|merkle|verify)|backup\/(?:backup-file|manifest|restore)|routing\/routing-file|clocks\/regime-files|store\/(?:embedded-store|inspect))\.ts$/,
+  cli: /^server\/(?:ledger\/(?:checkpoint|cosignature|entry|merkle|verify|witnessed)|backup\/(?:backup-file|manifest|restore)|routing\/routing-file|clocks\/regime-files|store\/(?:embedded-store|inspect))\.ts$/,
 }
+
+/** Trees and notes, pure: all that a witness shares with the hub it does not trust. */
+const proofs = /^server\/ledger\/(?:checkpoint|cosignature|merkle)\.ts$/
 
 /** What a file may import, by the folder it is in; the design's arrows. */
 function fault({ from, to, typeOnly }: Import): string | undefined {
@@ -36,6 +39,11 @@ function fault({ from, to, typeOnly }: Import): string | undefined {
   if (['alerts', 'clocks', 'dashboards', 'incidents', 'verifier'].includes(top(from) ?? '')) {
     return top(to) === top(from) ? undefined : `${top(from)}/ imports nothing of ours`
   }
+  if (proofs.test(from)) return proofs.test(to) ? undefined : 'trees and notes know nothing else'
+  if (top(from) === 'witness')
+    return top(to) === 'witness' || proofs.test(to)
+      ? undefined
+      : 'a witness knows of the hub only proofs and notes'
   if (top(from) === 'collector')
     return top(to) === 'collector' ? undefined : 'a collector imports only itself'
   if (top(from) !== 'server') return undefined
@@ -48,6 +56,8 @@ function fault({ from, to, typeOnly }: Import): string | undefined {
     return to === 'dashboards/catalogue.ts' && capability(from) === undefined
       ? undefined
       : 'boards are data for the hub'
+  if (top(to) === 'witness')
+    return capability(from) === 'cli' ? undefined : 'the hub does not know its witnesses’ program'
   if (top(to) !== 'server') return `server/ may not import ${top(to)}/`
   const [mine, theirs] = [capability(from), capability(to)]
   if (mine === undefined || theirs === undefined || mine === theirs) return undefined
@@ -93,11 +103,14 @@ t.test('the rule itself can fail', async (t) => {
   t.notOk(fault({ from: 'server/live/a.ts', to: 'server/rules/plugin.ts', typeOnly: true }))
   t.ok(fault({ from: 'server/cli/a.ts', to: 'server/store/head/head.ts', typeOnly: false }))
   t.notOk(fault({ from: 'server/cli/a.ts', to: 'server/store/inspect.ts', typeOnly: false }))
+  t.ok(fault({ from: 'witness/a.ts', to: 'server/ledger/ledger-log.ts', typeOnly: true }))
+  t.notOk(fault({ from: 'witness/a.ts', to: 'server/ledger/merkle.ts', typeOnly: false }))
+  t.ok(fault({ from: 'server/ledger/a.ts', to: 'witness/judge.ts', typeOnly: true }))
   t.ok(fault({ from: 'server/promql/a.ts', to: 'server/store/writer.ts', typeOnly: true }))
 })
 
 t.test('imports follow the arrows of ARCHITECTURE.md', async (t) => {
-  const imports = ['alerts', 'clocks', 'collector', 'dashboards', 'incidents', 'server']
+  const imports = ['alerts', 'clocks', 'collector', 'dashboards', 'incidents', 'server', 'witness']
     .flatMap((folder) => [...sources(folder)])
     .flatMap(importsOf)
   t.ok(imports.length > 200, `${imports.length} imports read`)
