@@ -9,7 +9,7 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 const program = {
   name: 'program',
-  sources: ['collector', 'server', 'dashboards', 'alerts', 'test', 'tsconfig.json', 'package.json'],
+  sources: ['collector', 'server', 'dashboards', 'alerts', 'verifier', 'test', 'tsconfig.json', 'package.json'],
   skip: [join('server', 'console', 'web')],
   stamp: join(root, 'dist', '.program-built'),
   command: ['typescript/bin/tsc'],
@@ -46,6 +46,7 @@ export async function build({ force = false } = {}) {
     await bundleHub(compiled)
     // The hub hands it to the hosts that enrol.
     await node('the collector’s bundle', [join(root, 'bin', 'bundle-collector.mjs')])
+    await node('the verifier’s page', [join(root, 'bin', 'bundle-verifier.mjs')])
   }
   process.stderr.write(`Built in ${((Date.now() - startedAt) / 1000).toFixed(1)} s.\n`)
 }

@@ -96,6 +96,7 @@ const table: Readonly<Record<string, RouteAccess['roles']>> = {
   'GET /api/v1/ledger/checkpoints': auditors,
   'GET /api/v1/ledger/entries/:index/proof': auditors,
   'GET /api/v1/ledger/consistency': auditors,
+  'GET /api/v1/ledger/bundle': auditors,
   'GET /api/v1/obligations': staff,
   'GET /api/v1/obligations/lost': staff,
   'GET /api/v1/pages': staff,

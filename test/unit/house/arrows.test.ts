@@ -44,6 +44,8 @@ function fault({ from, to, typeOnly }: Import): string | undefined {
       ? undefined
       : 'of the collector the hub knows only the wire'
   if (top(to) === 'alerts') return undefined
+  if (top(to) === 'verifier')
+    return capability(from) === 'cli' ? undefined : 'only the command may run the verifier'
   if (top(to) === 'dashboards')
     return to === 'dashboards/catalogue.ts' && capability(from) === undefined
       ? undefined
@@ -85,6 +87,8 @@ function importsOf(path: string): Import[] {
 
 t.test('the rule itself can fail', async (t) => {
   t.ok(fault({ from: 'alerts/a.ts', to: 'server/clock.ts', typeOnly: true }))
+  t.ok(fault({ from: 'verifier/a.ts', to: 'server/ledger/merkle.ts', typeOnly: true }))
+  t.ok(fault({ from: 'server/ledger/a.ts', to: 'verifier/tree.ts', typeOnly: false }))
   t.ok(fault({ from: 'server/live/a.ts', to: 'server/rules/scheduler.ts', typeOnly: false }))
   t.ok(fault({ from: 'server/live/a.ts', to: 'server/rules/plugin.ts', typeOnly: false }))
   t.notOk(fault({ from: 'server/live/a.ts', to: 'server/rules/plugin.ts', typeOnly: true }))
@@ -94,7 +98,7 @@ t.test('the rule itself can fail', async (t) => {
 })
 
 t.test('imports follow the arrows of ARCHITECTURE.md', async (t) => {
-  const imports = ['alerts', 'collector', 'dashboards', 'server']
+  const imports = ['alerts', 'collector', 'dashboards', 'server', 'verifier']
     .flatMap((folder) => [...sources(folder)])
     .flatMap(importsOf)
   t.ok(imports.length > 200, `${imports.length} imports read`)
