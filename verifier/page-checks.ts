@@ -119,7 +119,8 @@ const children: readonly ChildTable[] = [
     action: 'paging.told',
     id: 'telling',
     hidden: 'reason',
-    wanted: ({ value: { content, object, occurredAt } }) => ({
+    wanted: ({ value: { content, object, occurredAt } }, row) => ({
+      opened_at: timeOfId(row['id']),
       page_id: object.id,
       key: content['key'],
       kind: content['kind'],

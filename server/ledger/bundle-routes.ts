@@ -89,8 +89,15 @@ async function askedFor(read: Database, query: Static<typeof BundleQuery>): Prom
     ? select.where('number', '=', Number(incident))
     : select.where('id', '=', incident)
   const row = await named.executeTakeFirst()
-  if (row === undefined) return incidentOfLedger(read, incident)
+  const isKnown = row !== undefined && (await hasEntries(read, row.id))
+  if (!isKnown) return incidentOfLedger(read, incident)
   return { kind: 'incident', number: Number(row.number), id: row.id }
+}
+
+async function hasEntries(read: Database, id: string): Promise<boolean> {
+  const query = read.selectFrom('ledger_entries').select('number')
+  const own = query.where('object_type', '=', 'incident').where('object_id', '=', id)
+  return (await own.limit(1).executeTakeFirst()) !== undefined
 }
 
 /** An incident whose row is gone may still have its entries, which then say so. */

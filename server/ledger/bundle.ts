@@ -1,5 +1,5 @@
-import type { Clock } from '../clock.ts'
-import { rfc3339 } from '../clock.ts'
+import { sql } from 'kysely'
+import { type Clock, rfc3339 } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
 import { uuid } from '../ids.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
@@ -288,15 +288,11 @@ async function incidentRange(
 async function requireBytes(read: Database, epoch: LedgerEpochRow, range: Range): Promise<void> {
   const { bytes } = await read
     .selectFrom('ledger_entries')
-    .select((is) =>
-      is.fn
-        .sum<number>(is.fn('length', [is.fn.coalesce(is.ref('opening'), is.ref('entry'))]))
-        .as('bytes'),
-    )
+    .select(sql<number | null>`sum(length(entry) + coalesce(length(opening), 0))`.as('bytes'))
     .where('number', '>=', epoch.first_number + range.begin)
     .where('number', '<', epoch.first_number + range.end)
     .executeTakeFirstOrThrow()
-  if (Number(bytes ?? 0) * 2 > maxBundleBytes) tooMuch(`${maxBundleBytes} bytes`)
+  if (Number(bytes ?? 0) > maxBundleBytes) tooMuch(`${maxBundleBytes} bytes`)
 }
 
 async function proofsOf(
