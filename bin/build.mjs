@@ -9,7 +9,16 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 const program = {
   name: 'program',
-  sources: ['collector', 'server', 'dashboards', 'alerts', 'verifier', 'test', 'tsconfig.json', 'package.json'],
+  sources: [
+    'collector',
+    'server',
+    'dashboards',
+    'alerts',
+    'verifier',
+    'test',
+    'tsconfig.json',
+    'package.json',
+  ],
   skip: [join('server', 'console', 'web')],
   stamp: join(root, 'dist', '.program-built'),
   command: ['typescript/bin/tsc'],

@@ -33,9 +33,14 @@ const text = (end) => outputFiles.find(({ path }) => path.endsWith(end)).text.tr
 const [script, style] = [text('.js').replaceAll('</script', '<\\/script'), text('.css')]
 const hash = (content) => `sha256-${createHash('sha256').update(content).digest('base64')}`
 const html = (await readFile(join(page, 'page.html'), 'utf8')).replace(
-  /SCRIPT-HASH|STYLE-HASH|SCRIPT|STYLE/g,
+  /SCRIPT-HASH|STYLE-HASH|<!--SCRIPT-->|<!--STYLE-->/g,
   (name) =>
-    ({ 'SCRIPT-HASH': hash(script), 'STYLE-HASH': hash(style), SCRIPT: script, STYLE: style })[name],
+    ({
+      'SCRIPT-HASH': hash(script),
+      'STYLE-HASH': hash(style),
+      '<!--SCRIPT-->': `<script type="module">${script}</script>`,
+      '<!--STYLE-->': `<style>${style}</style>`,
+    })[name],
 )
 await mkdir(dirname(outfile), { recursive: true })
 await writeFile(outfile, html)

@@ -11,7 +11,11 @@ export function checkAlertRows(history: History, rows: RowCheck): void {
     const entries = history.byObject.get(`alert:${id}`) ?? []
     const fired = entries.find(({ value }) => value.action === 'alert.fired')
     if (fired === undefined) {
-      if (entries.length === 0 && Number(row['fired_at']) >= history.firstAt && isWithin(history, row))
+      if (
+        entries.length === 0 &&
+        Number(row['fired_at']) >= history.firstAt &&
+        isWithin(history, row)
+      )
         rows.fault(`alerts: alert ${id} (${String(row['rule'])}) has a row and no entry`)
       else rows.skip('alerts that fired before the range')
     } else checkAlert(rows, history, entries, fired, row)

@@ -90,7 +90,8 @@ export function readBundle(file: Uint8Array): Bundle {
     const row = recordOf(one, 'proofs.json: single')
     return { entry: entryOf(row), proof: hashesOf(row['proof']) }
   })
-  const since = proofs['since'] === null ? undefined : recordOf(proofs['since'], 'proofs.json: since')
+  const since =
+    proofs['since'] === null ? undefined : recordOf(proofs['since'], 'proofs.json: since')
   return {
     manifest,
     checkpoint: note,
@@ -123,7 +124,11 @@ function manifestOf(value: unknown): Manifest {
     origin: text(row['origin'], 'origin'),
     asked:
       asked['kind'] === 'incident'
-        ? { kind: 'incident', number: whole(asked['number'], 'number'), id: text(asked['id'], 'id') }
+        ? {
+            kind: 'incident',
+            number: whole(asked['number'], 'number'),
+            id: text(asked['id'], 'id'),
+          }
         : { kind: 'period', from: text(asked['from'], 'from'), to: text(asked['to'], 'to') },
     from,
     to,

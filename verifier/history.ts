@@ -1,6 +1,6 @@
-import { base64, fromBase64, same, utf8 } from './bytes.ts'
 import type { Bundle, Entry, EntryValue, Row } from './bundle.ts'
 import { isRow } from './bundle.ts'
+import { base64, fromBase64, same, utf8 } from './bytes.ts'
 import { sha256 } from './sha256.ts'
 
 /** An entry that could be read. */

@@ -25,13 +25,18 @@ const transactionMillis = 60_000
 export function checkStates(bundle: Bundle, history: History): Check {
   const found = new Findings('states')
   if (canonicalOf(bundle.states) !== canonical(incidentTransitions))
-    found.fault('states.json is not the table of states this verifier knows: get the one that came with the hub')
+    found.fault(
+      'states.json is not the table of states this verifier knows: get the one that came with the hub',
+    )
   let [replayed, begun] = [0, 0]
   for (const [object, entries] of history.byObject) {
     if (!object.startsWith('incident:')) continue
     const states = entries.filter(({ value }) => value.action === 'incident.state')
     if (entries[0] !== states[0] || states[0]?.value.content['state'] !== 'open') {
-      if (bundle.manifest.asked.kind === 'incident' && object === `incident:${bundle.manifest.asked.id}`)
+      if (
+        bundle.manifest.asked.kind === 'incident' &&
+        object === `incident:${bundle.manifest.asked.id}`
+      )
         found.fault(`${entryName(entries[0]!)} is the first of its incident, and does not open it`)
       else begun++
       continue
@@ -39,7 +44,10 @@ export function checkStates(bundle: Bundle, history: History): Check {
     replayed++
     replayStates(found, entries, states)
   }
-  if (bundle.manifest.asked.kind === 'incident' && !history.byObject.has(`incident:${bundle.manifest.asked.id}`))
+  if (
+    bundle.manifest.asked.kind === 'incident' &&
+    !history.byObject.has(`incident:${bundle.manifest.asked.id}`)
+  )
     found.fault(`no entry is about the incident ${bundle.manifest.asked.id}`)
   if (begun > 0) found.flag(`${begun} incidents began before the range: ask for them by themselves`)
   if (replayed === 0) found.notChecked('no incident began in the range')
@@ -54,14 +62,17 @@ function replayStates(found: Findings, entries: readonly Told[], states: readonl
   for (const [i, entry] of states.entries()) {
     const to = String(entry.value.content['state'])
     const transition = incidentTransitions.find((one) => one.from === state && one.to === to)
-    if (transition === undefined) found.fault(`${entryName(entry)}: from ${state} to ${to} is not allowed`)
+    if (transition === undefined)
+      found.fault(`${entryName(entry)}: from ${state} to ${to} is not allowed`)
     const next = states[i + 1]?.index ?? Number.POSITIVE_INFINITY
     const facts = entries.filter(
       ({ index, value }) =>
         index > entry.index && index < next && value.content['kind'] === transition?.fact,
     )
     if (transition !== undefined && facts.length === 0)
-      found.fault(`${entryName(entry)}: the fact "${transition.fact}" that belongs to it is missing`)
+      found.fault(
+        `${entryName(entry)}: the fact "${transition.fact}" that belongs to it is missing`,
+      )
     if (to !== 'open' && facts[0] !== undefined && facts[0].value.actor !== entry.value.actor)
       found.fault(`${entryName(entry)}: its fact is by ${facts[0].value.actor}`)
     state = to
@@ -75,7 +86,8 @@ export function checkIncidentRows(bundle: Bundle, history: History, rows: RowChe
   for (const incident of replays.values()) {
     const row = shown.get(incident.id)
     if (row === undefined) {
-      if (isAsked(bundle, incident)) rows.fault(`incidents: incident ${incident.number} has entries and no row`)
+      if (isAsked(bundle, incident))
+        rows.fault(`incidents: incident ${incident.number} has entries and no row`)
       continue
     }
     checkIncident(rows, history, incident, row)
@@ -104,7 +116,8 @@ function replayedIncidents({ byObject }: History): Map<string, Replayed> {
     if (!object.startsWith('incident:')) continue
     const states = entries.filter(({ value }) => value.action === 'incident.state')
     const [first] = states
-    if (first === undefined || first !== entries[0] || first.value.content['state'] !== 'open') continue
+    if (first === undefined || first !== entries[0] || first.value.content['state'] !== 'open')
+      continue
     const id = object.slice('incident:'.length)
     let [acknowledged, resolved]: (Told | undefined)[] = []
     for (const entry of states) {
@@ -147,7 +160,13 @@ function checkIncident(rows: RowCheck, history: History, incident: Replayed, row
     .sort((a, b) => a.index - b.index)[0]
   const labels = alert?.value.content['labels'] as Row | undefined
   if (alert === undefined) rows.skip('servers of incidents without an alert entry')
-  else rows.equal(what, row, { server: labels?.['server'] ?? labels?.['instance'] ?? '' }, entryName(alert))
+  else
+    rows.equal(
+      what,
+      row,
+      { server: labels?.['server'] ?? labels?.['instance'] ?? '' },
+      entryName(alert),
+    )
   checkRunbookName(rows, history, what, row, incident)
   if (!history.complete) {
     rows.skip('states, which may have changed after the period')
@@ -169,7 +188,7 @@ function checkTitle(rows: RowCheck, history: History, what: string, row: Row, fa
     rows.skip('titles whose fact was erased')
     return
   }
-  const { rule, text: line } = valueOf(text.text)
+  const { rule, text: line } = factValue(text.text)
   const late = ' (recorded late: the records could not be written at the time)'
   const title = `${String(rule)} fired: ${String(row['title'])}`
   if (line !== title && line !== title + late)
@@ -189,10 +208,10 @@ function checkRunbookName(
     if (row['runbook_name'] !== null)
       rows.fault(`${what}: runbook_name is there, and no fact says that one was attached`)
   } else if (text?.kind === 'true')
-    rows.equal(what, row, { runbook_name: valueOf(text.text)['name'] }, entryName(fact))
+    rows.equal(what, row, { runbook_name: factValue(text.text)['name'] }, entryName(fact))
 }
 
-function valueOf(text: string): Row {
+function factValue(text: string): Row {
   try {
     return JSON.parse(text) as Row
   } catch {
@@ -215,13 +234,15 @@ function checkFacts(rows: RowCheck, history: History): void {
       const id = String(entry.value.content['fact'])
       known.add(id)
       const row = shown.get(id)
-      if (row === undefined) rows.fault(`incident_facts: the fact of ${entryName(entry)} has no row`)
+      if (row === undefined)
+        rows.fault(`incident_facts: the fact of ${entryName(entry)} has no row`)
       else checkFact(rows, history, entry, row, whole ? sequence : undefined)
     }
   }
   for (const [id, row] of shown) {
     if (known.has(id)) continue
-    if (!history.complete && Number(row['recorded_at']) > history.lastAt) rows.skip('facts after the period')
+    if (!history.complete && Number(row['recorded_at']) > history.lastAt)
+      rows.skip('facts after the period')
     else if (Number(row['recorded_at']) < history.firstAt) rows.skip('facts before the period')
     else
       rows.fault(
@@ -264,17 +285,24 @@ function checkAlertsOf(rows: RowCheck, history: History, { id, number }: Replaye
   const linked = new Set(links.map(({ alert_id }) => String(alert_id)))
   for (const alert of wanted)
     if (!linked.has(alert))
-      rows.fault(`incident_alerts: alert ${alert} belongs to incident ${number} by its entries, and has no row`)
+      rows.fault(
+        `incident_alerts: alert ${alert} belongs to incident ${number} by its entries, and has no row`,
+      )
   for (const row of links) {
     const alert = String(row['alert_id'])
     const [first] = (history.byObject.get(`alert:${alert}`) ?? []).filter(
       ({ value }) => value.content['incident'] === number,
     )
     if (first === undefined)
-      if (history.complete) rows.fault(`incident_alerts: alert ${alert} is linked to incident ${number}, and no entry says so`)
+      if (history.complete)
+        rows.fault(
+          `incident_alerts: alert ${alert} is linked to incident ${number}, and no entry says so`,
+        )
       else rows.skip('alerts that joined after the period')
     else if (Math.abs(Number(row['joined_at']) - first.value.recordedAt) > transactionMillis)
-      rows.fault(`incident_alerts: alert ${alert}: joined_at is not the time of ${entryName(first)}`)
+      rows.fault(
+        `incident_alerts: alert ${alert}: joined_at is not the time of ${entryName(first)}`,
+      )
   }
 }
 

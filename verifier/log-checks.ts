@@ -1,5 +1,5 @@
-import { base64, same } from './bytes.ts'
 import type { Bundle, Entry } from './bundle.ts'
+import { base64, same } from './bytes.ts'
 import { type Checkpoint, judge, keyText, type VerifierKey } from './note.ts'
 import { type Check, Findings } from './report.ts'
 import { isConsistent, rootOfInclusion, rootOfRange } from './tree.ts'
@@ -69,12 +69,17 @@ export function checkInclusion(bundle: Bundle): Check {
 /** Which entry differs is known where the leaf that the hub kept still leads to the root. */
 function tellChanged(found: Findings, { manifest, entries, checkpoint, rangeProof }: Bundle): void {
   const changed = entries.filter(({ hash, leaf }) => base64(hash) !== leaf)
-  for (const entry of changed) found.fault(`${entryName(entry)} is not what the tree holds at its place`)
+  for (const entry of changed)
+    found.fault(`${entryName(entry)} is not what the tree holds at its place`)
   if (changed.length > 0) return
   const size = `the checkpoint of ${checkpoint.size} entries`
   found.fault(
-    rootOfRange(manifest.from, entries.map(({ hash }) => hash), checkpoint.size, rangeProof) ===
-      undefined
+    rootOfRange(
+      manifest.from,
+      entries.map(({ hash }) => hash),
+      checkpoint.size,
+      rangeProof,
+    ) === undefined
       ? `the proof does not fit entries ${manifest.from} to ${manifest.to - 1} of ${size}`
       : `entries ${manifest.from} to ${manifest.to - 1} do not lead to the root of ${size}: one of them, or the tree, was rewritten`,
   )
@@ -99,10 +104,14 @@ export function checkConsistency({ checkpoint, since, single }: Bundle, { older 
       `the older checkpoint is of the log ${older.origin}, the bundle of ${checkpoint.origin}.${previousOf(single)} Verify the old log by its own bundle, and ask who opened the new one`,
     )
   } else if (older.size > checkpoint.size) {
-    found.fault(`the log had ${older.size} entries, and ${now} is smaller: it was put back or rewritten`)
+    found.fault(
+      `the log had ${older.size} entries, and ${now} is smaller: it was put back or rewritten`,
+    )
   } else if (older.size === checkpoint.size) {
     if (!same(older.root, checkpoint.root))
-      found.fault(`two checkpoints of ${older.size} entries have different roots: entries were rewritten`)
+      found.fault(
+        `two checkpoints of ${older.size} entries have different roots: entries were rewritten`,
+      )
   } else if (older.size > 0 && since?.size !== older.size) {
     found.fault(
       `the bundle has no proof from ${older.size} entries on: ask for it with --since ${older.size}`,

@@ -78,7 +78,8 @@ export async function judge(checkpoint: Checkpoint, key: VerifierKey): Promise<J
     const message = messageOf(checkpoint.text, key.type, signature)
     if (message === undefined) continue
     const good = await isSigned(key.publicKey, message.signature, message.bytes)
-    if (good === true) return { kind: 'good', ...(message.at === undefined ? {} : { at: message.at }) }
+    if (good === true)
+      return { kind: 'good', ...(message.at === undefined ? {} : { at: message.at }) }
     if (good === undefined) kind = 'unable'
   }
   return { kind }

@@ -6,6 +6,10 @@ import type { RowCheck } from './rows.ts'
 
 /** Closed pages are deleted in the end; one that closed so long before the range's end may have been. */
 const keptMillis = 30 * 86_400_000
+/** Rows and their entry are written in one transaction. */
+const transactionMillis = 60_000
+/** How long the first word of a page may take before its absence counts. */
+const wordMillis = 10 * 60_000
 
 /** Pages, whom they told and how, as rows and as entries. */
 export function checkPageRows(history: History, rows: RowCheck): void {
@@ -201,7 +205,8 @@ function checkAlertsOfPages(rows: RowCheck, history: History): void {
       const row = mine.get(id)
       if (row === undefined)
         rows.fault(`page_alerts: alert ${id} of ${entryName(entry)} has no row`)
-      else checkLink(rows, history, `page_alerts: alert ${id} of page ${String(number)}`, row, entry)
+      else
+        checkLink(rows, history, `page_alerts: alert ${id} of page ${String(number)}`, row, entry)
     }
     for (const [id, row] of mine)
       if (!wanted.has(id) && (history.complete || Number(row['joined_at']) <= history.lastAt))
@@ -214,13 +219,20 @@ function checkLink(rows: RowCheck, history: History, what: string, row: Row, ent
   const ends = (history.byObject.get(`alert:${String(row['alert_id'])}`) ?? []).filter(
     ({ value }) => value.action === 'alert.resolved',
   )
+  const [end] = ends
   const resolvedAt = row['resolved_at']
-  if (resolvedAt === null) {
-    if (history.complete && ends.length > 0)
-      rows.fault(`${what}: resolved_at is missing, ${entryName(ends[0]!)} says it ended`)
-  } else if (ends.length === 0) rows.skip('ends of alerts that went on as another life')
-  else if (!ends.some(({ value }) => value.occurredAt === resolvedAt))
-    rows.fault(`${what}: resolved_at is not the time of ${entryName(ends[0]!)}`)
+  if (end === undefined) {
+    if (resolvedAt !== null) rows.skip('ends of alerts that went on as another life')
+  } else if (resolvedAt === null) {
+    if (history.complete)
+      rows.fault(`${what}: resolved_at is missing, ${entryName(end)} says it ended`)
+  } else if (!isBetween(Number(resolvedAt), end.value.occurredAt, end.value.recordedAt))
+    rows.fault(`${what}: resolved_at is not the time of ${entryName(end)}`)
+}
+
+/** A page learns of an end when routing does: in the transaction that records it. */
+function isBetween(at: number, first: number, last: number): boolean {
+  return at >= first - transactionMillis && at <= last + transactionMillis
 }
 
 /** (8) Every critical alert was paged, and somebody took the page or it climbed. */
@@ -241,7 +253,7 @@ export function checkPaging(bundle: Bundle, history: History): Check {
     alerts++
     const pages = pagesByAlert.get(id) ?? []
     if (pages.length === 0) unpaged(found, bundle, id, fired)
-    else if (!pages.some((entries) => answered(found, entries, fired)))
+    else if (!pages.some((entries) => answered(found, entries, fired, history.lastAt)))
       found.fault(`${entryName(fired)}: its page reached nobody, was not taken and did not end`)
   }
   if (alerts === 0) found.notChecked('no critical alert fired in the range')
@@ -257,13 +269,20 @@ function unpaged(found: Findings, { tables }: Bundle, id: string, fired: Told): 
     )
 }
 
-function answered(found: Findings, entries: readonly Told[], fired: Told): boolean {
+/** Taken, or out by some way, or over before anybody took it. */
+function answered(found: Findings, entries: readonly Told[], fired: Told, lastAt: number): boolean {
   const actions = new Set(entries.map(({ value }) => value.action))
   if (actions.has('paging.acknowledged')) return true
-  const told = entries.filter(
-    ({ value }) => value.action === 'paging.told' && value.content['state'] === 'told',
+  const out = entries.filter(({ value: { action, content } }) =>
+    action === 'paging.told' ? content['state'] === 'told' : outcomes.has(content['outcome']),
   ).length
-  if (!actions.has('paging.closed') && !actions.has('paging.notice') && told === 0) return false
-  found.flag(`${entryName(fired)}: nobody took its page; ${told} were told`)
+  const isOver = actions.has('paging.closed') || actions.has('paging.notice')
+  if (!isOver && out === 0 && lastAt - fired.value.recordedAt > wordMillis) return false
+  found.flag(
+    `${entryName(fired)}: nobody took its page${isOver ? ', which is over' : ' yet'}; ${out} words of it were out`,
+  )
   return true
 }
+
+/** Of attempts, those that put the word before somebody. */
+const outcomes: ReadonlySet<unknown> = new Set(['queued', 'accepted', 'delivered'])

@@ -6,7 +6,10 @@ const flagsShown = 20
 /** The report as lines for a terminal: the verdict last, where it is seen. */
 export function reportLines(report: Report, language: Language = 'en'): string[] {
   const say = words[language]
-  const lines = [`${say.log}: ${report.origin}`, `${say.asked}: ${report.asked}, ${say.made} ${report.madeAt}`]
+  const lines = [
+    `${say.log}: ${report.origin}`,
+    `${say.asked}: ${report.asked}, ${say.made} ${report.madeAt}`,
+  ]
   for (const check of report.checks) {
     lines.push(`${say.marks[check.state].padEnd(12)} ${say.checks[check.id]}. ${shown(check.said)}`)
     for (const fault of check.faults) lines.push(`    ! ${fault}`)

@@ -57,9 +57,7 @@ export class RowCheck {
       this.fault(`${what}: the text disclosed for ${told} is not the one that was hashed`)
     else if (text.kind === 'none') this.fault(`${what}: ${told} holds no hash of its ${column}`)
     else if (shown !== null && shown !== undefined && shown !== '')
-      this.fault(
-        `${what}: ${column} is shown, and the salt that proves it to ${told} is gone`,
-      )
+      this.fault(`${what}: ${column} is shown, and the salt that proves it to ${told} is gone`)
     else this.skip('texts that were erased')
   }
 }

@@ -15,9 +15,9 @@ import { checkPageRows, checkPaging } from './page-checks.ts'
 import { type Check, type CheckId, Findings, type Report, shown } from './report.ts'
 import { RowCheck } from './rows.ts'
 
+export type { Trust } from './log-checks.ts'
 export { readCheckpoint, readVerifierKey } from './note.ts'
 export type { Check, CheckId, Report } from './report.ts'
-export type { Trust } from './log-checks.ts'
 export { limits, Unreadable } from './zip.ts'
 
 /** Checks a bundle against what the auditor trusts. Throws Unreadable for what is no bundle of a hub. */

@@ -35,12 +35,14 @@ export interface Words {
 const en: Words = {
   language: 'English',
   title: 'Callward evidence verifier',
-  intro: 'Checks an evidence bundle on this device. Bring the hub’s key and a checkpoint that were kept elsewhere.',
+  intro:
+    'Checks an evidence bundle on this device. Bring the hub’s key and a checkpoint that were kept elsewhere.',
   offline: 'This page is one file. It loads nothing and sends nothing.',
   bundle: 'Evidence bundle (.zip)',
   drop: 'Choose the bundle, or drop it here',
   key: 'The hub’s key',
-  keyHint: 'As it was written down when the hub was set up. Without it the signature is not checked.',
+  keyHint:
+    'As it was written down when the hub was set up. Without it the signature is not checked.',
   older: 'Older checkpoint (file)',
   witness: 'Keys of witnesses, one a line',
   verify: 'Verify',
@@ -53,9 +55,13 @@ const en: Words = {
   asked: 'Bundle',
   made: 'made',
   checkpoint: 'Checkpoint (entries, root)',
-  limits: 'Proven is that nothing was changed or left out since it was recorded, not that it was true when it was recorded.',
+  limits:
+    'Proven is that nothing was changed or left out since it was recorded, not that it was true when it was recorded.',
   marks: { passed: 'passed', failed: 'FAILED', 'not checked': 'not checked' },
-  verdict: { verified: 'VERIFIED: nothing that was checked is wrong.', failed: 'NOT VERIFIED: see the lines marked with !' },
+  verdict: {
+    verified: 'VERIFIED: nothing that was checked is wrong.',
+    failed: 'NOT VERIFIED: see the lines marked with !',
+  },
   checks: {
     form: '1 Form and leaf of each entry',
     inclusion: '2 Entries are in the signed tree',
@@ -114,13 +120,15 @@ const zh: Words = {
     reads: '11 日志的开始与读取记录',
   },
   more: (count) => `另有 ${count} 项`,
-  counts: (passed, failed, unchecked) => `通过 ${passed} 项，失败 ${failed} 项，未检查 ${unchecked} 项。`,
+  counts: (passed, failed, unchecked) =>
+    `通过 ${passed} 项，失败 ${failed} 项，未检查 ${unchecked} 项。`,
 }
 
 const vi: Words = {
   language: 'Tiếng Việt',
   title: 'Trình kiểm chứng bằng chứng Callward',
-  intro: 'Kiểm tra gói bằng chứng ngay trên thiết bị này. Hãy dùng khóa của máy chủ và điểm kiểm tra đã được giữ ở nơi khác.',
+  intro:
+    'Kiểm tra gói bằng chứng ngay trên thiết bị này. Hãy dùng khóa của máy chủ và điểm kiểm tra đã được giữ ở nơi khác.',
   offline: 'Trang này là một tệp duy nhất, không tải và không gửi gì.',
   bundle: 'Gói bằng chứng (.zip)',
   drop: 'Chọn gói, hoặc thả vào đây',
@@ -138,7 +146,8 @@ const vi: Words = {
   asked: 'Gói',
   made: 'tạo lúc',
   checkpoint: 'Điểm kiểm tra (số mục, gốc)',
-  limits: 'Điều được chứng minh là không có gì bị sửa hay bỏ sót sau khi ghi, không phải nội dung đúng lúc ghi.',
+  limits:
+    'Điều được chứng minh là không có gì bị sửa hay bỏ sót sau khi ghi, không phải nội dung đúng lúc ghi.',
   marks: { passed: 'đạt', failed: 'KHÔNG ĐẠT', 'not checked': 'chưa kiểm tra' },
   verdict: {
     verified: 'ĐÃ KIỂM CHỨNG: những gì đã kiểm tra đều đúng.',
@@ -166,7 +175,8 @@ const vi: Words = {
 const ru: Words = {
   language: 'Русский',
   title: 'Проверка доказательств Callward',
-  intro: 'Проверяет пакет доказательств на этом устройстве. Нужны ключ сервера и контрольная точка, сохранённые в другом месте.',
+  intro:
+    'Проверяет пакет доказательств на этом устройстве. Нужны ключ сервера и контрольная точка, сохранённые в другом месте.',
   offline: 'Эта страница — один файл. Она ничего не загружает и не отправляет.',
   bundle: 'Пакет доказательств (.zip)',
   drop: 'Выберите пакет или перетащите его сюда',
@@ -184,7 +194,8 @@ const ru: Words = {
   asked: 'Пакет',
   made: 'создан',
   checkpoint: 'Контрольная точка (записей, корень)',
-  limits: 'Доказано, что после записи ничего не изменено и не пропущено, но не то, что записанное было верным.',
+  limits:
+    'Доказано, что после записи ничего не изменено и не пропущено, но не то, что записанное было верным.',
   marks: { passed: 'верно', failed: 'НЕВЕРНО', 'not checked': 'не проверено' },
   verdict: {
     verified: 'ПОДТВЕРЖДЕНО: в проверенном ошибок нет.',

@@ -31,20 +31,26 @@ const nameForm = /^[a-z0-9]+(?:[-_./][a-z0-9]+)*$/
  */
 export function readZip(file: Uint8Array): Map<string, Uint8Array> {
   if (file.length > limits.fileBytes)
-    throw new Unreadable(`The file has more than ${limits.fileBytes} bytes; ask for a shorter period.`)
+    throw new Unreadable(
+      `The file has more than ${limits.fileBytes} bytes; ask for a shorter period.`,
+    )
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength)
   const end = file.length - endBytes
   if (end < 0 || view.getUint32(end, true) !== endHeader)
     throw new Unreadable('This is no evidence bundle, or its end is missing: fetch it again.')
   const count = view.getUint16(end + 10, true)
-  const [directoryBytes, directory] = [view.getUint32(end + 12, true), view.getUint32(end + 16, true)]
+  const [directoryBytes, directory] = [
+    view.getUint32(end + 12, true),
+    view.getUint32(end + 16, true),
+  ]
   const disks = [4, 6].some((at) => view.getUint16(end + at, true) !== 0)
   const wrong =
     disks ||
     view.getUint16(end + 8, true) !== count ||
     view.getUint16(end + 20, true) !== 0 ||
     directory + directoryBytes !== end
-  if (wrong || count > limits.members) throw new Unreadable('The list of this zip does not fit the file.')
+  if (wrong || count > limits.members)
+    throw new Unreadable('The list of this zip does not fit the file.')
   const members = new Map<string, Uint8Array>()
   let [at, data] = [directory, 0]
   for (let i = 0; i < count; i++) {
@@ -81,10 +87,14 @@ function readMember(
   const nextEntry = at + centralBytes + nameBytes!
   if (nextEntry > end) throw new Unreadable('The list of this zip is cut short.')
   const name = textOf(file.subarray(at + centralBytes, nextEntry)) ?? ''
-  if (!nameForm.test(name)) throw new Unreadable(`A member has the name ${JSON.stringify(name.slice(0, 60))}.`)
+  if (!nameForm.test(name))
+    throw new Unreadable(`A member has the name ${JSON.stringify(name.slice(0, 60))}.`)
   if (view.getUint16(at + 10, true) !== 0 || packed !== bytes)
-    throw new Unreadable(`"${name}" is compressed: give the file as the hub wrote it, not packed again.`)
-  if (view.getUint32(at + 42, true) !== data) throw new Unreadable(`"${name}" is not where it belongs.`)
+    throw new Unreadable(
+      `"${name}" is compressed: give the file as the hub wrote it, not packed again.`,
+    )
+  if (view.getUint32(at + 42, true) !== data)
+    throw new Unreadable(`"${name}" is not where it belongs.`)
   const begin = data + localBytes + nameBytes!
   const stop = begin + bytes!
   if (stop > directory) throw new Unreadable(`"${name}" is cut short: fetch the bundle again.`)
@@ -100,7 +110,8 @@ function readMember(
     textOf(file.subarray(data + localBytes, begin)) === name
   if (!samePlace) throw new Unreadable(`"${name}" is listed otherwise than it is stored.`)
   const content = file.subarray(begin, stop)
-  if (crc32(content) !== crc) throw new Unreadable(`"${name}" was damaged on its way: fetch it again.`)
+  if (crc32(content) !== crc)
+    throw new Unreadable(`"${name}" was damaged on its way: fetch it again.`)
   return { name, bytes: content, nextEntry, nextData: stop }
 }
 

@@ -60,5 +60,8 @@ function asked(call: Call): { readonly query: URLSearchParams; readonly name: st
   if (query.has('since') && !/^\d{1,15}$/.test(query.get('since') ?? ''))
     throw new UsageError('--since takes the size of a checkpoint, such as 1734.')
   const safe = (incident ?? '').replace(/[^0-9a-zA-Z-]/g, '_')
-  return { query, name: incident === null ? 'callward-period.zip' : `callward-incident-${safe}.zip` }
+  return {
+    query,
+    name: incident === null ? 'callward-period.zip' : `callward-incident-${safe}.zip`,
+  }
 }

@@ -50,7 +50,9 @@ Examples:
 function trustOf(call: Call): Trust {
   const key = textOption(call, 'key')
   if (key === undefined)
-    throw new UsageError('Give the hub’s key as it was written down: --key KEY. Without it anybody could have signed.')
+    throw new UsageError(
+      'Give the hub’s key as it was written down: --key KEY. Without it anybody could have signed.',
+    )
   const kept = textOption(call, 'checkpoint')
   // Parsed as a list: `multiple` above.
   const witnesses = (call.values['witness'] ?? []) as unknown as readonly string[]
@@ -66,7 +68,9 @@ function keyOf(text: string, type: 1 | 4): NonNullable<Trust['key']> {
   if (key === undefined) throw new UsageError(`"${text}" is no key: NAME+8 hex digits+base64.`)
   if (key.type !== type)
     throw new UsageError(
-      type === 1 ? 'That is the key of a witness.' : 'A witness has a key for cosignatures; this one signs checkpoints.',
+      type === 1
+        ? 'That is the key of a witness.'
+        : 'A witness has a key for cosignatures; this one signs checkpoints.',
     )
   return key
 }

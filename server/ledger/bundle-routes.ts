@@ -49,7 +49,10 @@ export const bundleRoutes: FastifyPluginAsyncTypebox<{
     async (request, reply) => {
       const asked = await askedFor(records.read, request.query)
       if (running >= maxAtOnce)
-        throw new CallwardError('too_many_requests', `${maxAtOnce} bundles are being made; try again shortly.`)
+        throw new CallwardError(
+          'too_many_requests',
+          `${maxAtOnce} bundles are being made; try again shortly.`,
+        )
       running++
       try {
         const { name, role } = request.principal as Principal

@@ -58,7 +58,12 @@ export async function bundleRows(database: Database, asked: RowsOf): Promise<Bun
   const incidents = await incidentIds(database, asked)
   await reader.take('incidents', 'id', incidents)
   await reader.take('incident_facts', 'incident_id', incidents, 'incident_id, sequence')
-  const links = await reader.take('incident_alerts', 'incident_id', incidents, 'incident_id, joined_at')
+  const links = await reader.take(
+    'incident_alerts',
+    'incident_id',
+    incidents,
+    'incident_id, joined_at',
+  )
   const alerts = new Set([
     ...links.map(({ alert_id }) => String(alert_id)),
     ...(asked.kind === 'period' ? await idsOf(database, asked, 'alert', 'alerts', 'fired_at') : []),
@@ -88,7 +93,12 @@ class Reader {
   }
 
   /** Rows of a table whose column is one of the ids. */
-  async take(table: Table, column: string, ids: ReadonlySet<string>, order = column): Promise<Row[]> {
+  async take(
+    table: Table,
+    column: string,
+    ids: ReadonlySet<string>,
+    order = column,
+  ): Promise<Row[]> {
     const all = [...ids]
     const rows: Row[] = []
     this.tables[table] = rows

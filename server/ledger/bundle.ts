@@ -16,7 +16,13 @@ import {
   type StoredEntry,
   tileReader,
 } from './ledger-store.ts'
-import { consistencyRanges, type Hash, inclusionRanges, outsideRanges, type Range } from './merkle.ts'
+import {
+  consistencyRanges,
+  type Hash,
+  inclusionRanges,
+  outsideRanges,
+  type Range,
+} from './merkle.ts'
 import type { LedgerInside } from './plugin.ts'
 import { rangeHashes, TreeBroken } from './tiles.ts'
 import { ZipWriter } from './zip-writer.ts'
@@ -96,7 +102,12 @@ export async function planBundle(
       { name: 'proofs.json', value: proofs },
       { name: 'states.json', value: publishedStates },
     ].map(({ name, value }) => ({ name, value: JSON.stringify(value) }))
-    return { epoch, range, rows, documents: [...documents, { name: 'checkpoint.txt', value: note }] }
+    return {
+      epoch,
+      range,
+      rows,
+      documents: [...documents, { name: 'checkpoint.txt', value: note }],
+    }
   } catch (error) {
     if (!(error instanceof TreeBroken)) throw error
     throw new CallwardError('conflict', `Nothing can be proven: ${error.message}`)
@@ -120,7 +131,10 @@ export async function* bundleBytes(read: Database, plan: BundlePlan): AsyncGener
     const entries = await entriesFrom(read, { from, below, limit: entriesPerMember })
     const last = entries.at(-1)
     if (last === undefined) break
-    yield* zip.add(memberName('entries', part), jsonLines(entries.map((one) => entryLine(plan, one))))
+    yield* zip.add(
+      memberName('entries', part),
+      jsonLines(entries.map((one) => entryLine(plan, one))),
+    )
     yield* zip.add(
       memberName('disclosures', part),
       jsonLines(entries.flatMap((one) => disclosureLine(plan, one))),

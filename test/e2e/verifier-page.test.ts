@@ -30,7 +30,10 @@ t.test('the verifier as one file, opened from disk', { skip, timeout: 120_000 },
 
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
   t.teardown(() => browser.close())
-  const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 390, height: 800 } })
+  const context = await browser.newContext({
+    locale: 'en-GB',
+    viewport: { width: 390, height: 800 },
+  })
   const tab = await context.newPage()
   const problems: string[] = []
   const requests: string[] = []
@@ -54,7 +57,10 @@ t.test('the verifier as one file, opened from disk', { skip, timeout: 120_000 },
   t.match(await state('deadlines'), /not checked/)
   t.same(await faultsOf(tab), [])
   await verify(broken, /^NOT VERIFIED/)
-  await tab.getByText(/! entry 1 .*changed/).first().waitFor()
+  await tab
+    .getByText(/! entry 1 .*changed/)
+    .first()
+    .waitFor()
   await verify(older, /cannot be read/)
 
   for (const [language, title] of [
@@ -76,5 +82,9 @@ t.test('the verifier as one file, opened from disk', { skip, timeout: 120_000 },
       await tab.screenshot({ path: join(pictures, `verifier-${language}.png`), fullPage: true })
   }
   t.same(problems, [])
-  t.same(requests.filter((url) => !url.startsWith('file:')), [], 'nothing is asked of the network')
+  t.same(
+    requests.filter((url) => !url.startsWith('file:')),
+    [],
+    'nothing is asked of the network',
+  )
 })

@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { openSqlite, type SqliteConnection } from '../../server/records/sqlite-port.ts'
 import {
+  type Report,
   readCheckpoint,
   readVerifierKey,
-  type Report,
   type Trust,
   verifyBundle,
 } from '../../verifier/verify.ts'

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { leafHash } from '../../server/ledger/merkle.ts'
 import { grow } from '../../server/ledger/tiles.ts'
 import type { SqliteConnection, SqliteRow, SqliteValue } from '../../server/records/sqlite-port.ts'
-import { readBundle, type Row, tableNames } from '../../verifier/bundle.ts'
+import { type Row, readBundle, tableNames } from '../../verifier/bundle.ts'
 import { faultsOf, period, Scene } from './tamper-scene.ts'
 
 /** One edit past the hub, and how it is taken back. */
@@ -42,9 +42,11 @@ function whereOf(table: string, row: Row): { readonly sql: string; readonly valu
 
 function otherValue(value: unknown, column: string): SqliteValue {
   if (value === null) return /_at$/.test(column) ? 1_700_000_000_000 : 'x'
-  if (typeof value === 'number') return value > 1e12 ? value - 7_200_000 : value + 7
+  if (typeof value === 'number') return value > 1e12 ? value - 7_200_000 : value + 700
   const text = String(value)
-  return text.startsWith('{') ? text.replace(/[a-z](?=[^a-z]*$)/, (letter) => (letter === 'x' ? 'y' : 'x')) : `${text.slice(0, -1)}${text.endsWith('0') ? '1' : '0'}`
+  return text.startsWith('{')
+    ? text.replace(/[a-z](?=[^a-z]*$)/, (letter) => (letter === 'x' ? 'y' : 'x'))
+    : `${text.slice(0, -1)}${text.endsWith('0') ? '1' : '0'}`
 }
 
 /** Every column that is shown, changed by itself. */
@@ -58,7 +60,8 @@ function changes(table: string, row: Row): Edit[] {
       const changed = otherValue(row[column], column)
       const text = `update ${table} set ${column} = ? where ${sql}`
       const result = database.run(text, [changed, ...values])
-      if (result.changes !== 1) throw new Error(`${table}.${column}: ${result.changes} rows changed`)
+      if (result.changes !== 1)
+        throw new Error(`${table}.${column}: ${result.changes} rows changed`)
       const after = whereOf(table, { ...row, [column]: changed })
       return (again) => again.run(text, [row[column], ...after.values])
     },
@@ -97,7 +100,8 @@ function insertion(table: string, row: Row, own: Record<string, SqliteValue>): E
   return {
     name: `${table}: row put in`,
     expected: new RegExp(table),
-    query: table === 'incidents' || table === 'alerts' || table === 'pages' ? period() : incidentOne,
+    query:
+      table === 'incidents' || table === 'alerts' || table === 'pages' ? period() : incidentOne,
     run(database) {
       const id = typeof row['id'] === 'string' ? { id: `${row['id'].slice(0, -4)}beef` } : {}
       const added = { ...whole(database, table, row), ...id, ...own }
@@ -244,6 +248,7 @@ async function clean(t: Test, scene: Scene, query = incidentOne): Promise<Uint8A
   return told.file
 }
 
+t.setTimeout(300_000)
 t.test('edits past the hub are named', { timeout: 300_000 }, async (t) => {
   const scene = await Scene.start(t)
   await scene.story()

@@ -77,7 +77,12 @@ function form(): HTMLElement {
     bundle,
   )
   acceptDrops(drop)
-  const key = element('input', { id: 'key', type: 'text', autocomplete: 'off', spellcheck: 'false' })
+  const key = element('input', {
+    id: 'key',
+    type: 'text',
+    autocomplete: 'off',
+    spellcheck: 'false',
+  })
   key.value = typed.key
   const witnesses = element('textarea', { id: 'witnesses', rows: '2', spellcheck: 'false' })
   witnesses.value = typed.witnesses

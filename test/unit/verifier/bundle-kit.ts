@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { rawPublicKey, signCheckpoint, verifierKeyText } from '../../../server/ledger/checkpoint.ts'
 import { publishedStates } from '../../../server/ledger/bundle-states.ts'
+import { rawPublicKey, signCheckpoint, verifierKeyText } from '../../../server/ledger/checkpoint.ts'
 import { type SealedEntry, seal } from '../../../server/ledger/entry.ts'
 import { GrowingTree, outsideRanges, type Range } from '../../../server/ledger/merkle.ts'
 import { ZipWriter } from '../../../server/ledger/zip-writer.ts'
@@ -21,14 +21,23 @@ export function members(): Map<string, string> {
   return membersOf(sealed)
 }
 
-export function entry(action: string, object: { type: string; id: string }, content: object, at: number) {
+export function entry(
+  action: string,
+  object: { type: string; id: string },
+  content: object,
+  at: number,
+) {
   return seal({ action, object, actor: 'hub', occurredAt: at, content }, at)
 }
 
 /** Members of a bundle over all of some entries. */
 export function membersOf(sealed: readonly SealedEntry[]): Map<string, string> {
   const leaves = sealed.map(({ leaf }) => Buffer.from(leaf, 'base64'))
-  const head = { origin, size: sealed.length, root: rootOf(leaves, { begin: 0, end: leaves.length }) }
+  const head = {
+    origin,
+    size: sealed.length,
+    root: rootOf(leaves, { begin: 0, end: leaves.length }),
+  }
   const manifest = {
     ...{ format: 'callward-evidence', version: 1, origin, size: sealed.length },
     asked: { kind: 'period', from: '2026-05-01T00:00:00.000Z', to: '2026-07-01T00:00:00.000Z' },

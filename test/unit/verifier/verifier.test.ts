@@ -19,7 +19,18 @@ import { words } from '../../../verifier/words.ts'
 import { readZip } from '../../../verifier/zip.ts'
 import { folderOf } from '../../helpers/folder.ts'
 import fc from '../../helpers/property.ts'
-import { entry, key, members, membersOf, now, origin, rangeProof, rootOf, trust, zip } from './bundle-kit.ts'
+import {
+  entry,
+  key,
+  members,
+  membersOf,
+  now,
+  origin,
+  rangeProof,
+  rootOf,
+  trust,
+  zip,
+} from './bundle-kit.ts'
 
 interface Case {
   readonly root: string
@@ -49,7 +60,14 @@ t.test('SHA-256, base64 and canonical JSON are those of others', async (t) => {
     }),
   )
   fc.assert(fc.property(fc.jsonValue(), (value) => canonical(value) === canonicalize(value)))
-  for (const text of ['{"b":1,"a":2}', '{"a":1,"a":1}', '{"a": 1}', '1.0', `${'['.repeat(9000)}`, ''])
+  for (const text of [
+    '{"b":1,"a":2}',
+    '{"a":1,"a":1}',
+    '{"a": 1}',
+    '1.0',
+    `${'['.repeat(9000)}`,
+    '',
+  ])
     t.equal(readCanonical(text), undefined, text.slice(0, 20))
   t.equal(readCanonical(`${'['.repeat(70)}${']'.repeat(70)}`), undefined, 'too deep')
 })
@@ -64,7 +82,7 @@ t.test('proofs: published vectors, and every range of random trees', async (t) =
   for (const one of inclusion) {
     const proof = (one.proof ?? []).map(bytes)
     const root = rootOfInclusion(one.leafIdx, one.treeSize, bytes(one.leafHash), proof)
-    const agrees = root !== undefined && base64(root) === one.root
+    const agrees = root?.length === 32 && base64(root) === one.root
     t.equal(agrees, !one.wantErr, one.name)
   }
   for (const one of consistency) {
@@ -93,7 +111,8 @@ t.test('proofs: published vectors, and every range of random trees', async (t) =
         other !== undefined &&
         base64(other) !== root &&
         rootOfRange(before, some, leaves.length, [...proof, leafOf(1)]) === undefined &&
-        (proof.length === 0 || rootOfRange(before, some, leaves.length, proof.slice(1)) === undefined)
+        (proof.length === 0 ||
+          rootOfRange(before, some, leaves.length, proof.slice(1)) === undefined)
       )
     }),
   )
@@ -131,9 +150,22 @@ t.test('signatures: the hub’s, a witness’s, and false ones', async (t) => {
   signature[11]! ^= 1
   const earlier = readCheckpoint(`${note}— ${witness.name} ${signature.toString('base64')}\n`)!
   t.same(await judge(earlier, witness), { kind: 'bad' }, 'another time was signed')
-  for (const text of ['', 'x', 'a+00000000+AAAA', keyOf(origin, 1, privateKey).replace(/\+./, '+g'), keyOf(origin, 2, privateKey)])
+  for (const text of [
+    '',
+    'x',
+    'a+00000000+AAAA',
+    keyOf(origin, 1, privateKey).replace(/\+./, '+g'),
+    keyOf(origin, 2, privateKey),
+  ])
     t.equal(readVerifierKey(text), undefined, text)
-  for (const text of ['', 'x\n', note.replace('\n7\n', '\n07\n'), note.slice(0, -1), `${note}x\n`, note.replace('— ', '- ')])
+  for (const text of [
+    '',
+    'x\n',
+    note.replace('\n7\n', '\n07\n'),
+    note.slice(0, -1),
+    `${note}x\n`,
+    note.replace('— ', '- '),
+  ])
     t.equal(readCheckpoint(text), undefined, text.slice(0, 40))
 })
 
@@ -141,9 +173,13 @@ t.test('the zip: read by others, and nothing but the hub’s own form is read', 
   const folder = folderOf(t)
   const path = join(folder, 'bundle.zip')
   writeFileSync(path, zip(members()))
-  const listing = 'import sys,zipfile;z=zipfile.ZipFile(sys.argv[1]);assert z.testzip() is None;print("\\n".join(z.namelist()))'
+  const listing =
+    'import sys,zipfile;z=zipfile.ZipFile(sys.argv[1]);assert z.testzip() is None;print("\\n".join(z.namelist()))'
   if (existsSync('/usr/bin/python3'))
-    t.equal(execFileSync('python3', ['-c', listing, path], { encoding: 'utf8' }).trim(), [...members().keys()].join('\n'))
+    t.equal(
+      execFileSync('python3', ['-c', listing, path], { encoding: 'utf8' }).trim(),
+      [...members().keys()].join('\n'),
+    )
   if (existsSync('/usr/bin/unzip')) t.equal(spawnSync('unzip', ['-tq', path]).status, 0, 'unzip -t')
 
   fc.assert(
@@ -151,12 +187,19 @@ t.test('the zip: read by others, and nothing but the hub’s own form is read', 
       const writer = new ZipWriter()
       const parts = contents.flatMap((one, i) => writer.add(`m/${i}.bin`, Buffer.from(one)))
       const read = readZip(new Uint8Array(Buffer.concat([...parts, ...writer.end()])))
-      return contents.every((one, i) => Buffer.from(one).equals(read.get(`m/${i}.bin`)!)) && read.size === contents.length
+      return (
+        contents.every((one, i) => Buffer.from(one).equals(read.get(`m/${i}.bin`)!)) &&
+        read.size === contents.length
+      )
     }),
   )
   const named = (...names: string[]) => zip(new Map(names.map((name, i) => [`${name}`, `${i}`])))
   const twice = new ZipWriter()
-  const double = [...twice.add('a', Buffer.from('1')), ...twice.add('a', Buffer.from('2')), ...twice.end()]
+  const double = [
+    ...twice.add('a', Buffer.from('1')),
+    ...twice.add('a', Buffer.from('2')),
+    ...twice.end(),
+  ]
   const hostile: Readonly<Record<string, Uint8Array>> = {
     nothing: new Uint8Array(),
     'no zip': new Uint8Array(Buffer.from('x'.repeat(100))),
@@ -169,19 +212,24 @@ t.test('the zip: read by others, and nothing but the hub’s own form is read', 
     'bytes after the end': new Uint8Array([...zip(members()), 0]),
     'bytes before the start': new Uint8Array([0, ...zip(members())]),
   }
-  for (const [name, file] of Object.entries(hostile)) t.throws(() => readZip(file), Unreadable, name)
+  for (const [name, file] of Object.entries(hostile)) t.equal(outcome(file), 'refused', name)
   if (existsSync('/usr/bin/python3')) {
     const bomb = join(folder, 'bomb.zip')
-    const make = 'import sys,zipfile;z=zipfile.ZipFile(sys.argv[1],"w",zipfile.ZIP_DEFLATED);z.writestr("manifest.json",b"0"*50_000_000)'
+    const make =
+      'import sys,zipfile;z=zipfile.ZipFile(sys.argv[1],"w",zipfile.ZIP_DEFLATED);z.writestr("manifest.json",b"0"*50_000_000)'
     execFileSync('python3', ['-c', make, bomb])
-    t.throws(() => readZip(new Uint8Array(readFileSync(bomb))), /compressed/, 'a zip bomb is not unpacked')
+    t.throws(
+      () => readZip(new Uint8Array(readFileSync(bomb))),
+      /compressed/,
+      'a zip bomb is not unpacked',
+    )
   }
   const whole = zip(members())
   const wanted = JSON.stringify([...readZip(whole)].map(([name, bytes]) => [name, hex(bytes)]))
   for (let at = 0; at < whole.length; at++) {
     t.equal(outcome(whole.subarray(0, at)), 'refused')
     const flipped = Uint8Array.from(whole)
-    flipped[at]! ^= 1 << at % 8
+    flipped[at]! ^= 1 << (at % 8)
     const said = outcome(flipped)
     if (said !== 'refused') t.equal(said, wanted, `byte ${at} says something else`)
   }
@@ -198,41 +246,78 @@ function outcome(file: Uint8Array): string {
 
 t.test('a sound bundle is verified; each lie about the log is named', async (t) => {
   const sound = await verifyBundle(zip(members()), trust)
-  t.equal(sound.verdict, 'verified', JSON.stringify(sound.checks.filter(({ state }) => state === 'failed')))
+  t.equal(
+    sound.verdict,
+    'verified',
+    JSON.stringify(sound.checks.filter(({ state }) => state === 'failed')),
+  )
   const states = Object.fromEntries(sound.checks.map(({ id, state }) => [id, state]))
-  t.match(states, { form: 'passed', inclusion: 'passed', signatures: 'passed', order: 'passed', reads: 'passed' })
+  t.match(states, {
+    form: 'passed',
+    inclusion: 'passed',
+    signatures: 'passed',
+    order: 'passed',
+    reads: 'passed',
+  })
   t.match(states, { deadlines: 'not checked', notices: 'not checked', consistency: 'not checked' })
 
   const opened = entry('ledger.opened', { type: 'ledger', id: origin }, { previous: null }, now)
   const made = entry('ledger.bundle', { type: 'bundle', id: 'b' }, {}, now + 1000)
   const lies: Readonly<Record<string, [RegExp, Map<string, string>]>> = {
-    'no key_pinned name': [/the given key of/, replaced('checkpoint.txt', origin, 'callward.ledger/other')],
+    'no key_pinned name': [
+      /the given key of/,
+      replaced('checkpoint.txt', origin, 'callward.ledger/other'),
+    ],
     'another content': [/entry 1 .*changed/, replaced('entries/000000.jsonl', 'period', 'perioe')],
     'entry left out': [/entry 0 is missing/, firstLineGone()],
-    'not canonical': [/entry 1 is not in its canonical form/, replaced('entries/000000.jsonl', '\\"v\\":1}"', '\\"v\\":1 }"', 1)],
-    'times backwards': [/before the one before it/, membersOf([entry('ledger.opened', { type: 'ledger', id: origin }, { previous: null }, now), entry('ledger.bundle', { type: 'bundle', id: 'b' }, {}, now - 3_600_000)])],
-    'future': [/recorded before it happened/, membersOf([opened, { ...made, ...futureEntry() }])],
+    'not canonical': [
+      /entry 1 is not in its canonical form/,
+      replaced('entries/000000.jsonl', '\\"v\\":1}"', '\\"v\\":1 }"', 1),
+    ],
+    'times backwards': [
+      /before the one before it/,
+      membersOf([
+        entry('ledger.opened', { type: 'ledger', id: origin }, { previous: null }, now),
+        entry('ledger.bundle', { type: 'bundle', id: 'b' }, {}, now - 3_600_000),
+      ]),
+    ],
+    future: [/recorded before it happened/, membersOf([opened, { ...made, ...futureEntry() }])],
     'no beginning': [/log was opened/, membersOf([made, made])],
     'no reading': [/this bundle was made/, membersOf([opened, opened])],
-    'the hub gave up': [/signs no checkpoint/, replaced('manifest.json', '"inconsistency":null', '"inconsistency":"tree"')],
+    'the hub gave up': [
+      /signs no checkpoint/,
+      replaced('manifest.json', '"inconsistency":null', '"inconsistency":"tree"'),
+    ],
     'other states': [/table of states/, replaced('states.json', 'relapse', 'relaps')],
   }
   for (const [name, [wanted, lie]] of Object.entries(lies)) {
     const { checks, verdict } = await verifyBundle(zip(lie), trust)
     const faults = checks.flatMap((check) => check.faults)
     t.equal(verdict, 'failed', name)
-    t.ok(faults.some((fault) => wanted.test(fault)), `${name}: ${JSON.stringify(faults)}`)
+    t.ok(
+      faults.some((fault) => wanted.test(fault)),
+      `${name}: ${JSON.stringify(faults)}`,
+    )
   }
   const alone = await verifyBundle(zip(members()), {})
-  t.equal(alone.checks.find(({ id }) => id === 'signatures')?.state, 'not checked', 'no key, no signature')
+  t.equal(
+    alone.checks.find(({ id }) => id === 'signatures')?.state,
+    'not checked',
+    'no key, no signature',
+  )
   t.same(key.name, origin)
 })
 
 /** It says that it happened an hour after it was recorded. */
 function futureEntry() {
   const sealed = entry('ledger.bundle', { type: 'bundle', id: 'b' }, {}, now + 1000)
-  const text = sealed.entry.replace(/"occurredAt":"[^"]+"/, `"occurredAt":"${new Date(now + 7_200_000).toISOString()}"`)
-  const leaf = createHash('sha256').update(Buffer.concat([Buffer.of(0), Buffer.from(text)])).digest('base64')
+  const text = sealed.entry.replace(
+    /"occurredAt":"[^"]+"/,
+    `"occurredAt":"${new Date(now + 7_200_000).toISOString()}"`,
+  )
+  const leaf = createHash('sha256')
+    .update(Buffer.concat([Buffer.of(0), Buffer.from(text)]))
+    .digest('base64')
   return { entry: text, leaf }
 }
 
