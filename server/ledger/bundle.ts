@@ -288,6 +288,7 @@ async function incidentRange(
         .where('object_type', '=', type)
         .where('object_id', '=', id)
         .where('number', '<', below)
+        .where('number', '>=', 0)
         .executeTakeFirst()
       if (row?.first === null || row === undefined) continue
       // What an alert did before has no place in the incident.
