@@ -37,8 +37,8 @@ export interface Report {
   readonly asked: string
   readonly madeAt: string
   readonly checks: readonly Check[]
-  /** `verified`: nothing failed. What was not checked stands in `checks`. */
-  readonly verdict: 'verified' | 'failed'
+  /** `verified`: nothing failed and the signature is good; `incomplete`: the signature could not be checked, so anybody could have made the bundle. */
+  readonly verdict: 'verified' | 'incomplete' | 'failed'
 }
 
 const named = 200

@@ -50,8 +50,15 @@ export async function verifyBundle(file: Uint8Array, trust: Trust): Promise<Repo
     ),
     madeAt: shown(manifest.madeAt),
     checks,
-    verdict: checks.some(({ state }) => state === 'failed') ? 'failed' : 'verified',
+    verdict: verdictOf(checks),
   }
+}
+
+/** Without a signature nothing says who made the bundle. */
+function verdictOf(checks: readonly Check[]): Report['verdict'] {
+  if (checks.some(({ state }) => state === 'failed')) return 'failed'
+  const signed = checks.some(({ id, state }) => id === 'signatures' && state === 'passed')
+  return signed ? 'verified' : 'incomplete'
 }
 
 /** (6) What the hub shows is what its entries say. */

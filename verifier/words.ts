@@ -26,7 +26,7 @@ export interface Words {
   readonly checkpoint: string
   readonly limits: string
   readonly marks: Readonly<Record<'passed' | 'failed' | 'not checked', string>>
-  readonly verdict: Readonly<Record<'verified' | 'failed', string>>
+  readonly verdict: Readonly<Record<'verified' | 'incomplete' | 'failed', string>>
   readonly checks: Readonly<Record<CheckId, string>>
   more(count: number): string
   counts(passed: number, failed: number, unchecked: number): string
@@ -60,6 +60,7 @@ const en: Words = {
   marks: { passed: 'passed', failed: 'FAILED', 'not checked': 'not checked' },
   verdict: {
     verified: 'VERIFIED: nothing that was checked is wrong.',
+    incomplete: 'NOT VERIFIED: without a checked signature anybody could have made this bundle.',
     failed: 'NOT VERIFIED: see the lines marked with !',
   },
   checks: {
@@ -104,7 +105,11 @@ const zh: Words = {
   checkpoint: '检查点（条目数、根）',
   limits: '可证明的是记录之后没有被更改或遗漏，而不是记录时内容属实。',
   marks: { passed: '通过', failed: '失败', 'not checked': '未检查' },
-  verdict: { verified: '已验证：检查过的内容没有问题。', failed: '未通过验证：见标有 ! 的行。' },
+  verdict: {
+    verified: '已验证：检查过的内容没有问题。',
+    incomplete: '未通过验证：未检查签名，任何人都可能制作此证据包。',
+    failed: '未通过验证：见标有 ! 的行。',
+  },
   checks: {
     form: '1 每个条目的格式与叶哈希',
     inclusion: '2 条目在已签名的树中',
@@ -151,6 +156,7 @@ const vi: Words = {
   marks: { passed: 'đạt', failed: 'KHÔNG ĐẠT', 'not checked': 'chưa kiểm tra' },
   verdict: {
     verified: 'ĐÃ KIỂM CHỨNG: những gì đã kiểm tra đều đúng.',
+    incomplete: 'KHÔNG ĐƯỢC KIỂM CHỨNG: chữ ký chưa được kiểm tra, ai cũng có thể tạo gói này.',
     failed: 'KHÔNG ĐƯỢC KIỂM CHỨNG: xem các dòng có dấu !',
   },
   checks: {
@@ -199,6 +205,7 @@ const ru: Words = {
   marks: { passed: 'верно', failed: 'НЕВЕРНО', 'not checked': 'не проверено' },
   verdict: {
     verified: 'ПОДТВЕРЖДЕНО: в проверенном ошибок нет.',
+    incomplete: 'НЕ ПОДТВЕРЖДЕНО: подпись не проверена, такой пакет мог сделать кто угодно.',
     failed: 'НЕ ПОДТВЕРЖДЕНО: см. строки со знаком !',
   },
   checks: {
