@@ -17,6 +17,7 @@ const program = {
     'clocks',
     'incidents',
     'witness',
+    'verifier',
     'test',
     'tsconfig.json',
     'package.json',
@@ -57,6 +58,7 @@ export async function build({ force = false } = {}) {
     await bundleHub(compiled)
     // The hub hands it to the hosts that enrol.
     await node('the collector’s bundle', [join(root, 'bin', 'bundle-collector.mjs')])
+    await node('the verifier’s page', [join(root, 'bin', 'bundle-verifier.mjs')])
   }
   process.stderr.write(`Built in ${((Date.now() - startedAt) / 1000).toFixed(1)} s.\n`)
 }

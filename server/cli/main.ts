@@ -4,6 +4,7 @@ import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { alertsCommand } from './alerts.ts'
 import { approvalsCommand } from './approvals.ts'
 import { backupCommand } from './backup.ts'
+import { bundleCommand } from './bundle.ts'
 import { canaryCommand } from './canary.ts'
 import { changeCommand } from './change.ts'
 import { clocksCommand } from './clocks.ts'
@@ -29,6 +30,7 @@ import { start, startHelp } from './start.ts'
 import { storeCommand } from './store.ts'
 import { teamsCommand } from './teams.ts'
 import { tokenCommand } from './token.ts'
+import { verifyCommand } from './verify.ts'
 import { versionCommand } from './version.ts'
 import { watchCommand } from './watch.ts'
 import { witness, witnessHelpText, witnessSummary } from './witness.ts'
@@ -58,6 +60,8 @@ const commands: readonly Command[] = [
   backupCommand,
   restoreCommand,
   ledgerCommand,
+  bundleCommand,
+  verifyCommand,
   storeCommand,
   collectorCommand,
   versionCommand,
@@ -161,7 +165,7 @@ function parse(command: Command, args: string[]): Pick<Call, 'values' | 'positio
       allowPositionals: true,
       strict: true,
     })
-    // No command takes an option twice, so no value is a list.
+    // A command whose option may come twice knows that its value is a list.
     return { values: values as Call['values'], positionals }
   } catch (error) {
     throw asUsage(error)

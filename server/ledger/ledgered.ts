@@ -39,6 +39,12 @@ export const ledgered = {
     who: staff,
     holds: ['role', 'path'],
   },
+  'ledger.bundle': {
+    what: 'An evidence bundle was made.',
+    object: 'bundle',
+    who: staff,
+    holds: ['kind', 'incident', 'from', 'to', 'role'],
+  },
   'alert.fired': {
     what: 'An alert began to fire.',
     object: 'alert',
@@ -277,7 +283,46 @@ export const ledgered = {
     what: 'A critical alert opened a page.',
     object: 'page',
     who: hub,
-    holds: ['number', 'alert', 'policy', 'revision'],
+    holds: [
+      ...['number', 'alert', 'policy', 'revision', 'policySha256', 'groupKey', 'lane', 'severity'],
+      'title*',
+    ],
+  },
+  'paging.notice': {
+    what: 'A notice that asks nobody to act: a page that is closed as it is opened.',
+    object: 'page',
+    who: hub,
+    holds: [
+      ...['number', 'alert', 'policy', 'revision', 'policySha256', 'groupKey', 'lane', 'severity'],
+      'title*',
+    ],
+  },
+  'paging.joined': {
+    what: 'Alerts came to a page, those it was opened for included.',
+    object: 'page',
+    who: hub,
+    holds: ['alerts'],
+  },
+  'paging.step': {
+    what: 'A page climbed a step, or why a step told nobody.',
+    object: 'page',
+    who: hub,
+    holds: ['step', 'kind', 'content*'],
+  },
+  'paging.attempt': {
+    what: 'An attempt to reach somebody by one way.',
+    object: 'page',
+    who: hub,
+    holds: ['attempt', 'telling', 'round', 'channel', 'outcome', 'contactPoint', 'reason*'],
+  },
+  'paging.told': {
+    what: 'Somebody was told of a page, or will not be, and why.',
+    object: 'page',
+    who: hub,
+    holds: [
+      ...['telling', 'kind', 'place', 'key', 'state', 'name', 'recipientKind', 'recipientId'],
+      'reason*',
+    ],
   },
   'paging.acknowledged': {
     what: 'Somebody took a page.',

@@ -81,6 +81,24 @@ export function consistencyRanges(from: number, to: number): Range[] {
   return path.reverse()
 }
 
+/** The largest ranges of a tree of `size` that hold no leaf of `range`, from the left to the right: with its leaves they make the root. */
+export function outsideRanges(range: Range, size: number): Range[] {
+  requireSize(size)
+  if (range.begin >= range.end || range.end > size)
+    throw new RangeError(`Leaves ${range.begin} to ${range.end} are not in a tree of ${size}.`)
+  const outside: Range[] = []
+  const visit = (begin: number, end: number): void => {
+    if (end <= range.begin || begin >= range.end) outside.push({ begin, end })
+    else if (begin < range.begin || end > range.end) {
+      const middle = begin + splitOf(end - begin)
+      visit(begin, middle)
+      visit(middle, end)
+    }
+  }
+  visit(0, size)
+  return outside
+}
+
 /** Root that an inclusion proof leads to, undefined when the proof has another length than this leaf's (RFC 9162 §2.1.3.2). */
 export function rootOfInclusion(
   index: number,

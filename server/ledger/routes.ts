@@ -5,6 +5,7 @@ import { type Clock, rfc3339 } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
 import type { Principal, RouteAccess } from '../people/plugin.ts'
 import type { LedgerEpochRow } from '../records/schema.ts'
+import { bundleRoutes } from './bundle-routes.ts'
 import { verifierKeyText } from './checkpoint.ts'
 import type { LedgerLog } from './ledger-log.ts'
 import {
@@ -46,6 +47,7 @@ export const ledgerRoutes: FastifyPluginAsyncTypebox<{ clock: Clock }> = async (
   await app.register(entryRoutes, { ledger })
   await app.register(checkpointRoutes, { ledger })
   await app.register(proofRoutes, { ledger })
+  await app.register(bundleRoutes, { ledger, clock })
 }
 
 type Inside = FastifyPluginAsyncTypebox<{ ledger: LedgerInside }>

@@ -92,7 +92,7 @@ export function escalationDuty(duties: Duties): ObligationKind {
     async mend(tx, subject) {
       const page = await findPage(tx, subject)
       if (page.state === 'closed' || page.escalation_due_at === null) return false
-      await addStep(tx, page.id, clock.now(), 'found lost', { what: escalationKind })
+      await addStep(ports, tx, page.id, clock.now(), 'found lost', { what: escalationKind })
       await oweStep(duties, tx, page, `mended/${clock.now()}`, Number(page.escalation_due_at))
       return true
     },
@@ -115,7 +115,7 @@ async function record(
   const now = duties.clock.now()
   const recipients = 'recipients' in decision ? decision.recipients : []
   const told = recipients.map((one) => ({ ...one, name: names.get(nameKey(one)) ?? one.id }))
-  await addStep(tx, page.id, now, decision.kind, { ...decision, recipients: told })
+  await addStep(duties.ports, tx, page.id, now, decision.kind, { ...decision, recipients: told })
   const place = 'key' in decision ? decision.key : ''
   for (const recipient of told) {
     await oweTelling(duties, tx, page, {

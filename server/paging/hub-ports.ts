@@ -69,8 +69,10 @@ export function hubPorts(
       return live.publishTo(tx, [principalId], { kind: 'page', at, body })
     },
     shown: (principalId) => live.flush([principalId]),
-    ledger: (tx, action, id, actor, occurredAt, content) =>
-      ledger.append(tx, { action, object: { type: 'page', id }, actor, occurredAt, content }),
+    ledger: (tx, action, id, actor, occurredAt, content, sensitive = {}) =>
+      ledger.append(tx, {
+        ...{ action, object: { type: 'page', id }, actor, occurredAt, content, sensitive },
+      }),
     unheard(from, page, alerts) {
       ports.attempts?.inc({ channel: 'notice', outcome: 'nobody' })
       app.log.error({ from, page, alerts }, 'a notice reached nobody; a page asks instead')

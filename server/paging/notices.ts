@@ -3,6 +3,7 @@ import type { Recipient } from '../oncall/plugin.ts'
 import { storableText } from '../records/bindings.ts'
 import type { RecordsTransaction } from '../records/records.ts'
 import { type Duties, oweTelling } from './escalation-duty.ts'
+import { ledgerOpened } from './ledgered.ts'
 import { laneOf, policyOfEverybody, titleOfAll } from './page.ts'
 import { addStep, insertPage, joinAlerts, type Reading, readable } from './paging-store.ts'
 import { pageTheUnheard } from './unheard.ts'
@@ -53,19 +54,17 @@ export async function giveNotice(
     },
     now,
   )
-  await joinAlerts(
-    tx,
-    page.id,
-    notice.alerts.map(({ id }) => id),
-    now,
-  )
-  await addStep(tx, page.id, now, 'notice', { from: notice.from, alert: first.rule, id: first.id })
+  const ids = notice.alerts.map(({ id }) => id)
+  await joinAlerts(tx, page.id, ids, now)
+  await ledgerOpened(ports, tx, 'paging.notice', page, ids)
+  const about = { from: notice.from, alert: first.rule, id: first.id }
+  await addStep(ports, tx, page.id, now, 'notice', about)
   const resolve = await ports.resolver(tx, now)
   let named = 0
   for (const target of notice.to) {
     const { recipients, reason } = await resolved(tx, target, contactNamed, resolve)
     if (recipients.length === 0)
-      await addStep(tx, page.id, now, 'skip', { target: { ...target }, reason })
+      await addStep(ports, tx, page.id, now, 'skip', { target: { ...target }, reason })
     named += recipients.length
     for (const recipient of recipients)
       await oweTelling(duties, tx, page, {

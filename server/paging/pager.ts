@@ -3,6 +3,7 @@ import type { Millis } from '../clock.ts'
 import type { RecordsTransaction } from '../records/records.ts'
 import type { PageRow } from '../records/schema.ts'
 import { type Duties, escalationKind, oweStep, oweTelling, tellingKind } from './escalation-duty.ts'
+import { ledgerJoined, ledgerOpened } from './ledgered.ts'
 import { oweMore, saysMore } from './more.ts'
 import { groupKeyOf, laneOf, titleOfAll, whyNotPaged } from './page.ts'
 import {
@@ -79,7 +80,9 @@ export class Pager {
     const joined = await joinAlerts(tx, current.id, idsOf(word.alerts), now)
     const alert = word.alerts.find(({ id }) => joined.has(id))
     if (alert === undefined) return current
-    await addStep(tx, current.id, now, 'joined', {
+    const ids = [...joined]
+    await ledgerJoined(this.#duties.ports, tx, current.id, ids, now)
+    await addStep(this.#duties.ports, tx, current.id, now, 'joined', {
       alert: alert.rule,
       id: alert.id,
       ...counted(joined.size),
@@ -98,7 +101,7 @@ export class Pager {
     }
     if (page.state !== 'open') return
     const now = this.#duties.clock.now()
-    await addStep(tx, page.id, now, 'reminded', { key })
+    await addStep(this.#duties.ports, tx, page.id, now, 'reminded', { key })
     for (const { recipient_kind, recipient_id, name } of await namedBy(tx, page.id)) {
       const kind = recipient_kind === 'contact' ? 'contact' : 'person'
       await oweTelling(this.#duties, tx, page, {
@@ -113,7 +116,8 @@ export class Pager {
   /** An alert goes on as another life: its pages stay open for that one. */
   async continued(tx: RecordsTransaction, before: string, after: string, at: Millis) {
     for (const { id } of await pagesOfAlert(tx, before)) {
-      await joinAlerts(tx, id, [after], at)
+      const joined = await joinAlerts(tx, id, [after], at)
+      await ledgerJoined(this.#duties.ports, tx, id, [...joined], at)
       await resolveAlert(tx, id, before, at)
     }
   }
@@ -152,7 +156,8 @@ export class Pager {
       now,
     )
     await joinAlerts(tx, page.id, idsOf(alerts), now)
-    await addStep(tx, page.id, now, 'opened', {
+    await ledgerOpened(ports, tx, 'paging.opened', page, idsOf(alerts))
+    await addStep(ports, tx, page.id, now, 'opened', {
       alert: alert.rule,
       id: alert.id,
       ...counted(alerts.length),
@@ -160,12 +165,6 @@ export class Pager {
       revision: policy.revision,
     })
     await oweStep(this.#duties, tx, page, 'opened', now)
-    await ports.ledger(tx, 'paging.opened', page.id, 'hub', now, {
-      number: page.number,
-      alert: alert.id,
-      policy: policy.policyId,
-      revision: policy.revision,
-    })
     return page
   }
 
@@ -189,7 +188,7 @@ export class Pager {
       acknowledged_at: at,
       acknowledged_by: by,
     })
-    await addStep(tx, row.id, clock.now(), 'acknowledged', { by })
+    await addStep(ports, tx, row.id, clock.now(), 'acknowledged', { by })
     const number = Number(row.number)
     await ports.ledger(tx, 'paging.acknowledged', row.id, by, at, { number })
     await obligations.close(tx, escalationKind, row.id, `acknowledged by ${by}`)
@@ -211,7 +210,7 @@ export class Pager {
     const now = clock.now()
     const state = escalation.resolve(pageOf(row).escalation)
     await writeEscalation(tx, row.id, state, { state: 'closed', closed_at: now })
-    await addStep(tx, row.id, now, 'closed', { reason: 'every alert of it has resolved' })
+    await addStep(ports, tx, row.id, now, 'closed', { reason: 'every alert of it has resolved' })
     await ports.ledger(tx, 'paging.closed', row.id, 'hub', at, { number: Number(row.number) })
     await obligations.close(tx, escalationKind, row.id, 'resolved')
     await this.#endTellings(tx, row.id, 'it resolved before this way was used')
@@ -234,10 +233,11 @@ export class Pager {
     reason: string,
     keepMore = false,
   ): Promise<void> {
-    const { obligations, clock } = this.#duties
-    for (const { id, place } of await waitingTellings(tx, pageId)) {
-      if (keepMore && saysMore({ place }) && !(await hasTaken(tx, id))) continue
-      await endTelling(tx, id, 'over', reason, clock.now())
+    const { obligations, clock, ports } = this.#duties
+    for (const telling of await waitingTellings(tx, pageId)) {
+      const { id } = telling
+      if (keepMore && saysMore(telling) && !(await hasTaken(tx, id))) continue
+      await endTelling(ports, tx, telling, 'over', reason, clock.now())
       await obligations.close(tx, tellingKind, id, reason)
     }
   }

@@ -11,6 +11,8 @@ import type {
   PageTellingRow,
   RecordsSchema,
 } from '../records/schema.ts'
+import { ledgerAttempt, ledgerTold } from './ledgered.ts'
+import type { PagingPorts } from './ports.ts'
 
 /** Records as they are read, inside a transaction or not. */
 export type Reading = Kysely<RecordsSchema> | RecordsTransaction
@@ -263,28 +265,28 @@ export async function resolveAlert(
   return Number(count)
 }
 
-/** Adds what happened to a page. */
+/** Adds what happened to a page, and its entry in the ledger. */
 export async function addStep(
+  ports: Pick<PagingPorts, 'ledger'>,
   tx: RecordsTransaction,
   pageId: string,
   at: Millis,
   kind: string,
   content: object,
 ): Promise<void> {
+  const step = { id: uuid(at), page_id: pageId, at, kind, content: JSON.stringify(content) }
   await later(
     tx,
     tx.insertInto('page_steps').values((is) => ({
-      id: uuid(at),
-      page_id: pageId,
-      at,
-      kind,
-      content: JSON.stringify(content),
+      ...step,
       sequence: sql<number>`(${is
         .selectFrom('page_steps as other')
         .select((s) => sql<number>`coalesce(${s.fn.max('other.sequence')}, 0) + 1`.as('next'))
         .where('other.page_id', '=', pageId)})`,
     })),
   )
+  const sensitive = { content: step.content }
+  await ports.ledger(tx, 'paging.step', pageId, 'hub', at, { step: step.id, kind }, sensitive)
 }
 
 /** A telling that waits to be performed. */
@@ -319,20 +321,22 @@ export async function tellingById(
     .executeTakeFirst()
 }
 
-/** Ends a telling that waits; one that has ended stays as it is. */
+/** Ends a telling that waits, with its entry in the ledger; one that has ended stays as it is. */
 export async function endTelling(
+  ports: Pick<PagingPorts, 'ledger'>,
   tx: RecordsTransaction,
-  id: string,
+  telling: PageTellingRow,
   state: 'told' | 'over',
   reason: string,
   now: Millis,
 ): Promise<void> {
-  await tx
+  const { numUpdatedRows } = await tx
     .updateTable('page_tellings')
     .set({ state, reason, ended_at: now })
-    .where('id', '=', id)
+    .where('id', '=', telling.id)
     .where('state', '=', 'waiting')
-    .execute()
+    .executeTakeFirst()
+  if (numUpdatedRows > 0n) await ledgerTold(ports, tx, telling, state, reason, now)
 }
 
 /** Tellings of a page that wait. */
@@ -345,8 +349,15 @@ export async function waitingTellings(tx: Reading, pageId: string): Promise<Page
     .execute()
 }
 
-export async function addAttempt(tx: RecordsTransaction, row: PageAttemptRow): Promise<void> {
+/** Adds an attempt, and its entry in the ledger. */
+export async function addAttempt(
+  ports: Pick<PagingPorts, 'ledger'>,
+  tx: RecordsTransaction,
+  pageId: string,
+  row: PageAttemptRow,
+): Promise<void> {
   await later(tx, tx.insertInto('page_attempts').values(row))
+  await ledgerAttempt(ports, tx, pageId, row)
 }
 
 /** Whether a screen has shown this telling's message. */

@@ -12,7 +12,15 @@ export interface Sent {
 }
 
 /** What of a page is ledgered. */
-export type PageAction = 'paging.opened' | 'paging.acknowledged' | 'paging.closed'
+export type PageAction =
+  | 'paging.opened'
+  | 'paging.notice'
+  | 'paging.joined'
+  | 'paging.step'
+  | 'paging.attempt'
+  | 'paging.told'
+  | 'paging.acknowledged'
+  | 'paging.closed'
 
 /** What paging needs of the rest of the hub; the plugin wires it, tests stand in for it. */
 export interface PagingPorts {
@@ -42,6 +50,7 @@ export interface PagingPorts {
     actor: string,
     occurredAt: Millis,
     content: object,
+    sensitive?: Readonly<Record<string, string>>,
   ): Promise<void>
   /** A notice reached nobody, and a page asks for its critical alerts instead. */
   unheard?(from: string, page: number, alerts: number): void

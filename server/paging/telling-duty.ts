@@ -104,7 +104,7 @@ export class TellingDuty implements ObligationKind {
     const { clock } = this.#options
     return {
       settle: async (tx) => {
-        await endTelling(tx, telling.id, state, reason, clock.now())
+        await endTelling(this.#options.ports, tx, telling, state, reason, clock.now())
         if (telling.kind === 'notice' && state === 'over')
           await pageTheUnheard(this.#options, tx, telling.page_id)
       },
@@ -158,7 +158,7 @@ export class TellingDuty implements ObligationKind {
       committed: () => ports.shown(telling.recipient_id),
       settle: async (tx) => {
         const id = uuid(now)
-        await addAttempt(tx, {
+        await addAttempt(ports, tx, page.id, {
           ...attemptOf(telling, state, now),
           id,
           channel: screen,
@@ -198,7 +198,7 @@ export class TellingDuty implements ObligationKind {
         payload: { ...state, taken: state.taken || took },
       },
       settle: async (tx, live) => {
-        await addAttempt(tx, {
+        await addAttempt(ports, tx, page.id, {
           ...attemptOf(telling, state, now),
           id: uuid(now),
           channel: way.channel,

@@ -22,7 +22,7 @@ export async function pageTheUnheard(
   const from = pageOf(notice).policy.name
   const page = await new Pager(duties).tell(tx, { groupKey: `unheard:${from}`, alerts })
   if (page === undefined) return
-  await addStep(tx, noticeId, duties.clock.now(), 'reached nobody', {
+  await addStep(duties.ports, tx, noticeId, duties.clock.now(), 'reached nobody', {
     ...{ from, alerts: alerts.length },
     page: Number(page.number),
   })

@@ -98,6 +98,7 @@ const table: Readonly<Record<string, RouteAccess['roles']>> = {
   'GET /api/v1/ledger/consistency': auditors,
   'GET /api/v1/ledger/witnesses': auditors,
   'POST /api/v1/ledger/cosignatures': auditors,
+  'GET /api/v1/ledger/bundle': auditors,
   'GET /api/v1/obligations': staff,
   'GET /api/v1/obligations/lost': staff,
   'GET /api/v1/pages': staff,

@@ -52,6 +52,8 @@ function fault({ from, to, typeOnly }: Import): string | undefined {
       ? undefined
       : 'of the collector the hub knows only the wire'
   if (['alerts', 'clocks', 'incidents'].includes(top(to) ?? '')) return undefined
+  if (top(to) === 'verifier')
+    return capability(from) === 'cli' ? undefined : 'only the command may run the verifier'
   if (top(to) === 'dashboards')
     return to === 'dashboards/catalogue.ts' && capability(from) === undefined
       ? undefined
@@ -98,6 +100,8 @@ t.test('the rule itself can fail', async (t) => {
   t.ok(fault({ from: 'clocks/a.ts', to: 'alerts/calendar.ts', typeOnly: false }))
   t.ok(fault({ from: 'incidents/a.ts', to: 'alerts/alert.ts', typeOnly: true }))
   t.notOk(fault({ from: 'server/incidents/a.ts', to: 'incidents/judge.ts', typeOnly: false }))
+  t.ok(fault({ from: 'verifier/a.ts', to: 'server/ledger/merkle.ts', typeOnly: true }))
+  t.ok(fault({ from: 'server/ledger/a.ts', to: 'verifier/tree.ts', typeOnly: false }))
   t.ok(fault({ from: 'server/live/a.ts', to: 'server/rules/scheduler.ts', typeOnly: false }))
   t.ok(fault({ from: 'server/live/a.ts', to: 'server/rules/plugin.ts', typeOnly: false }))
   t.notOk(fault({ from: 'server/live/a.ts', to: 'server/rules/plugin.ts', typeOnly: true }))
@@ -110,7 +114,16 @@ t.test('the rule itself can fail', async (t) => {
 })
 
 t.test('imports follow the arrows of ARCHITECTURE.md', async (t) => {
-  const imports = ['alerts', 'clocks', 'collector', 'dashboards', 'incidents', 'server', 'witness']
+  const imports = [
+    'alerts',
+    'clocks',
+    'collector',
+    'dashboards',
+    'incidents',
+    'server',
+    'verifier',
+    'witness',
+  ]
     .flatMap((folder) => [...sources(folder)])
     .flatMap(importsOf)
   t.ok(imports.length > 200, `${imports.length} imports read`)

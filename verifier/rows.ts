@@ -1,0 +1,70 @@
+import type { Bundle, Row, TableName } from './bundle.ts'
+import type { Disclosed } from './history.ts'
+import type { Findings } from './report.ts'
+
+/** Says where rows differ from what the entries tell. */
+export class RowCheck {
+  readonly #found: Findings
+  readonly #bundle: Bundle
+  compared = 0
+  /** Values nobody can compare, by why. */
+  readonly uncompared = new Map<string, number>()
+
+  constructor(found: Findings, bundle: Bundle) {
+    this.#found = found
+    this.#bundle = bundle
+  }
+
+  fault(text: string): void {
+    this.#found.fault(text)
+  }
+
+  skip(why: string): void {
+    this.uncompared.set(why, (this.uncompared.get(why) ?? 0) + 1)
+  }
+
+  table(name: TableName): readonly Row[] {
+    return this.#bundle.tables[name]
+  }
+
+  /** Rows by a column; a value that is there twice is a fault. */
+  unique(name: TableName, column: string): Map<string, Row> {
+    const rows = new Map<string, Row>()
+    for (const row of this.table(name)) {
+      const key = String(row[column])
+      if (rows.has(key)) this.fault(`${name} has ${column} ${key} twice`)
+      rows.set(key, row)
+    }
+    return rows
+  }
+
+  /** The columns of a row that must be as told; `told` names where that stands. */
+  equal(what: string, row: Row, wanted: Row, told: string): void {
+    this.compared++
+    for (const [column, value] of Object.entries(wanted))
+      if (row[column] !== value)
+        this.fault(
+          `${what}: ${column} is ${JSON.stringify(row[column])}, ${told} says ${JSON.stringify(value)}`,
+        )
+  }
+
+  /** A text of which the entry holds the salted hash. */
+  disclosed(what: string, column: string, shown: unknown, text: Disclosed, told: string): void {
+    if (text.kind === 'true') {
+      if (shown !== text.text && !isCut(shown, text.text))
+        this.fault(`${what}: ${column} is not the text that ${told} holds the hash of`)
+    } else if (text.kind === 'false')
+      this.fault(`${what}: the text disclosed for ${told} is not the one that was hashed`)
+    else if (text.kind === 'none') this.fault(`${what}: ${told} holds no hash of its ${column}`)
+    else if (shown !== null && shown !== undefined && shown !== '')
+      this.fault(`${what}: ${column} is shown, and the salt that proves it to ${told} is gone`)
+    else this.skip('texts that were erased')
+  }
+}
+
+/** The hub hashes the first 65,536 characters. */
+const maxHashed = 65_536
+
+function isCut(shown: unknown, text: string): boolean {
+  return typeof shown === 'string' && text.length >= maxHashed && shown.startsWith(text)
+}
