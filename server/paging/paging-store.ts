@@ -214,13 +214,34 @@ export async function lastMoreAt(
   return at === null ? undefined : Number(at)
 }
 
-/** Whether somebody was told by a page or notice, or still may be. */
+/** Whether somebody was told by a notice, or waits for the second try of a way: whom each way failed twice is not reached. */
 export async function reachedSomebody(tx: Reading, pageId: string): Promise<boolean> {
   const row = await readable(tx)
     .selectFrom('page_tellings')
     .select('id')
     .where('page_id', '=', pageId)
     .where('state', 'in', ['waiting', 'told'])
+    .where((is) =>
+      is.or([
+        is('state', '=', 'told'),
+        is.not(
+          is.exists(
+            is
+              .selectFrom('page_attempts')
+              .select('page_attempts.id')
+              .whereRef('page_attempts.telling_id', '=', 'page_tellings.id')
+              .where('page_attempts.round', '>', 0),
+          ),
+        ),
+        is.exists(
+          is
+            .selectFrom('page_attempts')
+            .select('page_attempts.id')
+            .whereRef('page_attempts.telling_id', '=', 'page_tellings.id')
+            .where('page_attempts.outcome', 'in', ['accepted', 'delivered']),
+        ),
+      ]),
+    )
     .limit(1)
     .executeTakeFirst()
   return row !== undefined
