@@ -518,10 +518,22 @@ const promises: Record<string, (t: Test, records: CountedRecords) => Promise<voi
     desk.disabled.clear()
     desk.deaf.add('wall')
     const [fourth] = await desk.fire({ rule: 'Fourth', ...site('hoian') })
-    await desk.pass(3000, 30)
-    t.same(await open(), [], 'it is still tried')
-    await desk.pass(900, 30)
-    t.match(await open(), [{ alerts: [fourth!.id] }])
+    await desk.pass(31)
+    t.same(await open(), [], 'it is tried a second time')
+    const voice = { receiver: 'voice', stage: 'told' }
+    t.match(await desk.explain(fourth!), [
+      { ...voice, told: false, because: 'nobody behind voice has taken it: wall: no route' },
+    ])
+    await desk.pass(5)
+    t.match(await open(), [{ alerts: [fourth!.id] }], 'the way up waits for no contact that fails')
+    const tries = desk.sent.filter(({ to }) => to === 'wall').length
+    await desk.pass(15)
+    t.ok(desk.sent.filter(({ to }) => to === 'wall').length > tries, 'which is tried on')
+    t.equal((await open()).length, 1, 'and asks for no second page')
+    desk.deaf.clear()
+    await desk.pass(30)
+    t.match(await desk.explain(fourth!), [{ ...voice, told: true, because: /^voice was told/ }])
+    t.match(await open(), [{ alerts: [fourth!.id] }], 'a person is asked all the same')
     await desk.end(fourth!)
     t.same(await open(), [])
     t.same(await desk.lost(), [])
