@@ -134,7 +134,7 @@ export class TellingDuty implements ObligationKind {
     }
   }
 
-  /** All ways are tried once more. What a notice could not say twice, a page asks for meanwhile. */
+  /** All ways are tried once more; where a notice seems to reach nobody, a page asks meanwhile. */
   #again(
     telling: PageTellingRow,
     { round }: TellingState,

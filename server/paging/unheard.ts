@@ -7,7 +7,7 @@ import { Pager } from './pager.ts'
 import { addStep, findPage, pageOf, reachedSomebody, readable } from './paging-store.ts'
 
 /**
- * A notice that has reached nobody, each way having failed twice: its critical alerts that still fire page as if routing
+ * A notice that seems to reach nobody: its critical alerts that still fire page as if routing
  * had said nothing of whom, one page for all that this receiver misses. Those that a page has, or that routing holds
  * back, do not.
  */

@@ -79,6 +79,8 @@ export class RoutingDesk {
   pipeline: typeof runPipeline = runPipeline
   /** Contacts and people whom no message reaches, and those who have no way at all. */
   readonly deaf = new Set<string>()
+  /** Those that say no, now and later. */
+  readonly refusing = new Set<string>()
   readonly disabled = new Set<string>()
   readonly unheard: { from: string; page: number; alerts: number }[] = []
   settings!: Settings
@@ -235,7 +237,9 @@ export class RoutingDesk {
           kind: message.kind,
           title: message.title,
         })
-        return this.deaf.has(way.slice('mail '.length))
+        const to = way.slice('mail '.length)
+        if (this.refusing.has(to)) return { outcome: 'refused', reason: 'no such hook' }
+        return this.deaf.has(to)
           ? { outcome: 'retry', reason: 'no route' }
           : { outcome: 'accepted', reason: 'accepted' }
       },
