@@ -62,7 +62,7 @@ async function babbler(t: Test, texts: readonly string[]): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-t.test('rules are replayed in the terminal', { timeout: 300_000 }, async (t) => {
+t.test('rules are replayed in the terminal', { timeout: 590_000 }, async (t) => {
   const folder = folderOf(t, {
     'trunks.yaml': rules,
     'trunks.callward.yaml': sibling,
@@ -135,7 +135,7 @@ t.test('rules are replayed in the terminal', { timeout: 300_000 }, async (t) => 
     )
 })
 
-t.test('the canary in the terminal', { timeout: 300_000 }, async (t) => {
+t.test('the canary in the terminal', { timeout: 590_000 }, async (t) => {
   const outside = await receiver(t, (_heard, response) => response.writeHead(200).end('ok'))
   const folder = folderOf(t)
   const listening = async (hub: object) => {
