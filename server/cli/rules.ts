@@ -134,11 +134,11 @@ async function lastLine(call: Call, response: Response): Promise<ReplayShown> {
 
 async function* linesOf({ body }: Response): AsyncGenerator<ReplayLine> {
   if (body === null) return
-  const input = Readable.fromWeb(body as ReadableStream)
+  const lines = createInterface({ input: Readable.fromWeb(body as ReadableStream) })
   // When no more lines are read, how the connection ends is nobody's business.
-  input.on('error', () => undefined)
+  lines.on('error', () => undefined)
   // The hub's own schema vouches for the shape.
-  for await (const line of createInterface({ input })) yield JSON.parse(line) as ReplayLine
+  for await (const line of lines) yield JSON.parse(line) as ReplayLine
 }
 
 function show(call: Call, answer: ReplayShown): void {
