@@ -154,7 +154,10 @@ function setBack(state: PipelineState, back: Millis): PipelineState {
 /** Why each receiver was told of an alert, or was not; one entry without a receiver when nobody is. */
 export interface AlertExplanation extends Explanation {
   readonly receiver: string | undefined
+  /** Handed to whoever sends. */
   readonly told: boolean
+  /** Key of the newest notification that said it fires: whoever sends knows whether anybody took it. */
+  readonly notification?: string | undefined
 }
 
 /** The explained state of an alert; empty only for a fingerprint the pipeline does not hold. */
@@ -165,6 +168,7 @@ export function explain(state: PipelineState, fingerprint: string): readonly Ale
     ...(row.hold !== undefined && explanation.stage !== 'told' ? row.hold : explanation),
     receiver: rowOf(state.groups, key)?.receiver,
     told: told !== undefined && told.life === row.alert.id,
+    notification: told?.life === row.alert.id && told.state === 'firing' ? told.key : undefined,
   }))
   if (everywhere.length > 0) return everywhere
   const because = 'it is over, and whoever had to know was told so'

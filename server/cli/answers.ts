@@ -208,3 +208,11 @@ export interface ApprovalAnswer {
   readonly expiresAt: string
   readonly decidedBy: string | null
 }
+
+export interface ApprovalDetailAnswer extends ApprovalAnswer {
+  readonly title: string
+  readonly decidedAt: string | null
+  readonly reason: string | null
+  /** What it holds, as its kind has it. */
+  readonly content: unknown
+}

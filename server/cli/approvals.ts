@@ -1,6 +1,6 @@
-import type { ApprovalAnswer } from './answers.ts'
+import type { ApprovalAnswer, ApprovalDetailAnswer } from './answers.ts'
 import { type Call, type Command, sayJson, textOption, UsageError } from './command.ts'
-import { localTime, plain, table } from './render.ts'
+import { localTime, plain, plainLines, table } from './render.ts'
 
 export const approvalsCommand: Command = {
   name: 'approvals',
@@ -49,7 +49,12 @@ async function list(call: Call): Promise<number> {
     .hub()
     .call<{ approvals: ApprovalAnswer[] }>('GET', `/api/v1/approvals${query}`)
   if (call.values.json === true) sayJson(call, answer)
-  else if (answer.approvals.length === 0) call.say('Nothing waits for a second person.')
+  else if (answer.approvals.length === 0)
+    call.say(
+      query === ''
+        ? 'Nothing was ever asked for.'
+        : 'Nothing waits for a second person. What was decided: callward approvals --all',
+    )
   else {
     const rows = answer.approvals.map((one) => [
       one.id,
@@ -66,8 +71,30 @@ async function list(call: Call): Promise<number> {
 }
 
 async function show(call: Call, path: string): Promise<number> {
-  sayJson(call, await call.hub().call<unknown>('GET', `/api/v1/approvals${path}`))
+  const answer = await call
+    .hub()
+    .call<{ approval: ApprovalDetailAnswer }>('GET', `/api/v1/approvals${path}`)
+  if (call.values.json === true) sayJson(call, answer)
+  else sayApproval(call, answer.approval)
   return 0
+}
+
+function sayApproval(call: Call, one: ApprovalDetailAnswer): void {
+  call.say(`${one.kind} "${plain(one.subject)}": ${plain(one.title)}`)
+  call.say(`asked by ${plain(one.requestedBy)} ${localTime(one.requestedAt)}`)
+  if (one.state === 'open') {
+    call.say(`waits for a second person until ${localTime(one.expiresAt)}; who agrees signs in to`)
+    call.say('the console with the own password and agrees on its page "Approvals"')
+  } else if (one.decidedBy === null) call.say(`${one.state}: nobody agreed in time`)
+  else call.say(`${one.state} by ${plain(one.decidedBy)} ${localTime(one.decidedAt)}`)
+  if (one.reason !== null) call.say(`because ${plain(one.reason)}`)
+  const { content } = one
+  const parts = typeof content === 'object' && content !== null ? Object.entries(content) : []
+  for (const [name, value] of parts) {
+    call.say(`${plain(name)}:`)
+    const text = typeof value === 'string' ? value : JSON.stringify(value, undefined, 2)
+    for (const line of plainLines(text)) call.say(`  ${line}`)
+  }
 }
 
 function reject(call: Call, path: string): Promise<number> {

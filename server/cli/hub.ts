@@ -40,8 +40,8 @@ export function hubOf(call: Call): Hub {
       body?: unknown,
       timeoutMilliseconds = timeoutMs,
     ) => {
-      const signal = AbortSignal.timeout(timeoutMilliseconds)
-      const { text } = await request(url, token, from, method, path, body, signal, textOf)
+      const limit = timeoutMilliseconds
+      const { text } = await request(url, token, from, method, path, body, limit, textOf)
       return parsed<T>(text, url)
     },
     stream: (method, path, body) =>
@@ -136,7 +136,7 @@ async function request<T>(
   method: string,
   path: string,
   body: unknown,
-  signal: AbortSignal | undefined,
+  limitMilliseconds: number | undefined,
   read: (response: Response) => Promise<T>,
 ): Promise<T> {
   let response: Response
@@ -151,22 +151,24 @@ async function request<T>(
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      ...(signal === undefined ? {} : { signal }),
+      ...(limitMilliseconds === undefined
+        ? {}
+        : { signal: AbortSignal.timeout(limitMilliseconds) }),
     })
     if (response.ok) return await read(response)
     refused = await response.text()
   } catch (error) {
-    throw new CommandError(unreachable(url, error))
+    throw new CommandError(unreachable(url, error, limitMilliseconds))
   }
   throw new CommandError(refusal(response.status, refused, from))
 }
 
-/** What to say when nothing answers at an address. */
-export function unreachable(url: string, error: unknown): string {
+/** What to say when nothing answers at an address, or not in the time it had. */
+export function unreachable(url: string, error: unknown, limitMilliseconds = timeoutMs): string {
   const { cause } = error as { cause?: NodeJS.ErrnoException }
   const timedOut = (error as Error).name === 'TimeoutError'
   const reason = timedOut
-    ? `no answer in ${timeoutMs / 1000} s`
+    ? `no answer in ${limitMilliseconds / 1000} s`
     : (cause?.code ?? (error as NodeJS.ErrnoException).code)
   return `The hub does not answer at ${url}${reason === undefined ? '' : ` (${reason})`}: is it running? Start it with: npm start\nFor a hub elsewhere give --hub URL or set CALLWARD_HUB.`
 }

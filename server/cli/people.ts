@@ -20,7 +20,7 @@ export const peopleCommand: Command = {
   disable       ends sessions, tokens and links at once; the name stays in the records
   enable        lets the person sign in again; tokens stay revoked
   reset-factor  takes the second factor away, for who lost it
-  --json        the hub's answer
+  --json        the hub's answer; {} where it has none
 
 Examples:
   callward people invite anna --role operator --email anna@bank.example
@@ -34,6 +34,7 @@ Examples:
   positionals: [0, 3],
   async run(call) {
     const [action = 'list', name, value] = call.positionals
+    checkOptions(call, action)
     if (action === 'list' && name === undefined) return list(call)
     if (!actions.includes(action) || name === undefined)
       throw new UsageError(`Say what to do: list, or one of ${actions.join(', ')} with a name.`)
@@ -43,6 +44,25 @@ Examples:
     } else if (value !== undefined) throw new UsageError(`${action} takes no "${value}".`)
     return act(call, action, name, value)
   },
+}
+
+function checkOptions(call: Call, action: string): void {
+  for (const name of ['role', 'email'])
+    if (action !== 'invite' && call.values[name] !== undefined)
+      throw new UsageError(`--${name} goes with invite. Later: callward people ${name} NAME …`)
+}
+
+/** Bad values are told before the hub is asked, in words: its own schema speaks of patterns. */
+function checkEmail(email: string): void {
+  if (/^[^\s@,;<>"]+@[^\s@,;<>"]+$/.test(email)) return
+  throw new UsageError(`"${email}" is no e-mail address. Example: anna@bank.example`)
+}
+
+function checkName(name: string): void {
+  if (/^[\p{L}\p{N}][\p{L}\p{N}._@ -]{0,63}$/u.test(name)) return
+  throw new UsageError(
+    `"${name}" is no name: it begins with a letter or a digit, has letters, digits, spaces and . _ @ - and 64 characters at most.`,
+  )
 }
 
 function act(call: Call, action: string, name: string, value = ''): Promise<number> {
@@ -56,7 +76,10 @@ function act(call: Call, action: string, name: string, value = ''): Promise<numb
       if (!roles.includes(value)) throw new UsageError(`A role is one of ${roles.join(', ')}.`)
       return change(call, path, { role: value }, `${name} is ${value} now, and signs in anew.`)
     case 'email':
-      return change(call, path, { email: value === '-' ? null : value }, `Done.`)
+      if (value === '-')
+        return change(call, path, { email: null }, `${name} has no e-mail address now.`)
+      checkEmail(value)
+      return change(call, path, { email: value }, `The e-mail address of ${name} is ${value} now.`)
     case 'disable':
       return change(
         call,
@@ -104,6 +127,8 @@ async function invite(call: Call, name: string): Promise<number> {
   const email = textOption(call, 'email')
   if (role === undefined || !roles.includes(role))
     throw new UsageError(`Say what ${name} may do: --role ${roles.join(' | ')}`)
+  checkName(name)
+  if (email !== undefined) checkEmail(email)
   const body = { name, role, ...(email === undefined ? {} : { email }) }
   const made = await call
     .hub()
@@ -137,6 +162,7 @@ async function change(call: Call, path: string, body: object, done: string): Pro
 
 async function resetFactor(call: Call, name: string, path: string): Promise<number> {
   await call.hub().call<unknown>('DELETE', path)
-  call.say(`The second factor of ${name} is taken away; ${name} signs in anew.`)
+  if (call.values.json === true) sayJson(call, {})
+  else call.say(`The second factor of ${name} is taken away; ${name} signs in anew.`)
   return 0
 }

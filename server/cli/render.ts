@@ -5,6 +5,16 @@ export function plain(text: string): string {
   return text.replace(/[\s\p{Cc}\p{Zl}\p{Zp}\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu, ' ').trim()
 }
 
+/** As `plain`, for a text whose lines and spaces mean something. */
+export function plainLines(text: string): string[] {
+  return text
+    .replace(/\r?\n$/, '')
+    .split(/\r?\n/)
+    .map((line) =>
+      line.replace(/[\p{Cc}\p{Zl}\p{Zp}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, ' '),
+    )
+}
+
 /** Local time with its zone: `2026-03-02 16:15:04 +07:00`; `-` for no time. */
 export function localTime(at: string | null | undefined): string {
   if (at === null || at === undefined) return '-'

@@ -67,12 +67,15 @@ interface ReplayShown extends PictureAnswer {
   readonly faults: readonly string[]
 }
 
+/** The hub replays no more (docs/rules.md). */
+const daysMax = 366
 /** Firings listed; the picture shows all. */
 const listedMax = 40
 
 async function replay(call: Call, file: string): Promise<number> {
   const days = Number(textOption(call, 'days') ?? 30)
-  if (!(days > 0)) throw new UsageError('--days is a number above 0.')
+  if (!(days > 0 && days <= daysMax))
+    throw new UsageError(`--days is a number above 0, at most ${daysMax}. Example: --days 7`)
   const sibling = file.replace(/\.ya?ml$/, '.callward.yaml')
   const body = {
     rules: readText(file),
@@ -98,29 +101,44 @@ function readText(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
-    throw new CommandError(`${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`)
+    const { code } = error as NodeJS.ErrnoException
+    throw new CommandError(`${path} cannot be read (${code}). Give the path of a rule file.`)
   }
+}
+
+/** What the hub says on the way, and at the end. */
+interface ReplayLine {
+  readonly progress?: number
+  readonly answer?: ReplayShown
+  readonly error?: { readonly message: string }
 }
 
 async function lastLine(call: Call, response: Response): Promise<ReplayShown> {
   const { stderr } = call.terminal
-  if (response.body === null) throw new CommandError('The hub answered nothing.')
-  const input = Readable.fromWeb(response.body as ReadableStream)
-  for await (const line of createInterface({ input })) {
-    // The hub's own schema vouches for the shape.
-    const read = JSON.parse(line) as {
-      progress?: number
-      answer?: ReplayShown
-      error?: { message: string }
+  try {
+    for await (const { answer, error, progress = 0 } of linesOf(response)) {
+      if (answer !== undefined) return answer
+      if (error !== undefined) throw new CommandError(error.message)
+      if (stderr.isTTY) stderr.write(`\r\x1b[Kreplaying ${Math.round(100 * progress)} %`)
     }
-    if (read.answer !== undefined || read.error !== undefined) {
-      if (stderr.isTTY) stderr.write('\r\x1b[K')
-      if (read.answer !== undefined) return read.answer
-      throw new CommandError(read.error!.message)
-    }
-    if (stderr.isTTY) stderr.write(`\r\x1b[Kreplaying ${Math.round(100 * (read.progress ?? 0))} %`)
+  } catch (error) {
+    if (error instanceof CommandError) throw error
+    // The connection broke, or what came is no JSON.
+  } finally {
+    if (stderr.isTTY) stderr.write('\r\x1b[K')
   }
-  throw new CommandError('The hub ended the answer early; see its log.')
+  throw new CommandError(
+    'The answer ended early. Try again; when it does so twice, see the log of the hub, and check --hub.',
+  )
+}
+
+async function* linesOf({ body }: Response): AsyncGenerator<ReplayLine> {
+  if (body === null) return
+  const lines = createInterface({ input: Readable.fromWeb(body as ReadableStream) })
+  // When no more lines are read, how the connection ends is nobody's business.
+  lines.on('error', () => undefined)
+  // The hub's own schema vouches for the shape.
+  for await (const line of lines) yield JSON.parse(line) as ReplayLine
 }
 
 function show(call: Call, answer: ReplayShown): void {

@@ -14,7 +14,7 @@ export const teamsCommand: Command = {
             --name     what people read
             --members  names of people, with commas; none: an empty team
   remove    takes the team away, once it owns no contact point
-  --json    the hub's answer
+  --json    the hub's answer; {} where it has none
 
 Examples:
   callward teams set voice --name 'Voice group' --members anna,boris
@@ -27,6 +27,11 @@ Examples:
   positionals: [0, 2],
   async run(call) {
     const [action = 'list', id] = call.positionals
+    for (const option of ['name', 'members'])
+      if (action !== 'set' && call.values[option] !== undefined)
+        throw new UsageError(
+          `--${option} goes with set: callward teams set ID --name … --members …`,
+        )
     if (action === 'list' && id === undefined) return list(call)
     if (action === 'set' && id !== undefined) return set(call, id)
     if (action === 'remove' && id !== undefined) return remove(call, id)
@@ -55,6 +60,10 @@ async function set(call: Call, id: string): Promise<number> {
     throw new UsageError(
       `Say its name and members: callward teams set ${id} --name … --members anna,boris`,
     )
+  if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(id))
+    throw new UsageError(
+      `"${id}" is no id of a team: small letters, digits and - only, 63 at most. Example: voice-hanoi`,
+    )
   const named = members
     .split(',')
     .map((one) => one.trim())
@@ -68,6 +77,7 @@ async function set(call: Call, id: string): Promise<number> {
 
 async function remove(call: Call, id: string): Promise<number> {
   await call.hub().call<unknown>('DELETE', `/api/v1/teams/${encodeURIComponent(id)}`)
-  call.say(`The team ${id} is removed.`)
+  if (call.values.json === true) sayJson(call, {})
+  else call.say(`The team ${id} is removed.`)
   return 0
 }

@@ -1,8 +1,8 @@
 import { type Kysely, sql } from 'kysely'
 import { type Severity, severityOf } from '../../alerts/alert.ts'
 import type { Message } from '../notify/plugin.ts'
+import { alertViewOf } from '../records/alert-view.ts'
 import type { PageRow, PageTellingRow, RecordsSchema } from '../records/schema.ts'
-import { alertOf } from './alert-row.ts'
 import { saysMore } from './more.ts'
 import { titleOfMany } from './page.ts'
 import type { Reading } from './paging-store.ts'
@@ -30,7 +30,7 @@ export async function messageOf(
     .execute()
   const alerts = rows.flatMap((row) => {
     try {
-      return [alertOf(row)]
+      return [alertViewOf(row)]
     } catch {
       return [] // the page's own title is said all the same
     }

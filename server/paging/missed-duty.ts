@@ -1,6 +1,6 @@
 import type { ObligationKind } from '../obligations/plugin.ts'
+import { alertViewOf } from '../records/alert-view.ts'
 import type { Records } from '../records/records.ts'
-import { alertOf } from './alert-row.ts'
 import { groupKeyOf } from './page.ts'
 import type { Pager } from './pager.ts'
 
@@ -56,7 +56,7 @@ export function missedDuty(pager: Pager, routed: boolean): ObligationKind {
         .select('incident_id')
         .where('alert_id', '=', subject)
         .executeTakeFirst()
-      const alert = alertOf(row)
+      const alert = alertViewOf(row)
       await pager.tell(tx, { groupKey: groupKeyOf(alert, incident?.incident_id), alerts: [alert] })
       return true
     },

@@ -5,7 +5,15 @@ import type { RecordsTransaction } from '../records/records.ts'
 import { type Duties, oweTelling } from './escalation-duty.ts'
 import { ledgerOpened } from './ledgered.ts'
 import { laneOf, policyOfEverybody, titleOfAll } from './page.ts'
-import { addStep, insertPage, joinAlerts, type Reading, readable } from './paging-store.ts'
+import {
+  addStep,
+  hasTaken,
+  historyOf,
+  insertPage,
+  joinAlerts,
+  type Reading,
+  readable,
+} from './paging-store.ts'
 import { pageTheUnheard } from './unheard.ts'
 
 /** Whom a notice is for, by the names people gave. */
@@ -39,7 +47,7 @@ export async function giveNotice(
   const { escalation, clock, ports } = duties
   const now = clock.now()
   const [first] = notice.alerts
-  if (first === undefined || (await given(tx, notice.key))) return
+  if (first === undefined || (await given(tx, notice.key)) !== undefined) return
   const policy = { ...policyOfEverybody, name: storableText(notice.from), steps: [], catchAll: [] }
   const page = await insertPage(
     tx,
@@ -79,7 +87,7 @@ export async function giveNotice(
 
 const groupKeyOfNotice = (key: string) => `notice:${key}`
 
-async function given(tx: RecordsTransaction, key: string): Promise<boolean> {
+async function given(tx: Reading, key: string): Promise<string | undefined> {
   const row = await readable(tx)
     .selectFrom('pages')
     .select('id')
@@ -87,7 +95,27 @@ async function given(tx: RecordsTransaction, key: string): Promise<boolean> {
     .where('state', '=', 'closed')
     .limit(1)
     .executeTakeFirst()
-  return row !== undefined
+  return row?.id
+}
+
+/** Why nobody has taken the notice of a key; undefined: somebody has, or there is none of that key. */
+export async function whyUntaken(database: Reading, key: string): Promise<string | undefined> {
+  const id = await given(database, key)
+  if (id === undefined) return undefined
+  const { steps, tellings, attempts } = await historyOf(database, id)
+  const reasons = steps.flatMap(({ kind, content }) => (kind === 'skip' ? skipped(content) : []))
+  for (const { id: telling, name, state, reason } of tellings) {
+    if (state === 'told' || (await hasTaken(database, telling))) return undefined
+    const last = attempts.findLast(({ telling_id }) => telling_id === telling)
+    reasons.push(`${name}: ${state === 'over' ? reason : (last?.reason ?? 'not tried yet')}`)
+  }
+  return reasons.length === 0 ? 'it names nobody' : reasons.join('; ')
+}
+
+function skipped(content: string): string[] {
+  // giveNotice wrote it.
+  const { reason } = JSON.parse(content) as { reason?: string }
+  return reason === undefined ? [] : [reason]
 }
 
 async function resolved(

@@ -216,16 +216,33 @@ export async function lastMoreAt(
   return at === null ? undefined : Number(at)
 }
 
-/** Whether somebody was told by a page or notice, or still may be. */
+/** A notice whose ways fail in this round, not refuse, has been tried for over a minute (`nextWay` says when). */
+const patientRounds = 4
+
+/** Whether somebody was told by a notice, or soon may be: ways that refused twice, or failed for over a minute, count no more. */
 export async function reachedSomebody(tx: Reading, pageId: string): Promise<boolean> {
-  const row = await readable(tx)
+  const db = readable(tx)
+  const tellings = await db
     .selectFrom('page_tellings')
-    .select('id')
+    .select(['id', 'state'])
     .where('page_id', '=', pageId)
     .where('state', 'in', ['waiting', 'told'])
-    .limit(1)
-    .executeTakeFirst()
-  return row !== undefined
+    .execute()
+  if (tellings.length === 0) return false
+  if (tellings.some(({ state }) => state === 'told')) return true
+  const attempts = await db
+    .selectFrom('page_attempts')
+    .innerJoin('page_tellings', 'page_tellings.id', 'page_attempts.telling_id')
+    .select(['page_attempts.telling_id', 'page_attempts.round', 'page_attempts.outcome'])
+    .where('page_tellings.page_id', '=', pageId)
+    .execute()
+  return tellings.some(({ id }) => {
+    const own = attempts.filter(({ telling_id }) => telling_id === id)
+    const round = Math.max(0, ...own.map((one) => Number(one.round)))
+    const outcomes = new Set(own.map(({ outcome }) => outcome))
+    if (outcomes.has('accepted') || outcomes.has('delivered')) return true
+    return round < (outcomes.has('retry') ? patientRounds : 1)
+  })
 }
 
 /** Whether a way has taken a telling's message, or a screen has shown it. */

@@ -15,7 +15,7 @@ import { escalationDuty } from './escalation-duty.ts'
 import { hubPorts } from './hub-ports.ts'
 import { messageOf } from './message.ts'
 import { missedDuty } from './missed-duty.ts'
-import { giveNotice, type Notice } from './notices.ts'
+import { giveNotice, type Notice, whyUntaken } from './notices.ts'
 import { groupKeyOf } from './page.ts'
 import { Pager, type PageWord } from './pager.ts'
 import { findPage, pagesOfAlert, shoutingPages } from './paging-store.ts'
@@ -52,6 +52,8 @@ export interface Paging {
   continued(tx: RecordsTransaction, before: string, after: string, at: Millis): Promise<void>
   /** Says something once to somebody, and asks nobody to act. */
   notice(tx: RecordsTransaction, notice: Notice): Promise<void>
+  /** Why nobody has taken the notice of a key yet; undefined: somebody has, or there is none of that key. */
+  whyUntaken(key: string): Promise<string | undefined>
   /** Somebody has taken an alert, perhaps for the second time: takes its page where that is open. */
   alertTaken(alertId: string, by: string, at: Millis): Promise<void>
 }
@@ -115,6 +117,7 @@ export const pagingPlugin = fp(
       },
       continued: (tx, before, after, at) => pager.continued(tx, before, after, at),
       notice: (tx, notice) => giveNotice(duties, contactNamed, tx, notice),
+      whyUntaken: (key) => whyUntaken(records.read, key),
       async alertTaken(alertId, by, at) {
         const open = (await pagesOfAlert(records.read, alertId)).some((row) => row.state === 'open')
         if (!open) return

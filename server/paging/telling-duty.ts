@@ -126,14 +126,23 @@ export class TellingDuty implements ObligationKind {
       case 'nobody':
         return this.#end(telling, 'over', next.reason)
       case 'again':
-        return {
-          again: { dueAt: this.#options.clock.now() + next.afterMillis, payload: next.state },
-        }
+        return this.#again(telling, state, next)
       case 'try':
         return next.way.id === screen
           ? this.#show(page, telling, next.state)
           : this.#send(page, telling, next.way, next.state, signal)
     }
+  }
+
+  /** All ways are tried once more; where a notice seems to reach nobody, a page asks meanwhile. */
+  #again(
+    telling: PageTellingRow,
+    { round }: TellingState,
+    { afterMillis, state }: { readonly afterMillis: Millis; readonly state: TellingState },
+  ): Outcome {
+    const again = { dueAt: this.#options.clock.now() + afterMillis, payload: state }
+    if (telling.kind !== 'notice' || round === 0) return { again }
+    return { again, settle: (tx) => pageTheUnheard(this.#options, tx, telling.page_id) }
   }
 
   /** That it is over is said by the ways that took the page. */

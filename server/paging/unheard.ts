@@ -1,14 +1,15 @@
 import type { AlertView, Severity } from '../../alerts/alert.ts'
 import type { AlertRow as RoutedAlert } from '../../alerts/pipeline-state.ts'
+import { alertViewOf } from '../records/alert-view.ts'
 import type { RecordsTransaction } from '../records/records.ts'
-import { alertOf } from './alert-row.ts'
 import type { Duties } from './escalation-duty.ts'
 import { Pager } from './pager.ts'
 import { addStep, findPage, pageOf, reachedSomebody, readable } from './paging-store.ts'
 
 /**
- * A notice has ended and reached nobody: its critical alerts that still fire page as if routing had said nothing of
- * whom, one page for all that this receiver misses. Those that a page has, or that routing holds back, do not.
+ * A notice that seems to reach nobody: its critical alerts that still fire page as if routing
+ * had said nothing of whom, one page for all that this receiver misses. Those that a page has, or that routing holds
+ * back, do not.
  */
 export async function pageTheUnheard(
   duties: Duties,
@@ -54,7 +55,7 @@ async function unheardAlerts(tx: RecordsTransaction, noticeId: string): Promise<
     .orderBy('alerts.active_at')
     .execute()
   return rows.flatMap(({ held, body, ...row }) => {
-    const alert = alertOf(row)
+    const alert = alertViewOf(row)
     const severity = severityNow(body) ?? alert.severity
     return Number(held ?? 0) === 1 || severity !== 'critical' ? [] : [{ ...alert, severity }]
   })

@@ -1,11 +1,10 @@
-import type { AlertView, Labels } from '../../alerts/alert.ts'
-import { severityOf } from '../../alerts/alert.ts'
+import type { AlertView } from '../../alerts/alert.ts'
 import type { AlertRow as PipelineAlert } from '../../alerts/pipeline-state.ts'
 import type { Clock } from '../clock.ts'
 import { uuid } from '../ids.ts'
 import type { ObligationKind, Obligations } from '../obligations/plugin.ts'
+import { alertViewOf } from '../records/alert-view.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
-import type { AlertRow } from '../records/schema.ts'
 import { PipelineFault, type RoutedChange, type Router, timeKind, timeSubject } from './router.ts'
 import { type Reading, readHead, replan } from './routing-store.ts'
 
@@ -143,7 +142,7 @@ async function missedChange(
       .select('incident_id')
       .where('alert_id', '=', alertId)
       .executeTakeFirst()
-    const alert = alertOf(row)
+    const alert = alertViewOf(row)
     return { change: { kind: 'firing', alert, at }, incidentId: incident?.incident_id }
   }
   const known = await tx
@@ -156,26 +155,4 @@ async function missedChange(
   const { alert } = JSON.parse(known.body) as PipelineAlert
   const over: AlertView = { ...alert, state: 'resolved', resolvedAt: at }
   return { change: { kind: 'resolved', alert: over, at }, incidentId: undefined }
-}
-
-function alertOf(row: AlertRow): AlertView {
-  const labels = JSON.parse(row.labels) as Labels
-  const maybe = (at: number | null) => (at === null ? undefined : Number(at))
-  return {
-    id: row.id,
-    fingerprint: row.fingerprint,
-    rule: row.rule,
-    group: row.rule_group,
-    severity: severityOf(labels),
-    instance: row.instance ?? undefined,
-    labels,
-    annotations: JSON.parse(row.annotations) as Labels,
-    state: 'firing',
-    value: row.value,
-    activeAt: Number(row.active_at),
-    firedAt: maybe(row.fired_at),
-    resolvedAt: undefined,
-    acknowledgedAt: maybe(row.acknowledged_at),
-    acknowledgedBy: row.acknowledged_by ?? undefined,
-  }
 }

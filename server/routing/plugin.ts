@@ -26,7 +26,7 @@ import { holdsOf, pruneHolds } from './routing-store.ts'
 import { Settings } from './settings.ts'
 import { type Author, SilenceDesk } from './silence-desk.ts'
 import {
-  explanations,
+  explained,
   groupViews,
   type NotTold,
   type ReceiverView,
@@ -69,8 +69,8 @@ export interface Routing {
   /** The last committed state. */
   state(): PipelineState
   context(): PipelineContext
-  /** Why each receiver was told of an alert that is not over, or was not. */
-  explain(fingerprint: string): readonly AlertExplanation[]
+  /** Why each receiver was told of an alert that is not over, or was not, or has not taken what it was told. */
+  explain(fingerprint: string): Promise<readonly AlertExplanation[]>
   /** What kept people from being told of one life of an alert, the oldest first. */
   notTold(alertId: string): Promise<readonly NotTold[]>
   /** What keeps people now from being told of this life; undefined for one that routing does not hold any more. */
@@ -177,7 +177,10 @@ export const routingPlugin = fp(
       settled: () => keeper.confirm(),
       state: () => keeper.committed,
       context: () => settings.current.context,
-      explain: (fingerprint) => explanations(keeper.committed, settings.current.plan, fingerprint),
+      explain: (fingerprint) =>
+        explained(keeper.committed, settings.current.plan, fingerprint, (key) =>
+          app.paging.whyUntaken(key),
+        ),
       why: (fingerprint, alertId) =>
         reasonsNow(keeper.committed, settings.current.plan, fingerprint, alertId),
       notTold: (alertId) => holdsOf(records.read, alertId),

@@ -125,6 +125,27 @@ export function explanations(
   })
 }
 
+/** As `explanations`, but a receiver whose notice nobody has taken is told of nothing yet; `untaken` knows why. */
+export async function explained(
+  state: PipelineState,
+  plan: RoutingPlan,
+  fingerprint: string,
+  untaken: (notification: string) => Promise<string | undefined>,
+): Promise<readonly AlertExplanation[]> {
+  const found = explanations(state, plan, fingerprint)
+  return Promise.all(
+    found.map(async (one) => {
+      const { stage, receiver = '', notification } = one
+      if (stage !== 'told' || notification === undefined) return one
+      // A page climbs until a person takes it, and says itself whom it reached.
+      if (plan.targets.get(receiver)?.some(({ kind }) => kind === 'page') !== false) return one
+      const reason = await untaken(notification)
+      if (reason === undefined) return one
+      return { ...one, told: false, because: `nobody behind ${receiver} has taken it: ${reason}` }
+    }),
+  )
+}
+
 /**
  * What keeps people now from being told of a life of an alert: empty when nothing does, undefined for one that routing
  * does not hold any more. Without a routing file a receiver that does nothing is no reason: the severity is.

@@ -1,7 +1,8 @@
 import type { Kysely } from 'kysely'
-import { type AlertView, fingerprint, type Labels, severityOf } from '../../alerts/alert.ts'
+import type { AlertView } from '../../alerts/alert.ts'
 import type { ActiveAlert } from '../../alerts/state.ts'
 import type { Millis } from '../clock.ts'
+import { checkedAlertViewOf, optionalTime } from '../records/alert-view.ts'
 import { later, type Records, type RecordsTransaction } from '../records/records.ts'
 import type { AlertRow, RecordsSchema } from '../records/schema.ts'
 
@@ -60,7 +61,7 @@ export async function loadResolved(records: Records, limit: number): Promise<Ale
     .orderBy('resolved_at', 'desc')
     .limit(limit)
     .execute()
-  return rows.map(viewOfRow)
+  return rows.map(checkedAlertViewOf)
 }
 
 /** Incidents by alert id, for those alerts that have one. */
@@ -167,7 +168,7 @@ export function rowOf(view: AlertView, keepFiringSince: Millis | undefined, now:
 }
 
 function savedOf(row: AlertRow): SavedAlert {
-  const view = viewOfRow(row)
+  const view = checkedAlertViewOf(row)
   if (view.state === 'resolved') throw new Error(`BUG: alert ${row.id} is resolved`)
   const alert: ActiveAlert = {
     id: view.id,
@@ -178,56 +179,13 @@ function savedOf(row: AlertRow): SavedAlert {
     value: numberOf(view.value),
     activeAt: view.activeAt,
     firedAt: view.firedAt,
-    keepFiringSince: optional(row.keep_firing_since),
+    keepFiringSince: optionalTime(row.keep_firing_since),
     acknowledgedAt: view.acknowledgedAt,
     acknowledgedBy: view.acknowledgedBy,
   }
   return { rule: row.rule, group: row.rule_group, alert, updatedAt: Number(row.updated_at) }
 }
 
-function viewOfRow(row: AlertRow): AlertView {
-  const labels = texts(row.labels)
-  return {
-    id: row.id,
-    fingerprint: fingerprint(labels),
-    rule: row.rule,
-    group: row.rule_group,
-    severity: severityOf(labels),
-    instance: row.instance ?? undefined,
-    labels,
-    annotations: texts(row.annotations),
-    state: stateOf(row.state),
-    value: row.value,
-    activeAt: Number(row.active_at),
-    firedAt: optional(row.fired_at),
-    resolvedAt: optional(row.resolved_at),
-    acknowledgedAt: optional(row.acknowledged_at),
-    acknowledgedBy: row.acknowledged_by ?? undefined,
-  }
-}
-
-function stateOf(text: string): AlertView['state'] {
-  if (text === 'pending' || text === 'firing' || text === 'resolved') return text
-  throw new Error(`an alert in state "${text}"`)
-}
-
-/** PostgreSQL gives bigint as text. */
-function optional(time: Millis | null): Millis | undefined {
-  return time === null ? undefined : Number(time)
-}
-
 function numberOf(text: string): number {
   return text === '+Inf' ? Infinity : text === '-Inf' ? -Infinity : Number(text)
-}
-
-function texts(json: string): Labels {
-  const value: unknown = JSON.parse(json)
-  if (
-    typeof value !== 'object' ||
-    value === null ||
-    Object.values(value).some((text) => typeof text !== 'string')
-  ) {
-    throw new Error('labels or annotations are not a mapping of texts')
-  }
-  return value as Labels
 }

@@ -20,7 +20,7 @@ import type { PolicySnapshot } from '../../server/oncall/plugin.ts'
 import { escalationDuty } from '../../server/paging/escalation-duty.ts'
 import { messageOf } from '../../server/paging/message.ts'
 import { missedDuty } from '../../server/paging/missed-duty.ts'
-import { giveNotice } from '../../server/paging/notices.ts'
+import { giveNotice, whyUntaken } from '../../server/paging/notices.ts'
 import { groupKeyOf } from '../../server/paging/page.ts'
 import { Pager } from '../../server/paging/pager.ts'
 import { findPage, historyOf } from '../../server/paging/paging-store.ts'
@@ -36,7 +36,7 @@ import { Router } from '../../server/routing/router.ts'
 import { holdsOf } from '../../server/routing/routing-store.ts'
 import { Settings } from '../../server/routing/settings.ts'
 import { SilenceDesk } from '../../server/routing/silence-desk.ts'
-import { reasonsNow, silenceViews } from '../../server/routing/views.ts'
+import { explained, reasonsNow, silenceViews } from '../../server/routing/views.ts'
 import { HandTime } from '../helpers/hand-time.ts'
 
 /** A Sunday, 12:00 UTC. */
@@ -79,6 +79,8 @@ export class RoutingDesk {
   pipeline: typeof runPipeline = runPipeline
   /** Contacts and people whom no message reaches, and those who have no way at all. */
   readonly deaf = new Set<string>()
+  /** Those that say no, now and later. */
+  readonly refusing = new Set<string>()
   readonly disabled = new Set<string>()
   readonly unheard: { from: string; page: number; alerts: number }[] = []
   settings!: Settings
@@ -235,7 +237,9 @@ export class RoutingDesk {
           kind: message.kind,
           title: message.title,
         })
-        return this.deaf.has(way.slice('mail '.length))
+        const to = way.slice('mail '.length)
+        if (this.refusing.has(to)) return { outcome: 'refused', reason: 'no such hook' }
+        return this.deaf.has(to)
           ? { outcome: 'retry', reason: 'no route' }
           : { outcome: 'accepted', reason: 'accepted' }
       },
@@ -360,6 +364,15 @@ export class RoutingDesk {
       { state, severity, fired_at: 1 },
       pages,
       now ?? (await holdsOf(this.#records.read, alert.id)),
+    )
+  }
+
+  /** What routing says of each receiver of an alert. */
+  async explain(alert: AlertView) {
+    await this.keeper.confirm()
+    const { plan } = this.settings.current
+    return explained(this.keeper.committed, plan, alert.fingerprint, (key) =>
+      whyUntaken(this.#records.read, key),
     )
   }
 

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { adminToken, Program, TestHub } from '../helpers/hub.ts'
+import { adminToken, TestHub } from '../helpers/hub.ts'
+import { terminalOf } from '../helpers/terminal.ts'
 
 t.test('silences in the terminal', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'callward-silences-'))
@@ -11,12 +12,8 @@ t.test('silences in the terminal', async (t) => {
     await hub.stop()
     rmSync(folder, { recursive: true, force: true })
   })
-  const callward = async (...args: string[]) => {
-    const environment = { CALLWARD_HUB: hub.url, CALLWARD_TOKEN: adminToken, TZ: 'UTC' }
-    const program = new Program('server/cli/main.js', environment, ['silences', ...args])
-    const { code } = await program.exited
-    return { code, out: program.output }
-  }
+  const terminal = terminalOf(hub.url, adminToken)
+  const callward = (...args: string[]) => terminal('silences', ...args)
   const labels = { alertname: 'TrunkDown', severity: 'critical', instance: 'sbc-1' }
   const trunk = { labels, annotations: { summary: 'Trunk 1 is down' } }
   await hub.api('/am/api/v2/alerts', { method: 'POST', body: [trunk] })

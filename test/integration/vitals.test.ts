@@ -77,11 +77,21 @@ function firing(app: FastifyInstance, rule: string): boolean {
   return app.rules.activeAlerts().some((one) => one.rule === rule && one.state === 'firing')
 }
 
+/** One group that asks for what a test holds up. */
+const slowRules = `
+groups:
+  - name: slow
+    interval: 10s
+    rules: [{record: held_up_count, expr: count(held_up)}]
+`
+
 t.test('each part that stalls raises its alert, and the word outward stops', async (t) => {
   const outside = await receiver(t)
   const clock = new ShiftedClock()
   const heartbeat = { url: `${outside.url}/ping/secret`, intervalSeconds: 86_400 }
-  const app = await start(folderOf(t), { heartbeat }, clock)
+  const rulesFolder = folderOf(t)
+  writeFileSync(join(rulesFolder, 'slow.yaml'), slowRules)
+  const app = await start(folderOf(t), { heartbeat, rulesFolder }, clock)
   const { records } = app
   await until('the first word', () => outside.got.length === 1)
   t.match(outside.got[0], { path: '/ping/secret', method: 'GET', body: '' })
@@ -127,6 +137,36 @@ t.test('each part that stalls raises its alert, and the word outward stops', asy
     Object.defineProperty(records, 'read', { value: read, configurable: true })
     app.obligations.wake()
     await until('it is over', () => !firing(app, 'ObligationWorkerStalled'))
+  })
+
+  await t.test('one rule group waits for an answer that does not come', async (t) => {
+    const { promql } = app
+    const { instant } = promql
+    const ends: (() => void)[] = []
+    const held: typeof instant = async (expr, ...rest) => {
+      const text = typeof expr === 'string' ? expr : promql.printExpr(expr)
+      if (text.includes('held_up')) await new Promise<void>((resolve) => ends.push(resolve))
+      return instant(expr, ...rest)
+    }
+    Object.defineProperty(promql, 'instant', { value: held, configurable: true, writable: true })
+    clock.ahead += 10_000
+    await until('the group asks', () => ends.length > 0)
+    clock.ahead += 75_000
+    await until('its lateness is seen', () =>
+      app.rules.activeAlerts().some(({ rule }) => rule === 'RulesStalled'),
+    )
+    clock.ahead += 11_000
+    await until('RulesStalled fires', () => firing(app, 'RulesStalled'))
+    t.equal(ends.length, 1, 'a group that waits takes no second turn')
+    t.match(
+      app.heartbeat.faults().filter(({ part }) => part === 'rules'),
+      [{ because: /a rule group was not evaluated for \d\d s/ }],
+    )
+    await app.heartbeat.beat()
+    t.equal(outside.got.length, 2, 'nothing is said outside')
+    Object.defineProperty(promql, 'instant', { value: instant, configurable: true, writable: true })
+    for (const end of ends) end()
+    await until('it is over', () => !firing(app, 'RulesStalled'))
   })
 
   await t.test('the event loop stands still', async () => {

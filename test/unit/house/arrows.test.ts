@@ -17,6 +17,7 @@ const shared = new Set([
   'server/records/schema.ts',
   'server/records/records-error.ts',
   'server/records/bindings.ts',
+  'server/records/alert-view.ts',
 ])
 
 /** A backup holds the files of others, and what works on a hub that is stopped has no decorator to ask. */
