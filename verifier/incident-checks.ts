@@ -224,10 +224,13 @@ function checkFacts(rows: RowCheck, history: History): void {
   const shown = rows.unique('incident_facts', 'id')
   const incidents = new Set(rows.table('incidents').map(({ id }) => String(id)))
   const known = new Set<string>()
+  /** Incidents whose opening is among the entries: no fact of theirs can be older. */
+  const opened = new Set<string>()
   for (const [object, entries] of history.byObject) {
     if (!object.startsWith('incident:') || !incidents.has(object.slice(9))) continue
     let sequence = 0
     const whole = entries[0]?.value.action === 'incident.state'
+    if (whole) opened.add(object.slice(9))
     for (const entry of entries) {
       if (entry.value.action !== 'incident.fact') continue
       sequence++
@@ -243,7 +246,11 @@ function checkFacts(rows: RowCheck, history: History): void {
     if (known.has(id)) continue
     if (!history.complete && Number(row['recorded_at']) > history.lastAt)
       rows.skip('facts after the period')
-    else if (Number(row['recorded_at']) < history.firstAt) rows.skip('facts before the period')
+    else if (
+      !opened.has(String(row['incident_id'])) &&
+      Number(row['recorded_at']) < history.firstAt
+    )
+      rows.skip('facts before the period')
     else
       rows.fault(
         `incident_facts: fact ${id} (sequence ${String(row['sequence'])} of incident ${String(row['incident_id'])}) has no entry`,

@@ -25,6 +25,7 @@ import {
 } from './merkle.ts'
 import type { LedgerInside } from './plugin.ts'
 import { rangeHashes, TreeBroken } from './tiles.ts'
+import { cosignatureLines } from './witness-store.ts'
 import { ZipWriter } from './zip-writer.ts'
 
 /** What somebody asks to have proven. */
@@ -72,6 +73,7 @@ export async function planBundle(
   const { epoch, note, inconsistency } = await newestCheckpoint(source)
   const size = readCheckpoint(note)?.size ?? 0
   const own = await numberOfBundle(records.read, id)
+  const cosigned = await cosignatureLines(records.read, epoch.number, [size])
   const range = await rangeOf(records.read, epoch, size, asked, rows)
   await requireBytes(records.read, epoch, range)
   const singles = [0, ...(own === undefined ? [] : [own - epoch.first_number])].filter(
@@ -106,7 +108,10 @@ export async function planBundle(
       epoch,
       range,
       rows,
-      documents: [...documents, { name: 'checkpoint.txt', value: note }],
+      documents: [
+        ...documents,
+        { name: 'checkpoint.txt', value: `${note}${cosigned.get(size) ?? ''}` },
+      ],
     }
   } catch (error) {
     if (!(error instanceof TreeBroken)) throw error
