@@ -145,11 +145,11 @@ async function everythingDone(t: Test, desk: Desk): Promise<void> {
   const alert = await until('the alert', async () => {
     const { body } = await desk.call('GET', '/api/v1/alerts')
     const found = (
-      body.alerts as { fingerprint: string; rule: string; incident?: { id: string } }[]
+      body.alerts as { fingerprint: string; rule: string; incident: { id: string } | null }[]
     )
       .filter(({ rule }) => rule === 'AlwaysTrue')
       .at(0)
-    return found?.incident === undefined ? undefined : found
+    return found !== undefined && found.incident !== null && found
   })
   await desk.call('POST', `/api/v1/alerts/${alert.fingerprint}/acknowledge`, {})
   const incident = alert.incident!.id
