@@ -1,24 +1,14 @@
-import {
-  copyFileSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import type { AddressInfo } from 'node:net'
+import { copyFileSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
-import { buildApp } from '../../server/app.ts'
 import { packageRoot } from '../../server/assets.ts'
-import { readHubConfig } from '../../server/config.ts'
-import { prepareDataFolder } from '../../server/first-start.ts'
 import { isSignedBy, readCheckpoint, readVerifierKey } from '../../server/ledger/checkpoint.ts'
 import { type LedgeredAction, ledgered } from '../../server/ledger/ledgered.ts'
 import { isConsistent, rootOfInclusion } from '../../server/ledger/merkle.ts'
 import { folderOf } from '../helpers/folder.ts'
 import { adminToken, Program, until } from '../helpers/hub.ts'
+import { listeningHub } from '../helpers/listening-hub.ts'
 import { type Answer, MovedClock } from './changes-desk.ts'
 
 interface Entry {
@@ -67,17 +57,9 @@ class Desk {
   }
 
   async start(): Promise<void> {
-    const config = readHubConfig({
-      CALLWARD_CONFIG: this.#file,
-      CALLWARD_DATA: this.data,
-      CALLWARD_ADMIN_TOKEN: adminToken,
-      CALLWARD_LOG: 'silent',
-    })
-    mkdirSync(config.data, { recursive: true })
-    prepareDataFolder(config)
-    this.app = await buildApp(config, this.clock)
-    await this.app.listen({ host: '127.0.0.1', port: 0 })
-    this.url = `http://127.0.0.1:${(this.app.server.address() as AddressInfo).port}`
+    const { app, url } = await listeningHub(this.#file, this.data, this.clock)
+    this.app = app
+    this.url = url
   }
 
   async call(method: 'GET' | 'POST' | 'DELETE', url: string, body?: object, token = adminToken) {

@@ -1,19 +1,16 @@
 import { createPrivateKey } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
-import { buildApp } from '../../server/app.ts'
-import { readHubConfig } from '../../server/config.ts'
-import { prepareDataFolder } from '../../server/first-start.ts'
 import { readCheckpoint, signCheckpoint } from '../../server/ledger/checkpoint.ts'
 import { readWitnessKey, witnessSaid } from '../../server/ledger/cosignature.ts'
 import { leafHash } from '../../server/ledger/merkle.ts'
 import { openSqliteRecords } from '../../server/records/sqlite-records.ts'
 import { folderOf } from '../helpers/folder.ts'
 import { adminToken, freePort, Program, until } from '../helpers/hub.ts'
+import { listeningHub } from '../helpers/listening-hub.ts'
 import { history, TestLog } from '../unit/witness/log.ts'
 import { type Answer, MovedClock } from './changes-desk.ts'
 
@@ -70,17 +67,9 @@ class Desk {
 
   async start(hub: object = {}): Promise<void> {
     writeFileSync(this.#file, JSON.stringify({ hub }))
-    const config = readHubConfig({
-      CALLWARD_CONFIG: this.#file,
-      CALLWARD_DATA: this.data,
-      CALLWARD_ADMIN_TOKEN: adminToken,
-      CALLWARD_LOG: 'silent',
-    })
-    mkdirSync(config.data, { recursive: true })
-    prepareDataFolder(config)
-    this.app = await buildApp(config, this.clock)
-    await this.app.listen({ host: '127.0.0.1', port: 0 })
-    this.url = `http://127.0.0.1:${(this.app.server.address() as AddressInfo).port}`
+    const { app, url } = await listeningHub(this.#file, this.data, this.clock)
+    this.app = app
+    this.url = url
   }
 
   async call(method: 'GET' | 'POST', url: string, body?: object): Promise<Answer> {
