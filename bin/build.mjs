@@ -28,7 +28,7 @@ const program = {
 }
 const web = {
   name: 'console',
-  sources: [join('server', 'console', 'web'), 'package.json'],
+  sources: [join('server', 'console', 'web'), 'incidents', 'package.json'],
   skip: [],
   stamp: join(root, 'dist', '.console-built'),
   command: [

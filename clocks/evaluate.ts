@@ -158,13 +158,16 @@ function judge(rule: ClockRule, facts: FactBook, context: Context, now: Millis):
   const ground = groundOf(rule, facts, now, zone)
   if ('state' in ground) return done(ground.state, ground.because)
   const { book, start } = ground
-  const paused = pausesOf(rule, book, now, zone, steps)
-  const spans = merged(paused)
   const satisfied = endingOf(rule.satisfiedBy, book, now)
+  // A clock that was met stands no longer, also where nobody ended the pause.
+  const until = satisfied?.at ?? now
+  const { spans: pauses, open: pausedNow } = pausesOf(rule, book, until, zone, steps)
+  const spans = merged(pauses)
   if (rule.rhythm !== undefined) {
     const rounds = roundsOf(rule, rule.rhythm, start, book, spans, context.calendar, now)
+    const ended = endOfRhythm(rule.rhythm, { ...rounds, pausedNow }, now, zone)
     steps.push(...rounds.steps)
-    const { state, because, ...more } = endOfRhythm(rule.rhythm, rounds, now, zone)
+    const { state, because, ...more } = ended
     return done(state, because, { startedAt: start.at, rounds: rounds.counts, ...more })
   }
   if (rule.deadline === undefined) {
@@ -181,7 +184,7 @@ function judge(rule: ClockRule, facts: FactBook, context: Context, now: Millis):
     return done('not started', `needs ${[...missing].join(' and ')}, which is not recorded`)
   const deadline = rolled(rule.roll, worked.at, context, steps)
   steps.push({ kind: 'rule', text: `deadline: ${spoken(deadline, zone)}` })
-  const standing = { start, deadline, worked, paused: spans, satisfied, book }
+  const standing = { start, deadline, worked, paused: spans, pausedNow, satisfied, book }
   const { state, because, atRiskAt } = stateOf(rule, standing, context.calendar, now)
   return done(state, because, {
     ...{ startedAt: start.at, deadline, atRiskAt },
@@ -248,16 +251,17 @@ function endingOf(ending: Ending | undefined, book: FactBook, now: Millis): Held
     .find(({ at }) => at <= now && at >= (earliest ?? Number.NEGATIVE_INFINITY))
 }
 
-/** Times in which a clock stands; a pause that nobody ended lasts until now. */
+/** Times in which a clock stands; `open`: one that nobody ended lasts until now. */
 function pausesOf(
   { pause }: ClockRule,
   book: FactBook,
   now: Millis,
   zone: string,
   steps: Step[],
-): Span[] {
-  if (pause === undefined) return []
+): { readonly spans: readonly Span[]; readonly open: boolean } {
   const spans: Span[] = []
+  let open = false
+  if (pause === undefined) return { spans, open }
   for (const { at, reason } of book.all(pause.begins)) {
     if (at > now) continue
     if (reason === undefined || !pause.reasons.includes(reason)) {
@@ -269,11 +273,12 @@ function pausesOf(
     }
     const end = book.all(pause.ends).find((fact) => fact.at >= at && fact.at <= now)
     const to = end?.at ?? now
-    const until = end === undefined ? 'now, still open' : spoken(to, zone)
+    open ||= end === undefined
+    const until = end === undefined ? `${spoken(to, zone)}, still open` : spoken(to, zone)
     steps.push({ kind: 'pause', text: `paused (${reason}) ${spoken(at, zone)} until ${until}` })
     spans.push({ from: at, to })
   }
-  return spans
+  return { spans, open }
 }
 
 function rolled(
@@ -316,13 +321,15 @@ interface Standing {
   readonly deadline: Millis
   readonly worked: Worked
   readonly paused: readonly Span[]
+  /** Nobody has ended the pause. */
+  readonly pausedNow: boolean
   readonly satisfied: HeldFact | undefined
   readonly book: FactBook
 }
 
 function stateOf(
   rule: ClockRule,
-  { deadline, worked, paused, satisfied, book }: Standing,
+  { deadline, worked, paused, pausedNow, satisfied, book }: Standing,
   calendar: WorkCalendar,
   now: Millis,
 ): Nothing & { readonly atRiskAt?: Millis } {
@@ -344,8 +351,7 @@ function stateOf(
     return { state: 'breached', because, atRiskAt }
   }
   const due = `due ${say(deadline)}`
-  if (paused.some(({ from, to }) => from <= now && to >= now))
-    return { state: 'paused', because: `${due} if it went on now`, atRiskAt }
+  if (pausedNow) return { state: 'paused', because: `${due} if it went on now`, atRiskAt }
   const left = `${due}, in ${spokenLength(deadline - now)}`
   return { state: now >= atRiskAt ? 'at risk' : 'running', because: left, atRiskAt }
 }

@@ -14,7 +14,6 @@ interface Rounded {
   readonly deadline: Millis
   readonly atRiskAt: Millis
   readonly ended: HeldFact | undefined
-  readonly pausedNow: boolean
   readonly steps: readonly Step[]
 }
 
@@ -54,7 +53,6 @@ export function roundsOf(
     deadline,
     atRiskAt: due(last, everyMillis * rule.atRiskShare),
     ended,
-    pausedNow: paused.some(({ from, to }) => from <= now && to >= now),
     steps: [
       { kind: 'anchor', text: `${start.name}: ${say(start.at)}` },
       { kind: 'rule', text: `${event} every ${spokenLength(everyMillis)} until ${until}` },
@@ -79,7 +77,13 @@ export interface RhythmStanding {
 /** Where a rhythm stands. */
 export function endOfRhythm(
   { event }: Rhythm,
-  { counts, deadline, atRiskAt, ended, pausedNow }: Rounded,
+  {
+    counts,
+    deadline,
+    atRiskAt,
+    ended,
+    pausedNow,
+  }: Omit<Rounded, 'steps'> & { readonly pausedNow: boolean },
   now: Millis,
   zone: string,
 ): RhythmStanding {

@@ -1,7 +1,9 @@
 import { alertmanagerMetrics, alertmanagerOwnMetrics } from './catalogue-alertmanager.ts'
 import { backupMetrics } from './catalogue-backups.ts'
+import { deadlineMetrics, deadlineOwnMetrics } from './catalogue-deadlines.ts'
 import { hardwareMetrics } from './catalogue-hardware.ts'
 import { hostMetrics } from './catalogue-host.ts'
+import { incidentMetrics, incidentOwnMetrics } from './catalogue-incidents.ts'
 import { oncallMetrics, oncallOwnMetrics } from './catalogue-oncall.ts'
 import { pagingMetrics, pagingOwnMetrics } from './catalogue-paging.ts'
 import { softwareMetrics } from './catalogue-software.ts'
@@ -618,6 +620,14 @@ const ownMetrics: readonly Metric[] = [
     'Write transactions by result: committed, failed (rolled back), refused (queue full or closed).',
     ['result'],
   ),
+  own('holds', 'gauge', 'callward_legal_holds', 'Legal holds that stand.'),
+  own(
+    'attachments',
+    'counter',
+    'callward_attachments_refused_total',
+    'Files that were not attached, by reason: limit, busy, disk, bad.',
+    ['reason'],
+  ),
   own(
     'ledger',
     'counter',
@@ -677,13 +687,17 @@ export const metricCatalogue: readonly Metric[] = [
   ...oncallMetrics,
   ...notifyMetrics,
   ...pagingMetrics,
+  ...deadlineMetrics,
   ...alertmanagerMetrics,
+  ...incidentMetrics,
   ...vitalMetrics,
   ...ruleMetrics,
   ...ownMetrics,
   ...oncallOwnMetrics,
   ...pagingOwnMetrics,
+  ...deadlineOwnMetrics,
   ...alertmanagerOwnMetrics,
+  ...incidentOwnMetrics,
   ...vitalOwnMetrics,
 ]
 

@@ -17,7 +17,7 @@ import {
   type ValueOf,
 } from './fields.ts'
 import { additionalCauses, additionalCodes, costKinds, rootCauseCodes } from './root-causes.ts'
-import { cancelReasons, noPlanReasons, roleNames, stateNames } from './workflow.ts'
+import { cancelReasons, noPlanReasons, roleNames, staffRoles, stateNames } from './workflow.ts'
 
 /** Milliseconds since the epoch, UTC. */
 export type Millis = number
@@ -134,6 +134,7 @@ export const kinds = {
       callsFailed: optional(count()),
       callsAbandoned: optional(count()),
       callsUnrecorded: optional(count()),
+      evidence: optional(list(hash(), 1, 20)),
     },
     per: 'one',
     attested: true,
@@ -159,6 +160,7 @@ export const kinds = {
       text: says,
       confidence: optional(code(['unknown', 'low', 'medium', 'high'])),
       code: optional(causeCode),
+      evidence: optional(list(hash(), 1, 20)),
     },
     per: 'one',
   }),
@@ -194,9 +196,66 @@ export const kinds = {
     per: 'many',
     instant: true,
   }),
+  declined: kind({
+    holds: 'that the technician did not take it, and why',
+    fields: { text: says, technician: person },
+    per: 'many',
+    instant: true,
+  }),
   arrived: kind({
     holds: 'that the technician is there or connected',
     fields: { text: says, technician: person, mode: code(['on_site', 'remote']) },
+    per: 'many',
+    instant: true,
+  }),
+  role: kind({
+    holds: 'whose part somebody has from now on; with ended: true, has no more',
+    fields: {
+      text: says,
+      role: code(staffRoles),
+      person,
+      ended: optional(flag()),
+    },
+    per: 'many',
+    afterEnd: true,
+  }),
+  finding: kind({
+    holds: 'what a technician found',
+    fields: { text: says },
+    per: 'many',
+    attested: true,
+  }),
+  part: kind({
+    holds: 'a part that was used or ordered',
+    fields: { text: says, part: name('the name of a part'), quantity: count(10_000) },
+    per: 'many',
+  }),
+  runbook_step: kind({
+    holds: 'how a step of the pinned runbook went, with its output',
+    fields: {
+      text: says,
+      hash: hash(),
+      step: count(999),
+      outcome: code(['done', 'skipped', 'failed']),
+      output: optional(text(limits.textCharacters)),
+    },
+    per: 'many',
+  }),
+  evidence: kind({
+    holds: 'what the hub froze of its own data, by SHA-256',
+    fields: { text: says, about: name('what it shows'), hash: hash(), bytes: count() },
+    per: 'many',
+    afterEnd: true,
+  }),
+  clock_paused: kind({
+    holds: 'that a clock of the service level stands still, and why',
+    fields: { text: says, clock: name('the name of a clock') },
+    per: 'many',
+    instant: true,
+  }),
+  clock_resumed: kind({
+    holds: 'that it runs again',
+    fields: { text: says, clock: name('the name of a clock') },
     per: 'many',
     instant: true,
   }),
@@ -373,6 +432,7 @@ export const kinds = {
       audience: code(['management', 'departments', 'customers']),
       form: code(['opening', 'update', 'restored', 'closing']),
       approvedBy: optional(person),
+      nextUpdateAt: optional(instant()),
     },
     per: 'many',
     afterEnd: true,

@@ -1,11 +1,11 @@
 import { joined, plainText, type Reader, showInstant } from './document-text.ts'
 import type { Block, Cell, PostMortem } from './postmortem.ts'
 
-/** Quiet on the screen, complete on paper: rows are not cut, headings stay with what follows. */
-const style = `:root{color-scheme:light}body{font:15px/1.5 system-ui,"Noto Sans","Noto Sans CJK SC","Microsoft YaHei",sans-serif;color:#1a1a1a;background:#fff;max-width:60rem;margin:2rem auto;padding:0 1rem}h1{font-size:1.6rem;line-height:1.25}h2{font-size:1.15rem;margin:2rem 0 .5rem;border-bottom:1px solid #999}table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:.3rem .6rem .3rem 0;border-bottom:1px solid #ddd;overflow-wrap:anywhere}th{font-weight:600}td:first-child{min-width:7rem}.cite{font-family:ui-monospace,monospace;font-size:.8em;color:#444}.lead{color:#333}td,li,p{white-space:pre-line}@media print{@page{margin:18mm 15mm}body{font-size:10pt;max-width:none;margin:0;padding:0}h1,h2{break-after:avoid}tr,li{break-inside:avoid}thead{display:table-header-group}}`
+/** Quiet on the screen, complete on paper: rows are not cut, headings stay with what follows. On a phone each row is a block. */
+const style = `:root{color-scheme:light}body{font:15px/1.5 system-ui,"Noto Sans","Noto Sans CJK SC","Microsoft YaHei",sans-serif;color:#1a1a1a;background:#fff;max-width:60rem;margin:2rem auto;padding:0 1rem}h1{font-size:1.6rem;line-height:1.25}h2{font-size:1.15rem;margin:2rem 0 .5rem;border-bottom:1px solid #999}table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:.3rem .6rem .3rem 0;border-bottom:1px solid #ddd;overflow-wrap:anywhere;min-width:4rem}th{font-weight:600}td:first-child{min-width:7rem}.cite{font-family:ui-monospace,monospace;font-size:.8em;color:#444}.lead{color:#333}td,li,p{white-space:pre-line}@media screen and (max-width:40rem){thead{display:none}tr{display:block;padding:.5rem 0;border-bottom:1px solid #999}td{display:block;border:0;padding:0}td:empty{display:none}td::before{content:attr(data-column) ": ";color:#555}}@media print{@page{margin:18mm 15mm}body{font-size:10pt;max-width:none;margin:0;padding:0}h1,h2{break-after:avoid}tr,li{break-inside:avoid}thead{display:table-header-group}}`
 
 /** SHA-256 of the style, which is all that the page's policy lets run; a test holds them together. */
-export const styleHash = 'sha256-hA8zVUKpd5jTAViDucpgfA3cfEj9vXOjNoqdlKAzN3k='
+export const styleHash = 'sha256-3MkmF6NrkfffJ6Cvz/wZMvV+ByykSCWqRnKMGklOlFU='
 
 /** The style's text, for that test. */
 export const styleText = style
@@ -54,7 +54,8 @@ function blockHtml(block: Block, reader: Reader): string {
     .join('')
   const rows = block.rows.map(({ cells, struck }) => {
     const texts = cells.map((cell) => cellHtml(cell, reader))
-    return `<tr>${texts.map((one) => `<td>${struck && one !== '' ? `<s>${one}</s>` : one}</td>`).join('')}</tr>`
+    const column = (at: number) => escaped(reader.words.labels[block.columns[at] ?? 'what'])
+    return `<tr>${texts.map((one, at) => `<td data-column="${column(at)}">${struck && one !== '' ? `<s>${one}</s>` : one}</td>`).join('')}</tr>`
   })
   return `<table><thead><tr>${head}</tr></thead><tbody>\n${rows.join('\n')}\n</tbody></table>`
 }

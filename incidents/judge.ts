@@ -132,6 +132,8 @@ function twoPersonFaults(fact: NewFact): string[] {
   }
   if (fact.kind === 'accepted' && fact.value.technician !== fact.recordedBy)
     return [`${fact.value.technician} accepts in person; ${fact.recordedBy} cannot do it`]
+  if (fact.kind === 'declined' && fact.value.technician !== fact.recordedBy)
+    return [`${fact.value.technician} declines in person; ${fact.recordedBy} cannot do it`]
   if (
     fact.kind === 'recovered' &&
     fact.value.evidence === 'machine' &&

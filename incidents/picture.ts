@@ -89,6 +89,24 @@ export function fixers(picture: Picture): ReadonlySet<string> {
   ])
 }
 
+/** Whether it was taken over from other records: what was due in it was due elsewhere. */
+export function isImported({ facts: [first] }: Picture): boolean {
+  return first?.kind === 'opened' && first.value.how === 'import'
+}
+
+/** Who has a part in this incident now. Whoever accepts is a technician without being named one. */
+export function holders(picture: Picture, role: Role): ReadonlySet<string> {
+  const has = new Set(
+    role === 'technician' ? said(picture, 'accepted').map(({ value }) => value.technician) : [],
+  )
+  for (const { value } of said(picture, 'role')) {
+    if (value.role !== role) continue
+    if (value.ended === true) has.delete(value.person)
+    else has.add(value.person)
+  }
+  return has
+}
+
 /** Who wrote the analysis, also what was superseded, and who handed it in. */
 export function authors(picture: Picture): ReadonlySet<string> {
   const written = picture.facts.filter(

@@ -95,7 +95,8 @@ export interface Transition {
 }
 
 const leading: readonly Role[] = ['commander', 'deputy']
-const staff: readonly Role[] = roleNames.filter((role) => role !== 'hub')
+/** Roles of people. */
+export const staffRoles: readonly Role[] = roleNames.filter((role) => role !== 'hub')
 const beforeRestored: readonly State[] = ['recorded', 'plan_active', 'dispatched', 'investigating']
 
 /** Every allowed step; there are no others. One rule at most leads from a state to another. */
@@ -266,7 +267,7 @@ export const workflow = {
   version: 1,
   states,
   roles,
-  staff,
+  staff: staffRoles,
   times,
   guards,
   transitions,

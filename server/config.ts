@@ -4,7 +4,29 @@ import Type, { type Static } from 'typebox'
 import Value from 'typebox/value'
 import { LineCounter, parseDocument } from 'yaml'
 import { zoneFault } from '../alerts/calendar.ts'
+import { deadlineSettings } from './deadlines/settings.ts'
 import { witnessFaults } from './ledger/witness-config.ts'
+import { incidentEvents, webhookFaults } from './webhooks/events.ts'
+
+function minutesBySeverity(
+  defaults: Readonly<Record<'sev1' | 'sev2' | 'sev3' | 'sev4', number>>,
+  minimum: number,
+) {
+  const minutes = (most: number) => Type.Integer({ minimum, maximum: 10_080, default: most })
+  return Type.Object(
+    {
+      sev1: minutes(defaults.sev1),
+      sev2: minutes(defaults.sev2),
+      sev3: minutes(defaults.sev3),
+      sev4: minutes(defaults.sev4),
+    },
+    { additionalProperties: false, default: {} },
+  )
+}
+
+function contactPointNames() {
+  return Type.Array(Type.String({ minLength: 1, maxLength: 200 }), { default: [], maxItems: 100 })
+}
 
 /** The `hub:` section of the configuration file; docs/configuration.md shows each key. */
 const HubFile = Type.Object(
@@ -104,6 +126,77 @@ const HubFile = Type.Object(
         { additionalProperties: false },
       ),
     ),
+    /** Whose time limits incidents have; docs/deadlines.md. */
+    incidents: Type.Optional(
+      Type.Object(
+        {
+          ...deadlineSettings,
+          pdf: Type.Optional(
+            Type.Object(
+              {
+                /** Path of Chromium or Chrome; absent: no PDF is made. */
+                chromium: Type.String({ minLength: 1, maxLength: 1000 }),
+                timeoutSeconds: Type.Number({ default: 30, minimum: 5, maximum: 300 }),
+              },
+              { additionalProperties: false },
+            ),
+          ),
+          webhooks: Type.Array(
+            Type.Object(
+              {
+                name: Type.String({ pattern: '^[a-z0-9][a-z0-9_.-]{0,63}$' }),
+                url: Type.String({ pattern: '^https?://', maxLength: 2000 }),
+                secret: Type.String({ minLength: 16, maxLength: 256 }),
+                /** All but `facts` where it is left out. */
+                events: Type.Optional(
+                  Type.Array(Type.Enum([...incidentEvents]), { minItems: 1, maxItems: 20 }),
+                ),
+              },
+              { additionalProperties: false },
+            ),
+            { default: [], maxItems: 16 },
+          ),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+    /** Who is sent to incidents, and how long they have to answer; docs/communication.md. */
+    dispatch: Type.Object(
+      {
+        acceptMinutes: minutesBySeverity({ sev1: 5, sev2: 10, sev3: 30, sev4: 120 }, 1),
+        /** The first whose conditions all hold. */
+        routes: Type.Array(
+          Type.Object(
+            {
+              service: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+              host: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+              site: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+              to: Type.String({ pattern: '^(schedule|policy|team|person):.{1,200}$' }),
+            },
+            { additionalProperties: false },
+          ),
+          { default: [], maxItems: 500 },
+        ),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    /** What is promised to those who wait for word of an incident; docs/communication.md. */
+    communication: Type.Object(
+      {
+        /** 0: none is promised. */
+        updateMinutes: minutesBySeverity({ sev1: 30, sev2: 60, sev3: 240, sev4: 0 }, 0),
+        /** Ids or labels of contact points that a notice goes to which names none. */
+        contactPoints: Type.Object(
+          {
+            management: contactPointNames(),
+            departments: contactPointNames(),
+            customers: contactPointNames(),
+          },
+          { additionalProperties: false, default: {} },
+        ),
+      },
+      { additionalProperties: false, default: {} },
+    ),
     /** Who cosigns the ledger's checkpoints; docs/ledger.md. */
     witnesses: Type.Array(
       Type.Object(
@@ -174,12 +267,17 @@ const examples: Record<string, string> = {
   alertResolveSeconds: 'alertResolveSeconds: 300',
   heartbeat: 'heartbeat: { url: https://hc.example/ping/1234, intervalSeconds: 60 }',
   canary: "canary: { at: '09:30', contactPoint: 0190a0b0-… }",
+  incidents: 'incidents: { regimes: [dora], institution: { kinds: [credit-institution] } }',
   timeZone: 'timeZone: Asia/Ho_Chi_Minh',
   externalLabels: 'externalLabels: { region: north }',
   ruleIntervalSeconds: 'ruleIntervalSeconds: 10',
   idleMinutes: 'idleMinutes: 30',
   requireSecondFactor: 'requireSecondFactor: [admin]',
   twoPersonBaselines: 'twoPersonBaselines: true',
+  dispatch:
+    "dispatch: { acceptMinutes: { sev1: 5 }, routes: [{ service: telephony, to: 'schedule:night' }] }",
+  communication:
+    'communication: { updateMinutes: { sev1: 30 }, contactPoints: { management: [Board] } }',
   tls: 'tls: { certificate: /etc/callward/hub.crt, key: /etc/callward/hub.key }   (environment: CALLWARD_TLS_CERTIFICATE, CALLWARD_TLS_KEY)',
   behindTlsProxy: 'behindTlsProxy: true',
   witnesses:
@@ -210,6 +308,7 @@ export function readHubConfig(
       `timeZone: "${config.timeZone}" is no IANA time zone. Example: ${examples.timeZone}`,
     )
   faults.push(...witnessFaults(config.witnesses).map((fault) => `witnesses: ${fault}`))
+  faults.push(...webhookFaults(config.incidents).map((fault) => `incidents.webhooks: ${fault}`))
   const address = parseListen(String(config.listen))
   if (address === undefined)
     faults.push(`listen: "${String(config.listen)}" is not HOST:PORT. Example: ${examples.listen}`)

@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { CallwardError, type ErrorCode } from './errors.ts'
 
-/** Every REST error in one shape: `{ error: { code, message, requestId } }`. */
+/** Every REST error in one shape: `{ error: { code, message, requestId, missing? } }`. */
 export function answerErrors(app: FastifyInstance): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const shown = shownError(error)
@@ -22,9 +22,8 @@ export function answerErrors(app: FastifyInstance): void {
 
 function answer(request: FastifyRequest, reply: FastifyReply, error: CallwardError): FastifyReply {
   if (error.code === 'unauthorized') reply.header('WWW-Authenticate', 'Bearer realm="callward"')
-  return reply
-    .code(error.status)
-    .send({ error: { code: error.code, message: error.message, requestId: request.id } })
+  const { code, message, missing } = error
+  return reply.code(error.status).send({ error: { code, message, requestId: request.id, missing } })
 }
 
 const ofStatus: Readonly<Record<number, ErrorCode>> = {

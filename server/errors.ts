@@ -32,13 +32,26 @@ export type ErrorCode = keyof typeof errorTable
 /** A start that cannot work; main prints the message, which says what to do, and exits with 1. */
 export class StartError extends Error {}
 
+/** One thing that is missing; `guard` names the published rule that asks for it. */
+export interface Missing {
+  readonly guard?: string | undefined
+  readonly text: string
+}
+
 /** An error whose message the caller may read and act on. Anything else is shown as `internal`. */
 export class CallwardError extends Error {
   readonly code: ErrorCode
   readonly status: number
+  /** All that stands against it, one by one, where there are several things to mend. */
+  readonly missing: readonly Missing[] | undefined
 
-  constructor(code: ErrorCode, message?: string, options?: ErrorOptions) {
+  constructor(
+    code: ErrorCode,
+    message?: string,
+    options: ErrorOptions & { readonly missing?: readonly Missing[] } = {},
+  ) {
     super(message ?? errorTable[code][1], options)
+    this.missing = options.missing
     this.name = 'CallwardError'
     this.code = code
     this.status = errorTable[code][0]

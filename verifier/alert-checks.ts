@@ -42,11 +42,11 @@ function checkAlert(
   const what = `alerts: alert ${String(row['id'])} (${String(row['rule'])})`
   const { fingerprint, rule, severity, labels } = fired.value.content
   const lasting = { fingerprint, rule, severity, fired_at: fired.value.occurredAt }
-  rows.equal(what, row, lasting, entryName(fired))
+  rows.equal(what, row, lasting, fired)
   if (canonicalText(row['labels']) !== canonical(labels))
     rows.fault(`${what}: labels are not those of ${entryName(fired)}`)
   const instance = (labels as Row | undefined)?.['instance'] ?? null
-  rows.equal(what, row, { instance }, entryName(fired))
+  rows.equal(what, row, { instance }, fired)
   if (!history.complete) return
   const acknowledged = entries.find(({ value }) => value.action === 'alert.acknowledged')
   const resolved = entries.find(({ value }) => value.action === 'alert.resolved')
@@ -59,7 +59,7 @@ function checkAlert(
       acknowledged_at: acknowledged?.value.occurredAt ?? null,
       acknowledged_by: acknowledged?.value.actor ?? null,
     },
-    entryName(entries.at(-1)!),
+    entries.at(-1)!,
   )
 }
 

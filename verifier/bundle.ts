@@ -1,4 +1,4 @@
-import { fromBase64, textOf } from './bytes.ts'
+import { base64, fromBase64, textOf, utf8 } from './bytes.ts'
 import { readCanonical } from './canonical.ts'
 import { type Checkpoint, readCheckpoint } from './note.ts'
 import { leafHash } from './tree.ts'
@@ -20,6 +20,7 @@ export const tableNames = [
   'page_attempts',
   'routing_holds',
   'runbook_versions',
+  'attachments',
 ] as const
 export type TableName = (typeof tableNames)[number]
 
@@ -53,13 +54,14 @@ export interface EntryValue {
 
 export interface Entry {
   readonly index: number
-  readonly bytes: Uint8Array
-  /** What the bundle says its leaf is. */
-  readonly leaf: string
-  /** SHA-256(0x00 || bytes). */
+  /** SHA-256(0x00 || its text). */
   readonly hash: Uint8Array
-  /** Absent where the text is not canonical JSON or lacks a field. */
-  readonly value?: EntryValue
+  /** Whether that is the leaf the hub kept beside it. */
+  readonly isLeaf: boolean
+  /** What the hub's tree holds at this place, where the hub says that it is something else than the leaf. */
+  readonly inTree: Uint8Array | undefined
+  /** Undefined where the text is not canonical JSON or lacks a field. */
+  readonly value: EntryValue | undefined
 }
 
 export interface Bundle {
@@ -75,6 +77,10 @@ export interface Bundle {
   /** Salts and texts behind salted hashes, by place and field. */
   readonly openings: ReadonlyMap<number, Readonly<Record<string, unknown>>>
   readonly tables: Readonly<Record<TableName, readonly Row[]>>
+  /** Attached files by their names, which are their hashes. */
+  readonly files: ReadonlyMap<string, Uint8Array>
+  /** What the hub froze of its own data, likewise. */
+  readonly evidence: ReadonlyMap<string, Uint8Array>
   /** JSON of the states and transitions, as the hub publishes them. */
   readonly states: string
 }
@@ -86,7 +92,7 @@ export function readBundle(file: Uint8Array): Bundle {
   const note = readCheckpoint(textMember(members, 'checkpoint.txt'))
   if (note === undefined) throw new Unreadable('checkpoint.txt is no signed checkpoint.')
   const proofs = recordOf(documentOf(members, 'proofs.json'), 'proofs.json')
-  const single = listOf(proofs['single'], 'proofs.json: single', 16).map((one) => {
+  const single = listOf(proofs['single'], 'proofs.json: single', limits.single).map((one) => {
     const row = recordOf(one, 'proofs.json: single')
     return { entry: entryOf(row), proof: hashesOf(row['proof']) }
   })
@@ -105,6 +111,8 @@ export function readBundle(file: Uint8Array): Bundle {
     tables: Object.fromEntries(
       tableNames.map((name) => [name, [...lines(members, `rows/${name}`, limits.rows)]]),
     ) as unknown as Bundle['tables'],
+    files: filesOf(members, 'attachments/'),
+    evidence: filesOf(members, 'evidence/'),
     states: textMember(members, 'states.json'),
   }
 }
@@ -147,22 +155,23 @@ function entriesOf(members: ReadonlyMap<string, Uint8Array>): Entry[] {
 
 function entryOf(row: Row): Entry {
   const entry = text(row['entry'], 'entry', limits.lineBytes)
-  const bytes = new TextEncoder().encode(entry)
-  const value = entryValue(readCanonical(entry))
+  const hash = leafHash(utf8(entry))
+  const { tree } = row
   return {
     index: whole(row['index'], 'index'),
-    bytes,
-    leaf: text(row['leaf'], 'leaf'),
-    hash: leafHash(bytes),
-    ...(value === undefined ? {} : { value }),
+    hash,
+    isLeaf: base64(hash) === text(row['leaf'], 'leaf'),
+    inTree: tree === undefined ? undefined : hashesOf([tree])[0],
+    value: entryValue(readCanonical(entry)),
   }
 }
 
 function entryValue(value: unknown): EntryValue | undefined {
   if (!isRow(value) || value['v'] !== 1 || typeof value['id'] !== 'string') return undefined
   const { action, actor, object, content, sensitive = {} } = value
-  const occurredAt = timeOf(value['occurredAt'])
   const recordedAt = timeOf(value['recordedAt'])
+  const isAtOnce = value['occurredAt'] === value['recordedAt']
+  const occurredAt = isAtOnce ? recordedAt : timeOf(value['occurredAt'])
   if (typeof action !== 'string' || typeof actor !== 'string' || !isRow(object)) return undefined
   if (typeof object['type'] !== 'string' || typeof object['id'] !== 'string') return undefined
   if (!isRow(sensitive) || Number.isNaN(occurredAt) || Number.isNaN(recordedAt)) return undefined
@@ -175,6 +184,16 @@ function entryValue(value: unknown): EntryValue | undefined {
     occurredAt,
     recordedAt,
   }
+}
+
+function filesOf(
+  members: ReadonlyMap<string, Uint8Array>,
+  folder: string,
+): Map<string, Uint8Array> {
+  const files = new Map<string, Uint8Array>()
+  for (const [name, bytes] of members)
+    if (name.startsWith(folder)) files.set(name.slice(folder.length), bytes)
+  return files
 }
 
 function openingsOf(members: ReadonlyMap<string, Uint8Array>) {
@@ -271,8 +290,9 @@ function text(value: unknown, what: string, most = 512): string {
   return value
 }
 
+const instant = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
+
 /** Milliseconds of an instant in UTC as entries write it; NaN for anything else. */
 function timeOf(value: unknown): number {
-  const form = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
-  return typeof value === 'string' && form.test(value) ? Date.parse(value) : Number.NaN
+  return typeof value === 'string' && instant.test(value) ? Date.parse(value) : Number.NaN
 }

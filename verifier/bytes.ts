@@ -1,6 +1,11 @@
 const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
-const values = new Map([...alphabet].map((letter, value) => [letter, value]))
+/** Of a letter's code; -1 for every other. */
+const values = new Int8Array(128).fill(-1)
+for (const [value, letter] of [...alphabet].entries()) values[letter.charCodeAt(0)] = value
+/** Both letters of 12 bits. */
+const pairs = [...alphabet].flatMap((a) => [...alphabet].map((b) => a + b))
 
 export function utf8(text: string): Uint8Array {
   return encoder.encode(text)
@@ -9,7 +14,7 @@ export function utf8(text: string): Uint8Array {
 /** Text of bytes; undefined where they are not UTF-8. */
 export function textOf(bytes: Uint8Array): string | undefined {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return decoder.decode(bytes)
   } catch {
     return undefined
   }
@@ -18,9 +23,8 @@ export function textOf(bytes: Uint8Array): string | undefined {
 export function base64(bytes: Uint8Array): string {
   let text = ''
   for (let at = 0; at < bytes.length; at += 3) {
-    const [a, b = 0, c = 0] = bytes.subarray(at, at + 3)
-    const word = (a! << 16) | (b << 8) | c
-    for (const shift of [18, 12, 6, 0]) text += alphabet[(word >> shift) & 63]
+    const word = (bytes[at]! << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0)
+    text += pairs[word >> 12]! + pairs[word & 4095]!
   }
   const over = (3 - (bytes.length % 3)) % 3
   return over === 0 ? text : `${text.slice(0, -over)}${'='.repeat(over)}`
@@ -33,8 +37,8 @@ export function fromBase64(text: unknown): Uint8Array | undefined {
   const bytes = new Uint8Array((text.length / 4) * 3 - over)
   let [word, bits, at] = [0, 0, 0]
   for (let i = 0; i < text.length - over; i++) {
-    const value = values.get(text[i]!)
-    if (value === undefined) return undefined
+    const value = values[text.charCodeAt(i)] ?? -1
+    if (value < 0) return undefined
     word = ((word << 6) | value) & 0xffff
     bits += 6
     if (bits < 8) continue
@@ -49,7 +53,9 @@ export function hex(bytes: Uint8Array): string {
 }
 
 export function same(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i])
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
 }
 
 export function joined(...parts: readonly Uint8Array[]): Uint8Array {

@@ -1,3 +1,5 @@
+import { isPlainlyCanonical } from './canonical-scan.ts'
+
 const maxDepth = 64
 
 /** The one canonical form of parsed JSON (RFC 8785 §3.2). Throws RangeError where it is too deep. */
@@ -14,7 +16,7 @@ export function canonical(value: unknown, depth = 0): string {
 export function readCanonical(text: string): unknown {
   try {
     const value: unknown = JSON.parse(text)
-    return canonical(value) === text ? value : undefined
+    return isPlainlyCanonical(text) || canonical(value) === text ? value : undefined
   } catch {
     return undefined
   }

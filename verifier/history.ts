@@ -1,6 +1,7 @@
 import type { Bundle, Entry, EntryValue, Row } from './bundle.ts'
 import { isRow } from './bundle.ts'
 import { base64, fromBase64, same, utf8 } from './bytes.ts'
+import { Erasures } from './erasures.ts'
 import { sha256 } from './sha256.ts'
 
 /** An entry that could be read. */
@@ -16,13 +17,19 @@ export interface History {
   /** When the first and the last entry of the range were recorded. */
   readonly firstAt: number
   readonly lastAt: number
+  readonly erasures: Erasures
   text(entry: Told, field: string): Disclosed
+  /** The value of a fact, or what an erasure left of it. */
+  factText(entry: Told): Disclosed
 }
 
 /** A sensitive text: shown and true, shown and false, or not shown (erased, or of another incident). */
 export type Disclosed =
   | { readonly kind: 'true'; readonly text: string }
   | { readonly kind: 'false' | 'hidden' | 'none' }
+
+/** Objects of which a bundle shows rows. */
+const shownTypes = new Set(['incident', 'alert', 'page'])
 
 /** Sorts the entries of a bundle by what they are about. */
 export function historyOf(bundle: Bundle): History {
@@ -33,18 +40,26 @@ export function historyOf(bundle: Bundle): History {
   for (const entry of told) {
     if (entry.index >= manifest.asOf) continue
     const { object, content } = entry.value
+    if (!shownTypes.has(object.type)) continue
     push(byObject, `${object.type}:${object.id}`, entry)
     if (object.type !== 'alert' || typeof content['incident'] !== 'number') continue
     const alerts = alertsOf.get(content['incident']) ?? new Set()
     alertsOf.set(content['incident'], alerts.add(object.id))
   }
+  const erasures = new Erasures(bundle)
+  const text = (entry: Told, field: string) => disclosed(entry, field, openings.get(entry.index))
   return {
     byObject,
     alertsOf,
     complete: manifest.asked.kind === 'incident' || manifest.to >= manifest.asOf,
     firstAt: told[0]?.value.recordedAt ?? 0,
     lastAt: told.at(-1)?.value.recordedAt ?? 0,
-    text: (entry, field) => disclosed(entry, field, openings.get(entry.index)),
+    erasures,
+    text,
+    factText(entry) {
+      const erasure = erasures.of(entry, 'fact', String(entry.value.content['fact']))
+      return erasure === undefined ? text(entry, 'value') : text(erasure, 'left')
+    },
   }
 }
 

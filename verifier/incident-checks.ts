@@ -1,10 +1,13 @@
+import { standingOf } from '../incidents/standing.ts'
 import type { Bundle, Row } from './bundle.ts'
 import { canonical } from './canonical.ts'
+import { checkAttachmentRows, checkErasedFact, checkTwoPeople } from './erasure-checks.ts'
 import { type History, type Told, timeOfId } from './history.ts'
 import { entryName } from './log-checks.ts'
 import { type Check, Findings } from './report.ts'
 import type { RowCheck } from './rows.ts'
 import { incidentTransitions } from './states.ts'
+import { illegal, wayOf } from './way.ts'
 
 /** An incident as its entries tell it. */
 interface Replayed {
@@ -12,10 +15,7 @@ interface Replayed {
   readonly number: number
   readonly states: readonly Told[]
   readonly facts: readonly Told[]
-  readonly state: string
   readonly openedAt: number
-  readonly acknowledged: Told | undefined
-  readonly resolved: Told | undefined
 }
 
 /** Rows and their entry are written in one transaction. */
@@ -28,7 +28,7 @@ export function checkStates(bundle: Bundle, history: History): Check {
     found.fault(
       'states.json is not the table of states this verifier knows: get the one that came with the hub',
     )
-  let [replayed, begun] = [0, 0]
+  let [replayed, begun, erased] = [0, 0, 0]
   for (const [object, entries] of history.byObject) {
     if (!object.startsWith('incident:')) continue
     const states = entries.filter(({ value }) => value.action === 'incident.state')
@@ -43,6 +43,9 @@ export function checkStates(bundle: Bundle, history: History): Check {
     }
     replayed++
     replayStates(found, entries, states)
+    const way = wayOf(history, entries)
+    if (way === undefined) erased++
+    else if (!way.legal) found.fault(illegal(entries, way.illegal))
   }
   if (
     bundle.manifest.asked.kind === 'incident' &&
@@ -50,9 +53,11 @@ export function checkStates(bundle: Bundle, history: History): Check {
   )
     found.fault(`no entry is about the incident ${bundle.manifest.asked.id}`)
   if (begun > 0) found.flag(`${begun} incidents began before the range: ask for them by themselves`)
+  if (erased > 0) found.flag(`${erased} incidents have facts that are not shown: not replayed`)
+  const decisions = checkTwoPeople(bundle, found)
   if (replayed === 0) found.notChecked('no incident began in the range')
   return found.done(
-    `${replayed} incidents went through allowed states only. Today’s states ask for no second person.`,
+    `${replayed - erased} incidents replayed: every step lawful, every guard and second person there; ${decisions} other decisions that take two people were made by two.`,
   )
 }
 
@@ -61,18 +66,17 @@ function replayStates(found: Findings, entries: readonly Told[], states: readonl
   let state: string | null = null
   for (const [i, entry] of states.entries()) {
     const to = String(entry.value.content['state'])
-    const transition = incidentTransitions.find((one) => one.from === state && one.to === to)
-    if (transition === undefined)
-      found.fault(`${entryName(entry)}: from ${state} to ${to} is not allowed`)
+    const ways = incidentTransitions.filter((one) => one.from === state && one.to === to)
+    if (ways.length === 0) found.fault(`${entryName(entry)}: from ${state} to ${to} is not allowed`)
     const next = states[i + 1]?.index ?? Number.POSITIVE_INFINITY
     const facts = entries.filter(
       ({ index, value }) =>
-        index > entry.index && index < next && value.content['kind'] === transition?.fact,
+        index > entry.index &&
+        index < next &&
+        ways.some(({ fact }) => fact === value.content['kind']),
     )
-    if (transition !== undefined && facts.length === 0)
-      found.fault(
-        `${entryName(entry)}: the fact "${transition.fact}" that belongs to it is missing`,
-      )
+    if (ways.length > 0 && facts.length === 0)
+      found.fault(`${entryName(entry)}: the fact "${ways[0]!.fact}" that belongs to it is missing`)
     if (to !== 'open' && facts[0] !== undefined && facts[0].value.actor !== entry.value.actor)
       found.fault(`${entryName(entry)}: its fact is by ${facts[0].value.actor}`)
     state = to
@@ -96,6 +100,7 @@ export function checkIncidentRows(bundle: Bundle, history: History, rows: RowChe
   for (const row of shown.values())
     if (!replays.has(String(row['id']))) unknownIncident(rows, history, row)
   checkFacts(rows, history)
+  checkAttachmentRows(history, rows, history.erasures)
 }
 
 /** A period shows every incident it has the whole of. */
@@ -119,22 +124,12 @@ function replayedIncidents({ byObject }: History): Map<string, Replayed> {
     if (first === undefined || first !== entries[0] || first.value.content['state'] !== 'open')
       continue
     const id = object.slice('incident:'.length)
-    let [acknowledged, resolved]: (Told | undefined)[] = []
-    for (const entry of states) {
-      const { state } = entry.value.content
-      if (state === 'acknowledged') acknowledged = entry
-      if (state === 'resolved') resolved = entry
-      if (state === 'open') [acknowledged, resolved] = [undefined, undefined]
-    }
     replays.set(id, {
       id,
       number: Number(first.value.content['number']),
       states,
       facts: entries.filter(({ value }) => value.action === 'incident.fact'),
-      state: String(states.at(-1)?.value.content['state']),
       openedAt: first.value.occurredAt,
-      acknowledged,
-      resolved,
     })
   }
   return replays
@@ -143,15 +138,14 @@ function replayedIncidents({ byObject }: History): Map<string, Replayed> {
 function checkIncident(rows: RowCheck, history: History, incident: Replayed, row: Row): void {
   const what = `incidents: incident ${incident.number}`
   const [first] = incident.states
-  const { severity, joinKey, runbookHash } = first!.value.content
+  const { joinKey, runbookHash } = first!.value.content
   const lasting = {
     number: incident.number,
-    severity,
     join_key: joinKey,
     runbook_hash: runbookHash,
     opened_at: incident.openedAt,
   }
-  rows.equal(what, row, lasting, entryName(first!))
+  rows.equal(what, row, lasting, first!)
   const opening = incident.facts.find(({ value }) => value.content['kind'] === 'alert_fired')
   if (opening !== undefined) checkTitle(rows, history, what, row, opening)
   const alert = [...(history.alertsOf.get(incident.number) ?? [])]
@@ -160,25 +154,30 @@ function checkIncident(rows: RowCheck, history: History, incident: Replayed, row
     .sort((a, b) => a.index - b.index)[0]
   const labels = alert?.value.content['labels'] as Row | undefined
   if (alert === undefined) rows.skip('servers of incidents without an alert entry')
-  else
-    rows.equal(
-      what,
-      row,
-      { server: labels?.['server'] ?? labels?.['instance'] ?? '' },
-      entryName(alert),
-    )
+  else rows.equal(what, row, { server: labels?.['server'] ?? labels?.['instance'] ?? '' }, alert)
   checkRunbookName(rows, history, what, row, incident)
   if (!history.complete) {
     rows.skip('states, which may have changed after the period')
     return
   }
-  const present = {
-    state: incident.state,
-    acknowledged_at: incident.acknowledged?.value.occurredAt ?? null,
-    acknowledged_by: incident.acknowledged?.value.actor ?? null,
-    resolved_at: incident.resolved?.value.occurredAt ?? null,
+  const way = wayOf(history, history.byObject.get(`incident:${incident.id}`) ?? [])
+  if (way === undefined || !way.legal) {
+    // The entries of its changes still say where it stood.
+    const last = incident.states.at(-1)
+    if (last !== undefined) rows.equal(what, row, { state: last.value.content['state'] }, last)
+    rows.skip('what follows from facts of incidents that could not be replayed')
+    return
   }
-  rows.equal(what, row, present, entryName(incident.states.at(-1)!))
+  const is = standingOf(way.picture)
+  const present = {
+    ...{ state: is.state, workflow_state: is.workflowState, severity: is.severity },
+    ...{ major: is.major ? 1 : 0, attended: is.attended ? 1 : 0 },
+    acknowledged_at: is.acknowledgedAt ?? null,
+    acknowledged_by: is.acknowledgedBy ?? null,
+    resolved_at: is.resolvedAt ?? null,
+    closed_at: is.closedAt ?? null,
+  }
+  rows.equal(what, row, present, incident.facts.at(-1) ?? incident.states.at(-1)!)
 }
 
 /** The first alert's fact ends with the title. */
@@ -208,7 +207,7 @@ function checkRunbookName(
     if (row['runbook_name'] !== null)
       rows.fault(`${what}: runbook_name is there, and no fact says that one was attached`)
   } else if (text?.kind === 'true')
-    rows.equal(what, row, { runbook_name: factValue(text.text)['name'] }, entryName(fact))
+    rows.equal(what, row, { runbook_name: factValue(text.text)['name'] }, fact)
 }
 
 function factValue(text: string): Row {
@@ -280,15 +279,18 @@ function checkFact(
       recorded_at: timeOfId(row['id']),
       ...(sequence === undefined ? {} : { sequence }),
     },
-    entryName(entry),
+    entry,
   )
-  rows.disclosed(what, 'value', row['value'], history.text(entry, 'value'), entryName(entry))
+  if (checkErasedFact(rows, history, what, entry, row, history.erasures)) return
+  if (row['value'] === '')
+    rows.fault(`${what}: value is empty, and no entry says that it was erased`)
+  rows.disclosed(what, 'value', row['value'], history.text(entry, 'value'), entry)
 }
 
 /** The alerts linked to an incident are those whose entries name it. */
 function checkAlertsOf(rows: RowCheck, history: History, { id, number }: Replayed): void {
   const wanted = history.alertsOf.get(number) ?? new Set()
-  const links = rows.table('incident_alerts').filter((row) => row['incident_id'] === id)
+  const links = rows.by('incident_alerts', 'incident_id').get(id) ?? []
   const linked = new Set(links.map(({ alert_id }) => String(alert_id)))
   for (const alert of wanted)
     if (!linked.has(alert))

@@ -1,5 +1,5 @@
 import type { Bundle, Entry } from './bundle.ts'
-import { base64, same } from './bytes.ts'
+import { same } from './bytes.ts'
 import { type Checkpoint, judge, keyText, type VerifierKey } from './note.ts'
 import { type Check, Findings } from './report.ts'
 import { isConsistent, rootOfInclusion, rootOfRange } from './tree.ts'
@@ -33,7 +33,7 @@ export function checkForm({ entries, single }: Bundle): Check {
   const all = [...entries, ...single.map(({ entry }) => entry)]
   for (const entry of all) {
     if (entry.value === undefined) found.fault(`${entryName(entry)} is not in its canonical form`)
-    if (base64(entry.hash) !== entry.leaf)
+    if (!entry.isLeaf)
       found.fault(`${entryName(entry)} is not the text its leaf was made of: it was changed`)
   }
   return found.done(`${all.length} entries are canonical, and each leaf is the hash of its text.`)
@@ -55,6 +55,9 @@ export function checkInclusion(bundle: Bundle): Check {
     )
     if (root === undefined || !same(root, checkpoint.root)) tellChanged(found, bundle)
   }
+  for (const entry of entries)
+    if (isOutOfTree(entry))
+      found.fault(`${entryName(entry)} is not what the tree holds at its place`)
   for (const { entry, proof } of single) {
     const root = rootOfInclusion(entry.index, checkpoint.size, entry.hash, proof)
     if (root === undefined || !same(root, checkpoint.root))
@@ -66,12 +69,17 @@ export function checkInclusion(bundle: Bundle): Check {
   )
 }
 
-/** Which entry differs is known where the leaf that the hub kept still leads to the root. */
+/** The hub itself says that its tree holds something else there: the text and its leaf were changed, moved or put in together. */
+function isOutOfTree({ hash, inTree }: Entry): boolean {
+  return inTree !== undefined && !same(hash, inTree)
+}
+
+/** Which entry differs is known where the leaf or the tree that the hub kept still is the old one. */
 function tellChanged(found: Findings, { manifest, entries, checkpoint, rangeProof }: Bundle): void {
-  const changed = entries.filter(({ hash, leaf }) => base64(hash) !== leaf)
+  const changed = entries.filter((entry) => !entry.isLeaf && !isOutOfTree(entry))
   for (const entry of changed)
     found.fault(`${entryName(entry)} is not what the tree holds at its place`)
-  if (changed.length > 0) return
+  if (changed.length > 0 || entries.some(isOutOfTree)) return
   const size = `the checkpoint of ${checkpoint.size} entries`
   found.fault(
     rootOfRange(
@@ -86,6 +94,7 @@ function tellChanged(found: Findings, { manifest, entries, checkpoint, rangeProo
 }
 
 function missingPlaces({ manifest: { from, to }, entries }: Bundle): number[] {
+  if (entries.length === to - from && entries.every(({ index }, i) => index === from + i)) return []
   const there = new Set(entries.map(({ index }) => index))
   const missing: number[] = []
   for (let index = from; index < to && missing.length < 100; index++)

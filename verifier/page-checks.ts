@@ -1,5 +1,5 @@
 import type { Bundle, Row } from './bundle.ts'
-import { type History, hashOf, type Told, timeOfId } from './history.ts'
+import { type History, hashOf, push, type Told, timeOfId } from './history.ts'
 import { entryName } from './log-checks.ts'
 import { type Check, Findings } from './report.ts'
 import type { RowCheck } from './rows.ts'
@@ -37,7 +37,7 @@ const openings = new Set(['paging.opened', 'paging.notice'])
 
 /** Whether a bundle must show a page: it holds an alert that is shown, and is not too old. */
 function isOwed(history: History, rows: RowCheck, entries: readonly Told[]): boolean {
-  const alerts = new Set(rows.table('alerts').map(({ id }) => String(id)))
+  const alerts = rows.by('alerts', 'id')
   const closed = entries.findLast(({ value }) => value.action === 'paging.closed')
   const isOld = closed !== undefined && history.lastAt - closed.value.recordedAt > keptMillis
   return !isOld && alertsOf(entries).some(({ id }) => alerts.has(id))
@@ -68,11 +68,11 @@ function checkPage(
     severity: content['severity'],
     opened_at: timeOfId(row['id']),
   }
-  rows.equal(what, row, lasting, entryName(opened))
+  rows.equal(what, row, lasting, opened)
   if (hashOf(String(row['policy'])).hex !== content['policySha256'])
     rows.fault(`${what}: policy is not the one that ${entryName(opened)} holds the hash of`)
-  rows.disclosed(what, 'title', row['title'], history.text(opened, 'title'), entryName(opened))
-  if (history.complete) rows.equal(what, row, standing(entries, opened), entryName(entries.at(-1)!))
+  rows.disclosed(what, 'title', row['title'], history.text(opened, 'title'), opened)
+  if (history.complete) rows.equal(what, row, standing(entries, opened), entries.at(-1)!)
 }
 
 /** Where the entries leave a page. */
@@ -173,9 +173,9 @@ function checkChildren(rows: RowCheck, history: History, child: ChildTable): voi
         continue
       }
       const what = `${table}: ${own}`
-      rows.equal(what, row, child.wanted(entry, row), entryName(entry))
-      if (table === 'page_steps' && whole) rows.equal(what, row, { sequence }, entryName(entry))
-      rows.disclosed(what, hidden, row[hidden], history.text(entry, hidden), entryName(entry))
+      rows.equal(what, row, child.wanted(entry, row), entry)
+      if (table === 'page_steps' && whole) rows.equal(what, row, { sequence }, entry)
+      rows.disclosed(what, hidden, row[hidden], history.text(entry, hidden), entry)
     }
   }
   for (const [id, row] of shown) if (!known.has(id)) unknownChild(rows, history, table, row)
@@ -193,13 +193,13 @@ function unknownChild(rows: RowCheck, history: History, table: string, row: Row)
 
 /** The alerts a page holds, and when each ended. */
 function checkAlertsOfPages(rows: RowCheck, history: History): void {
-  const links = rows.table('page_alerts')
+  const links = rows.by('page_alerts', 'page_id')
   for (const { id: page, number } of rows.table('pages')) {
     const entries = history.byObject.get(`page:${String(page)}`) ?? []
     if (!entries.some(({ value }) => openings.has(value.action))) continue
     const wanted = new Map(alertsOf(entries).map(({ id, entry }) => [id, entry]))
     const mine = new Map(
-      links.filter((row) => row['page_id'] === page).map((row) => [String(row['alert_id']), row]),
+      (links.get(String(page)) ?? []).map((row) => [String(row['alert_id']), row]),
     )
     for (const [id, entry] of wanted) {
       const row = mine.get(id)
@@ -215,7 +215,7 @@ function checkAlertsOfPages(rows: RowCheck, history: History): void {
 }
 
 function checkLink(rows: RowCheck, history: History, what: string, row: Row, entry: Told): void {
-  rows.equal(what, row, { joined_at: entry.value.occurredAt }, entryName(entry))
+  rows.equal(what, row, { joined_at: entry.value.occurredAt }, entry)
   const ends = (history.byObject.get(`alert:${String(row['alert_id'])}`) ?? []).filter(
     ({ value }) => value.action === 'alert.resolved',
   )
@@ -241,8 +241,7 @@ export function checkPaging(bundle: Bundle, history: History): Check {
   const pagesByAlert = new Map<string, (readonly Told[])[]>()
   for (const [object, entries] of history.byObject)
     if (object.startsWith('page:'))
-      for (const { id } of alertsOf(entries))
-        pagesByAlert.set(id, [...(pagesByAlert.get(id) ?? []), entries])
+      for (const { id } of alertsOf(entries)) push(pagesByAlert, id, entries)
   let alerts = 0
   for (const row of bundle.tables.alerts) {
     const id = String(row['id'])

@@ -1,5 +1,6 @@
-import type { Bundle, Row, TableName } from './bundle.ts'
-import type { Disclosed } from './history.ts'
+import type { Bundle, Entry, Row, TableName } from './bundle.ts'
+import { type Disclosed, push } from './history.ts'
+import { entryName } from './log-checks.ts'
 import type { Findings } from './report.ts'
 
 /** Says where rows differ from what the entries tell. */
@@ -9,6 +10,7 @@ export class RowCheck {
   compared = 0
   /** Values nobody can compare, by why. */
   readonly uncompared = new Map<string, number>()
+  readonly #groups = new Map<string, ReadonlyMap<string, readonly Row[]>>()
 
   constructor(found: Findings, bundle: Bundle) {
     this.#found = found
@@ -17,6 +19,10 @@ export class RowCheck {
 
   fault(text: string): void {
     this.#found.fault(text)
+  }
+
+  flag(text: string): void {
+    this.#found.flag(text)
   }
 
   skip(why: string): void {
@@ -38,26 +44,41 @@ export class RowCheck {
     return rows
   }
 
-  /** The columns of a row that must be as told; `told` names where that stands. */
-  equal(what: string, row: Row, wanted: Row, told: string): void {
+  /** Rows of a table by a column, made once. */
+  by(name: TableName, column: string): ReadonlyMap<string, readonly Row[]> {
+    const known = this.#groups.get(`${name}.${column}`)
+    if (known !== undefined) return known
+    const groups = new Map<string, Row[]>()
+    for (const row of this.table(name)) push(groups, String(row[column]), row)
+    this.#groups.set(`${name}.${column}`, groups)
+    return groups
+  }
+
+  /** The columns of a row that must be as told by an entry. */
+  equal(what: string, row: Row, wanted: Row, told: Entry): void {
     this.compared++
     for (const [column, value] of Object.entries(wanted))
       if (row[column] !== value)
         this.fault(
-          `${what}: ${column} is ${JSON.stringify(row[column])}, ${told} says ${JSON.stringify(value)}`,
+          `${what}: ${column} is ${JSON.stringify(row[column])}, ${entryName(told)} says ${JSON.stringify(value)}`,
         )
   }
 
   /** A text of which the entry holds the salted hash. */
-  disclosed(what: string, column: string, shown: unknown, text: Disclosed, told: string): void {
+  disclosed(what: string, column: string, shown: unknown, text: Disclosed, told: Entry): void {
     if (text.kind === 'true') {
       if (shown !== text.text && !isCut(shown, text.text))
-        this.fault(`${what}: ${column} is not the text that ${told} holds the hash of`)
+        this.fault(`${what}: ${column} is not the text that ${entryName(told)} holds the hash of`)
     } else if (text.kind === 'false')
-      this.fault(`${what}: the text disclosed for ${told} is not the one that was hashed`)
-    else if (text.kind === 'none') this.fault(`${what}: ${told} holds no hash of its ${column}`)
+      this.fault(
+        `${what}: the text disclosed for ${entryName(told)} is not the one that was hashed`,
+      )
+    else if (text.kind === 'none')
+      this.fault(`${what}: ${entryName(told)} holds no hash of its ${column}`)
     else if (shown !== null && shown !== undefined && shown !== '')
-      this.fault(`${what}: ${column} is shown, and the salt that proves it to ${told} is gone`)
+      this.fault(
+        `${what}: ${column} is shown, and the salt that proves it to ${entryName(told)} is gone`,
+      )
     else this.skip('texts that were erased')
   }
 }

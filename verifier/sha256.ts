@@ -1,5 +1,5 @@
 /** Round constants of SHA-256 (FIPS 180-4 §4.2.2): the first 32 bits of the fractional parts of the cube roots of the first 64 primes. */
-const rounds = Uint32Array.from(
+const rounds = Int32Array.from(
   [
     '428a2f98 71374491 b5c0fbcf e9b5dba5 3956c25b 59f111f1 923f82a4 ab1c5ed5',
     'd807aa98 12835b01 243185be 550c7dc3 72be5d74 80deb1fe 9bdc06a7 c19bf174',
@@ -16,14 +16,21 @@ const rounds = Uint32Array.from(
 )
 
 /** Initial hash value (FIPS 180-4 §5.3.3). */
-const initial = [
-  0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
-]
+const initial = Int32Array.of(
+  0x6a09e667,
+  0xbb67ae85,
+  0x3c6ef372,
+  0xa54ff53a,
+  0x510e527f,
+  0x9b05688c,
+  0x1f83d9ab,
+  0x5be0cd19,
+)
 
 const blockBytes = 64
 const schedule = new Int32Array(64)
+const state = new Int32Array(8)
 let scratch = new Uint8Array(4096)
-let view = new DataView(scratch.buffer)
 
 /**
  * SHA-256 of the parts one after the other (FIPS 180-4). Written out here because WebCrypto hashes only by promises, which
@@ -31,22 +38,25 @@ let view = new DataView(scratch.buffer)
  */
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   const end = padded(parts)
-  const state = Int32Array.from(initial)
-  for (let at = 0; at < end; at += blockBytes) compress(state, at)
+  state.set(initial)
+  for (let at = 0; at < end; at += blockBytes) compress(scratch, at)
   const hash = new Uint8Array(32)
-  const out = new DataView(hash.buffer)
-  for (let i = 0; i < 8; i++) out.setInt32(i * 4, state[i]!)
+  for (let i = 0; i < 8; i++) {
+    const word = state[i]!
+    hash[i * 4] = word >>> 24
+    hash[i * 4 + 1] = word >>> 16
+    hash[i * 4 + 2] = word >>> 8
+    hash[i * 4 + 3] = word
+  }
   return hash
 }
 
 /** Puts the padded message into `scratch`; gives its length (FIPS 180-4 §5.1.1). */
 function padded(parts: readonly Uint8Array[]): number {
-  const length = parts.reduce((sum, part) => sum + part.length, 0)
+  let length = 0
+  for (const part of parts) length += part.length
   const end = Math.ceil((length + 9) / blockBytes) * blockBytes
-  if (end > scratch.length) {
-    scratch = new Uint8Array(end * 2)
-    view = new DataView(scratch.buffer)
-  }
+  if (end > scratch.length) scratch = new Uint8Array(end * 2)
   let at = 0
   for (const part of parts) {
     scratch.set(part, at)
@@ -54,14 +64,19 @@ function padded(parts: readonly Uint8Array[]): number {
   }
   scratch[at] = 0x80
   scratch.fill(0, at + 1, end)
-  view.setUint32(end - 8, Math.floor(length / 0x20000000))
-  view.setUint32(end - 4, (length * 8) >>> 0)
+  const high = Math.floor(length / 0x20000000)
+  const low = length << 3
+  for (let i = 0; i < 4; i++) {
+    scratch[end - 5 - i] = high >>> (i * 8)
+    scratch[end - 1 - i] = low >>> (i * 8)
+  }
   return end
 }
 
-function compress(state: Int32Array, at: number): void {
+function compress(bytes: Uint8Array, at: number): void {
   const w = schedule
-  for (let i = 0; i < 16; i++) w[i] = view.getInt32(at + i * 4)
+  for (let i = 0, p = at; i < 16; i++, p += 4)
+    w[i] = (bytes[p]! << 24) | (bytes[p + 1]! << 16) | (bytes[p + 2]! << 8) | bytes[p + 3]!
   for (let i = 16; i < 64; i++) {
     const x = w[i - 15]!
     const y = w[i - 2]!
@@ -69,8 +84,14 @@ function compress(state: Int32Array, at: number): void {
     const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10)
     w[i] = (w[i - 16]! + s0 + w[i - 7]! + s1) | 0
   }
-  let [a, b, c, d] = [state[0]!, state[1]!, state[2]!, state[3]!]
-  let [e, f, g, h] = [state[4]!, state[5]!, state[6]!, state[7]!]
+  let a = state[0]!
+  let b = state[1]!
+  let c = state[2]!
+  let d = state[3]!
+  let e = state[4]!
+  let f = state[5]!
+  let g = state[6]!
+  let h = state[7]!
   for (let i = 0; i < 64; i++) {
     const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7))
     const t1 = (h + s1 + ((e & f) ^ (~e & g)) + rounds[i]! + w[i]!) | 0

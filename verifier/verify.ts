@@ -1,5 +1,7 @@
 import { checkAlertRows } from './alert-checks.ts'
-import { type Bundle, type Row, readBundle } from './bundle.ts'
+import { type Bundle, type Entry, type Row, readBundle } from './bundle.ts'
+import { checkFiles } from './erasure-checks.ts'
+import { checkEvidence } from './evidence-checks.ts'
 import { type History, hashOf, historyOf } from './history.ts'
 import { checkIncidentRows, checkStates } from './incident-checks.ts'
 import {
@@ -75,8 +77,11 @@ function checkRows(bundle: Bundle, history: History): Check {
 }
 
 /** A text that is disclosed must be the one that was hashed, whatever shows it. */
-function checkDisclosures({ entries, openings }: Bundle, history: History, rows: RowCheck): void {
-  const byIndex = new Map(entries.map((entry) => [entry.index, entry]))
+function checkDisclosures(bundle: Bundle, history: History, rows: RowCheck): void {
+  const { entries, single, openings } = bundle
+  const byIndex = new Map<number, Entry>()
+  for (const { entry } of single) if (openings.has(entry.index)) byIndex.set(entry.index, entry)
+  for (const entry of entries) if (openings.has(entry.index)) byIndex.set(entry.index, entry)
   for (const [index, fields] of openings) {
     const entry = byIndex.get(index)
     if (entry?.value === undefined) rows.fault(`disclosures: entry ${index} is not in the range`)
@@ -88,7 +93,8 @@ function checkDisclosures({ entries, openings }: Bundle, history: History, rows:
 }
 
 /** (10) Texts that are named by their hash. */
-function checkDigests({ tables, entries }: Bundle): Check {
+function checkDigests(bundle: Bundle): Check {
+  const { tables, entries } = bundle
   const found = new Findings('digests')
   const named = new Set(
     tables.incidents.map((row: Row) => row['runbook_hash']).filter((hash) => hash !== null),
@@ -108,8 +114,13 @@ function checkDigests({ tables, entries }: Bundle): Check {
     if (!there.has(hash)) found.fault(`runbook_versions: the runbook ${String(hash)} is missing`)
   const large = entries.filter(({ value }) => typeof value?.content['sha256'] === 'string').length
   if (large > 0) found.flag(`${large} entries hold the hash of a content over 64 KiB only`)
-  if (there.size === 0) found.notChecked('nothing in the bundle is named by its hash')
-  return found.done(`${there.size} runbooks are the texts that their hashes name.`)
+  const files = checkFiles(bundle, found)
+  const pieces = checkEvidence(bundle, found)
+  if (there.size + files + pieces === 0)
+    found.notChecked('nothing in the bundle is named by its hash')
+  return found.done(
+    `${there.size} runbooks, ${files} attached files and ${pieces} pieces of evidence are what their hashes name.`,
+  )
 }
 
 function absent(id: CheckId, why: string): Check {

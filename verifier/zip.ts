@@ -13,6 +13,7 @@ export const limits = {
   documentBytes: 64 * 1024 * 1024,
   rows: 1_000_000,
   hashes: 4096,
+  single: 2048,
 } as const
 
 const localHeader = 0x04034b50
@@ -115,14 +116,29 @@ function readMember(
   return { name, bytes: content, nextEntry, nextData: stop }
 }
 
-const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
+/** What one byte does to the remainder, and after it 1 to 3 zero bytes: four bytes at once. */
+const crcTables = Array.from({ length: 4 }, () => new Int32Array(256))
+for (let byte = 0; byte < 256; byte++) {
   let rest = byte
   for (let bit = 0; bit < 8; bit++) rest = rest & 1 ? (rest >>> 1) ^ 0xedb88320 : rest >>> 1
-  return rest
-})
+  crcTables[0]![byte] = rest
+}
+for (let zeros = 1; zeros < 4; zeros++)
+  for (let byte = 0; byte < 256; byte++) {
+    const rest = crcTables[zeros - 1]![byte]!
+    crcTables[zeros]![byte] = (rest >>> 8) ^ crcTables[0]![rest & 0xff]!
+  }
 
 function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff
-  for (let i = 0; i < bytes.length; i++) crc = crcTable[(crc ^ bytes[i]!) & 0xff]! ^ (crc >>> 8)
+  const [one, two, three, four] = crcTables as [Int32Array, Int32Array, Int32Array, Int32Array]
+  const whole = bytes.length - (bytes.length % 4)
+  let [crc, at] = [-1, 0]
+  for (; at < whole; at += 4)
+    crc =
+      four[(crc ^ bytes[at]!) & 0xff]! ^
+      three[((crc >>> 8) ^ bytes[at + 1]!) & 0xff]! ^
+      two[((crc >>> 16) ^ bytes[at + 2]!) & 0xff]! ^
+      one[(crc >>> 24) ^ bytes[at + 3]!]!
+  for (; at < bytes.length; at++) crc = one[(crc ^ bytes[at]!) & 0xff]! ^ (crc >>> 8)
   return ~crc >>> 0
 }

@@ -91,7 +91,8 @@ export class ApprovalStore {
     ]
     refuse(approvalRefusal(approval, requester, who, roles, this.#clock.now()))
     await this.#decide(tx, id, 'approved', by, null)
-    await apply(approval)
+    // As decided: who agreed is part of what is done.
+    await apply(await this.find(tx, id))
     const { kind, subject, content } = approval
     const contentHash = hashOf(JSON.stringify(content))
     const noted = { kind, subject, contentHash, requestedBy: requester.name }

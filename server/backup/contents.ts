@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
+import { link, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { CallwardError } from '../errors.ts'
 import type { Records } from '../records/records.ts'
@@ -54,7 +54,10 @@ export async function fixContents(sources: ContentSources): Promise<Contents> {
     return released
   }
   try {
+    // Before and after: what is attached or erased meanwhile is whole in either state of the records.
+    await linkAttachments(data, folder)
     const records = await copyRecords(sources.records, folder)
+    await linkAttachments(data, folder)
     // Series that are named from here on may be in the copy or not.
     const seriesBefore = store.stats().series
     const copy = await store.beginCopy()
@@ -65,6 +68,7 @@ export async function fixContents(sources: ContentSources): Promise<Contents> {
     const files = [
       ...(await settingsOf(sources)),
       ...records.files,
+      ...(await attachmentsOf(folder)),
       ...copy.files.map(({ path, bytes }) => ({
         path: `hub/store/${path}`,
         from: join(storeFolder, path),
@@ -103,6 +107,28 @@ async function copyRecords(
     files: [{ path: 'hub/records.sqlite', from, bytes: size }],
     summary: { kind: 'sqlite', tables },
   }
+}
+
+/** Attached files as they lie now; one that is erased later stays until the backup is done. */
+async function linkAttachments(data: string, folder: string): Promise<void> {
+  const from = join(data, 'hub', 'attachments')
+  const to = join(folder, 'attachments')
+  await mkdir(to, { recursive: true, mode: 0o700 })
+  for (const name of await readdir(from).catch(() => []))
+    if (/^[0-9a-f]{64}$/.test(name))
+      await link(join(from, name), join(to, name)).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EEXIST' && error.code !== 'ENOENT') throw error
+      })
+}
+
+async function attachmentsOf(folder: string): Promise<Content[]> {
+  const from = join(folder, 'attachments')
+  const found: Content[] = []
+  for (const name of await readdir(from)) {
+    const { size } = await stat(join(from, name))
+    found.push({ path: `hub/attachments/${name}`, from: join(from, name), bytes: size })
+  }
+  return found
 }
 
 async function settingsOf(sources: ContentSources): Promise<Content[]> {

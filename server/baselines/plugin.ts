@@ -1,3 +1,4 @@
+import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { Gauge } from 'prom-client'
 import type {} from '../approvals/plugin.ts'
@@ -19,6 +20,8 @@ import { baselineRoutes } from './routes.ts'
 export interface Baselines {
   /** Reads the folder again if it has changed; the timer calls it. */
   look(): Promise<void>
+  /** How a host differs from its role's baseline now; undefined where none judges it. */
+  findingsOf(instance: string): Promise<readonly Finding[] | undefined>
   /** Resolves when every host that waited has been judged. */
   settled(): Promise<void>
 }
@@ -64,6 +67,7 @@ export const baselinesPlugin = fp(
       if (length === 0) return 'no file is for this role'
       return `no file that can be used is for this role; ${length} fault(s) in the folder, see /api/v1/baselines`
     }
+    const ofHost = findingsOfHost(app, (role) => files.byRole.has(role), findings)
     const queue = new JudgeQueue(async (instance) => {
       const role = app.inventory.host(instance)?.labels.role
       if (role === undefined) {
@@ -102,7 +106,7 @@ export const baselinesPlugin = fp(
       for (const { labels } of app.inventory.hosts()) queue.add(labels.instance, 'idle')
     }
 
-    app.decorate('baselines', { look, settled: () => queue.settled() })
+    app.decorate('baselines', { look, findingsOf: ofHost, settled: () => queue.settled() })
     app.inventory.watchDocuments({
       greeted({ instance, role }) {
         if (folder !== undefined && judged.get(instance) !== role) queue.add(instance, 'idle')
@@ -161,6 +165,18 @@ export const baselinesPlugin = fp(
     ],
   },
 )
+
+/** What differs now on a host whose role has a baseline. */
+function findingsOfHost(
+  { inventory }: FastifyInstance,
+  isJudged: (role: string) => boolean,
+  findings: (instance: string, role: string) => Promise<readonly Finding[]>,
+): Baselines['findingsOf'] {
+  return async (instance) => {
+    const role = inventory.host(instance)?.labels.role
+    return role === undefined || !isJudged(role) ? undefined : findings(instance, role)
+  }
+}
 
 function figuresOf(
   findings: readonly Finding[],

@@ -1,7 +1,9 @@
 import fp from 'fastify-plugin'
 import type { Static } from 'typebox'
-import type { Clock } from '../clock.ts'
-import { ChangeStore } from './change-store.ts'
+import type { HostLabels } from '../../collector/wire/frames.ts'
+import type { PlannedChange, SeenChange } from '../../incidents/evidence.ts'
+import type { Clock, Millis } from '../clock.ts'
+import { ChangeStore, contentOf } from './change-store.ts'
 import { Comparison, comparedDocuments } from './comparison.ts'
 import {
   type PackagesDocument,
@@ -10,6 +12,7 @@ import {
   readSoftware,
   type SoftwareDocument,
 } from './documents.ts'
+import { namesHost } from './matching.ts'
 import { changeRoutes } from './routes.ts'
 import type { VersionChangeView } from './schema.ts'
 import { versionRoutes } from './version-routes.ts'
@@ -31,6 +34,15 @@ export interface Changes {
   versionsOf(instance: string): Promise<HostVersions>
   /** Version changes of a host that no record covers, the newest first, at most `limit`. */
   openOf(instance: string, limit: number): Promise<VersionChange[]>
+  /** Version changes of a host seen since an instant, covered or not, the newest first, at most `limit`. */
+  seenSince(instance: string, since: Millis, limit: number): Promise<SeenChange[]>
+  /** Records that name the host and whose window lies at least partly in [from, to], the newest first, at most `limit`. */
+  recordsNear(
+    labels: Readonly<Record<string, string>>,
+    from: Millis,
+    to: Millis,
+    limit: number,
+  ): Promise<PlannedChange[]>
   /** Called when a host's documents or open version changes have changed. */
   onChanged(listener: (instance: string) => void): void
 }
@@ -48,6 +60,8 @@ export interface ChangesOptions {
 }
 
 const defaultGraceMinutes = 120
+/** Records of a period that are looked through for those of one host. */
+const lookedThrough = 500
 
 export const changesPlugin = fp(
   async (app, { clock, graceMinutes = defaultGraceMinutes }: ChangesOptions) => {
@@ -101,6 +115,40 @@ export const changesPlugin = fp(
           .limit(limit)
           .execute()
         return versionViews(db, rows)
+      },
+      async seenSince(instance, since, limit) {
+        const rows = await db
+          .selectFrom('version_changes')
+          .selectAll()
+          .where('instance', '=', instance)
+          .where('detected_at', '>=', since)
+          .orderBy('number', 'desc')
+          .limit(limit)
+          .execute()
+        return rows.map((row) => ({
+          ...{ number: Number(row.number), at: Number(row.detected_at), state: row.state },
+          // As `Comparison` wrote them.
+          items: JSON.parse(row.items) as SeenChange['items'],
+          omitted: Number(row.omitted),
+        }))
+      },
+      async recordsNear(labels, from, to, limit) {
+        const rows = await db
+          .selectFrom('changes')
+          .selectAll()
+          .where('ends_at', '>=', from)
+          .where('starts_at', '<=', to)
+          .orderBy('number', 'desc')
+          .limit(lookedThrough)
+          .execute()
+        return rows
+          .map((row) => ({ row, content: contentOf(row) }))
+          .filter(({ content }) => namesHost(content.hosts, labels as unknown as HostLabels))
+          .slice(0, limit)
+          .map(({ row, content }) => ({
+            ...{ number: Number(row.number), title: content.title, state: row.state },
+            ...{ startsAt: Number(row.starts_at), endsAt: Number(row.ends_at) },
+          }))
       },
       onChanged: (listener) => void listeners.push(listener),
     })

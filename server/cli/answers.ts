@@ -24,6 +24,7 @@ export interface IncidentAnswer {
   readonly title: string
   readonly severity: string
   readonly state: string
+  readonly workflowState: string
   readonly server: string
   readonly openedAt: string
   readonly acknowledgedAt?: string | null

@@ -22,6 +22,17 @@ export interface Hub {
   stream(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Response>
 }
 
+/** A body that is sent as it is, not as JSON. */
+export class RawText {
+  readonly type: string
+  readonly text: string
+
+  constructor(type: string, text: string) {
+    this.type = type
+    this.text = text
+  }
+}
+
 const defaultUrl = 'http://127.0.0.1:9770'
 const timeoutMs = 15_000
 
@@ -148,9 +159,9 @@ async function request<T>(
       headers: {
         authorization: `Bearer ${token}`,
         accept: 'application/json, */*;q=0.5',
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(body === undefined ? {} : { 'content-type': typeOf(body) }),
       },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(body === undefined ? {} : { body: textOrBytes(body) }),
       ...(limitMilliseconds === undefined
         ? {}
         : { signal: AbortSignal.timeout(limitMilliseconds) }),
@@ -161,6 +172,17 @@ async function request<T>(
     throw new CommandError(unreachable(url, error, limitMilliseconds))
   }
   throw new CommandError(refusal(response.status, refused, from))
+}
+
+function typeOf(body: unknown): string {
+  if (body instanceof RawText) return body.type
+  return body instanceof Uint8Array ? 'application/octet-stream' : 'application/json'
+}
+
+/** Bytes go as they are, all else as JSON. */
+function textOrBytes(body: unknown): string | Uint8Array {
+  if (body instanceof RawText) return body.text
+  return body instanceof Uint8Array ? body : JSON.stringify(body)
 }
 
 /** What to say when nothing answers at an address, or not in the time it had. */
@@ -177,12 +199,22 @@ export function unreachable(url: string, error: unknown, limitMilliseconds = tim
 export function refusal(status: number, body: string, from: string): string {
   let message = `The hub answered with status ${status}.`
   try {
-    message = (JSON.parse(body) as { error: { message: string } }).error.message
+    const { error } = JSON.parse(body) as {
+      error: { message: string; missing?: readonly { text: string }[] }
+    }
+    message = listed(error.message, error.missing ?? [])
   } catch {
     // Not the hub's own answer (a proxy's page, say): the status has to do.
   }
   if (status !== 401) return message
   return `The hub refuses the token from ${from}: it is unknown, revoked or expired.\nAn administrator makes one: callward token create --name YOU --role operator`
+}
+
+/** Several things that are missing stand below each other. */
+function listed(message: string, missing: readonly { readonly text: string }[]): string {
+  if (missing.length < 2) return message
+  const head = message.split(': ')[0] ?? message
+  return [`${head}:`, ...missing.map(({ text }) => `  ${text}`)].join('\n')
 }
 
 function parsed<T>(text: string, url: string): T {

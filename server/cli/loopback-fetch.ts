@@ -13,7 +13,7 @@ export function loopbackFetch(
   options: {
     readonly method: string
     readonly headers: Record<string, string>
-    readonly body?: string
+    readonly body?: string | Uint8Array
     readonly signal?: AbortSignal
   },
 ): Promise<Response> {

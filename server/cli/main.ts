@@ -12,6 +12,7 @@ import { collectorCommand } from './collector.ts'
 import { collectorsCommand } from './collectors.ts'
 import { type Call, type Command, CommandError, type Terminal, UsageError } from './command.ts'
 import { enrolCommand } from './enrol.ts'
+import { holdCommand } from './hold.ts'
 import { hostsCommand } from './hosts.ts'
 import { hubOf } from './hub.ts'
 import { incidentCommand } from './incident.ts'
@@ -24,6 +25,8 @@ import { peopleCommand } from './people.ts'
 import { restoreCommand } from './restore.ts'
 import { routingCommand } from './routing.ts'
 import { rulesCommand } from './rules.ts'
+import { runbooksCommand } from './runbooks.ts'
+import { searchCommand } from './search.ts'
 import { signInCommand } from './sign-in.ts'
 import { silencesCommand } from './silences.ts'
 import { start, startHelp } from './start.ts'
@@ -42,6 +45,9 @@ const commands: readonly Command[] = [
   silencesCommand,
   incidentsCommand,
   incidentCommand,
+  searchCommand,
+  runbooksCommand,
+  holdCommand,
   clocksCommand,
   rulesCommand,
   hostsCommand,

@@ -43,6 +43,7 @@ const colours: Readonly<Record<string, string>> = {
   ACKNOWLEDGED: '34',
   INCIDENT: '1;35',
   OPEN: '31',
+  HIT: '1;33',
 }
 
 /** Colours only on a terminal that wants them (no-color.org). */

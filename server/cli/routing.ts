@@ -15,24 +15,29 @@ interface RoutingAnswer {
 export const routingCommand: Command = {
   name: 'routing',
   summary: 'check a routing file, ask whom an alert would reach, see which routing holds',
-  usage: '[show | check FILE | test FILE label=value...] [--json]',
+  usage: '[show | check FILE | test FILE label=value... | explain FINGERPRINT] [--json]',
   help: `Routing says which alerts reach whom, with what others and when: a file in Alertmanager's format.
 
   show                    receivers of the running hub, and what is wrong with its file
   check FILE              every fault with its line; exit code 1 when there is one
   test FILE LABEL=VALUE   whom an alert with these labels would reach, as "amtool config routes test"
+  explain FINGERPRINT     why the running hub told each receiver of an alert, or did not; of alerts that are not over
   --json                  for programs
 
 Examples:
   callward routing check /etc/callward/routing.yaml
-  callward routing test /etc/callward/routing.yaml alertname=TrunkDown severity=critical site=hanoi`,
+  callward routing test /etc/callward/routing.yaml alertname=TrunkDown severity=critical site=hanoi
+  callward routing explain 5823573dc670e4d8`,
   options: { json: { type: 'boolean' } },
   positionals: [0, 102],
   async run(call) {
     const [action = 'show', file, ...labels] = call.positionals
     if (action === 'show') return show(call)
-    if (file === undefined || !['check', 'test'].includes(action))
-      throw new UsageError('Say: callward routing, or callward routing check|test FILE.')
+    if (file === undefined || !['check', 'test', 'explain'].includes(action))
+      throw new UsageError(
+        'Say: callward routing, callward routing check|test FILE, or callward routing explain FINGERPRINT.',
+      )
+    if (action === 'explain') return explain(call, file)
     return action === 'check' ? check(call, file) : test(call, file, labels)
   },
 }
@@ -54,6 +59,39 @@ async function show(call: Call): Promise<number> {
       plain(targets.map((one) => `${one.kind} ${one.name ?? 'default'}`).join(', ')) || 'nobody',
     ]),
   )
+  return 0
+}
+
+interface ExplainAnswer {
+  readonly receivers: readonly {
+    readonly receiver: string | null
+    readonly told: boolean
+    readonly stage: string
+    readonly because: string
+    readonly until: string | null
+  }[]
+}
+
+async function explain(call: Call, fingerprint: string): Promise<number> {
+  if (!/^[0-9a-f]{16}$/.test(fingerprint))
+    throw new UsageError(
+      `"${fingerprint}" is no fingerprint: 16 characters of 0-9 and a-f. See: callward alerts`,
+    )
+  const path = `/api/v1/routing/explain/${fingerprint}`
+  const answer = await call.hub().call<ExplainAnswer>('GET', path)
+  if (call.values.json === true) sayJson(call, answer)
+  else
+    table(
+      call,
+      ['RECEIVER', 'TOLD', 'STAGE', 'BECAUSE', 'AGAIN'],
+      answer.receivers.map(({ receiver, told, stage, because, until }) => [
+        plain(receiver ?? '-'),
+        told ? 'yes' : 'no',
+        stage,
+        plain(because),
+        until ?? '-',
+      ]),
+    )
   return 0
 }
 

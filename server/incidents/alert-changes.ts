@@ -5,6 +5,7 @@ import { atEnd, type RecordsTransaction } from '../records/records.ts'
 import type { IncidentRow } from '../records/schema.ts'
 import { hubActor, joinKey } from './incident.ts'
 import type { IncidentStore } from './incident-store.ts'
+import { recoveryOpening } from './recovery-duty.ts'
 import { type Summary, summaries, summaryOf } from './views.ts'
 
 /** What a pushed message says happened to an incident. */
@@ -14,6 +15,7 @@ export type IncidentChange =
   | 'acknowledged'
   | 'noted'
   | 'relapsed'
+  | 'stepped'
   | 'resolved'
 
 /** Takes changes of alerts into their incidents, inside the caller's transaction. */
@@ -59,24 +61,37 @@ export class AlertChanges {
     const seen = this.#seen.get(tx) ?? new Map<string, IncidentRow>()
     this.#seen.set(tx, seen)
     const current = seen.get(key) ?? (await this.#store.current(tx, alert))
-    if (current === undefined || (current.state === 'resolved' && alert.severity !== 'critical')) {
-      if (alert.severity !== 'critical') return undefined
-      const opened = await this.#open(tx, change)
-      seen.set(key, opened)
-      return opened
+    if (current !== undefined && current.state !== 'resolved') {
+      await this.#joinTold(tx, current, change)
+      seen.set(key, current)
+      return current
     }
-    await this.#join(tx, current, change)
-    // One that relapsed is open again, and read anew.
-    if (current.state !== 'resolved') seen.set(key, current)
-    return current
+    if (alert.severity !== 'critical') return undefined
+    if (current !== undefined && (await this.#relapsed(tx, current, change))) return current
+    const opened = await this.#open(tx, change)
+    seen.set(key, opened)
+    return opened
   }
 
-  async #join(tx: RecordsTransaction, current: IncidentRow, change: AlertChange): Promise<void> {
-    const relapsed = current.state === 'resolved'
-    if (relapsed) await this.#store.relapse(tx, current, change.alert, change.at)
+  /** False when the incident does not take the alert as its relapse. */
+  async #relapsed(
+    tx: RecordsTransaction,
+    current: IncidentRow,
+    change: AlertChange,
+  ): Promise<boolean> {
+    if (!(await this.#store.relapse(tx, current, change.alert, change.at))) return false
     await this.#store.join(tx, current.id, change)
-    if (relapsed) await this.publish(tx, current.id, 'relapsed')
-    else atEnd(tx, `joined ${current.id}`, () => this.#tellJoined(tx, current.id))
+    await this.publish(tx, current.id, 'relapsed')
+    return true
+  }
+
+  async #joinTold(
+    tx: RecordsTransaction,
+    current: IncidentRow,
+    change: AlertChange,
+  ): Promise<void> {
+    await this.#store.join(tx, current.id, change)
+    atEnd(tx, `joined ${current.id}`, () => this.#tellJoined(tx, current.id))
   }
 
   /** One message for all that joined in a transaction. */
@@ -105,17 +120,11 @@ export class AlertChanges {
     const row = await this.#store.ofAlert(tx, change.alert)
     if (row === undefined) return undefined
     await this.#store.join(tx, row.id, change)
-    if (row.state === 'resolved' || (await this.#store.firing(tx, row.id)) > 0) return row
-    await this.#store.addFact(tx, row.id, {
-      kind: 'restored',
-      value: { text: 'Every alert of this incident has resolved.' },
-      certainty: 'actual',
-      occurredAt: change.at,
-      recordedBy: hubActor,
-    })
-    const text = 'Resolved by recovery; write what caused it as a note.'
-    await this.#store.resolve(tx, row, hubActor, change.at, text)
-    await this.publish(tx, row.id, 'resolved')
+    if (row.state === 'resolved') return row
+    const since = await this.#store.greenSince(tx, row.id)
+    if (since === undefined) return row
+    await this.#app.obligations.open(tx, recoveryOpening(row.id, since, this.#clock.now()))
+    atEnd(tx, `joined ${row.id}`, () => this.#tellJoined(tx, row.id))
     return row
   }
 

@@ -1,21 +1,35 @@
 import { createHash } from 'node:crypto'
 import { type Kysely, sql } from 'kysely'
 import type { AlertChange, AlertView } from '../../alerts/alert.ts'
+import type { Fact } from '../../incidents/facts.ts'
+import { faultsOfAddition, judge, type Missing, type Request } from '../../incidents/judge.ts'
+import { blank, type Picture } from '../../incidents/picture.ts'
+import { advance } from '../../incidents/replay.ts'
+import type { Role, State } from '../../incidents/workflow.ts'
 import type { Clock, Millis } from '../clock.ts'
-import { CallwardError } from '../errors.ts'
+import { CallwardError, type ErrorCode } from '../errors.ts'
 import { uuid } from '../ids.ts'
 import type { Ledger } from '../ledger/plugin.ts'
 import { later, type RecordsTransaction } from '../records/records.ts'
 import type { IncidentFactRow, IncidentRow, RecordsSchema } from '../records/schema.ts'
+import { indexFact } from '../search/index-fact.ts'
 import {
   alertFact,
+  factOf,
   hubActor,
   joinKey,
+  line,
   type NewFact,
   openingFacts,
+  recurrenceMillis,
   stabilityWindowMillis,
+  standingColumns,
   titleOf,
 } from './incident.ts'
+import { judgePast, type PastIncident } from './past.ts'
+
+/** Rows of one statement: 10 columns each, well below what either database takes. */
+const factsPerStatement = 200
 
 /** A runbook's text to freeze. */
 export interface RunbookText {
@@ -23,30 +37,66 @@ export interface RunbookText {
   readonly body: string
 }
 
+/** What an incident begins with. */
+export interface NewIncident {
+  readonly title: string
+  /** What related alerts are matched by; an incident of no alert has one of its own. */
+  readonly joinKey?: string
+  readonly server: string
+  readonly runbook?: { readonly name: string; readonly hash: string } | undefined
+  readonly by: string
+  readonly role: Role
+  readonly facts: readonly NewFact[]
+}
+
+/** What follows from new facts of an incident, in their transaction. `before` is missing for a new one. */
+export type Settled = (
+  tx: RecordsTransaction,
+  change: {
+    readonly before: IncidentRow | undefined
+    readonly after: IncidentRow
+    readonly picture: Picture
+    readonly facts: readonly Fact[]
+  },
+) => Promise<void>
+
 /** Incidents and their facts; every method works inside the caller's transaction. */
 export class IncidentStore {
   readonly #clock: Clock
   readonly #ledger: Ledger
+  readonly #settled: Settled
 
-  constructor(clock: Clock, ledger: Ledger) {
+  constructor(clock: Clock, ledger: Ledger, settled: Settled = async () => undefined) {
     this.#clock = clock
     this.#ledger = ledger
+    this.#settled = settled
   }
 
-  /**
-   * The incident an alert goes to now: its host's open one, or the one that resolved within the stability window
-   * if this very alert was in it.
-   */
+  /** The incident an alert goes to now: one of its host that is not restored yet, or one that may take its relapse. */
   async current(tx: RecordsTransaction, alert: AlertView): Promise<IncidentRow | undefined> {
+    const key = joinKey(alert)
     return (
       tx
         .selectFrom('incidents')
         .selectAll()
-        .where('join_key', '=', joinKey(alert))
+        .where((is) =>
+          is.or([
+            is('join_key', '=', key),
+            is(
+              'id',
+              'in',
+              is
+                .selectFrom('incident_join_keys')
+                .select('incident_id')
+                .where('incident_join_keys.join_key', '=', key),
+            ),
+          ]),
+        )
         .where((is) =>
           is.or([
             is('state', '!=', 'resolved'),
             is.and([
+              is('workflow_state', 'in', ['restored', 'root_cause']),
               is('resolved_at', '>=', this.#clock.now() - stabilityWindowMillis),
               is.exists(
                 is
@@ -67,29 +117,95 @@ export class IncidentStore {
     )
   }
 
+  /** Opens an incident by an alert. */
   async open(
     tx: RecordsTransaction,
     change: AlertChange,
     runbook: RunbookText | undefined,
   ): Promise<IncidentRow> {
     const { alert } = change
-    const now = this.#clock.now()
     const frozen = runbook === undefined ? undefined : await this.#freeze(tx, runbook)
-    const row = {
-      id: uuid(now),
+    const opened = await this.record(tx, {
       title: titleOf(alert),
-      severity: 'sev2',
-      state: 'open',
-      join_key: joinKey(alert),
+      joinKey: joinKey(alert),
       server: alert.labels['server'] ?? alert.instance ?? '',
-      runbook_name: frozen?.name ?? null,
-      runbook_hash: frozen?.hash ?? null,
-      opened_at: now,
-      acknowledged_at: null,
-      acknowledged_by: null,
-      resolved_at: null,
-      updated_at: now,
+      runbook: frozen,
+      by: hubActor,
+      role: 'hub',
+      facts: openingFacts(change, frozen, await this.#earlier(tx, alert)),
+    })
+    await this.#joinAlert(tx, opened.id, alert.id)
+    return opened
+  }
+
+  /** Writes a new incident with its first facts and the step to `recorded`. Throws conflict with what is missing. */
+  async record(tx: RecordsTransaction, opening: NewIncident): Promise<IncidentRow> {
+    const now = this.#clock.now()
+    const id = uuid(now)
+    const request = { to: 'recorded', by: opening.by, role: opening.role, at: now } as const
+    const verdict = judge(blank, { ...request, with: opening.facts })
+    if (!verdict.allowed) throw refusal('The incident cannot be recorded', verdict.missing)
+    const rows = verdict.facts.map((fact, index) => this.#factRow(id, index + 1, fact))
+    const picture = pictureOf(blank, rows)
+    const standing = standingColumns(picture)
+    const row = {
+      ...{ id, title: opening.title, join_key: opening.joinKey ?? `incident:${id}` },
+      ...{ server: opening.server, opened_at: now, updated_at: now, ...standing },
+      runbook_name: opening.runbook?.name ?? null,
+      runbook_hash: opening.runbook?.hash ?? null,
     }
+    const number = await this.#insert(tx, row)
+    await later(tx, tx.insertInto('incident_facts').values(rows))
+    const opened = { ...row, number }
+    await this.#ledgerState(tx, opened, opening.by, now)
+    for (const fact of rows) await this.#ledgerFact(tx, fact)
+    await this.#settled(tx, { before: undefined, after: opened, picture, facts: picture.facts })
+    return opened
+  }
+
+  /**
+   * Writes an incident of the past with its whole history, judged as if it were taken today; what follows is told once, of all of it.
+   * Throws conflict with what no lawful history could hold.
+   */
+  async recordPast(tx: RecordsTransaction, past: PastIncident): Promise<IncidentRow> {
+    const now = this.#clock.now()
+    const id = uuid(now)
+    const verdict = judgePast(past, () => ({ id: uuid(now), recordedAt: now }))
+    if (!verdict.lawful)
+      throw refusal(
+        'The incident cannot be recorded',
+        verdict.faults.map((text) => ({ text })),
+      )
+    const picture = verdict.pictures.at(-1) ?? blank
+    const facts = picture.facts.map((fact, index) => rowOf(id, index + 1, fact))
+    const standing = standingColumns(picture)
+    const row = {
+      ...{ id, title: past.title, join_key: `incident:${id}`, server: past.server, ...standing },
+      ...{ opened_at: picture.facts[0]?.occurredAt ?? now, updated_at: now },
+      ...{ runbook_name: null, runbook_hash: null },
+    }
+    const number = await this.#insert(tx, row)
+    for (let from = 0; from < facts.length; from += factsPerStatement)
+      await later(
+        tx,
+        tx.insertInto('incident_facts').values(facts.slice(from, from + factsPerStatement)),
+      )
+    const opened = { ...row, number }
+    let told: string | undefined
+    for (const one of verdict.pictures) {
+      const last = one.facts.at(-1)
+      const then = standingColumns(one)
+      if (last === undefined || then.state === told) continue
+      const at = told === undefined ? row.opened_at : last.occurredAt
+      told = then.state
+      await this.#ledgerState(tx, { ...opened, ...then }, last.recordedBy, at)
+    }
+    for (const fact of facts) await this.#ledgerFact(tx, fact)
+    await this.#settled(tx, { before: undefined, after: opened, picture, facts: picture.facts })
+    return opened
+  }
+
+  async #insert(tx: RecordsTransaction, row: Omit<IncidentRow, 'number'>): Promise<number> {
     const { number } = await tx
       .insertInto('incidents')
       .values((is) => ({
@@ -100,14 +216,22 @@ export class IncidentStore {
       }))
       .returning('number')
       .executeTakeFirstOrThrow()
-    await this.#joinAlert(tx, row.id, alert.id)
-    const facts = [...openingFacts(alert, frozen), alertFact(change)]
-    const factRows = facts.map((fact, index) => this.#factRow(row.id, index + 1, fact))
-    await later(tx, tx.insertInto('incident_facts').values(factRows))
-    const opened = { ...row, number: Number(number) }
-    await this.#ledgerState(tx, opened, hubActor, now)
-    for (const fact of factRows) await this.#ledgerFact(tx, fact)
-    return opened
+    return Number(number)
+  }
+
+  /** The last incident that this alert was in, if it is not too long ago. */
+  async #earlier(tx: RecordsTransaction, { fingerprint }: AlertView) {
+    const row = await tx
+      .selectFrom('alerts')
+      .innerJoin('incident_alerts', 'incident_alerts.alert_id', 'alerts.id')
+      .innerJoin('incidents', 'incidents.id', 'incident_alerts.incident_id')
+      .select(['incidents.id', 'incidents.number'])
+      .where('alerts.fingerprint', '=', fingerprint)
+      .where('incidents.opened_at', '>=', this.#clock.now() - recurrenceMillis)
+      .orderBy('incidents.number', 'desc')
+      .limit(1)
+      .executeTakeFirst()
+    return row === undefined ? undefined : { id: row.id, number: Number(row.number) }
   }
 
   async #ledgerState(
@@ -127,6 +251,7 @@ export class IncidentStore {
   }
 
   async #ledgerFact(tx: RecordsTransaction, row: IncidentFactRow): Promise<void> {
+    indexFact(tx, row.incident_id, row)
     const { id: fact, kind, certainty, supersedes, value } = row
     await this.#ledger.append(tx, {
       action: 'incident.fact',
@@ -140,11 +265,110 @@ export class IncidentStore {
 
   async join(tx: RecordsTransaction, incidentId: string, change: AlertChange): Promise<void> {
     await this.#joinAlert(tx, incidentId, change.alert.id)
-    await this.addFact(tx, incidentId, alertFact(change))
+    const row = await this.#append(tx, incidentId, alertFact(change))
+    await this.#ledgerFact(tx, row)
+    await this.#touch(tx, incidentId)
   }
 
-  /** Adds a fact at the end; facts are never changed. */
-  async addFact(tx: RecordsTransaction, incidentId: string, fact: NewFact): Promise<void> {
+  /** What the facts of an incident amount to. Throws conflict when the file was changed behind the hub's back. */
+  async picture(read: Kysely<RecordsSchema>, row: IncidentRow): Promise<Picture> {
+    const facts = await read
+      .selectFrom('incident_facts')
+      .selectAll()
+      .where('incident_id', '=', row.id)
+      .orderBy('sequence')
+      .execute()
+    return pictureOf(blank, facts, row.number)
+  }
+
+  /**
+   * Adds facts without a step. Throws unprocessable with all that is wrong with them. What lists show follows them; gives the row as
+   * it then is.
+   */
+  async add(
+    tx: RecordsTransaction,
+    row: IncidentRow,
+    facts: readonly NewFact[],
+  ): Promise<IncidentRow> {
+    let picture = await this.picture(tx, row)
+    const written: IncidentFactRow[] = []
+    for (const fact of facts) {
+      const faults = faultsOfAddition(picture, fact)
+      if (faults.length > 0)
+        throw refusal(
+          'The fact is not taken',
+          faults.map((text) => ({ text })),
+          'unprocessable',
+        )
+      const added = await this.#append(tx, row.id, fact)
+      written.push(added)
+      picture = pictureOf(picture, [added], row.number)
+    }
+    return this.#settle(tx, row, picture, written)
+  }
+
+  /** Takes a step. Throws conflict with what is missing; `more` is what else stands against it. */
+  async step(
+    tx: RecordsTransaction,
+    row: IncidentRow,
+    request: Request,
+    more: readonly Missing[] = [],
+  ): Promise<IncidentRow> {
+    const taken = await this.tryStep(tx, row, request, more)
+    if ('row' in taken) return taken.row
+    const { from, missing } = taken
+    throw refusal(`Incident ${row.number} cannot go from ${from} to ${request.to}`, missing)
+  }
+
+  /** Like `step`, but gives what is missing instead of throwing. */
+  async tryStep(
+    tx: RecordsTransaction,
+    row: IncidentRow,
+    request: Request,
+    more: readonly Missing[] = [],
+  ): Promise<
+    { readonly row: IncidentRow } | { readonly from: State; readonly missing: readonly Missing[] }
+  > {
+    const picture = await this.picture(tx, row)
+    const verdict = judge(picture, request)
+    if (!verdict.allowed || more.length > 0)
+      return {
+        from: picture.state,
+        missing: [...more, ...(verdict.allowed ? [] : verdict.missing)],
+      }
+    const written: IncidentFactRow[] = []
+    for (const fact of verdict.facts) written.push(await this.#append(tx, row.id, fact))
+    return { row: await this.#settle(tx, row, pictureOf(picture, written, row.number), written) }
+  }
+
+  /** Brings the row to what the facts say. */
+  async #settle(
+    tx: RecordsTransaction,
+    row: IncidentRow,
+    picture: Picture,
+    written: readonly IncidentFactRow[],
+  ): Promise<IncidentRow> {
+    const standing = standingColumns(picture)
+    const now = { ...row, ...standing, updated_at: this.#clock.now() }
+    await tx
+      .updateTable('incidents')
+      .set({ ...standing, updated_at: now.updated_at })
+      .where('id', '=', row.id)
+      .execute()
+    const last = written.at(-1)
+    if (standing.state !== row.state && last !== undefined)
+      await this.#ledgerState(tx, now, last.recorded_by, last.occurred_at)
+    for (const fact of written) await this.#ledgerFact(tx, fact)
+    await this.#settled(tx, { before: row, after: now, picture, facts: written.map(factOf) })
+    return now
+  }
+
+  /** Writes a fact at the end; facts are never changed. The hub's alerts are never refused; all else is judged before. */
+  async #append(
+    tx: RecordsTransaction,
+    incidentId: string,
+    fact: NewFact,
+  ): Promise<IncidentFactRow> {
     const row = this.#factRow(incidentId, 0, fact)
     await later(
       tx,
@@ -156,14 +380,12 @@ export class IncidentStore {
           .where('other.incident_id', '=', incidentId)})`,
       })),
     )
-    await later(
-      tx,
-      tx
-        .updateTable('incidents')
-        .set({ updated_at: this.#clock.now() })
-        .where('id', '=', incidentId),
-    )
-    await this.#ledgerFact(tx, row)
+    return row
+  }
+
+  async #touch(tx: RecordsTransaction, incidentId: string): Promise<void> {
+    const updated_at = this.#clock.now()
+    await later(tx, tx.updateTable('incidents').set({ updated_at }).where('id', '=', incidentId))
   }
 
   #factRow(incidentId: string, sequence: number, fact: NewFact): IncidentFactRow {
@@ -178,7 +400,7 @@ export class IncidentStore {
       occurred_at: fact.occurredAt,
       recorded_at: now,
       recorded_by: fact.recordedBy,
-      supersedes: null,
+      supersedes: fact.supersedes,
     }
   }
 
@@ -210,7 +432,7 @@ export class IncidentStore {
     return row
   }
 
-  /** False when somebody acknowledged before. */
+  /** False when somebody acknowledged before. Throws conflict when it was resolved. */
   async acknowledge(
     tx: RecordsTransaction,
     row: IncidentRow,
@@ -221,67 +443,56 @@ export class IncidentStore {
     if (row.state === 'resolved')
       throw new CallwardError('conflict', `Incident ${row.number} is already resolved.`)
     if (row.acknowledged_at !== null) return false
-    await tx
-      .updateTable('incidents')
-      .set({ state: 'acknowledged', acknowledged_at: at, acknowledged_by: by })
-      .where('id', '=', row.id)
-      .execute()
-    await this.#ledgerState(tx, { ...row, state: 'acknowledged' }, by, at)
     const text = note === undefined ? `Acknowledged by ${by}.` : `Acknowledged by ${by}: ${note}`
-    await this.addFact(tx, row.id, {
-      kind: 'acknowledged',
-      value: { text },
-      certainty: 'actual',
-      occurredAt: at,
-      recordedBy: by,
-    })
+    const stamp = { certainty: 'actual', occurredAt: at, recordedBy: by, supersedes: null } as const
+    await this.add(tx, row, [{ ...stamp, kind: 'acknowledged', value: { text } }])
     return true
   }
 
-  async resolve(
-    tx: RecordsTransaction,
-    row: IncidentRow,
-    by: string,
-    at: Millis,
-    text: string,
-  ): Promise<void> {
-    await tx
-      .updateTable('incidents')
-      .set({ state: 'resolved', resolved_at: at })
-      .where('id', '=', row.id)
-      .execute()
-    await this.#ledgerState(tx, { ...row, state: 'resolved' }, by, at)
-    await this.addFact(tx, row.id, {
-      kind: 'resolved',
-      value: { text },
-      certainty: 'actual',
-      occurredAt: at,
-      recordedBy: by,
-    })
-  }
-
-  /** Takes a resolved incident up again: the fault came back inside the stability window. */
+  /** Takes a restored incident up again: the fault came back. False when it may not, and a new one is to be opened. */
   async relapse(
     tx: RecordsTransaction,
     row: IncidentRow,
     alert: AlertView,
     at: Millis,
-  ): Promise<void> {
-    // Whoever took it then may be asleep now: it is open to everybody again. The fact of the first one stays.
-    await tx
-      .updateTable('incidents')
-      .set({ state: 'open', resolved_at: null, acknowledged_at: null, acknowledged_by: null })
-      .where('id', '=', row.id)
-      .execute()
-    await this.#ledgerState(tx, { ...row, state: 'open' }, hubActor, at)
+  ): Promise<boolean> {
     const text = `The fault came back: ${titleOf(alert)}`
-    await this.addFact(tx, row.id, {
-      kind: 'relapse',
-      value: { text },
-      certainty: 'actual',
-      occurredAt: at,
-      recordedBy: hubActor,
-    })
+    const relapse = {
+      ...({ kind: 'relapse', value: { text }, certainty: 'actual', occurredAt: at } as const),
+      ...{ recordedBy: hubActor, supersedes: null },
+    } as const
+    for (const to of ['investigating', 'recorded'] as const) {
+      const request = { to, by: hubActor, role: 'hub', at, with: [relapse] } as const
+      if ('row' in (await this.tryStep(tx, row, request))) return true
+    }
+    return false
+  }
+
+  /** When the last alert of an incident ended; undefined while one fires, or when it has none. */
+  async greenSince(tx: RecordsTransaction, incidentId: string): Promise<Millis | undefined> {
+    if ((await this.firing(tx, incidentId)) > 0) return undefined
+    const row = await tx
+      .selectFrom('incident_alerts')
+      .innerJoin('alerts', 'alerts.id', 'incident_alerts.alert_id')
+      .select((s) => s.fn.max('alerts.resolved_at').as('last'))
+      .where('incident_alerts.incident_id', '=', incidentId)
+      .executeTakeFirst()
+    return row?.last == null ? undefined : Number(row.last)
+  }
+
+  /** What was seen green: the rules of an incident's alerts, each with its host. */
+  async sources(tx: RecordsTransaction, incidentId: string): Promise<string[]> {
+    const rows = await tx
+      .selectFrom('incident_alerts')
+      .innerJoin('alerts', 'alerts.id', 'incident_alerts.alert_id')
+      .select(['alerts.rule', 'alerts.instance'])
+      .distinct()
+      .where('incident_alerts.incident_id', '=', incidentId)
+      .orderBy('alerts.rule')
+      .orderBy('alerts.instance')
+      .limit(50)
+      .execute()
+    return rows.map(({ rule, instance }) => line(instance === null ? rule : `${rule} ${instance}`))
   }
 
   /** Alerts of an incident that fire right now. */
@@ -321,4 +532,34 @@ export class IncidentStore {
       .execute()
     return { name, hash }
   }
+}
+
+/** A fact as the records hold it. */
+function rowOf(incident_id: string, sequence: number, fact: Fact): IncidentFactRow {
+  return {
+    ...{ id: fact.id, incident_id, sequence, kind: fact.kind },
+    ...{ value: JSON.stringify(fact.value), certainty: fact.certainty },
+    ...{ occurred_at: fact.occurredAt, recorded_at: fact.recordedAt },
+    ...{ recorded_by: fact.recordedBy, supersedes: fact.supersedes },
+  }
+}
+
+/** A picture with further facts. Throws conflict when they cannot follow. */
+function pictureOf(from: Picture, rows: readonly IncidentFactRow[], number?: number): Picture {
+  const result = advance(from, rows.map(factOf))
+  if (result.legal) return result.picture
+  const { position, kind, reasons } = result.illegal
+  throw new CallwardError(
+    'conflict',
+    `The file of incident ${number ?? ''} does not follow the workflow at fact ${position} (${kind}): ${reasons.join('; ')}. It was changed outside of the hub: verify the ledger.`,
+  )
+}
+
+function refusal(
+  what: string,
+  missing: readonly Missing[],
+  code: ErrorCode = 'conflict',
+): CallwardError {
+  const texts = missing.map(({ text }) => text).join('; ')
+  return new CallwardError(code, `${what}: ${texts}.`, { missing })
 }

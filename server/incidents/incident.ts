@@ -1,40 +1,21 @@
 import type { AlertChange, AlertView } from '../../alerts/alert.ts'
-import { type Millis, rfc3339 } from '../clock.ts'
+import { type Fact, hubActor, limits, type NewFact } from '../../incidents/facts.ts'
+import type { Picture } from '../../incidents/picture.ts'
+import { standingOf } from '../../incidents/standing.ts'
+import { times, workflow } from '../../incidents/workflow.ts'
+import { rfc3339 } from '../clock.ts'
+import type { IncidentFactRow } from '../records/schema.ts'
 
-export type IncidentState = 'open' | 'acknowledged' | 'resolved'
-export type Certainty = 'actual' | 'estimate' | 'suggestion'
+export { hubActor, type NewFact } from '../../incidents/facts.ts'
 
-/** Kinds of stamped facts; docs/incidents.md says what each value holds. */
-export type FactKind =
-  | 'phenomenon'
-  | 'occurred'
-  | 'detected'
-  | 'impact'
-  | 'preliminary_cause'
-  | 'runbook'
-  | 'alert_fired'
-  | 'alert_resolved'
-  | 'acknowledged'
-  | 'note'
-  | 'restored'
-  | 'relapse'
-  | 'resolved'
+/** An incident that recovered no longer ago than this takes a relapse instead of a twin. */
+export const stabilityWindowMillis = times.stabilityMillis
 
-/** A fact before it has an id and a place in the incident. */
-export interface NewFact {
-  readonly kind: FactKind
-  /** Always has `text`, the line a person reads. */
-  readonly value: { readonly text: string; readonly [key: string]: unknown }
-  readonly certainty: Certainty
-  readonly occurredAt: Millis
-  readonly recordedBy: string
-}
+/** A new incident with the same alert names the one before it for so long: Delegated Regulation (EU) 2024/1772 Art. 8(2). */
+export const recurrenceMillis = 183 * 86_400_000
 
-/** An incident that resolved no longer ago than this takes a relapse instead of a twin. */
-export const stabilityWindowMillis = 10 * 60_000
-
-/** Recorded by the hub itself, not by a person. */
-export const hubActor = 'hub'
+/** Longest title; it is read aloud. */
+const titleCharacters = 500
 
 /** Alerts with the same key belong to one incident: those of one host. */
 export function joinKey(alert: AlertView): string {
@@ -44,66 +25,114 @@ export function joinKey(alert: AlertView): string {
 /** What people say aloud when they speak of it. */
 export function titleOf(alert: AlertView): string {
   const title = alert.annotations['summary'] ?? `${alert.rule} on ${alert.instance ?? 'the hub'}`
-  // A label may hold anything; the records take no NUL and no half of a character.
-  return Buffer.from(title.replaceAll('\0', '\ufffd')).toString()
+  return words(title, titleCharacters)
 }
 
-/** Facts that open an incident: phenomenon, time, impact and preliminary cause (the last two as suggestions). */
+/** Labels hold anything; a fact takes no NUL, no half of a character, and not nothing. */
+function words(text: string, characters: number = limits.textCharacters): string {
+  const cut = text
+    .slice(0, characters)
+    .replaceAll('\0', '\ufffd')
+    .replace(/\p{Surrogate}/gu, '\ufffd')
+  return /\S/.test(cut) ? cut : '-'
+}
+
+/** A name of one line, whatever it was. */
+export function line(text: string, characters = 200): string {
+  return words(text.replace(/\p{Cc}/gu, ' '), characters)
+}
+
+const stamp = { certainty: 'actual', recordedBy: hubActor, supersedes: null } as const
+
+/** Facts that open an incident by an alert. Impact, severity and cause are suggestions until somebody says them. */
 export function openingFacts(
-  alert: AlertView,
-  runbook: { name: string; hash: string } | undefined,
+  change: AlertChange,
+  runbook: { readonly name: string; readonly hash: string } | undefined,
+  earlier: { readonly id: string; readonly number: number } | undefined,
 ): NewFact[] {
-  const firedAt = alert.firedAt ?? alert.activeAt
-  const by = hubActor
-  const facts: NewFact[] = [
+  const { alert } = change
+  const { annotations } = alert
+  const occurredAt = alert.firedAt ?? alert.activeAt
+  const suggested = { ...stamp, certainty: 'suggestion', occurredAt } as const
+  const cause = annotations['callward_cause']
+  return [
     {
-      kind: 'phenomenon',
-      value: { text: alert.annotations['description'] ?? titleOf(alert), rule: alert.rule },
-      certainty: 'actual',
-      occurredAt: alert.activeAt,
-      recordedBy: by,
+      ...{ ...stamp, kind: 'opened', occurredAt },
+      value: {
+        text: words(`Recorded by the hub, from the alert ${alert.rule}.`),
+        ...{ how: 'alert', discovery: 'monitoring', workflow: workflow.version },
+      },
     },
     {
-      kind: 'occurred',
+      ...{ ...stamp, kind: 'phenomenon', occurredAt: alert.activeAt },
+      value: {
+        text: words(annotations['description'] ?? titleOf(alert)),
+        rule: line(alert.rule, 1000),
+      },
+    },
+    {
+      ...{ ...stamp, kind: 'occurred', certainty: 'estimate', occurredAt: alert.activeAt },
       value: { text: `First seen at ${rfc3339(alert.activeAt)}; the fault may be older.` },
-      certainty: 'estimate',
-      occurredAt: alert.activeAt,
-      recordedBy: by,
     },
     {
-      kind: 'detected',
-      value: { text: `Alert ${alert.rule} fired.` },
-      certainty: 'actual',
-      occurredAt: firedAt,
-      recordedBy: by,
+      ...{ ...stamp, kind: 'detected', occurredAt },
+      value: { text: words(`Alert ${alert.rule} fired.`) },
     },
+    {
+      ...{ ...suggested, kind: 'impact' },
+      value: {
+        text: words(annotations['callward_impact'] ?? 'Not known yet.'),
+        ...scopeOf(alert),
+      },
+    },
+    {
+      ...{ ...suggested, kind: 'preliminary_cause' },
+      value:
+        cause === undefined
+          ? { text: 'Not known yet.', confidence: 'unknown' }
+          : { text: words(cause), confidence: 'low' },
+    },
+    {
+      ...{ ...suggested, kind: 'severity' },
+      value: { text: 'As every incident of a critical alert; say otherwise.', severity: 'sev2' },
+    },
+    ...(runbook === undefined
+      ? []
+      : [
+          {
+            ...({ ...stamp, kind: 'runbook', occurredAt } as const),
+            value: {
+              text: words(`Runbook ${runbook.name} attached as it was.`),
+              ...{ name: line(runbook.name), hash: runbook.hash },
+            },
+          },
+        ]),
+    ...(earlier === undefined
+      ? []
+      : [
+          {
+            ...({ ...suggested, kind: 'recurrence_of' } as const),
+            value: {
+              text: `The same alert opened incident ${earlier.number}.`,
+              incident: earlier.id,
+            },
+          },
+        ]),
+    alertFact(change),
   ]
-  const impact = alert.annotations['callward_impact']
-  const cause = alert.annotations['callward_cause']
-  facts.push({
-    kind: 'impact',
-    value: { text: impact ?? 'Not known yet.' },
-    certainty: 'suggestion',
-    occurredAt: firedAt,
-    recordedBy: by,
-  })
-  facts.push({
-    kind: 'preliminary_cause',
-    value: { text: cause ?? 'Not known yet.' },
-    certainty: 'suggestion',
-    occurredAt: firedAt,
-    recordedBy: by,
-  })
-  if (runbook !== undefined) {
-    facts.push({
-      kind: 'runbook',
-      value: { text: `Runbook ${runbook.name} attached as it was.`, ...runbook },
-      certainty: 'actual',
-      occurredAt: firedAt,
-      recordedBy: by,
-    })
+}
+
+/** What an alert's labels say of the scope. A service is named by its label, else the host's part stands for it. */
+function scopeOf({ labels, instance, rule }: AlertView) {
+  const service = labels['service'] ?? labels['role'] ?? labels['server'] ?? instance ?? rule
+  const one = (name: string, text: string | undefined) =>
+    text === undefined ? {} : { [name]: [line(text)] }
+  return {
+    services: [line(service)],
+    ...one('hosts', instance),
+    ...one('customers', labels['customer']),
+    ...one('regions', labels['site']),
   }
-  return facts
 }
 
 /** The fact an alert's change leaves in its incident. */
@@ -113,15 +142,42 @@ export function alertFact(change: AlertChange): NewFact {
   const late =
     change.late === true ? ' (recorded late: the records could not be written at the time)' : ''
   return {
-    kind: fired ? 'alert_fired' : 'alert_resolved',
+    ...{ ...stamp, kind: fired ? 'alert_fired' : 'alert_resolved', occurredAt: change.at },
     value: {
-      text: `${alert.rule} ${fired ? 'fired' : 'resolved'}: ${titleOf(alert)}${late}`,
-      rule: alert.rule,
+      text: words(
+        `${line(alert.rule, 1000)} ${fired ? 'fired' : 'resolved'}: ${titleOf(alert)}${late}`,
+      ),
+      rule: line(alert.rule, 1000),
       fingerprint: alert.fingerprint,
-      value: alert.value,
+      value: alert.value.slice(0, 1000),
     },
-    certainty: 'actual',
-    occurredAt: change.at,
-    recordedBy: hubActor,
   }
+}
+
+/** The columns that only repeat what the facts say. */
+export function standingColumns(picture: Picture) {
+  const { state, workflowState, severity, major, attended, ...times } = standingOf(picture)
+  return {
+    ...{ state, workflow_state: workflowState, severity },
+    ...{ major: major ? 1 : 0, attended: attended ? 1 : 0 },
+    acknowledged_at: times.acknowledgedAt ?? null,
+    acknowledged_by: times.acknowledgedBy ?? null,
+    resolved_at: times.resolvedAt ?? null,
+    closed_at: times.closedAt ?? null,
+  }
+}
+
+/** A fact as the workflow reads it. */
+export function factOf(row: IncidentFactRow): Fact {
+  return {
+    id: row.id,
+    kind: row.kind,
+    value: JSON.parse(row.value),
+    certainty: row.certainty,
+    occurredAt: Number(row.occurred_at),
+    recordedAt: Number(row.recorded_at),
+    recordedBy: row.recorded_by,
+    supersedes: row.supersedes,
+    // The workflow judges kind and value itself.
+  } as Fact
 }

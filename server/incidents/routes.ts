@@ -2,21 +2,14 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Kysely } from 'kysely'
 import MarkdownIt from 'markdown-it'
 import type { Static } from 'typebox'
-import { CallwardError } from '../errors.ts'
-import type { Principal } from '../people/plugin.ts'
+import { incidentIdOf } from '../incident-id.ts'
 import type { RecordsSchema } from '../records/schema.ts'
-import {
-  AcknowledgeBody,
-  IncidentDetail,
-  IncidentList,
-  IncidentParams,
-  ListQuery,
-  TextBody,
-} from './schema.ts'
+import { listPage } from './list.ts'
+import { runbookSteps } from './runbook-steps.ts'
+import { IncidentDetail, IncidentList, IncidentParams, ListQuery } from './schema.ts'
 import { alertOfIncident, factView, summaries } from './views.ts'
 
 const readers = { owner: 'incidents', roles: ['admin', 'operator', 'auditor'] } as const
-const writers = { owner: 'incidents', roles: ['admin', 'operator'] } as const
 
 /** Raw HTML in a runbook is shown as text, never run. */
 const markdown = new MarkdownIt({ html: false, linkify: false })
@@ -34,11 +27,8 @@ export const readingRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: { querystring: ListQuery, response: { 200: IncidentList } },
     },
     async (request) => {
-      const { state, limit } = request.query
-      let query = db.selectFrom('incidents').selectAll().orderBy('number', 'desc').limit(limit)
-      if (state === 'open') query = query.where('state', '!=', 'resolved')
-      if (state === 'resolved') query = query.where('state', '=', 'resolved')
-      return { incidents: await summaries(db, await query.execute()) }
+      const { rows, next } = await listPage(db, request.query)
+      return { incidents: await summaries(db, rows), next }
     },
   )
 
@@ -48,65 +38,12 @@ export const readingRoutes: FastifyPluginAsyncTypebox = async (app) => {
       config: { access: readers },
       schema: { params: IncidentParams, response: { 200: IncidentDetail } },
     },
-    async (request) => detail(db, await idOf(db, request.params.id)),
+    async (request) => detail(db, await incidentIdOf(db, request.params.id)),
   )
 }
 
-/** What people do with an incident; each answers with the whole record. */
-export const handlingRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  const db = app.records.read
-
-  app.post(
-    '/api/v1/incidents/:id/acknowledge',
-    {
-      config: { access: writers },
-      schema: { params: IncidentParams, body: AcknowledgeBody, response: { 200: IncidentDetail } },
-    },
-    async (request) => {
-      const id = await idOf(db, request.params.id)
-      await app.incidents.acknowledge(id, request.principal as Principal, request.body.note)
-      return detail(db, id)
-    },
-  )
-
-  app.post(
-    '/api/v1/incidents/:id/notes',
-    {
-      config: { access: writers },
-      schema: { params: IncidentParams, body: TextBody, response: { 200: IncidentDetail } },
-    },
-    async (request) => {
-      const id = await idOf(db, request.params.id)
-      await app.incidents.note(id, request.principal as Principal, request.body.text)
-      return detail(db, id)
-    },
-  )
-
-  app.post(
-    '/api/v1/incidents/:id/resolve',
-    {
-      config: { access: writers },
-      schema: { params: IncidentParams, body: TextBody, response: { 200: IncidentDetail } },
-    },
-    async (request) => {
-      const id = await idOf(db, request.params.id)
-      await app.incidents.resolve(id, request.principal as Principal, request.body.text)
-      return detail(db, id)
-    },
-  )
-}
-
-async function idOf(db: Database, name: string): Promise<string> {
-  const query = db.selectFrom('incidents').select('id')
-  const named = /^\d{1,9}$/.test(name)
-    ? query.where('number', '=', Number(name))
-    : query.where('id', '=', name)
-  const row = await named.executeTakeFirst()
-  if (row === undefined) throw new CallwardError('not_found', `There is no incident ${name}.`)
-  return row.id
-}
-
-async function detail(db: Database, id: string): Promise<Static<typeof IncidentDetail>> {
+/** One whole record as it is answered. */
+export async function detail(db: Database, id: string): Promise<Static<typeof IncidentDetail>> {
   const row = await db
     .selectFrom('incidents')
     .selectAll()
@@ -152,7 +89,7 @@ async function frozenRunbook(db: Database, hash: string | null) {
     .where('hash', '=', hash)
     .executeTakeFirstOrThrow()
   const html = markdown.render(withoutFrontMatter(row.body))
-  return { name: row.name, hash, body: row.body, html }
+  return { name: row.name, hash, body: row.body, html, steps: runbookSteps(row.body) }
 }
 
 /** A runbook's text after its `---` block. */

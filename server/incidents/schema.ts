@@ -1,4 +1,5 @@
 import Type from 'typebox'
+import { stateNames } from '../../incidents/workflow.ts'
 
 const OrNull = (schema: ReturnType<typeof Type.String>) => Type.Union([schema, Type.Null()])
 const Text = Type.String({ minLength: 1, maxLength: 10_000, pattern: '\\S' })
@@ -15,11 +16,14 @@ export const IncidentSummary = Type.Object({
   title: Type.String(),
   severity: Type.String(),
   state: State,
+  workflowState: Type.String(),
+  major: Type.Boolean(),
   server: Type.String(),
   openedAt: Type.String(),
   acknowledgedAt: OrNull(Type.String()),
   acknowledgedBy: OrNull(Type.String()),
   resolvedAt: OrNull(Type.String()),
+  closedAt: OrNull(Type.String()),
   simulated: Type.Boolean(),
   firing: Type.Integer(),
 })
@@ -61,7 +65,11 @@ export const AlertOfIncident = Type.Object({
   incident: Type.Object({ id: Type.String(), number: Type.Integer() }),
 })
 
-export const IncidentList = Type.Object({ incidents: Type.Array(IncidentSummary) })
+export const IncidentList = Type.Object({
+  incidents: Type.Array(IncidentSummary),
+  /** Give it as `cursor` for the next page. */
+  next: Type.Union([Type.Integer(), Type.Null()]),
+})
 
 export const IncidentDetail = Type.Object({
   incident: Type.Intersect([
@@ -75,6 +83,7 @@ export const IncidentDetail = Type.Object({
           hash: Type.String(),
           body: Type.String(),
           html: Type.String(),
+          steps: Type.Array(Type.Object({ id: Type.String(), text: Type.String() })),
         }),
         Type.Null(),
       ]),
@@ -88,6 +97,14 @@ export const ListQuery = Type.Object(
       default: 'open',
     }),
     limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
+    cursor: Type.Optional(Type.Integer({ minimum: 1 })),
+    severity: Type.Optional(
+      Type.Union(['sev1', 'sev2', 'sev3', 'sev4'].map((one) => Type.Literal(one))),
+    ),
+    /** A state of the workflow. */
+    workflow: Type.Optional(Type.Union(stateNames.map((one) => Type.Literal(one)))),
+    /** A service that the impact names. */
+    service: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
   },
   { additionalProperties: false },
 )
@@ -97,4 +114,7 @@ export const AcknowledgeBody = Type.Object(
   { note: Type.Optional(Text) },
   { additionalProperties: false },
 )
-export const TextBody = Type.Object({ text: Text }, { additionalProperties: false })
+export const TextBody = Type.Object(
+  { text: Text, key: Type.Optional(Type.String({ minLength: 8, maxLength: 100 })) },
+  { additionalProperties: false },
+)

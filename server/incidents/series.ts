@@ -62,7 +62,7 @@ export class OpenIncidentSeries {
         ),
       )
       .select(['incidents.number', 'incidents.severity', 'incidents.title', 'alerts.labels'])
-      .where('incidents.state', '!=', 'resolved')
+      .where('incidents.state', 'in', ['open', 'acknowledged'])
       .execute()
     const now = new Map<string, SeriesId>()
     for (const row of rows) {

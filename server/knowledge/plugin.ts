@@ -1,21 +1,47 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import Type from 'typebox'
-import { CallwardError } from '../errors.ts'
+import { type Clock, systemClock } from '../clock.ts'
 import type {} from '../people/plugin.ts'
-import type { Runbook } from './runbook.ts'
+import type {} from '../promql/plugin.ts'
+import type { RecordsTransaction } from '../records/plugin.ts'
+import type {} from '../rules/plugin.ts'
+import { pageRoutes, runbookRoutes, useRoutes } from './routes.ts'
+import type { Runbook, RunbookStep } from './runbook.ts'
 import { ownRunbooksFolder, RunbookFiles } from './runbook-files.ts'
-import { runbookPage, runbookPagePolicy } from './runbook-page.ts'
+import { RunbookStore } from './runbook-store.ts'
 
 export type { Runbook, RunbookStep } from './runbook.ts'
 
-/** The runbooks as they are now. */
+/** A runbook as an incident is worked by it. */
+export interface PinnedRunbook {
+  readonly name: string
+  /** SHA-256 of the file's bytes, hex. */
+  readonly hash: string
+  readonly steps: readonly RunbookStep[]
+}
+
+/** A version that was kept. */
+export interface RunbookVersion {
+  readonly name: string
+  readonly hash: string
+  readonly recordedAt: number
+  /** The whole file. */
+  readonly text: string
+}
+
+/** The runbooks as they are now, and as they were. */
 export interface Runbooks {
   /** The runbook of an alert's name; undefined when there is none. */
   find(name: string): Runbook | undefined
   /** All of them by name. */
   list(): readonly Runbook[]
+  /**
+   * Keeps the present version of a runbook and counts its use, inside the transaction that writes it into an incident; undefined when
+   * there is none.
+   */
+  pinnedRunbook(tx: RecordsTransaction, name: string): Promise<PinnedRunbook | undefined>
+  /** A version that was ever seen; undefined for any other hash. */
+  runbookByHash(hash: string): Promise<RunbookVersion | undefined>
 }
 
 declare module 'fastify' {
@@ -25,21 +51,42 @@ declare module 'fastify' {
 }
 
 export interface KnowledgeOptions {
+  readonly clock?: Clock
   /** Another folder than the one that ships. */
   readonly runbooksFolder?: string
 }
 
-/** Serves the runbooks. */
+/** Serves the runbooks, keeps their versions, counts their use. */
 export const knowledgePlugin = fp(
-  async (app, options: KnowledgeOptions) => {
-    const files = new RunbookFiles(options.runbooksFolder ?? ownRunbooksFolder, (file, err) =>
-      app.log.error({ err, file }, 'a runbook cannot be used'),
+  async (app, { clock = systemClock, runbooksFolder = ownRunbooksFolder }: KnowledgeOptions) => {
+    const store = new RunbookStore(app.records, clock)
+    const seen = keepSeen(app, store)
+    const files = new RunbookFiles(
+      runbooksFolder,
+      (file, err) => app.log.error({ err, file }, 'a runbook cannot be used'),
+      seen,
     )
     checkSoon(app, files)
-    app.decorate('runbooks', { find: (name: string) => files.find(name), list: () => files.list() })
-    await app.register(knowledgeRoutes)
+    app.decorate('runbooks', {
+      find: (name: string) => files.find(name),
+      list: () => files.list(),
+      async pinnedRunbook(tx, name) {
+        const runbook = files.find(name)
+        if (runbook === undefined) return undefined
+        await store.keepIn(tx, runbook)
+        await store.countUse(tx, name, 'pinned')
+        return { name, hash: runbook.hash, steps: runbook.steps }
+      },
+      async runbookByHash(hash) {
+        const row = await store.byHash(hash)
+        return row && { name: row.name, hash, recordedAt: row.recorded_at, text: row.body }
+      },
+    } satisfies Runbooks)
+    await app.register(runbookRoutes, { clock, store })
+    await app.register(pageRoutes, { clock, store })
+    await app.register(useRoutes, { clock, store })
   },
-  { name: 'callward-knowledge' },
+  { name: 'callward-knowledge', dependencies: ['callward-records'] },
 )
 
 /** Between two files that are looked at after the start. */
@@ -59,66 +106,43 @@ function checkSoon(app: FastifyInstance, files: RunbookFiles): void {
   app.addHook('onClose', async () => clearInterval(timer))
 }
 
-const access = { owner: 'knowledge', roles: ['admin', 'operator', 'auditor'] } as const
+/** How long versions that are seen one after the other wait for each other. */
+const gatherMillis = 5000
+/** After a failure it is tried again; a disk may be full. */
+const againMillis = 60_000
 
-const NameParams = Type.Object({ name: Type.String({ minLength: 1, maxLength: 200 }) })
-const RunbookList = Type.Object({
-  runbooks: Type.Array(
-    Type.Object({
-      name: Type.String(),
-      title: Type.String(),
-      alert: Type.String(),
-      severity: Type.String(),
-      estimatedMinutes: Type.Number(),
-      hash: Type.String(),
-    }),
-  ),
-})
-
-const knowledgeRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  app.get(
-    '/api/v1/runbooks',
-    { config: { access }, schema: { response: { 200: RunbookList } } },
-    async () => ({
-      runbooks: app.runbooks
-        .list()
-        .map(({ name, title, alert, severity, estimatedMinutes, hash }) => ({
-          name,
-          title,
-          alert,
-          severity,
-          estimatedMinutes,
-          hash,
-        })),
-    }),
-  )
-
-  app.get(
-    '/runbooks/:name',
-    { config: { access }, schema: { params: NameParams } },
-    async (request, reply) => {
-      const runbook = app.runbooks.find(request.params.name)
-      if (runbook === undefined)
-        throw new CallwardError(
-          'not_found',
-          'There is no runbook of that name. GET /api/v1/runbooks lists them.',
-        )
-      reply
-        .header('etag', `"${runbook.hash}"`)
-        .header('vary', 'accept')
-        .header('cache-control', 'private, no-cache')
-      if (prefersMarkdown(request.headers.accept))
-        return reply.type('text/markdown; charset=utf-8').send(runbook.text)
-      return reply
-        .type('text/html; charset=utf-8')
-        .header('content-security-policy', runbookPagePolicy)
-        .send(runbookPage(runbook))
-    },
-  )
-}
-
-/** True when Markdown is asked for and HTML is not. */
-function prefersMarkdown(accept: string | undefined): boolean {
-  const types = accept ?? ''
-  return types.includes('text/markdown') && !types.includes('text/html')
+/** Keeps what is seen, soon and many at once; whoever asks for a runbook never waits for it. */
+function keepSeen(app: FastifyInstance, store: RunbookStore): (runbook: Runbook) => void {
+  const waiting = new Map<string, Runbook>()
+  let timer: NodeJS.Timeout | undefined
+  let running = Promise.resolve()
+  const keep = async () => {
+    timer = undefined
+    const all = [...waiting.values()]
+    let nextMillis = gatherMillis
+    try {
+      await store.keep(all)
+      for (const { hash } of all) waiting.delete(hash)
+    } catch (err) {
+      nextMillis = againMillis
+      app.log.error({ err }, 'versions of runbooks were not kept; tried again in a minute')
+    }
+    if (waiting.size > 0) start(nextMillis)
+  }
+  const start = (millis: number) => {
+    timer ??= setTimeout(() => {
+      running = keep()
+    }, millis).unref()
+  }
+  app.addHook('preClose', async () => {
+    clearTimeout(timer)
+    await running
+    // What was seen a moment ago is kept before the records close.
+    await store.keep([...waiting.values()]).catch(() => undefined)
+  })
+  return (runbook) => {
+    if (store.isKept(runbook)) return
+    waiting.set(runbook.hash, runbook)
+    start(gatherMillis)
+  }
 }

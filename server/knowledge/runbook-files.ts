@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { packageRoot } from '../assets.ts'
-import { type Runbook, readRunbook, runbookName } from './runbook.ts'
+import { type Runbook, readRunbookFile, runbookName } from './runbook.ts'
 
 /** Folder of the runbooks that ship with the program. */
 export const ownRunbooksFolder = join(packageRoot, 'runbooks')
@@ -13,16 +13,22 @@ interface Read {
 
 /**
  * The runbooks of a folder. A file that changes on disk is read again when it is asked for; one that cannot be
- * used is reported to `onFault` and its last good version stays.
+ * used is reported to `onFault` and its last good version stays. `onSeen` hears each version that is read.
  */
 export class RunbookFiles {
   readonly #folder: string
   readonly #onFault: (file: string, error: unknown) => void
+  readonly #onSeen: (runbook: Runbook) => void
   readonly #read = new Map<string, Read>()
 
-  constructor(folder: string, onFault: (file: string, error: unknown) => void) {
+  constructor(
+    folder: string,
+    onFault: (file: string, error: unknown) => void,
+    onSeen: (runbook: Runbook) => void = () => undefined,
+  ) {
     this.#folder = folder
     this.#onFault = onFault
+    this.#onSeen = onSeen
   }
 
   /** The runbook of that name; undefined for any other text. Costs one `stat`. */
@@ -34,7 +40,8 @@ export class RunbookFiles {
     if (stamp === undefined || stamp === before?.stamp) return before?.runbook
     let runbook = before?.runbook
     try {
-      runbook = readRunbook(name, readFileSync(path, 'utf8'))
+      runbook = readRunbookFile(name, readFileSync(path))
+      this.#onSeen(runbook)
     } catch (error) {
       this.#onFault(path, error)
     }

@@ -39,12 +39,41 @@ export function runbookPage(runbook: Runbook): string {
 <ol class="steps">
 ${steps}
 </ol>
-${markdown.render(runbook.body)}
+${markdown.render(runbook.body)}${more(runbook)}
 </main>
 <footer>Version ${runbook.hash}. An incident keeps the version it was handled by.</footer>
 </body>
 </html>
 `
+}
+
+const languageTags: Readonly<Record<string, string>> = { zh: 'zh-CN' }
+
+/** What stands in the front matter beside the steps. */
+function more({ checks, contacts, customerText }: Runbook): string {
+  const list = (title: string, lines: readonly string[]) =>
+    lines.length === 0 ? '' : `\n<h2>${title}</h2>\n<ul>\n${lines.join('\n')}\n</ul>`
+  const query = (text: string | undefined) =>
+    text === undefined ? '' : `<br><code>${escaped(text)}</code>`
+  return [
+    list(
+      'Checks',
+      checks.map(
+        (one) => `<li id="check-${escaped(one.id)}">${escaped(one.text)}${query(one.query)}</li>`,
+      ),
+    ),
+    list(
+      'Contacts',
+      contacts.map(({ who, how }) => `<li>${escaped(who)}: ${escaped(how)}</li>`),
+    ),
+    list(
+      'What customers may be told',
+      Object.entries(customerText).map(
+        ([language, text]) =>
+          `<li lang="${languageTags[language] ?? language}">${escaped(text)}</li>`,
+      ),
+    ),
+  ].join('')
 }
 
 function escaped(text: string): string {

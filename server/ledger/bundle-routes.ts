@@ -32,7 +32,8 @@ const BundleQuery = Type.Object(
 export const bundleRoutes: FastifyPluginAsyncTypebox<{
   ledger: LedgerInside
   clock: Clock
-}> = async (app, { ledger, clock }) => {
+  attachments: string
+}> = async (app, { ledger, clock, attachments }) => {
   const { records } = app
   let running = 0
 
@@ -56,7 +57,7 @@ export const bundleRoutes: FastifyPluginAsyncTypebox<{
       running++
       try {
         const { name, role } = request.principal as Principal
-        const source = { records, ledger, clock }
+        const source = { records, ledger, clock, attachments }
         const plan = await planBundle(source, asked, { name, role }, request.query.since)
         const stream = Readable.from(bundleBytes(records.read, plan), { objectMode: false })
         stream.once('close', () => running--)

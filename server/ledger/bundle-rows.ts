@@ -31,7 +31,7 @@ const idsPerQuery = 500
 /** What the ledger says nothing of (housekeeping, plans, receipts of screens) is left out. */
 const columns = {
   incidents:
-    'id number title severity state join_key server runbook_name runbook_hash opened_at acknowledged_at acknowledged_by resolved_at',
+    'id number title severity state join_key server runbook_name runbook_hash opened_at acknowledged_at acknowledged_by resolved_at workflow_state major attended closed_at',
   incident_facts:
     'id incident_id sequence kind value certainty occurred_at recorded_at recorded_by supersedes',
   incident_alerts: 'incident_id alert_id joined_at',
@@ -46,11 +46,12 @@ const columns = {
   page_attempts: 'id telling_id round channel contact_point_id outcome reason at',
   routing_holds: 'alert_id at stage receiver because until_at',
   runbook_versions: 'hash name body',
+  attachments: 'id incident_id name media_type bytes sha256 added_at added_by erased_at',
 } as const
 type Table = keyof typeof columns
 
 /** PostgreSQL gives 64-bit numbers as text. */
-const numbers = /(?:^|_)(?:at|number|sequence|round)$/
+const numbers = /(?:^|_)(?:at|number|sequence|round|bytes)$/
 
 /** Reads the rows; several statements, so the caller must know that nothing changed between. Throws unprocessable. */
 export async function bundleRows(database: Database, asked: RowsOf): Promise<BundleRows> {
@@ -80,6 +81,7 @@ export async function bundleRows(database: Database, asked: RowsOf): Promise<Bun
     hash === null ? [] : [String(hash)],
   )
   await reader.take('runbook_versions', 'hash', new Set(hashes))
+  await reader.take('attachments', 'incident_id', incidents, 'incident_id, added_at, id')
   return { tables: reader.tables, objects: { incident: incidents, alert: alerts, page: pages } }
 }
 

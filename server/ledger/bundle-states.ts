@@ -2,7 +2,10 @@
 export const publishedStates = [
   { from: null, to: 'open', fact: 'phenomenon' },
   { from: 'open', to: 'acknowledged', fact: 'acknowledged' },
+  { from: 'open', to: 'resolved', fact: 'transition' },
+  { from: 'acknowledged', to: 'resolved', fact: 'transition' },
+  { from: 'resolved', to: 'open', fact: 'relapse' },
+  // As written before there was a workflow.
   { from: 'open', to: 'resolved', fact: 'resolved' },
   { from: 'acknowledged', to: 'resolved', fact: 'resolved' },
-  { from: 'resolved', to: 'open', fact: 'relapse' },
 ] as const

@@ -1,3 +1,6 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
 import { sql } from 'kysely'
 import { type Clock, rfc3339 } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
@@ -25,6 +28,7 @@ import {
 } from './merkle.ts'
 import type { LedgerInside } from './plugin.ts'
 import { rangeHashes, TreeBroken } from './tiles.ts'
+import { treeLeaves } from './tree-leaves.ts'
 import { cosignatureLines } from './witness-store.ts'
 import { ZipWriter } from './zip-writer.ts'
 
@@ -38,12 +42,16 @@ export interface BundlePlan {
   readonly epoch: LedgerEpochRow
   readonly range: Range
   readonly rows: BundleRows
+  /** Attached files by their SHA-256: where they lie. */
+  readonly files: ReadonlyMap<string, string>
+  /** Entries outside the range. */
+  readonly single: readonly StoredEntry[]
   /** Every member but the entries and what they disclose. */
   readonly documents: readonly { readonly name: string; readonly value: string }[]
 }
 
 /** Entries of one bundle. */
-export const maxBundleEntries = 100_000
+export const maxBundleEntries = 250_000
 /** An incident's bundle goes on to the newest entry while it stays below this. */
 const maxTailEntries = 20_000
 /** Entries and their disclosures, in bytes. */
@@ -51,12 +59,20 @@ const maxBundleBytes = 512 * 1024 * 1024
 const entriesPerMember = 1000
 const rowsPerMember = 5000
 const snapshotTries = 3
+const maxFiles = 2000
+/** A freeze as it commonly is, and the most of one. */
+const evidenceBytes = 32 * 1024
+const maxEvidenceBytes = 4 * 1024 * 1024
+const maxErasures = 2000
+const idsPerQuery = 500
 
 /** What a bundle is made from. */
 export interface BundleSource {
   readonly records: Records
   readonly ledger: LedgerInside
   readonly clock: Clock
+  /** Folder of attached files, each named by its SHA-256. */
+  readonly attachments: string
 }
 
 /** Notes the reading in the ledger, fixes rows, range and checkpoint, and proves them. Throws bad_request, not_found, conflict, unprocessable. */
@@ -75,12 +91,15 @@ export async function planBundle(
   const own = await numberOfBundle(records.read, id)
   const cosigned = await cosignatureLines(records.read, epoch.number, [size])
   const range = await rangeOf(records.read, epoch, size, asked, rows)
-  await requireBytes(records.read, epoch, range)
-  const singles = [0, ...(own === undefined ? [] : [own - epoch.first_number])].filter(
-    (index) => index < size && (index < range.begin || index >= range.end),
-  )
+  const files = filesOf(rows, source.attachments)
+  await requireBytes(records.read, epoch, range, rows)
+  const erasures = await erasuresOf(records.read, epoch, rows)
+  const singles = [
+    ...new Set([0, ...(own === undefined ? [] : [own - epoch.first_number]), ...erasures]),
+  ].filter((index) => index < size && (index < range.begin || index >= range.end))
   try {
-    const proofs = await proofsOf(records.read, epoch, size, range, singles, since)
+    const single = await entriesAt(records.read, epoch, singles)
+    const proofs = await proofsOf(records.read, epoch, size, range, single, since)
     const manifest = {
       format: 'callward-evidence',
       version: 1,
@@ -108,6 +127,8 @@ export async function planBundle(
       epoch,
       range,
       rows,
+      files,
+      single,
       documents: [
         ...documents,
         { name: 'checkpoint.txt', value: `${note}${cosigned.get(size) ?? ''}` },
@@ -128,6 +149,15 @@ export async function* bundleBytes(read: Database, plan: BundlePlan): AsyncGener
       const some = rows.slice(part * rowsPerMember, (part + 1) * rowsPerMember)
       yield* zip.add(memberName(`rows/${name}`, part), jsonLines(some))
     }
+  for (const [hash, path] of plan.files) {
+    const content = await readFile(path).catch(() => undefined)
+    // A file that is gone is missed by the verifier, which names it.
+    if (content !== undefined) yield* zip.add(`attachments/${hash}`, content)
+  }
+  for (const hash of evidenceNamed(plan.rows)) {
+    const content = await evidenceOf(read, hash)
+    if (content !== undefined) yield* zip.add(`evidence/${hash}`, content)
+  }
   const { epoch, range } = plan
   const below = epoch.first_number + range.end
   let part = 0
@@ -136,10 +166,9 @@ export async function* bundleBytes(read: Database, plan: BundlePlan): AsyncGener
     const entries = await entriesFrom(read, { from, below, limit: entriesPerMember })
     const last = entries.at(-1)
     if (last === undefined) break
-    yield* zip.add(
-      memberName('entries', part),
-      jsonLines(entries.map((one) => entryLine(plan, one))),
-    )
+    const leafAt = treeLeaves(read, epoch.number)
+    const lines = await Promise.all(entries.map((one) => entryLine(plan, one, leafAt)))
+    yield* zip.add(memberName('entries', part), jsonLines(lines))
     yield* zip.add(
       memberName('disclosures', part),
       jsonLines(entries.flatMap((one) => disclosureLine(plan, one))),
@@ -147,6 +176,11 @@ export async function* bundleBytes(read: Database, plan: BundlePlan): AsyncGener
     from = last.number + 1
     part++
   }
+  if (plan.single.length > 0)
+    yield* zip.add(
+      memberName('disclosures', part),
+      jsonLines(plan.single.flatMap((one) => disclosureLine(plan, one))),
+    )
   yield* zip.end()
 }
 
@@ -305,14 +339,98 @@ async function incidentRange(
   return { begin, end: below - begin <= maxTailEntries ? below : end }
 }
 
-async function requireBytes(read: Database, epoch: LedgerEpochRow, range: Range): Promise<void> {
+async function requireBytes(
+  read: Database,
+  epoch: LedgerEpochRow,
+  range: Range,
+  { tables, objects }: BundleRows,
+): Promise<void> {
+  const attached = (tables['attachments'] ?? []).reduce(
+    (sum, row) => sum + Number(row['sha256'] === '' ? 0 : row['bytes']),
+    0,
+  )
+  const evidence = evidenceNamed({ tables, objects }).size * evidenceBytes
   const { bytes } = await read
     .selectFrom('ledger_entries')
     .select(sql<number | null>`sum(length(entry) + coalesce(length(opening), 0))`.as('bytes'))
     .where('number', '>=', epoch.first_number + range.begin)
     .where('number', '<', epoch.first_number + range.end)
     .executeTakeFirstOrThrow()
-  if (Number(bytes ?? 0) > maxBundleBytes) tooMuch(`${maxBundleBytes} bytes`)
+  if (Number(bytes ?? 0) + attached + evidence > maxBundleBytes) tooMuch(`${maxBundleBytes} bytes`)
+}
+
+/** Hashes of the evidence that the hub froze, as the facts shown name them. */
+function evidenceNamed({ tables }: BundleRows): Set<string> {
+  const hashes = new Set<string>()
+  for (const { kind, value } of tables['incident_facts'] ?? []) {
+    if (kind !== 'evidence') continue
+    const { hash } = JSON.parse(String(value)) as { hash?: unknown }
+    if (typeof hash === 'string' && /^[0-9a-f]{64}$/.test(hash)) hashes.add(hash)
+  }
+  return hashes
+}
+
+/** The JSON as it was frozen; nothing when it is gone, which the verifier then names. */
+async function evidenceOf(read: Database, hash: string): Promise<Buffer | undefined> {
+  const row = await read
+    .selectFrom('incident_evidence')
+    .select('body')
+    .where('hash', '=', hash)
+    .executeTakeFirst()
+  if (row === undefined) return undefined
+  try {
+    return gunzipSync(Buffer.from(row.body, 'base64'), { maxOutputLength: maxEvidenceBytes })
+  } catch {
+    return undefined
+  }
+}
+
+/** Files of the incidents that are shown; each once. */
+function filesOf({ tables }: BundleRows, folder: string): Map<string, string> {
+  const files = new Map<string, string>()
+  for (const { sha256 } of tables['attachments'] ?? [])
+    if (typeof sha256 === 'string' && /^[0-9a-f]{64}$/.test(sha256))
+      files.set(sha256, join(folder, sha256))
+  if (files.size > maxFiles) tooMuch(`${maxFiles} attached files`)
+  return files
+}
+
+/** Places of the entries that say what was erased of the incidents shown: later than a period, they explain its rows. */
+async function erasuresOf(
+  read: Database,
+  { first_number }: LedgerEpochRow,
+  { objects }: BundleRows,
+): Promise<number[]> {
+  const ids = [...objects.incident]
+  const places: number[] = []
+  for (let from = 0; from < ids.length; from += idsPerQuery) {
+    const rows = await read
+      .selectFrom('ledger_entries')
+      .select('number')
+      .where('object_type', '=', 'incident')
+      .where('object_id', 'in', ids.slice(from, from + idsPerQuery))
+      .where('entry', 'like', '{"action":"erasure.made",%')
+      .where('number', '>=', first_number)
+      .orderBy('number')
+      .limit(maxErasures + 1)
+      .execute()
+    for (const { number } of rows) places.push(Number(number) - first_number)
+  }
+  if (places.length > maxErasures) tooMuch(`${maxErasures} erasures`)
+  return places
+}
+
+async function entriesAt(
+  read: Database,
+  { first_number }: LedgerEpochRow,
+  places: readonly number[],
+): Promise<StoredEntry[]> {
+  const found: StoredEntry[] = []
+  for (const place of places) {
+    const from = first_number + place
+    found.push(...(await entriesFrom(read, { from, below: from + 1, limit: 1 })))
+  }
+  return found
 }
 
 async function proofsOf(
@@ -320,7 +438,7 @@ async function proofsOf(
   epoch: LedgerEpochRow,
   size: number,
   range: Range,
-  singles: readonly number[],
+  singles: readonly StoredEntry[],
   since: number | undefined,
 ) {
   const hashOf = rangeHashes(tileReader(read, epoch.number))
@@ -330,10 +448,8 @@ async function proofsOf(
     return found.map((hash) => hash.toString('base64'))
   }
   const single = []
-  for (const index of singles) {
-    const from = epoch.first_number + index
-    const [row] = await entriesFrom(read, { from, below: from + 1, limit: 1 })
-    if (row === undefined) continue
+  for (const row of singles) {
+    const index = Number(row.number) - epoch.first_number
     const proof = await hashes(inclusionRanges(index, size))
     single.push({ index, entry: row.entry, leaf: row.leaf, proof })
   }
@@ -348,8 +464,15 @@ async function proofsOf(
   }
 }
 
-function entryLine({ epoch }: BundlePlan, { number, entry, leaf }: StoredEntry) {
-  return { index: Number(number) - epoch.first_number, entry, leaf }
+/** An entry; what the tree holds at its place goes along where that is another leaf. */
+async function entryLine(
+  { epoch }: BundlePlan,
+  { number, entry, leaf }: StoredEntry,
+  leafAt: ReturnType<typeof treeLeaves>,
+) {
+  const index = Number(number) - epoch.first_number
+  const tree = await leafAt(index)
+  return tree === null || tree === leaf ? { index, entry, leaf } : { index, entry, leaf, tree }
 }
 
 /** Texts behind the hashes of what is shown, and of nothing else. */
@@ -364,9 +487,18 @@ function disclosureLine(
   return shown ? [{ index, opening: jsonOf(opening) }] : []
 }
 
+const objectBegin = '"object":{'
+const objectEnd = '},"occurredAt":'
+
 function objectOf(entry: string): { readonly type: string; readonly id: string } {
-  const { object } = jsonOf(entry) as { object?: { type?: unknown; id?: unknown } }
-  return { type: String(object?.type), id: String(object?.id) }
+  // In the canonical form nothing but hashes and times comes after it (`seal`).
+  const at = entry.lastIndexOf(objectBegin)
+  const end = entry.indexOf(objectEnd, at)
+  const { type, id } = jsonOf(entry.slice(at + objectBegin.length - 1, end + 1)) as {
+    type?: unknown
+    id?: unknown
+  }
+  return { type: String(type), id: String(id) }
 }
 
 /** An entry that somebody damaged is shown as it is; the verifier names it. */

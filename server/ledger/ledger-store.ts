@@ -165,3 +165,45 @@ export async function entriesFrom(
   }
   return select.orderBy('number').limit(query.limit).execute()
 }
+
+/** What is erased of entries. */
+export interface Erased {
+  readonly object: { readonly type: string; readonly id: string }
+  readonly action: string
+  /** Fields of the content that name the entries, as `{ fact: id }`. */
+  readonly of: Readonly<Record<string, string>>
+  /** Names of sensitive texts. */
+  readonly fields: readonly string[]
+}
+
+/** Deletes salts and texts behind hashes; gives the leaves of the entries that lost some. */
+export async function eraseOpenings(
+  tx: RecordsTransaction,
+  { object, action, of, fields }: Erased,
+): Promise<string[]> {
+  const rows = await tx
+    .selectFrom('ledger_entries')
+    .select(['number', 'entry', 'leaf', 'opening'])
+    .where('object_type', '=', object.type)
+    .where('object_id', '=', object.id)
+    .where('opening', 'is not', null)
+    .orderBy('number')
+    .execute()
+  const leaves: string[] = []
+  for (const { number, entry, leaf, opening } of rows) {
+    const told = JSON.parse(entry) as { action: string; content: Record<string, unknown> }
+    const isMeant =
+      told.action === action &&
+      Object.entries(of).every(([name, value]) => told.content[name] === value)
+    const kept = Object.entries(JSON.parse(opening ?? '{}') as object)
+    const left = kept.filter(([field]) => !fields.includes(field))
+    if (!isMeant || left.length === kept.length) continue
+    await tx
+      .updateTable('ledger_entries')
+      .set({ opening: left.length === 0 ? null : JSON.stringify(Object.fromEntries(left)) })
+      .where('number', '=', number)
+      .execute()
+    leaves.push(leaf)
+  }
+  return leaves
+}

@@ -75,6 +75,69 @@ export const ledgered = {
     who: 'hub or person',
     holds: ['state', 'number', 'severity', 'joinKey', 'runbookHash'],
   },
+  'attachment.added': {
+    what: 'A file was attached to an incident.',
+    object: 'incident',
+    who: staff,
+    holds: ['attachment', 'bytes', 'mediaType', 'name*', 'sha256*'],
+  },
+  'erasure.made': {
+    what: 'Two people erased personal data of a fact or an attachment: texts and salts are gone, the hashes of `entries` prove nothing any more.',
+    object: 'incident',
+    who: 'who agreed',
+    holds: ['erasure', 'kind', 'of', 'fields', 'entries', 'requestedBy', 'left*', 'reason*'],
+  },
+  'hold.set': {
+    what: 'An incident or a period was put under legal hold.',
+    object: 'hold',
+    who: staff,
+    holds: ['incident', 'from', 'to', 'until', 'reason*'],
+  },
+  'hold.released': {
+    what: 'Two people released a legal hold.',
+    object: 'hold',
+    who: 'who agreed',
+    holds: ['incident', 'requestedBy', 'reason*'],
+  },
+  'incident.update_overdue': {
+    what: 'The update of an incident that was promised by a time was not sent; once for each promise, with the accounts that were told.',
+    object: 'incident',
+    who: hub,
+    holds: ['dueAt', 'severity', 'told'],
+  },
+  'notice.written': {
+    what: 'A notice of an incident was written; one to customers waits for a second person.',
+    object: 'notice',
+    who: staff,
+    holds: [
+      ...['incident', 'audience', 'form', 'language', 'version', 'series', 'textHash'],
+      'contactPoints',
+    ],
+  },
+  'notice.sent': {
+    what: 'A notice of an incident went out, with the fact that says so and who approved it.',
+    object: 'notice',
+    who: staff,
+    holds: [
+      ...['incident', 'audience', 'form', 'language', 'version', 'series', 'textHash'],
+      ...['fact', 'approvedBy'],
+    ],
+  },
+  'notice.delivery': {
+    what: 'How it ended to bring a notice, or a word to an incident’s own people, to one receiver.',
+    object: 'notice',
+    who: hub,
+    holds: [
+      ...['delivery', 'key', 'channel', 'state', 'contactPoint', 'attempts'],
+      ...['reason*', 'recipient*'],
+    ],
+  },
+  'incident.recurrence_signed': {
+    what: 'The incidents that recurred in a month were judged: by a person, or by the hub where there was nothing to judge.',
+    object: 'recurrence-month',
+    who: 'person or hub',
+    holds: ['decision', 'sha256', 'text*'],
+  },
   'change.entry': {
     what: 'A change record was made, corrected, approved, rejected, verified, closed, or something was linked to it.',
     object: 'change',

@@ -12,6 +12,7 @@ import { readCheckpoint } from './checkpoint.ts'
 import type { LedgerEntry } from './entry.ts'
 import { openLedgerKey, readLastSigned, writeDurably } from './ledger-key.ts'
 import { LedgerLog, type NewEpoch } from './ledger-log.ts'
+import { type Erased, eraseOpenings } from './ledger-store.ts'
 import { Sequencer } from './sequencer.ts'
 
 export type { LedgerEntry } from './entry.ts'
@@ -24,15 +25,21 @@ export interface Ledger {
   waitingSeconds(): number
 }
 
+/** Takes away what may have to go: texts and salts behind the hashes of entries, never the entries. */
+export interface LedgerEraser {
+  /** In the caller's transaction, which appends the entry that says so; gives the leaves of the entries that lost a text. */
+  erase(tx: RecordsTransaction, what: Erased): Promise<readonly string[]>
+}
+
 /** Everything of the ledger, for its own routes. */
-export interface LedgerInside extends Ledger {
+export interface LedgerInside extends Ledger, LedgerEraser {
   readonly log: LedgerLog
   readonly sequencer: Sequencer
 }
 
 declare module 'fastify' {
   interface FastifyInstance {
-    ledger: Ledger
+    ledger: Ledger & LedgerEraser
   }
 }
 
@@ -73,6 +80,7 @@ export const ledgerPlugin = fp(
       log,
       sequencer,
       waitingSeconds: () => sequencer.waitingSeconds,
+      erase: eraseOpenings,
       async append(tx, entry) {
         await log.append(tx, entry)
         appended.inc()

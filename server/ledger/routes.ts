@@ -8,13 +8,7 @@ import type { LedgerEpochRow } from '../records/schema.ts'
 import { bundleRoutes } from './bundle-routes.ts'
 import { verifierKeyText } from './checkpoint.ts'
 import type { LedgerLog } from './ledger-log.ts'
-import {
-  type Database,
-  entriesFrom,
-  lastCheckpoint,
-  type StoredEntry,
-  tileReader,
-} from './ledger-store.ts'
+import { type Database, entriesFrom, lastCheckpoint, type StoredEntry } from './ledger-store.ts'
 import type { LedgerInside } from './plugin.ts'
 import {
   CheckpointList,
@@ -29,7 +23,7 @@ import {
   LedgerStatus,
   ProofQuery,
 } from './schema.ts'
-import { hashBytes, tileWidth } from './tiles.ts'
+import { treeLeaves } from './tree-leaves.ts'
 import { cosignatureLines } from './witness-store.ts'
 
 const readers: RouteAccess = { owner: 'ledger', roles: ['admin', 'auditor'] }
@@ -40,14 +34,18 @@ const epochsShown = 100
 const statusPath = '/api/v1/ledger/status'
 
 /** Reading the ledger: entries, checkpoints, proofs. Registered after the gate, which needs the ledger itself. */
-export const ledgerRoutes: FastifyPluginAsyncTypebox<{ clock: Clock }> = async (app, { clock }) => {
+export const ledgerRoutes: FastifyPluginAsyncTypebox<{
+  clock: Clock
+  /** Folder of attached files, for bundles. */
+  attachments: string
+}> = async (app, { clock, attachments }) => {
   // Its own plugin made the decorator.
   const ledger = app.ledger as LedgerInside
   app.addHook('preHandler', readingNotes(app, clock, ledger))
   await app.register(entryRoutes, { ledger })
   await app.register(checkpointRoutes, { ledger })
   await app.register(proofRoutes, { ledger })
-  await app.register(bundleRoutes, { ledger, clock })
+  await app.register(bundleRoutes, { ledger, clock, attachments })
 }
 
 type Inside = FastifyPluginAsyncTypebox<{ ledger: LedgerInside }>
@@ -234,15 +232,7 @@ async function withTreeLeaves(
   epoch: LedgerEpochRow,
   rows: readonly StoredEntry[],
 ): Promise<Static<typeof LedgerEntryView>[]> {
-  const tiles = new Map<number, Promise<Buffer | undefined>>()
-  const readTile = tileReader(read, epoch.number)
-  const leafAt = async (index: number) => {
-    const tile = Math.floor(index / tileWidth)
-    const hashes = tiles.get(tile) ?? readTile({ level: 0, index: tile })
-    tiles.set(tile, hashes)
-    const at = (index % tileWidth) * hashBytes
-    return (await hashes)?.subarray(at, at + hashBytes).toString('base64') ?? null
-  }
+  const leafAt = treeLeaves(read, epoch.number)
   return Promise.all(
     rows.map(async ({ number, entry, leaf, opening }) => ({
       index: number - epoch.first_number,

@@ -10,6 +10,11 @@ const title =
 const short =
   '{{ words.short[kind] }}{% if server %} {{ server }}{% endif %}: {{ title }}{% if time %} {{ time }}{% endif %} {{ words.reference }} {{ ref }}{% if url %} {{ url }}{% endif %}'
 
+// What people wrote to be read as it is: no word of the hub before it.
+const noticeTitle = '{{ title }}{% if server %} ({{ server }}){% endif %}'
+const noticeShort =
+  '{{ title }}{% if startedAt %} {{ startedAt }}{% endif %} {{ words.reference }} {{ ref }}{% if url %} {{ url }}{% endif %}{% if description %}: {{ description }}{% endif %}'
+
 const field = (name: string, value: string) =>
   `{% if ${value} %}{{ words.${name} }}: {{ ${value} }}\n{% endif %}`
 
@@ -45,4 +50,5 @@ export const defaultTexts: Readonly<Record<MessageKind, Readonly<Record<Form, st
   escalated: { title, text, short },
   test: { title, text: note('testText'), short },
   canary: { title, text: note('canaryText'), short },
+  notice: { title: noticeTitle, text, short: noticeShort },
 }

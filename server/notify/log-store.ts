@@ -96,8 +96,8 @@ export class NotifyLog {
     return query.orderBy('at', 'desc').orderBy('id', 'desc').limit(filter.limit).execute()
   }
 
-  /** Drops what is older than the retention, and the oldest beyond the number kept. */
-  async sweep(): Promise<void> {
+  /** Drops what is older than the retention, and the oldest beyond the number kept; nothing from `keepFrom` on (legal holds). */
+  async sweep(keepFrom: Millis = Number.POSITIVE_INFINITY): Promise<void> {
     const oldest = this.#clock.now() - this.#keepDays * dayMillis
     const beyond = await this.#records.read
       .selectFrom('notify_log')
@@ -107,7 +107,8 @@ export class NotifyLog {
       .offset(rowsKept)
       .limit(1)
       .executeTakeFirst()
-    const before = Math.max(this.#keepDays === 0 ? 0 : oldest, beyond?.at ?? 0)
+    const due = Math.max(this.#keepDays === 0 ? 0 : oldest, beyond?.at ?? 0)
+    const before = Math.min(due, keepFrom)
     for (let batch = 0; batch < sweptBatches; batch += 1)
       if ((await this.#drop(before)) < sweptAtOnce) return
   }

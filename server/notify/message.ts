@@ -8,6 +8,7 @@ export const messageKinds = [
   'escalated',
   'test',
   'canary',
+  'notice',
 ] as const
 export type MessageKind = (typeof messageKinds)[number]
 

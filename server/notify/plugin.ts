@@ -13,7 +13,7 @@ import { ContactStore } from './contact-store.ts'
 import { Guard, parseAllowed, type Resolver } from './guard.ts'
 import { guardedRequest, type HttpAnswer, type HttpRequest } from './http.ts'
 import { NotifyLog } from './log-store.ts'
-import { languages, messageKinds } from './message.ts'
+import { languages, manyLines, messageKinds, oneLine } from './message.ts'
 import { notifyMetrics } from './metrics.ts'
 import type { Outcome } from './outcome.ts'
 import { previewRoutes } from './preview-routes.ts'
@@ -21,7 +21,7 @@ import { attemptRoutes, contactPointRoutes } from './routes.ts'
 import { sampleMessage } from './sample-message.ts'
 import { Sender, type SendRequest } from './sender.ts'
 import { readTemplateFolder } from './template-files.ts'
-import { TemplateFault, Templates } from './templates.ts'
+import { TemplateFault, Templates, type TextRequest } from './templates.ts'
 
 export type { ChannelName, ContactPoint, Owner } from './contact-point.ts'
 export type { HttpAnswer, HttpRequest } from './http.ts'
@@ -47,6 +47,10 @@ export interface Notify {
   contactPoint(id: string): ContactPoint | undefined
   /** By its label or its id; the first of those that bear the label. */
   contactPointNamed(name: string): ContactPoint | undefined
+  /** Renders a text of another capability in the sandbox of templates. Never throws for an own template. */
+  text(request: TextRequest): { readonly text: string; readonly faults: readonly string[] }
+  /** A title and a text as a message carries them: cleaned, and cut where they are too long. */
+  asSent(title: string, text: string): { readonly title: string; readonly text: string }
   /** Resolves when every attempt so far is written down, or its write has failed. */
   settled(): Promise<void>
 }
@@ -110,6 +114,8 @@ export const notifyPlugin = fp(
       contactPoint: (id) => store.find(id)?.point,
       contactPointNamed: (name) =>
         store.find(name)?.point ?? store.all().find(({ point }) => point.label === name)?.point,
+      text: (request) => templates.text(request),
+      asSent: (title, text) => ({ title: oneLine(title), text: manyLines(text) }),
       settled: () => log.settled(),
     })
 
@@ -138,7 +144,9 @@ export const notifyPlugin = fp(
 
     let timer: NodeJS.Timeout | undefined
     const sweep = () =>
-      log.sweep().catch((err: unknown) => app.log.warn({ err }, 'old attempts not removed'))
+      log
+        .sweep(app.holds.keepFrom())
+        .catch((err: unknown) => app.log.warn({ err }, 'old attempts not removed'))
     let sweeping = Promise.resolve()
     app.addHook('onReady', async () => {
       timer = setInterval(() => {

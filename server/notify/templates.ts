@@ -49,6 +49,17 @@ export interface RenderRequest {
   readonly now: Millis
 }
 
+/** A text that is no message by itself: what it may be named, what ships, and what it sees; `null` is a known field without a value. */
+export interface TextRequest {
+  readonly names: readonly string[]
+  readonly shipped: string
+  readonly scope: Readonly<Record<string, unknown>>
+}
+
+/** Own templates of notices: `notice.customers.opening`, in one language with `.vi` after it. */
+const noticeName =
+  /^notice\.(?:management|departments|customers)\.(?:opening|update|restored|closing)(?:\.(?:en|zh|vi|ru))?$/
+
 export interface Rendered {
   readonly title: string
   readonly text: string
@@ -175,6 +186,31 @@ export class Templates {
     }
   }
 
+  /**
+   * A text of another capability: the first own template of these names that makes one, else the text that ships. Its faults are named.
+   */
+  text({ names, shipped, scope }: TextRequest): { text: string; faults: readonly string[] } {
+    const faults: string[] = []
+    for (const name of names) {
+      const own = this.#own.get(name)
+      if (own === undefined) continue
+      try {
+        const text = rendered(this.#engine, name, own, scope).trim()
+        if (text !== '') return { text: manyLines(text, templateLimits.output), faults }
+        faults.push(`${name}.liquid: it makes no text`)
+      } catch (error) {
+        faults.push((error as Error).message)
+      }
+    }
+    const made = rendered(
+      this.#shipped,
+      'shipped',
+      parsed(this.#shipped, 'shipped', shipped),
+      scope,
+    )
+    return { text: manyLines(made, templateLimits.output), faults }
+  }
+
   /** Renders a text that is not installed, as a preview. Throws TemplateFault. */
   try(source: string, request: RenderRequest): string {
     checkSizes(new Map([['preview', source]]))
@@ -257,7 +293,7 @@ function checkUsed(sources: TemplateSources, channels: readonly string[]): void 
     ),
   )
   for (const name of sources.keys())
-    if (!known.has(name) && !rendered.has(name))
+    if (!known.has(name) && !rendered.has(name) && !noticeName.test(name))
       throw new TemplateFault(
         `${name}.liquid: no message is made of it. Names are like firing.text.email.ru.liquid; or render it in another template.`,
       )

@@ -37,6 +37,7 @@ export const words: Readonly<Record<Language, Words>> = {
       escalated: 'Escalated to you',
       test: 'Test message',
       canary: 'Daily check',
+      notice: 'Notice',
     },
     short: {
       firing: 'ALERT',
@@ -45,6 +46,7 @@ export const words: Readonly<Record<Language, Words>> = {
       escalated: 'ESCALATED',
       test: 'TEST',
       canary: 'CHECK',
+      notice: 'NOTICE',
     },
     severity: { critical: 'critical', warning: 'warning', info: 'information' },
     server: 'Server',
@@ -74,6 +76,7 @@ export const words: Readonly<Record<Language, Words>> = {
       escalated: '已升级给您',
       test: '测试消息',
       canary: '每日检查',
+      notice: '通知',
     },
     short: {
       firing: '告警',
@@ -82,6 +85,7 @@ export const words: Readonly<Record<Language, Words>> = {
       escalated: '升级',
       test: '测试',
       canary: '检查',
+      notice: '通知',
     },
     severity: { critical: '严重', warning: '警告', info: '信息' },
     server: '服务器',
@@ -111,6 +115,7 @@ export const words: Readonly<Record<Language, Words>> = {
       escalated: 'Đã chuyển cấp đến bạn',
       test: 'Tin nhắn thử',
       canary: 'Kiểm tra hằng ngày',
+      notice: 'Thông báo',
     },
     short: {
       firing: 'CANH BAO',
@@ -119,6 +124,7 @@ export const words: Readonly<Record<Language, Words>> = {
       escalated: 'CHUYEN CAP',
       test: 'TIN THU',
       canary: 'KIEM TRA',
+      notice: 'THONG BAO',
     },
     severity: { critical: 'nghiêm trọng', warning: 'cảnh báo', info: 'thông tin' },
     server: 'Máy chủ',
@@ -148,6 +154,7 @@ export const words: Readonly<Record<Language, Words>> = {
       escalated: 'Передано вам',
       test: 'Проверочное сообщение',
       canary: 'Ежедневная проверка',
+      notice: 'Уведомление',
     },
     short: {
       firing: 'ТРЕВОГА',
@@ -156,6 +163,7 @@ export const words: Readonly<Record<Language, Words>> = {
       escalated: 'ПЕРЕДАНО',
       test: 'ПРОВЕРКА',
       canary: 'ПРОВЕРКА',
+      notice: 'УВЕДОМЛЕНИЕ',
     },
     severity: { critical: 'критично', warning: 'предупреждение', info: 'информация' },
     server: 'Сервер',

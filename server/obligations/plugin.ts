@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
 import { type Clock, type Millis, systemClock } from '../clock.ts'
+import type {} from '../holds/plugin.ts'
 import { uuid } from '../ids.ts'
 import type { RecordsTransaction } from '../records/records.ts'
 import type {} from '../telemetry/plugin.ts'
@@ -129,7 +130,7 @@ export const obligationsPlugin = fp(
       await watch()
       each(0, watchEveryMillis, watch)
       each(1, pruneEveryMillis, async () => {
-        await prune(records, clock.now() - keptMillis)
+        await prune(records, Math.min(clock.now() - keptMillis, app.holds.keepFrom()))
         await pruneLost(records, clock.now() - lostKeptMillis)
       })
     })

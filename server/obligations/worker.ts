@@ -162,7 +162,8 @@ export class ObligationWorker {
         running.again = false
         // A claim looks through all that is due: a few large ones instead of one for each that ends.
         if (queue.length >= kind.concurrency) break
-        if (!(await anyDue(records, kind.kind, clock.now()))) break
+        // Whoever woke it during this look saw more than the look did: then it looks again.
+        if (!(await anyDue(records, kind.kind, clock.now()))) continue
         const room = maxHeld - queue.length
         const taken = await claim(records, kind.kind, holder, clock.now(), {
           limit: room,

@@ -56,6 +56,8 @@ export interface OnCallPerson {
 export interface Oncall {
   /** Whom a page would reach: an account that is disabled is nobody. Throws not_found without the schedule. */
   onCallAt(database: Database, scheduleId: string, at: Millis): Promise<readonly OnCallPerson[]>
+  /** Who is on call, then who is next, each once, as far as 35 days ahead. Throws not_found without the schedule. */
+  turnsFrom(database: Database, scheduleId: string, at: Millis): Promise<readonly OnCallPerson[]>
   /** A policy frozen for a page; JSON. Throws not_found. */
   snapshot(database: Database, policyId: string): Promise<PolicySnapshot>
   /** Who stands behind each target at an instant, read once for one or more steps. */
@@ -109,6 +111,20 @@ export const oncallPlugin = fp(
         return person?.enabled === true
           ? [{ principalId, name: person.name, layer, until: to }]
           : []
+      },
+      async turnsFrom(database, scheduleId, at) {
+        const until = at + lookAheadDays * dayMillis
+        const schedule = await store.version(database, scheduleId, at, until)
+        const people = await readPeople(database)
+        const turns = new Map<string, OnCallPerson>()
+        for (const segment of calendar.expand(schedule, at, until).final) {
+          if (segment.kind === 'gap' || turns.has(segment.principalId)) continue
+          const { principalId, layer, to } = segment
+          const person = people.find(principalId)
+          if (person?.enabled === true)
+            turns.set(principalId, { principalId, name: person.name, layer, until: to })
+        }
+        return [...turns.values()]
       },
       async snapshot(database, policyId) {
         const row = await store.document(database, 'policy', policyId)

@@ -85,9 +85,10 @@ export async function giveNotice(
   if (named === 0 && notice.over !== true) await pageTheUnheard(duties, tx, page.id)
 }
 
-const groupKeyOfNotice = (key: string) => `notice:${key}`
+export const groupKeyOfNotice = (key: string) => `notice:${key}`
 
-async function given(tx: Reading, key: string): Promise<string | undefined> {
+/** The notice of a key, if there is one. */
+export async function given(tx: Reading, key: string): Promise<string | undefined> {
   const row = await readable(tx)
     .selectFrom('pages')
     .select('id')
@@ -118,7 +119,8 @@ function skipped(content: string): string[] {
   return reason === undefined ? [] : [reason]
 }
 
-async function resolved(
+/** Who stands behind a target now, or why nobody does. */
+export async function resolved(
   tx: Reading,
   { kind, name }: NoticeTarget,
   contactNamed: (name: string) => { readonly id: string; readonly label: string } | undefined,

@@ -205,12 +205,17 @@ export class Pager {
   }
 
   async #endedOn(tx: RecordsTransaction, row: PageRow, alertId: string, at: Millis): Promise<void> {
-    const { obligations, escalation, clock, ports } = this.#duties
     if ((await resolveAlert(tx, row.id, alertId, at)) > 0) return
+    await this.close(tx, row, at, 'every alert of it has resolved')
+  }
+
+  /** What a page asked for is over: it climbs no further, and whom a way told of it is told that. */
+  async close(tx: RecordsTransaction, row: PageRow, at: Millis, reason: string): Promise<void> {
+    const { obligations, escalation, clock, ports } = this.#duties
     const now = clock.now()
     const state = escalation.resolve(pageOf(row).escalation)
     await writeEscalation(tx, row.id, state, { state: 'closed', closed_at: now })
-    await addStep(ports, tx, row.id, now, 'closed', { reason: 'every alert of it has resolved' })
+    await addStep(ports, tx, row.id, now, 'closed', { reason })
     await ports.ledger(tx, 'paging.closed', row.id, 'hub', at, { number: Number(row.number) })
     await obligations.close(tx, escalationKind, row.id, 'resolved')
     await this.#endTellings(tx, row.id, 'it resolved before this way was used')

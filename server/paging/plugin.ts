@@ -4,6 +4,7 @@ import { Counter, Gauge } from 'prom-client'
 import type { AlertChange, AlertView } from '../../alerts/alert.ts'
 import type { Clock, Millis } from '../clock.ts'
 import { type HubConfig, publicUrl } from '../config.ts'
+import type {} from '../holds/plugin.ts'
 import type {} from '../ledger/plugin.ts'
 import type {} from '../live/plugin.ts'
 import type {} from '../notify/plugin.ts'
@@ -19,6 +20,7 @@ import { giveNotice, type Notice, whyUntaken } from './notices.ts'
 import { groupKeyOf } from './page.ts'
 import { Pager, type PageWord } from './pager.ts'
 import { findPage, pagesOfAlert, shoutingPages } from './paging-store.ts'
+import { type PlainNotice, type PlainPage, plainWords } from './plain-words.ts'
 import { prunePages } from './pruning.ts'
 import { stampReceipts } from './receipts.ts'
 import { pageRoutes } from './routes.ts'
@@ -27,6 +29,7 @@ import { toldRoutes } from './told-routes.ts'
 
 export type { Notice, NoticeTarget } from './notices.ts'
 export type { PageWord } from './pager.ts'
+export type { PlainNotice, PlainPage } from './plain-words.ts'
 
 /** Alerts that page somebody, and the proof of it. */
 export interface Paging {
@@ -52,6 +55,12 @@ export interface Paging {
   continued(tx: RecordsTransaction, before: string, after: string, at: Millis): Promise<void>
   /** Says something once to somebody, and asks nobody to act. */
   notice(tx: RecordsTransaction, notice: Notice): Promise<void>
+  /** Says something that no alert stands behind, once; nobody is asked to act. */
+  say(tx: RecordsTransaction, word: PlainNotice): Promise<void>
+  /** Asks for somebody where no alert does: one page under that name, until it is over (`askedFor`). */
+  ask(tx: RecordsTransaction, word: PlainPage): Promise<void>
+  /** What a page of that name asked for is over. */
+  askedFor(tx: RecordsTransaction, groupKey: string, reason: string): Promise<void>
   /** Why nobody has taken the notice of a key yet; undefined: somebody has, or there is none of that key. */
   whyUntaken(key: string): Promise<string | undefined>
   /** Somebody has taken an alert, perhaps for the second time: takes its page where that is open. */
@@ -117,6 +126,7 @@ export const pagingPlugin = fp(
       },
       continued: (tx, before, after, at) => pager.continued(tx, before, after, at),
       notice: (tx, notice) => giveNotice(duties, contactNamed, tx, notice),
+      ...plainWords(duties, contactNamed, pager),
       whyUntaken: (key) => whyUntaken(records.read, key),
       async alertTaken(alertId, by, at) {
         const open = (await pagesOfAlert(records.read, alertId)).some((row) => row.state === 'open')
@@ -204,7 +214,7 @@ function knowContacts({ oncall, notify }: FastifyInstance): void {
 function keepPages(app: FastifyInstance, clock: Clock, keptMillis: Millis): void {
   let pruning: Promise<void> | undefined
   const prune = () => {
-    pruning ??= prunePages(app.records, clock.now() - keptMillis)
+    pruning ??= prunePages(app.records, Math.min(clock.now() - keptMillis, app.holds.keepFrom()))
       .then(
         () => undefined,
         (err: unknown) => app.log.warn({ err }, 'old pages could not be removed'),

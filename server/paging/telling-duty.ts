@@ -16,6 +16,7 @@ import {
   toldAnew,
   waysThatTook,
 } from './paging-store.ts'
+import { passRefusedStep } from './refused-step.ts'
 import { pageTheUnheard } from './unheard.ts'
 import { newTelling, nextWay, screen, type TellingState, type Way } from './ways.ts'
 
@@ -134,14 +135,17 @@ export class TellingDuty implements ObligationKind {
     }
   }
 
-  /** All ways are tried once more; where a notice seems to reach nobody, a page asks meanwhile. */
+  /** All ways are tried once more; where a notice seems to reach nobody, a page asks meanwhile, and where a step does, the next one. */
   #again(
     telling: PageTellingRow,
     { round }: TellingState,
     { afterMillis, state }: { readonly afterMillis: Millis; readonly state: TellingState },
   ): Outcome {
     const again = { dueAt: this.#options.clock.now() + afterMillis, payload: state }
-    if (telling.kind !== 'notice' || round === 0) return { again }
+    if (round === 0) return { again }
+    if (telling.kind === 'page')
+      return { again, settle: (tx) => passRefusedStep(this.#options, tx, telling) }
+    if (telling.kind !== 'notice') return { again }
     return { again, settle: (tx) => pageTheUnheard(this.#options, tx, telling.page_id) }
   }
 

@@ -13,9 +13,10 @@ import { Usage } from './eval/usage.ts'
 import { QueryFailure } from './failure.ts'
 import { matches } from './matching.ts'
 import { type ExprReads, matchersAtInstant, readsOf, variesWithTimes } from './reads.ts'
-import { answerByPlan } from './repeated/plans.ts'
+import { answerByPlan, type PlanSettings } from './repeated/plans.ts'
 import type { SeriesAtHand } from './repeated/series-at-hand.ts'
 import { makeSlots, type Slots } from './repeated/slots.ts'
+import { askTogether, slotsTogether, type Together } from './repeated/together.ts'
 import { keepsInstance, withMatcher } from './rewrite.ts'
 import { type Expr, typeOf, withoutParens } from './syntax/ast.ts'
 import { documentedType } from './syntax/check.ts'
@@ -24,6 +25,7 @@ import { printExpr } from './syntax/print.ts'
 
 export type { Answer, Sample, Series, Statistics, Value } from './answer.ts'
 export type { FixedSeries, PlacedSeries, SeriesAtHand } from './repeated/series-at-hand.ts'
+export type { Look, Together } from './repeated/together.ts'
 
 export interface EngineOptions {
   readonly reader: StoreReader
@@ -72,6 +74,11 @@ export interface Engine {
   ): Promise<Answer>
   /** An expression that is asked for at many instants, prepared once. Throws `QueryFailure`. */
   repeated(expr: Expr): RepeatedQuery
+  /**
+   * Groups of expressions that are asked of the same series at the same moment: which of them may give something. An expression that is
+   * undefined counts as one that may. Throws `QueryFailure`.
+   */
+  together(groups: readonly (readonly (Expr | undefined)[])[]): Together
   /** Whether a label's value satisfies a matcher; a label that is missing has an empty value. */
   matches(matcher: Matcher, value: string): boolean
   /** What an expression asks of the store. */
@@ -272,13 +279,22 @@ const defaultLookback = 300_000
 /** One step has nothing to repeat. */
 const noInvariants: ReadonlySet<Expr> = new Set()
 
-/** A plan where the series are known and the expression allows one, else the interpreter. */
-function repeatedQuery(options: EngineOptions, expr: Expr, slots: Slots): RepeatedQuery {
-  const fixed = variesWithTimes(expr) ? undefined : resolve(expr, { start: 0, end: 0, step: 0 })
-  const newestOnly = new Set(fixed === undefined ? [] : matchersAtInstant(fixed))
+/** An expression that is the same whatever the time; undefined for others. */
+function timeless(expr: Expr): Expr | undefined {
+  return variesWithTimes(expr) ? undefined : resolve(expr, { start: 0, end: 0, step: 0 })
+}
+
+function planSettings(options: EngineOptions, slots: Slots): PlanSettings {
   const lookback = options.lookbackMilliseconds ?? defaultLookback
   const { maxSeries } = { ...defaultLimits, ...options.limits }
-  const settings = { slots, lookback, maxSeries }
+  return { slots, lookback, maxSeries }
+}
+
+/** A plan where the series are known and the expression allows one, else the interpreter. */
+function repeatedQuery(options: EngineOptions, expr: Expr, slots: Slots): RepeatedQuery {
+  const fixed = timeless(expr)
+  const newestOnly = new Set(fixed === undefined ? [] : matchersAtInstant(fixed))
+  const settings = planSettings(options, slots)
   const plannable = options.delayedNames === true ? undefined : fixed
   return (time, series) => {
     const planned =
@@ -300,6 +316,8 @@ export function createEngine(options: EngineOptions): Engine {
   const { reader } = options
   const maxPoints = options.limits?.maxPoints ?? defaultLimits.maxPoints
   const slots = makeSlots()
+  const looks = { newest: 0 }
+  let roomTogether: Slots | undefined
   return {
     parse: (text) => parse(text, { experimental: options.experimental ?? false }),
     withMatcher,
@@ -313,6 +331,13 @@ export function createEngine(options: EngineOptions): Engine {
     matches,
     reads: (expr) => readsOf(expr, options.lookbackMilliseconds ?? defaultLookback),
     repeated: (expr) => repeatedQuery(options, expr, slots),
+    together(groups) {
+      roomTogether ??= makeSlots(slotsTogether)
+      const plannable = (expr: Expr | undefined) =>
+        expr === undefined || options.delayedNames === true ? undefined : timeless(expr)
+      const resolved = groups.map((exprs) => exprs.map(plannable))
+      return askTogether(resolved, planSettings(options, roomTogether), looks)
+    },
     async range(source, start, end, step, chosen = {}) {
       checkRange(maxPoints, start, end, step)
       const prepared = prepare(options, source, { start, end, step }, chosen)

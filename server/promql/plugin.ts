@@ -25,11 +25,13 @@ export type { ApiTarget, MetricMetadata } from './api/context.ts'
 export type {
   Answer,
   FixedSeries,
+  Look,
   PlacedSeries,
   QueryOptions,
   Sample,
   Series,
   SeriesAtHand,
+  Together,
   Value,
 } from './engine.ts'
 export type { ExprReads } from './reads.ts'

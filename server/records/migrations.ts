@@ -14,6 +14,12 @@ import { externalAlerts } from './migrations/0011-external-alerts.ts'
 import { accounts } from './migrations/0012-accounts.ts'
 import { canary } from './migrations/0014-canary.ts'
 import { witness } from './migrations/0015-witness.ts'
+import { search } from './migrations/0016-search.ts'
+import { hold } from './migrations/0017-hold.ts'
+import { incidentWorkflow } from './migrations/0018-incident-workflow.ts'
+import { communication } from './migrations/0019-communication.ts'
+import { evidence } from './migrations/0020-evidence.ts'
+import { deadlines } from './migrations/0021-deadlines.ts'
 import type { Migration, MigrationContext } from './migrations/migration.ts'
 import type { Records, RecordsTransaction } from './records.ts'
 
@@ -33,6 +39,12 @@ export const allMigrations: readonly Migration[] = [
   accounts,
   canary,
   witness,
+  search,
+  hold,
+  incidentWorkflow,
+  communication,
+  evidence,
+  deadlines,
 ]
 
 export interface MigrateOptions {

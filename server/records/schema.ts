@@ -22,7 +22,17 @@ export interface RecordsSchema {
   incidents: IncidentRow
   incident_facts: IncidentFactRow
   incident_alerts: IncidentAlertRow
+  incident_join_keys: IncidentJoinKeyRow
+  incident_request_keys: IncidentRequestKeyRow
+  incident_deadlines: IncidentDeadlineRow
+  incident_notices: IncidentNoticeRow
+  incident_notice_deliveries: IncidentNoticeDeliveryRow
+  incident_update_rhythms: IncidentUpdateRhythmRow
+  incident_assignments: IncidentAssignmentRow
   runbook_versions: RunbookVersionRow
+  runbook_uses: RunbookUseRow
+  incident_words: IncidentWordRow
+  incident_search: IncidentSearchRow
   live_messages: LiveMessageRow
   changes: ChangeRow
   change_entries: ChangeEntryRow
@@ -42,6 +52,13 @@ export interface RecordsSchema {
   oncall_proofs: OncallProofRow
   canary_plans: CanaryPlanRow
   canary_runs: CanaryRunRow
+  incident_freezes: IncidentFreezeRow
+  incident_evidence: IncidentEvidenceRow
+  incident_counted: IncidentCountedRow
+  incident_services: IncidentServiceRow
+  recurrence_months: RecurrenceMonthRow
+  incident_webhook_messages: IncidentWebhookMessageRow
+  incident_imports: IncidentImportRow
   ledger_epochs: LedgerEpochRow
   ledger_entries: LedgerEntryRow
   ledger_tiles: LedgerTileRow
@@ -64,6 +81,9 @@ export interface RecordsSchema {
   routing_silences: RoutingSilenceRow
   routing_holds: RoutingHoldRow
   external_alerts: ExternalAlertRow
+  attachments: AttachmentRow
+  legal_holds: LegalHoldRow
+  erasures: ErasureRow
 }
 
 /** Somebody or something that may sign in. */
@@ -246,8 +266,129 @@ export interface IncidentRow {
   opened_at: Millis
   acknowledged_at: Millis | null
   acknowledged_by: string | null
+  /** When it worked again, or ended otherwise. */
   resolved_at: Millis | null
   updated_at: Millis
+  /** A state of incidents/workflow.ts; follows from the facts, as `state`, `severity` and `major` do. */
+  workflow_state: string
+  /** 1: somebody acted, or it is grave; 0: the hub may close it alone. */
+  attended: number
+  major: number
+  closed_at: Millis | null
+}
+
+/** What is said of an incident to others, or to its own people; one version of it. */
+export interface IncidentNoticeRow {
+  id: string
+  incident_id: string
+  /** Id of the first version. */
+  series_id: string
+  version: number
+  /** `management`, `departments`, `customers`, or `staff` for a word to the incident's own people. */
+  audience: string
+  /** `opening`, `update`, `restored`, `closing`; of a word to staff `assignment`, `overdue`, `undelivered`, `unanswered`. */
+  form: string
+  language: string | null
+  title: string
+  text: string
+  /** SHA-256 of title, a line end and text. */
+  text_hash: string
+  /** `waiting` for a second person, or `sent`. */
+  state: string
+  /** Ids of contact points, JSON. */
+  contact_points: string
+  approval_id: string | null
+  /** The fact that says so; null for words to staff and while it waits. */
+  fact_id: string | null
+  next_update_at: Millis | null
+  /** The sender's name of the request. */
+  request_key: string | null
+  written_by: string
+  approved_by: string | null
+  written_at: Millis
+  sent_at: Millis | null
+  /** Address the message links to. */
+  url: string | null
+}
+
+/** One recipient by one channel of one version. */
+export interface IncidentNoticeDeliveryRow {
+  id: string
+  notice_id: string
+  /** Null: there is no way to this recipient. */
+  contact_point_id: string | null
+  recipient: string
+  channel: string
+  /** Names the message to its receiver for ever. */
+  key: string
+  /** `waiting`, `accepted`, `delivered`, `refused` or `given_up`. */
+  state: string
+  attempts: number
+  reason: string
+  provider_reference: string | null
+  opened_at: Millis
+  updated_at: Millis
+}
+
+/** Until when the next update of an incident is promised; follows from its facts. */
+export interface IncidentUpdateRhythmRow {
+  incident_id: string
+  severity: string
+  /** What it counts from: the last notice, the classification, the relapse. */
+  since: Millis
+  /** Null: none is promised any more. */
+  due_at: Millis | null
+  /** When it was last said that it is overdue. */
+  told_at: Millis | null
+}
+
+/** A technician who was asked; follows from the facts of the incident. */
+export interface IncidentAssignmentRow {
+  /** The fact `assigned`. */
+  fact_id: string
+  incident_id: string
+  principal_id: string
+  technician: string
+  assigned_by: string
+  text: string
+  /** `waiting`, `accepted`, `declined`, `passed` on to the next, or `over`. */
+  state: string
+  assigned_at: Millis
+  /** Until when an answer is waited for. */
+  due_at: Millis
+  /** Null while an answer, or after a refusal the next one, is owed. */
+  ended_at: Millis | null
+  reason: string | null
+  /** When nobody was left to ask. */
+  exhausted_at: Millis | null
+  request_key: string | null
+}
+
+/** A request that was carried out; `key` is the sender's. */
+export interface IncidentRequestKeyRow {
+  key: string
+  incident_id: string
+  at: Millis
+}
+
+/** A deadline that follows from the facts of an incident, with what was told of it. */
+export interface IncidentDeadlineRow {
+  incident_id: string
+  regime: string
+  code: string
+  state: string
+  due_at: Millis | null
+  at_risk_at: Millis | null
+  satisfied_at: Millis | null
+  tells: number
+  told: number
+  next_at: Millis | null
+}
+
+/** A key of alerts that an incident took over from one that was merged into it. */
+export interface IncidentJoinKeyRow {
+  join_key: string
+  incident_id: string
 }
 
 /** A stamped fact of an incident; never updated, never deleted. A correction names what it supersedes. */
@@ -279,6 +420,32 @@ export interface RunbookVersionRow {
   name: string
   body: string
   recorded_at: Millis
+}
+
+/** How often a runbook was used in one way. */
+export interface RunbookUseRow {
+  name: string
+  /** `pinned` to an incident, or `opened` while its alert fired. */
+  how: string
+  times: number
+  first_at: Millis
+  last_at: Millis
+}
+
+/** A word by which an incident is found; follows from its title and facts, and can be made anew from them. */
+export interface IncidentWordRow {
+  word: string
+  /** The incident's. */
+  number: number
+  /** 1 to 3, server/search/texts.ts. */
+  weight: number
+}
+
+/** How many facts of an incident the index holds, and by which version of it. */
+export interface IncidentSearchRow {
+  number: number
+  facts: number
+  version: number
 }
 
 /** One person's queue of pushed messages; `sequence` counts from 1 for each person. */
@@ -816,4 +983,134 @@ export interface ExternalAlertRow {
   generator_url: string
   /** Name of the principal. */
   posted_by: string
+}
+
+/** A file of an incident; its content lies in the data folder by its SHA-256. */
+export interface AttachmentRow {
+  id: string
+  incident_id: string
+  /** `[erased]` once it was. */
+  name: string
+  media_type: string
+  bytes: number
+  /** Lower-case hexadecimal; empty once it was erased. */
+  sha256: string
+  added_at: Millis
+  added_by: string
+  erased_at: Millis | null
+  /** SHA-256 of an erased file that is still to be removed from the disk. */
+  leaving: string | null
+}
+
+/** Of an incident or, without one, of a period. */
+export interface LegalHoldRow {
+  id: string
+  incident_id: string | null
+  /** What was recorded from here on is kept. */
+  from_at: Millis
+  /** End of a period, exclusive. */
+  to_at: Millis | null
+  reason: string
+  /** When it ends by itself; null: not before it is released. */
+  until_at: Millis | null
+  set_at: Millis
+  set_by: string
+  released_at: Millis | null
+  release_asked_by: string | null
+  released_by: string | null
+  release_reason: string | null
+}
+
+/** Personal data that two people erased. */
+export interface ErasureRow {
+  id: string
+  incident_id: string
+  /** `fact` or `attachment`. */
+  kind: string
+  object_id: string
+  /** JSON list of names of fields. */
+  fields: string
+  reason: string
+  asked_by: string
+  approved_by: string
+  erased_at: Millis
+}
+
+/** A freeze of evidence that is owed, or done. */
+export interface IncidentFreezeRow {
+  incident_id: string
+  /** `detection`, or `recovery N` with the number of facts before it. */
+  stage: string
+  due_at: Millis
+  done_at: Millis | null
+}
+
+/** What the hub froze of its own data: canonical JSON by its SHA-256. */
+export interface IncidentEvidenceRow {
+  hash: string
+  incident_id: string
+  stage: string
+  about: string
+  at: Millis
+  /** Of the JSON. */
+  bytes: number
+  /** The JSON, gzip, base64. */
+  body: string
+}
+
+/** What counting over many incidents needs of one; follows from its facts. */
+export interface IncidentCountedRow {
+  incident_id: string
+  at: Millis
+  /** JSON lists of names and of codes. */
+  services: string
+  causes: string
+  acknowledge_millis: number | null
+  restore_millis: number | null
+  calls_attempted: number | null
+  calls_failed: number | null
+}
+
+/** A service that an incident affects, by the incident's number. */
+export interface IncidentServiceRow {
+  service: string
+  number: number
+  incident_id: string
+}
+
+/** A month whose recurrences a person judges. */
+export interface RecurrenceMonthRow {
+  /** `2026-03`. */
+  month: string
+  due_at: Millis
+  decision: string | null
+  /** JSON: the text, and the groups that were judged. */
+  content: string | null
+  signed_by: string | null
+  signed_at: Millis | null
+}
+
+/** A word about an incident to another system. */
+export interface IncidentWebhookMessageRow {
+  id: string
+  /** The name of the webhook in the configuration. */
+  webhook: string
+  incident_id: string
+  event: string
+  /** JSON, as it is sent. */
+  body: string
+  at: Millis
+  /** `waiting`, `sent` or `given up`. */
+  state: string
+  answer: string | null
+  ended_at: Millis | null
+}
+
+/** An incident of the past by its owner's reference. */
+export interface IncidentImportRow {
+  reference: string
+  incident_id: string
+  content_hash: string
+  imported_by: string
+  at: Millis
 }

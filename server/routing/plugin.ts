@@ -10,6 +10,7 @@ import { extrasReader, type RuleExtras } from '../../alerts/rule-extras.ts'
 import type { Silence } from '../../alerts/silence.ts'
 import type { Clock, Millis } from '../clock.ts'
 import type { HubConfig } from '../config.ts'
+import type {} from '../holds/plugin.ts'
 import type {} from '../inventory/plugin.ts'
 import type {} from '../ledger/plugin.ts'
 import type {} from '../live/plugin.ts'
@@ -207,7 +208,7 @@ export const routingPlugin = fp(
       [lookEveryMillis, () => app.alertRouting.look()],
       [
         pruneEveryMillis,
-        () => records.write((tx) => pruneHolds(tx, clock.now() - keptMillis, prunedAtOnce)),
+        () => records.write((tx) => pruneHolds(tx, sweptBefore(app, clock), prunedAtOnce)),
       ],
     ])
   },
@@ -284,4 +285,9 @@ function routingMetrics(registry: Registry, silences: () => number) {
       registers: [registry],
     }),
   }
+}
+
+/** What is older is swept, but for what a legal hold keeps. */
+function sweptBefore(app: FastifyInstance, clock: Clock): number {
+  return Math.min(clock.now() - keptMillis, app.holds.keepFrom())
 }

@@ -98,7 +98,7 @@ export class RuleEngine {
           'who reports could not be asked; alerts are held',
         ),
     })
-    const context: Omit<RunnerContext, 'limit'> = {
+    const context: Omit<RunnerContext, 'limit' | 'calm'> = {
       clock,
       presence: this.#presence,
       newId,

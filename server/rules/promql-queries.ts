@@ -1,12 +1,16 @@
 import type { VectorElement } from '../../alerts/state.ts'
 import type { Expr, Promql, Value } from '../promql/plugin.ts'
-import type { RuleExpression, RuleQueries } from './queries.ts'
+import type { AtOnce, RuleExpression, RuleQueries } from './queries.ts'
 import { watchedOf } from './watched.ts'
 
 /** The rules' way to the hub's query engine. */
 export function promqlQueries(promql: Promql): RuleQueries {
+  /** What is asked at once without remembering anything: an empty answer then changes nothing. */
+  const exprs = new WeakMap<AtOnce, Expr>()
   const prepared = (whole: Expr): RuleExpression => {
     const keepsInstance = promql.keepsInstance(whole)
+    const now = keepsInstance ? atOnce(promql, whole) : undefined
+    if (now !== undefined) exprs.set(now, whole)
     return {
       keepsInstance,
       async evaluate(at, instance) {
@@ -16,7 +20,7 @@ export function promqlQueries(promql: Promql): RuleQueries {
             : promql.withMatcher(whole, { name: 'instance', op: '=', value: instance })
         return vectorOf((await promql.instant(expr, at)).value)
       },
-      atOnce: keepsInstance ? atOnce(promql, whole) : undefined,
+      atOnce: now,
     }
   }
   return {
@@ -25,10 +29,14 @@ export function promqlQueries(promql: Promql): RuleQueries {
       const values = watchedOf(promql.parse(text))
       return values === undefined ? undefined : prepared(values)
     },
+    together(groups) {
+      const look = promql.together(groups.map((group) => group.map((one) => one && exprs.get(one))))
+      return (at, host) => look(at, host.fixed)
+    },
   }
 }
 
-function atOnce(promql: Promql, expr: Expr): RuleExpression['atOnce'] {
+function atOnce(promql: Promql, expr: Expr): AtOnce | undefined {
   const reads = promql.reads(expr)
   if (!reads.keepsLabels || reads.reach === Number.POSITIVE_INFINITY) return undefined
   const query = promql.repeated(expr)

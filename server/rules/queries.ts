@@ -1,6 +1,7 @@
 import type { Labels } from '../../alerts/alert.ts'
 import type { VectorElement } from '../../alerts/state.ts'
 import type { Millis } from '../clock.ts'
+import type { Look } from '../promql/plugin.ts'
 import type { HostReading } from './host-views.ts'
 
 /** What the evaluation of an expression for one host, at once, reads. */
@@ -11,24 +12,24 @@ export interface HostReads {
   readonly labels: ReadonlySet<string>
 }
 
+/** Evaluation for one host at once. */
+export interface AtOnce {
+  readonly reads: HostReads
+  /** The same results as `evaluate`; undefined when memory does not hold what it takes. Throws when it fails. */
+  evaluate(at: Millis, host: HostReading, instance: string): readonly VectorElement[] | undefined
+}
+
+/** Looks at a host: which of a group's expressions may give something, ascending; undefined where nothing can be told. */
+export type HostLook = (at: Millis, host: HostReading) => Look | undefined
+
 /** A rule's expression, ready to be asked again and again. */
 export interface RuleExpression {
   /** Every result's labels hold `instance` unchanged, so the expression may be asked for one host. */
   readonly keepsInstance: boolean
   /** Results at one instant, for one host when `instance` is given. Rejects with a readable message. */
   evaluate(at: Millis, instance?: string): Promise<readonly VectorElement[]>
-  /** Evaluation for one host at once; absent where the expression does not allow it. */
-  readonly atOnce?:
-    | {
-        readonly reads: HostReads
-        /** The same results as `evaluate`; undefined when memory does not hold what it takes. Throws when it fails. */
-        evaluate(
-          at: Millis,
-          host: HostReading,
-          instance: string,
-        ): readonly VectorElement[] | undefined
-      }
-    | undefined
+  /** Absent where the expression does not allow it. */
+  readonly atOnce?: AtOnce | undefined
   /** What it remembers from one evaluation to the next; absent where each stands for itself. */
   readonly memory?: ExpressionMemory
 }
@@ -49,6 +50,11 @@ export interface RuleQueries {
   compile(text: string): RuleExpression
   /** The values the text's condition looks at, see `watchedOf`; undefined where there are none, or nobody can tell. */
   watched?(text: string): RuleExpression | undefined
+  /**
+   * Looks at the expressions of all groups together, at a fraction of what each costs alone. One that is undefined, or that remembers, counts
+   * as one that may give something. Absent where it cannot be done.
+   */
+  together?(groups: readonly (readonly (AtOnce | undefined)[])[]): HostLook
 }
 
 /**

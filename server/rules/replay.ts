@@ -6,7 +6,7 @@ import type { ActiveAlert, VectorElement } from '../../alerts/state.ts'
 import { CallwardError } from '../errors.ts'
 import { isMeasured, measuredExpression } from './measured-expression.ts'
 import { clockToleranceMillis, type RuleExpression, type RuleQueries } from './queries.ts'
-import { AlertRunner } from './rule-runner.ts'
+import { AlertRunner, Calm } from './rule-runner.ts'
 
 /** One series of stored results; times ascend. */
 export interface PastSeries {
@@ -255,6 +255,7 @@ class Replay {
       newId: this.#parts.newId,
       templates: { externalLabels: {} },
       limit,
+      calm: new Calm(),
       owners: new Map<string, AlertRunner>(),
       changed: ({ changes }: { readonly changes: readonly AlertChange[] }) =>
         void this.#changes.push(...changes),

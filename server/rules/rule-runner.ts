@@ -18,7 +18,7 @@ import type { OutboxBatch } from './alert-outbox.ts'
 import { type AlertWrite, rowOf } from './alert-store.ts'
 import type { HostPresence, KnownHosts } from './host-presence.ts'
 import type { HostReading } from './host-views.ts'
-import { clockToleranceMillis, type RuleExpression } from './queries.ts'
+import { type AtOnce, clockToleranceMillis, type RuleExpression } from './queries.ts'
 import { type AskedRule, answersTo, asksStore } from './template-answers.ts'
 
 /** How the newest evaluation of a rule went. */
@@ -40,10 +40,21 @@ export interface RunnerContext {
   /** Answers what templates ask; absent: nothing is answered. */
   readonly ask?: AskedRule['ask']
   readonly limit: number
+  /** Of the runner's group. */
+  readonly calm: Calm
   /** Which rule has the alert of a fingerprint; shared by all runners. */
   readonly owners: Map<string, AlertRunner>
   /** Takes what an evaluation changed, at once and in order. */
   readonly changed: (batch: OutboxBatch) => void
+}
+
+/** What rules of a group are passed over for a host because they give nothing there: most of them, most of the time. */
+export class Calm {
+  /** Rules that an empty result may concern: they have alerts, had a fault, or an evaluation of them is under way. */
+  readonly restless = new Set<AlertRunner>()
+  /** When a host's round was last, and the rules that it left to be evaluated. */
+  at: Millis | undefined
+  asked: readonly AlertRunner[] = []
 }
 
 const notYet: RuleHealth = {
@@ -69,6 +80,11 @@ class Health {
     else if (this.#failing.size > 0) this.#failing.delete(instance)
   }
 
+  /** Hosts are noted as failing. */
+  get fails(): boolean {
+    return this.#failing.size > 0
+  }
+
   /** All hosts were evaluated one by one, and these are all there are. */
   allOf(instances: ReadonlySet<string>): void {
     this.#whole = undefined
@@ -77,7 +93,12 @@ class Health {
   }
 
   get state(): RuleHealth {
-    const { lastEvaluation, evaluationSeconds } = this
+    return this.stateAt(this.lastEvaluation)
+  }
+
+  /** The state when the rule was last evaluated at the time given. */
+  stateAt(lastEvaluation: Millis | undefined): RuleHealth {
+    const { evaluationSeconds } = this
     if (lastEvaluation === undefined) return notYet
     const lastError = this.#whole ?? this.#failing.values().next().value
     const health = lastError === undefined ? 'ok' : 'err'
@@ -153,11 +174,14 @@ export class AlertRunner {
   }
 
   get health(): RuleHealth {
-    return this.#turns.health.state
+    const { health } = this.#turns
+    const { at, asked } = this.#context.calm
+    if (at === undefined || this.atOnce === undefined || asked.includes(this)) return health.state
+    return health.stateAt(Math.max(at, health.lastEvaluation ?? at))
   }
 
   /** The expressions it evaluates at once. */
-  get atOnce(): RuleExpression['atOnce'] {
+  get atOnce(): AtOnce | undefined {
     return this.keepsInstance && !this.#asks ? this.#expression.atOnce : undefined
   }
 
@@ -168,6 +192,7 @@ export class AlertRunner {
       const byFingerprint = new Map(this.#parts.get(key)?.byFingerprint)
       byFingerprint.set(alert.fingerprint, alert)
       this.#parts.set(key, { byFingerprint, evaluatedAt })
+      this.#stir()
       this.#context.owners.set(alert.fingerprint, this)
       if (Number.isNaN(alert.value))
         this.#expression.memory?.missing(resultLabels(this.rule, alert), evaluatedAt)
@@ -223,7 +248,26 @@ export class AlertRunner {
 
   /** Evaluates the rule, for one host when `instance` is given; resolves when its state has advanced. */
   evaluate(instance?: string): Promise<void> {
+    this.#stir()
     return this.#turns.take(instance, (now) => this.#evaluate(now, instance))
+  }
+
+  /** From now on its group asks it about every host. Rules that wait for the store are not passed over, so there is nothing to ask. */
+  #stir(): void {
+    if (this.atOnce !== undefined) this.#context.calm.restless.add(this)
+  }
+
+  /** True when an empty result for whatever host changes nothing: its group need not ask it. */
+  get isCalm(): boolean {
+    return this.#parts.size === 0 && this.#turns.count === 0 && !this.#turns.health.fails
+  }
+
+  /** Takes note that the rule gives nothing for a host; false when that may change its alerts, so that it must be evaluated. */
+  passOver(instance: string): boolean {
+    if (this.#parts.has(instance)) return false
+    if (this.#turns.count > 0) this.#fresher.add(instance)
+    this.#turns.health.note(instance, undefined)
+    return true
   }
 
   /**
@@ -329,6 +373,7 @@ export class AlertRunner {
     const { owners, changed } = this.#context
     const all: Transition[] = []
     for (const [key, { active, transitions }] of advanced) {
+      if (active.byFingerprint.size > 0) this.#stir()
       if (active.byFingerprint.size > 0) this.#parts.set(key, active)
       else this.#parts.delete(key)
       for (const { kind, alert } of transitions) {

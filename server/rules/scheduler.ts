@@ -7,10 +7,11 @@ import type { Clock, Millis } from '../clock.ts'
 import type { Timers } from '../timers.ts'
 import { type Cadence, firstTurn, nextTurn } from './cadence.ts'
 import { HostQueue } from './host-queue.ts'
+import { HostRounds } from './host-round.ts'
 import type { HostReading } from './host-views.ts'
 import { isMeasured, measuredExpression } from './measured-expression.ts'
 import { looksBack, type RuleQueries } from './queries.ts'
-import { AlertRunner, RecordRunner, type RunnerContext } from './rule-runner.ts'
+import { AlertRunner, Calm, RecordRunner, type RunnerContext } from './rule-runner.ts'
 import { alertSeries } from './series-writer.ts'
 
 /** A group while it runs. */
@@ -20,6 +21,7 @@ export interface RunningGroup {
   readonly runners: readonly (AlertRunner | RecordRunner)[]
   /** The runners that go host by host. */
   readonly byHost: readonly AlertRunner[]
+  readonly calm: Calm
   lastEvaluation: Millis | undefined
   evaluationSeconds: number
   /** On the monotonic clock, when its newest turn ended; at first when the hub started. */
@@ -31,7 +33,7 @@ export interface SchedulerOptions {
   readonly timers: Timers
   readonly queries: RuleQueries
   readonly groups: readonly RuleGroup[]
-  readonly context: Omit<RunnerContext, 'limit'>
+  readonly context: Omit<RunnerContext, 'limit' | 'calm'>
   /** What memory holds by host; without it everything asks the store and waits. */
   readonly hosts: HostSource | undefined
   /** What Prometheus's format lacks, of a rule; without it nothing is added. */
@@ -79,6 +81,7 @@ const hostsLater = 64
 export class RuleScheduler {
   readonly #options: SchedulerOptions
   readonly #turns: readonly Turn[]
+  readonly #rounds: HostRounds
   /** Hosts whose report arrived. */
   readonly #arrived = new Set<string>()
   #draining: NodeJS.Immediate | undefined
@@ -106,6 +109,7 @@ export class RuleScheduler {
       )
       return { running, cadence, evaluation: undefined }
     })
+    this.#rounds = new HostRounds(this.groups, options.queries)
     this.#hosts = new HostQueue({
       work: (instance) => this.#evaluateWaiting(instance),
       atOnce: hostsAtOnce,
@@ -217,13 +221,14 @@ export class RuleScheduler {
     const now = this.#options.clock.monotonic()
     const last = this.#lastOf(instance)
     const reading = this.#options.hosts?.reading(instance)
+    const round = this.#rounds.of(instance, reading, this.#options.clock.now())
     for (const [number, { running }] of this.#turns.entries()) {
       const { group, byHost } = running
       const wait = group.interval === undefined ? 0 : running.intervalMillis
       // A report that comes a moment early must not wait for the next one.
       if (byHost.length === 0 || now - last[number]! < wait * 0.9) continue
       let done = true
-      for (const runner of byHost)
+      for (const runner of round(number))
         if (reading === undefined || !runner.evaluateNow(instance, reading))
           done = this.#evaluateLater(instance, runner) && done
       if (done) last[number] = now
@@ -289,8 +294,9 @@ export class RuleScheduler {
       const last = this.#evaluatedAt.get(instance)?.[turn] ?? Number.NEGATIVE_INFINITY
       if (clock.monotonic() - last < running.intervalMillis * 1.5) continue
       const reading = hosts.reading(instance)
-      for (const runner of runners)
-        if (!runner.evaluateNow(instance, reading)) later.get(runner)!.push(instance)
+      for (const runner of this.#rounds.of(instance, reading, clock.now())(turn))
+        if (runner.atOnce !== undefined && !runner.evaluateNow(instance, reading))
+          later.get(runner)!.push(instance)
       if (performance.now() < until) continue
       await othersTurn()
       if (this.#stopped) return
@@ -333,7 +339,8 @@ function alertRunner(
 }
 
 function runningGroup(group: RuleGroup, options: SchedulerOptions): RunningGroup {
-  const context: RunnerContext = { ...options.context, limit: group.limit }
+  const calm = new Calm()
+  const context: RunnerContext = { ...options.context, limit: group.limit, calm }
   const queries = looksBack(options.queries, group.queryOffset)
   const runners = group.rules.map((rule) =>
     rule.kind === 'alert'
@@ -345,7 +352,7 @@ function runningGroup(group: RuleGroup, options: SchedulerOptions): RunningGroup
     (runner): runner is AlertRunner => runner instanceof AlertRunner && runner.keepsInstance,
   )
   return {
-    ...{ group, intervalMillis, runners, byHost },
+    ...{ group, intervalMillis, runners, byHost, calm },
     ...{ lastEvaluation: undefined, evaluationSeconds: 0, evaluatedAt: options.clock.monotonic() },
   }
 }

@@ -69,6 +69,7 @@ class Engine implements EmbeddedStore, StreamHost {
   private readonly disk: Disk
   private readonly lock: FolderLock
   private readonly retentionDays: number
+  private readonly keepFrom: () => Millis
   private readonly positions = new Positions()
   private readonly parts: PartFolder
   readonly index: SeriesIndex
@@ -97,6 +98,7 @@ class Engine implements EmbeddedStore, StreamHost {
     this.disk = options.disk ?? realDisk
     this.lock = lock
     this.retentionDays = options.retentionDays ?? 15
+    this.keepFrom = options.keepFrom ?? (() => Number.POSITIVE_INFINITY)
     this.index = new SeriesIndex(options.maxSeries ?? 2_000_000)
     const { disk, logger } = this
     this.parts = new PartFolder({ folder: join(options.folder, partsName), disk, logger })
@@ -169,6 +171,7 @@ class Engine implements EmbeddedStore, StreamHost {
 
   private makeMaintenance(): Maintenance {
     const { clock, believed, logger, journal, head, parts, index, seriesLog, retentionDays } = this
+    const { keepFrom } = this
     const freezeMillis = this.options.freezeMillis ?? 300_000
     return new Maintenance({
       clock,
@@ -180,6 +183,7 @@ class Engine implements EmbeddedStore, StreamHost {
       index,
       seriesLog,
       retentionDays,
+      keepFrom,
       freezeMillis,
     })
   }
@@ -190,7 +194,7 @@ class Engine implements EmbeddedStore, StreamHost {
 
   /** Samples before it are dropped. */
   private oldest(): Millis {
-    return oldestKept(this.believed.now(), this.retentionDays)
+    return Math.min(oldestKept(this.believed.now(), this.retentionDays), this.keepFrom())
   }
 
   isTooOld(t: Millis, now: Millis): boolean {

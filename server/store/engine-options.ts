@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import type { Clock, Millis } from '../clock.ts'
 import type { Disk } from './disk.ts'
 import type { StoreLogger } from './log.ts'
 import type { SeriesColumns, StoreReader } from './reader.ts'
@@ -10,6 +10,8 @@ export interface EmbeddedStoreOptions {
   readonly clock: Clock
   /** Days that samples are kept; 0 keeps everything. Default 15. */
   readonly retentionDays?: number
+  /** Samples from here on are kept whatever their age; Infinity while retention alone decides, which is the default. */
+  readonly keepFrom?: () => Millis
   /** Free bytes below which samples are refused. Default: the larger of 512 MB and 2 % of the file system. */
   readonly reserveBytes?: number
   readonly logger?: StoreLogger

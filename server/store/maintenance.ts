@@ -19,6 +19,8 @@ export interface MaintenanceOptions {
   readonly index: SeriesIndex
   readonly seriesLog: SeriesLog
   readonly retentionDays: number
+  /** Nothing from here on is removed. */
+  readonly keepFrom: () => Millis
   readonly freezeMillis: number
 }
 
@@ -134,12 +136,14 @@ export class Maintenance {
   }
 
   private async removeOld(): Promise<void> {
-    const { retentionDays, believed, head, parts, index, seriesLog, logger } = this.options
+    const { retentionDays, keepFrom, believed, head, parts, index, seriesLog, logger } =
+      this.options
     let removed = 0
     if (retentionDays > 0) {
       // A clock that runs ahead must not remove what is fresh by the samples' own time.
       const { newest = -Infinity } = timeBounds(parts, head)
-      const before = oldestKept(Math.min(believed.now(), newest), retentionDays)
+      const kept = oldestKept(Math.min(believed.now(), newest), retentionDays)
+      const before = Math.min(kept, keepFrom())
       removed = await parts.removeOlder(before)
     }
     if (removed === 0 && this.retiredOnce) return

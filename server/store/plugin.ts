@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import type { Clock } from '../clock.ts'
+import type { Clock, Millis } from '../clock.ts'
 import { type EmbeddedStore, openEmbeddedStore } from './embedded-store.ts'
 import type { SeriesColumns, StoreReader } from './reader.ts'
 import type { StoreStats, StoreWriter } from './writer.ts'
@@ -31,6 +31,8 @@ export interface StoreOptions {
   readonly folder: string
   /** 0 keeps everything. */
   readonly retentionDays: number
+  /** Samples from here on are kept whatever their age (legal holds). */
+  readonly keepFrom?: () => Millis
   readonly clock: Clock
   /** Free bytes below which samples are refused. Default: the larger of 512 MB and 2 % of the file system. */
   readonly reserveBytes?: number

@@ -21,6 +21,7 @@ import { Peer, peerTitle, peerVersion } from './peers.ts'
 import { profiled } from './profile.ts'
 import { fleetLabels, remoteWrite } from './remote-write.ts'
 import { ruledShapes, trialRule, writeRules } from './rule-load.ts'
+import { settings } from './settings.ts'
 import { BenchHub } from './subjects.ts'
 
 const trials = sized(100, 5)
@@ -219,6 +220,7 @@ export const alertLoad: Benchmark = {
     }
     await measure(callward, hubTrials)
     if (
+      !settings.profile &&
       peerVersion('prometheus') !== undefined &&
       peerVersion('prometheus-alertmanager') !== undefined
     )

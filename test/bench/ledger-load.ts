@@ -44,6 +44,10 @@ const incident = {
   acknowledged_by: null,
   resolved_at: null,
   updated_at: 1,
+  workflow_state: 'recorded',
+  attended: 0,
+  major: 0,
+  closed_at: null,
 }
 await records.write((tx) => tx.insertInto('incidents').values(incident).execute())
 sequencer.start()

@@ -16,10 +16,12 @@ import { query } from './query.ts'
 import { reconnect } from './reconnect.ts'
 import { recovery } from './recovery.ts'
 import { ruleRounds } from './rules.ts'
+import { search } from './search.ts'
 import { spool } from './spool.ts'
 import { steady } from './steady.ts'
 import { storm } from './storm.ts'
 import { printed } from './table.ts'
+import { verification } from './verify.ts'
 import { write } from './write.ts'
 
 const benchmarks: readonly Benchmark[] = [
@@ -37,10 +39,12 @@ const benchmarks: readonly Benchmark[] = [
   reconnect,
   inventory,
   ledger,
+  verification,
   storm,
   push,
   ruleRounds,
   alertLoad,
+  search,
 ]
 
 /** Those that drive the hub through a profile of its own. */
@@ -53,6 +57,7 @@ const profilable = [
   'storm',
   'push',
   'rules',
+  'alert-load',
 ]
 
 const help = `npm run bench -- [--quick] [--markdown] [--profile] [NAME ...]

@@ -164,7 +164,7 @@ t.test(
       await page.locator('select.language').selectOption(language)
       await page.getByRole('link', { name: 'anna' }).click()
       await page.getByRole('heading', { name: title }).waitFor()
-      for (const path of ['/account', '/people', '/teams', '/approvals']) {
+      for (const path of ['/account', '/people', '/teams', '/approvals', '/ledger']) {
         await page.evaluate(
           `history.pushState(null, '', '${path}'); dispatchEvent(new PopStateEvent('popstate'))`,
         )

@@ -25,8 +25,8 @@ let count = 0
 
 const say = (text: string) => writeSync(2, `killed-at: ${text}\n`)
 
-/** The ledger's sequencer writes once a second whatever happens: its points have names and no numbers. */
-const besideTheStory = /commit of ledger_\w+( ledger_\w+)*$/
+/** The ledger's sequencer writes once a second whatever happens, versions of runbooks are kept after a start: their points have names and no numbers. */
+const besideTheStory = /commit of (?:ledger_\w+( ledger_\w+)*|runbook_versions)$/
 
 /** One point: what is about to happen, or has happened and is not known to the hub yet. */
 function point(what: string): void {

@@ -192,7 +192,10 @@ facts:
 `,
   )
   const noon = '2026-03-10T12:00:00+01:00'
-  t.match(await callward('regimes'), { code: 0, out: /dora +5 +confirmed +shipped +EU DORA/ })
+  t.match(await callward('regimes'), {
+    code: 0,
+    out: /dora +6 +confirmed, secondary +shipped +EU DORA/,
+  })
   t.match(await callward('regimes', 'dora'), {
     code: 0,
     out: /72 hours after initial_submitted\n.*2025\/301 Art\. 5\(1\)\(b\) https:.*\n.*confirmed, verified on 2026/,

@@ -7,6 +7,7 @@ import { type AlertChange, type AlertView, fingerprint } from '../../alerts/aler
 import { type Clock, rfc3339 } from '../../server/clock.ts'
 import { answerErrors } from '../../server/error-answers.ts'
 import { incidentsPlugin } from '../../server/incidents/plugin.ts'
+import type { ObligationKind, Opening } from '../../server/obligations/plugin.ts'
 import type { Principal } from '../../server/people/plugin.ts'
 import { type RecordsTransaction, recordsPlugin } from '../../server/records/plugin.ts'
 import { rowOf, saveAlerts, stampAcknowledged } from '../../server/rules/alert-store.ts'
@@ -46,6 +47,8 @@ class Desk {
   /** `HostSilent by ines`. */
   readonly acknowledged: string[] = []
   readonly runbooks = new Map<string, string>()
+  readonly duties = new Map<string, ObligationKind>()
+  readonly owed: Opening[] = []
   #lives = 0
 
   static async start(t: Test): Promise<Desk> {
@@ -71,6 +74,7 @@ class Desk {
     await app.register(named('callward-ledger', { ledger: { append: async () => undefined } }))
     await app.register(named('callward-knowledge', { runbooks: { find: this.#runbook } }))
     await app.register(named('callward-rules', { rules: { acknowledge: this.#acknowledge } }))
+    await app.register(named('callward-obligations', { obligations: this.#obligations() }))
     await app.register(incidentsPlugin, { clock })
     await app.ready()
   }
@@ -81,6 +85,47 @@ class Desk {
       flush: () => void this.flushes.push(this.pushed.length),
       hint: (topic: string) => void this.hints.push(topic),
     }
+  }
+
+  #obligations() {
+    return {
+      register: (kind: ObligationKind) => void this.duties.set(kind.kind, kind),
+      open: async (_tx: RecordsTransaction, opening: Opening) => {
+        this.owed.push(opening)
+        return true
+      },
+      wake: () => undefined,
+    }
+  }
+
+  /** Meets what is due, as the worker does. */
+  async meet(): Promise<void> {
+    const now = this.clock.now()
+    const due = this.owed.filter(({ dueAt }) => dueAt <= now)
+    for (const one of due) {
+      this.owed.splice(this.owed.indexOf(one), 1)
+      const kind = this.duties.get(one.kind)!
+      const obligation = { ...one, id: one.key, lane: '', attempts: 0, payload: undefined }
+      const { again } = await kind.perform(obligation, new AbortController().signal)
+      if (again !== undefined) this.owed.push({ ...one, dueAt: again.dueAt })
+    }
+  }
+
+  /** Recovers, and stays well for the five minutes that the machine waits. */
+  async heals(firing: AlertView): Promise<void> {
+    await this.recovers(firing)
+    this.pass(5 * minute)
+    await this.meet()
+  }
+
+  /** Subjects that a kind says are owed something. */
+  async owedBy(kind: string): Promise<string[]> {
+    const { read } = this.app.records
+    const rows = await read
+      .selectFrom(this.duties.get(kind)!.owed(read).as('owed'))
+      .select('subject')
+      .execute()
+    return rows.map(({ subject }) => subject)
   }
 
   readonly #runbook = (name: string) => {
@@ -198,17 +243,20 @@ function named(name: string, decorators: Readonly<Record<string, unknown>>) {
 }
 
 const opening = [
+  'opened',
   'phenomenon',
   'occurred',
   'detected',
   'impact',
   'preliminary_cause',
+  'severity',
   'runbook',
   'alert_fired',
+  'transition',
 ]
 const withoutRunbook = opening.filter((kind) => kind !== 'runbook')
 
-t.test('a critical alert opens an incident with its seven facts', async (t) => {
+t.test('a critical alert opens an incident with its first facts', async (t) => {
   const desk = await Desk.start(t)
   desk.runbooks.set('HostSilent', '---\ntitle: x\n---\nLook at it.')
   const now = desk.clock.now()
@@ -237,37 +285,47 @@ t.test('a critical alert opens an incident with its seven facts', async (t) => {
   t.same(
     facts.map(({ kind, certainty }) => `${kind} ${certainty}`),
     [
+      'opened actual',
       'phenomenon actual',
       'occurred estimate',
       'detected actual',
       'impact suggestion',
       'preliminary_cause suggestion',
+      'severity suggestion',
       'runbook actual',
       'alert_fired actual',
+      'transition actual',
     ],
   )
   t.same(
     facts.map(({ sequence }) => sequence),
-    [1, 2, 3, 4, 5, 6, 7],
+    [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
   )
   t.same(
     facts.map(({ value }) => (JSON.parse(value) as { text: string }).text),
     [
+      'Recorded by the hub, from the alert HostSilent.',
       'The collector of pbx-1 has been silent for 2 minutes.',
       `First seen at ${rfc3339(alert.activeAt)}; the fault may be older.`,
       'Alert HostSilent fired.',
       'Calls of pbx-1 may fail.',
       'Power or network.',
+      'As every incident of a critical alert; say otherwise.',
       'Runbook HostSilent attached as it was.',
       'HostSilent fired: pbx-1 says nothing',
+      'Recorded, by hub (the program itself, on machine evidence).',
     ],
   )
   t.same(
     facts.map(({ occurred_at }) => occurred_at - now),
-    [-2 * minute, -2 * minute, 0, 0, 0, 0, 0],
+    [0, -2 * minute, -2 * minute, 0, 0, 0, 0, 0, 0, 0],
   )
   t.ok(facts.every(({ recorded_by, recorded_at }) => recorded_by === 'hub' && recorded_at === now))
-  t.match(JSON.parse(facts[6]!.value), { fingerprint: alert.fingerprint, value: '1' })
+  t.match(JSON.parse(facts[4]!.value), {
+    services: ['pbx-1.bank.example'],
+    hosts: ['pbx-1'],
+  })
+  t.match(JSON.parse(facts[8]!.value), { fingerprint: alert.fingerprint, value: '1' })
   t.match(
     desk.pushed,
     [
@@ -306,7 +364,7 @@ t.test('without annotations, runbook and host the facts say so', async (t) => {
   t.match(row, { title: 'StoreFull on the hub', runbook_name: null, runbook_hash: null })
   t.same(await desk.kinds(), withoutRunbook)
   const texts = (await desk.facts(row.id)).map(({ value }) => JSON.parse(value).text)
-  t.same([texts[3], texts[4]], ['Not known yet.', 'Not known yet.'])
+  t.same([texts[4], texts[5]], ['Not known yet.', 'Not known yet.'])
   t.equal(desk.pushed[0]!.body.incident['simulated'], true)
   await desk.fires('QueueFull', { instance: null })
   t.same(await desk.states(), ['1 open', '2 open'], 'alerts about no host are not related')
@@ -350,62 +408,97 @@ t.test('warnings join what is open and open nothing', async (t) => {
   ])
 })
 
-t.test('the recovery of all resolves, of one does not', async (t) => {
+t.test('what stays well for five minutes is restored', async (t) => {
   const desk = await Desk.start(t)
   const first = await desk.fires('HostSilent')
   const second = await desk.fires('DiskFilling', { severity: 'warning' })
   const elsewhere = await desk.fires('HostSilent', { instance: 'pbx-2' })
   desk.pass(minute)
   await desk.recovers(first)
-  t.same(await desk.states(), ['1 open', '2 open'], 'one still fires')
-  t.same(desk.told, ['opened 1', 'joined 1', 'opened 2'], 'nobody is told of that')
+  t.same(desk.told, ['opened 1', 'joined 1', 'opened 2'], 'one still fires: nobody is told')
+  t.same(desk.owed, [], 'and nothing is owed')
   desk.pass(minute)
   const end = desk.clock.now()
   await desk.recovers(second)
+  const { id } = await desk.incident()
+  t.match(desk.owed, [{ kind: 'incident-recovery', subject: id, dueAt: end + 5 * minute }])
+  t.same(await desk.owedBy('incident-recovery'), [id], 'the tables say so too')
+  desk.pass(5 * minute - 1)
+  desk.owed[0] = { ...desk.owed[0]!, dueAt: desk.clock.now() }
+  await desk.meet()
+  t.same(await desk.states(), ['1 open', '2 open'], 'a millisecond before it is not yet')
+  t.match(desk.owed, [{ dueAt: end + 5 * minute }], 'it is owed again then')
+  desk.pass(1)
+  await desk.meet()
   t.same(await desk.states(), ['1 resolved', '2 open'], 'another host’s is left alone')
+  t.same(await desk.owedBy('incident-recovery'), [])
   t.same(await desk.kinds(), [
     ...withoutRunbook,
     'alert_fired',
     'alert_resolved',
     'alert_resolved',
-    'restored',
-    'resolved',
+    'recovered',
+    'transition',
   ])
-  t.match(await desk.incident(), { resolved_at: end, updated_at: end, acknowledged_at: null })
-  const facts = await desk.facts((await desk.incident()).id)
+  t.match(await desk.incident(), {
+    ...{ resolved_at: end, acknowledged_at: null, workflow_state: 'restored', attended: 0 },
+    updated_at: end + 5 * minute,
+  })
+  const facts = await desk.facts(id)
   t.match(facts.slice(-2), [
-    { kind: 'restored', certainty: 'actual', occurred_at: end, recorded_by: 'hub' },
-    { kind: 'resolved', certainty: 'actual', occurred_at: end, recorded_by: 'hub' },
+    { kind: 'recovered', certainty: 'actual', occurred_at: end, recorded_by: 'hub' },
+    { kind: 'transition', certainty: 'actual', recorded_by: 'hub' },
   ])
+  t.match(JSON.parse(facts.at(-2)!.value), {
+    ...{ evidence: 'machine', greenMillis: 5 * minute },
+    sources: ['DiskFilling pbx-1', 'HostSilent pbx-1'],
+  })
   t.match(desk.pushed.at(-1), {
-    at: end,
     body: {
       change: 'resolved',
       incident: { number: 1, state: 'resolved', firing: 0, resolvedAt: rfc3339(end) },
     },
   })
-  await desk.recovers(elsewhere)
+  await desk.heals(elsewhere)
   t.same(await desk.states(), ['1 resolved', '2 resolved'])
+})
+
+t.test('a fault that comes back while it is watched changes nothing', async (t) => {
+  const desk = await Desk.start(t)
+  await desk.recovers(await desk.fires('HostSilent'))
+  desk.pass(4 * minute)
+  const again = await desk.fires('HostSilent')
+  desk.pass(minute)
+  await desk.meet()
+  t.same(await desk.states(), ['1 open'])
+  t.same(desk.owed, [], 'nothing is owed while it fires')
+  desk.pass(minute)
+  await desk.recovers(again)
+  desk.pass(5 * minute)
+  await desk.meet()
+  t.match(await desk.incident(), { state: 'resolved', workflow_state: 'restored' })
+  t.notOk((await desk.kinds()).includes('relapse'), 'it had not been restored before')
 })
 
 t.test('a fault that comes back within 10 minutes is the same incident', async (t) => {
   const desk = await Desk.start(t)
-  await desk.recovers(await desk.fires('HostSilent'))
-  desk.pass(minute)
+  await desk.heals(await desk.fires('HostSilent'))
   await desk.fires('DiskFilling', { severity: 'warning' })
   t.same(await desk.states(), ['1 resolved'], 'a warning does not take it up')
-  t.equal((await desk.kinds()).at(-1), 'resolved', 'and leaves no fact')
-  desk.pass(9 * minute)
+  t.equal((await desk.kinds()).at(-1), 'transition', 'and leaves no fact')
+  desk.pass(5 * minute)
   const again = await desk.fires('HostSilent')
   t.same(await desk.states(), ['1 open'], 'after 10 minutes exactly')
-  t.match(await desk.incident(), { resolved_at: null, acknowledged_at: null })
-  t.same((await desk.kinds()).slice(-2), ['relapse', 'alert_fired'])
-  t.same(desk.told, ['opened 1', 'resolved 1', 'relapsed 1'])
+  t.match(await desk.incident(), {
+    ...{ resolved_at: null, acknowledged_at: null, workflow_state: 'recorded' },
+  })
+  t.same((await desk.kinds()).slice(-3), ['relapse', 'transition', 'alert_fired'])
+  t.same(desk.told.slice(-2), ['resolved 1', 'relapsed 1'])
   t.match(desk.pushed.at(-1)!.body.incident, { state: 'open', resolvedAt: null, firing: 1 })
 
   const { id } = await desk.incident()
   await desk.app.incidents.acknowledge(id, ines)
-  await desk.recovers(again)
+  await desk.heals(again)
   t.match(await desk.incident(), { state: 'resolved', acknowledged_by: 'ines' })
   desk.pass(minute)
   const third = await desk.fires('HostSilent')
@@ -420,23 +513,30 @@ t.test('a fault that comes back within 10 minutes is the same incident', async (
   t.match(await desk.incident(), { state: 'acknowledged', acknowledged_by: 'jonas' })
 
   desk.pass(minute)
-  await desk.recovers(third)
-  desk.pass(10 * minute + 1)
+  await desk.heals(third)
+  desk.pass(5 * minute + 1)
   await desk.fires('HostSilent')
   t.same(await desk.states(), ['1 resolved', '2 open'], 'later it is another')
-  t.same(await desk.kinds(2), withoutRunbook, 'with facts of its own')
+  t.same(
+    await desk.kinds(2),
+    withoutRunbook.flatMap((kind) => (kind === 'alert_fired' ? ['recurrence_of', kind] : [kind])),
+    'with facts of its own, which name the one before',
+  )
+  const named = (await desk.facts((await desk.incident(2)).id)).find(
+    ({ kind }) => kind === 'recurrence_of',
+  )
+  t.match(named, { certainty: 'suggestion' })
+  t.equal(JSON.parse(named!.value).incident, id)
   t.equal(desk.told.at(-1), 'opened 2')
 })
 
 t.test('another fault of the host after the end is another incident', async (t) => {
   const desk = await Desk.start(t)
-  await desk.recovers(await desk.fires('HostSilent'))
-  desk.pass(minute)
+  await desk.heals(await desk.fires('HostSilent'))
   const other = await desk.fires('LinkDown')
   t.same(await desk.states(), ['1 resolved', '2 open'])
-  t.equal((await desk.kinds()).at(-1), 'resolved', 'nothing is added to the first')
-  await desk.recovers(other)
-  desk.pass(minute)
+  t.equal((await desk.kinds()).at(-1), 'transition', 'nothing is added to the first')
+  await desk.heals(other)
   await desk.fires('LinkDown')
   t.same(await desk.states(), ['1 resolved', '2 open'], 'its own relapse')
   t.equal(desk.told.at(-1), 'relapsed 2')
@@ -444,13 +544,31 @@ t.test('another fault of the host after the end is another incident', async (t) 
 
 t.test('a relapse finds its incident behind a later one of the host', async (t) => {
   const desk = await Desk.start(t)
-  await desk.recovers(await desk.fires('HostSilent'))
-  desk.pass(minute)
-  await desk.recovers(await desk.fires('LinkDown'))
-  desk.pass(minute)
+  await desk.heals(await desk.fires('HostSilent'))
+  await desk.heals(await desk.fires('LinkDown'))
   await desk.fires('HostSilent')
   t.same(await desk.states(), ['1 open', '2 resolved'])
   t.equal(desk.told.at(-1), 'relapsed 1')
+})
+
+t.test('what recovered while nobody acted is closed after a day', async (t) => {
+  const desk = await Desk.start(t)
+  await desk.heals(await desk.fires('HostSilent'))
+  await desk.heals(await desk.fires('HostSilent', { instance: 'pbx-2' }))
+  const second = await desk.incident(2)
+  t.same((await desk.owedBy('incident-unattended')).length, 2)
+  const severity = { kind: 'severity', value: { text: 'Calls were lost.', severity: 'sev1' } }
+  const [old] = (await desk.facts(second.id)).filter(({ kind }) => kind === 'severity')
+  await desk.app.incidents.add(second.id, ines, { facts: [{ ...severity, supersedes: old!.id }] })
+  t.match(await desk.incident(2), { severity: 'sev1', attended: 1 })
+  t.same(await desk.owedBy('incident-unattended'), [(await desk.incident()).id])
+  desk.pass(24 * 60 * minute)
+  await desk.meet()
+  t.match(await desk.incident(), { workflow_state: 'closed', closed_at: desk.clock.now() })
+  t.match(await desk.incident(2), { workflow_state: 'restored', closed_at: null })
+  t.same((await desk.kinds()).slice(-2), ['closed', 'transition'])
+  await desk.fires('HostSilent')
+  t.same((await desk.states()).at(-1), '3 open', 'what is closed never opens again')
 })
 
 t.test('acknowledging', async (t) => {
@@ -526,27 +644,36 @@ t.test('an acknowledged alert acknowledges its incident', async (t) => {
 t.test('what people may do with a resolved incident, and with none', async (t) => {
   const desk = await Desk.start(t)
   const { incidents } = desk.app
+  const note = (id: string, by: Principal, text: string, key?: string) =>
+    incidents.add(id, by, { facts: [{ kind: 'note', value: { text } }], key })
   const alert = await desk.fires('HostSilent')
   const { id } = await desk.incident()
-  await incidents.resolve(id, ines, 'The cable was loose.')
+  const cancelled = {
+    ...{ to: 'cancelled', role: 'commander' },
+    with: [
+      { kind: 'role', value: { text: 'I lead.', role: 'commander', person: 'ines' } },
+      { kind: 'cancelled', value: { text: 'The plug was pulled for a test.', reason: 'test' } },
+    ],
+  }
+  await incidents.step(id, ines, cancelled)
   const ended = await desk.incident()
-  t.match(ended, { state: 'resolved', resolved_at: desk.clock.now() })
-  const last = (await desk.facts(id)).at(-1)!
-  t.match(last, { kind: 'resolved', recorded_by: 'ines' })
-  t.equal(JSON.parse(last.value).text, 'The cable was loose.')
-
+  t.match(ended, {
+    ...{ state: 'resolved', workflow_state: 'cancelled', closed_at: desk.clock.now() },
+    resolved_at: desk.clock.now(),
+  })
   desk.pass(minute)
-  await incidents.resolve(id, jonas, 'No, me.')
-  t.same(await desk.incident(), ended, 'resolving twice keeps the first')
+  await t.rejects(incidents.step(id, jonas, cancelled), { code: 'conflict', status: 409 })
+  t.same(await desk.incident(), ended)
   await t.rejects(incidents.acknowledge(id, jonas), { code: 'conflict', status: 409 })
   t.same(await desk.incident(), ended)
   t.same(desk.acknowledged, [], 'nor its alerts')
   await desk.changed({ kind: 'acknowledged', alert, at: desk.clock.now(), by: 'jonas' })
   t.match(await desk.incident(), { state: 'resolved', acknowledged_at: null })
-  await incidents.note(id, jonas, 'Cable replaced.')
-  const note = (await desk.facts(id)).at(-1)!
-  t.match(note, { kind: 'note', recorded_by: 'jonas', occurred_at: desk.clock.now() })
-  t.equal(JSON.parse(note.value).text, 'Cable replaced.')
+  await note(id, jonas, 'Cable replaced.', 'sent-offline-1')
+  await note(id, jonas, 'Cable replaced.', 'sent-offline-1')
+  const written = (await desk.facts(id)).filter(({ kind }) => kind === 'note')
+  t.equal(written.length, 1, 'sent twice with one key: written once')
+  t.match(written[0], { recorded_by: 'jonas', occurred_at: desk.clock.now() })
   t.same(desk.told, ['opened 1', 'resolved 1', 'noted 1'])
   await desk.recovers(alert)
   t.same((await desk.kinds()).slice(-2), ['note', 'alert_resolved'], 'recovery afterwards: a fact')
@@ -555,8 +682,8 @@ t.test('what people may do with a resolved incident, and with none', async (t) =
 
   const unknown = { code: 'not_found', status: 404 }
   await t.rejects(incidents.acknowledge('nothing', ines), unknown)
-  await t.rejects(incidents.note('nothing', ines, 'x'), unknown)
-  await t.rejects(incidents.resolve('nothing', ines, 'x'), unknown)
+  await t.rejects(note('nothing', ines, 'x'), unknown)
+  await t.rejects(incidents.step('nothing', ines, cancelled), unknown)
   t.equal(desk.told.length, 3)
 })
 
@@ -647,15 +774,19 @@ t.test('facts are numbered without gaps and never change', async (t) => {
   await step('a join', 1, async () => {
     second = await desk.fires('DiskFilling', { severity: 'warning' })
   })
-  await step('a note', 1, () => incidents.note(id, ines, 'Hm.'))
+  const note = (by: Principal, text: string) =>
+    incidents.add(id, by, { facts: [{ kind: 'note', value: { text } }] })
+  await step('a note', 1, () => note(ines, 'Hm.'))
   await step('an acknowledgement', 1, () => incidents.acknowledge(id, ines))
   await step('another', 0, () => incidents.acknowledge(id, jonas))
   await step('another host', 0, () => desk.fires('HostSilent', { instance: 'pbx-2' }))
   await step('a recovery', 1, () => desk.recovers(first))
-  await step('the last recovery', 3, () => desk.recovers(second))
-  await step('a note after the end', 1, () => incidents.note(id, jonas, 'Why?'))
-  await step('a relapse', 2, () => desk.fires('HostSilent'))
-  await step('an end by hand', 1, () => incidents.resolve(id, ines, 'Enough.'))
+  await step('the last recovery', 1, () => desk.recovers(second))
+  await step('nothing due', 0, () => desk.meet())
+  desk.pass(3 * minute)
+  await step('five minutes later', 2, () => desk.meet())
+  await step('a note after the end', 1, () => note(jonas, 'Why?'))
+  await step('a relapse', 3, () => desk.fires('HostSilent'))
   t.same(
     before.map(({ sequence }) => sequence),
     before.map((_, index) => index + 1),
@@ -670,14 +801,14 @@ t.test('a change written late says so', async (t) => {
   const at = desk.clock.now()
   desk.pass(5 * minute)
   await desk.changed({ kind: 'firing', alert, at, late: true })
-  const fact = (await desk.facts((await desk.incident()).id)).at(-1)!
+  const fact = (await desk.facts((await desk.incident()).id)).at(-2)!
   t.match(fact, { occurred_at: at, recorded_at: at + 5 * minute })
   t.match(JSON.parse(fact.value).text, /recorded late/)
 })
 
 t.test('lists, and a whole record by number or id', async (t) => {
   const desk = await Desk.start(t)
-  await desk.recovers(await desk.fires('HostSilent'))
+  await desk.heals(await desk.fires('HostSilent'))
   await desk.fires('HostSilent', { instance: 'pbx-2' })
   await desk.fires('HostSilent', { instance: 'pbx-3' })
   await desk.app.incidents.acknowledge((await desk.incident(3)).id, ines)
@@ -709,6 +840,5 @@ t.test('lists, and a whole record by number or id', async (t) => {
   t.equal(await post('1/acknowledge', {}), 409)
   t.equal(await post('1/notes', { text: 'why' }), 200)
   t.equal(await post('1/notes', { text: ' ' }), 400)
-  t.equal(await post('2/resolve', { text: 'done' }), 200)
-  t.same(await list(''), [3])
+  t.same(await list(''), [3, 2])
 })

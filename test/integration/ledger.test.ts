@@ -136,7 +136,14 @@ async function everythingDone(t: Test, desk: Desk): Promise<void> {
   await desk.call('POST', `/api/v1/alerts/${alert.fingerprint}/acknowledge`, {})
   const incident = alert.incident!.id
   await desk.call('POST', `/api/v1/incidents/${incident}/notes`, { text: 'Mai called 555-0101' })
-  await desk.call('POST', `/api/v1/incidents/${incident}/resolve`, { text: 'done' })
+  const cancelled = await desk.call('POST', `/api/v1/incidents/${incident}/steps`, {
+    ...{ to: 'cancelled', role: 'commander' },
+    with: [
+      { kind: 'role', value: { text: 'Mine.', role: 'commander', person: 'bootstrap' } },
+      { kind: 'cancelled', value: { text: 'A rule for this test.', reason: 'test' } },
+    ],
+  })
+  t.equal(cancelled.status, 200, JSON.stringify(cancelled.body))
 
   const entries = await until('all entries', async () => {
     const found = await desk.entries()
@@ -305,7 +312,7 @@ t.test('the list of ledgered changes is what the code writes', async (t) => {
     sources.flatMap((text) =>
       [
         ...text.matchAll(
-          /'((?:ledger|alert|incident|change|version_change|baseline|enrolment|access|oncall|notify|people|paging|obligation|silence|approval)\.[a-z_]+)'/g,
+          /'((?:ledger|alert|incident|change|version_change|baseline|enrolment|attachment|erasure|hold|access|oncall|notice|notify|people|paging|obligation|silence|approval)\.[a-z_]+)'/g,
         ),
       ].map(([, action]) => action),
     ),

@@ -415,7 +415,9 @@ export const oncallSuite: Promises = {
         acknowledged_by: null,
         resolved_at: null,
         updated_at: 1,
+        closed_at: null,
       }
+      const workflow = { workflow_state: 'recorded', attended: 0, major: 0 }
       const place = { join_key: 'pbx-1', server: 'pbx-1', runbook_name: null, runbook_hash: null }
       await tx
         .insertInto('incidents')
@@ -426,6 +428,7 @@ export const oncallSuite: Promises = {
           severity: 'sev2',
           state: 'open',
           ...place,
+          ...workflow,
           ...times,
         })
         .execute()

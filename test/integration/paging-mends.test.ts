@@ -50,6 +50,52 @@ const promises: Record<string, (t: Test, scene: Scene) => Promise<void>> = {
     t.same(await scene.lost(), [])
   },
 
+  async 'a step whose every way refuses twice gives way to the next one; one that only fails keeps its time'(
+    t,
+    scene,
+  ) {
+    scene.house.ways['person:boris'] = [{ id: 'boris-sms', channel: 'sms' }]
+    scene.house.answer = (way) => ({
+      outcome: way.startsWith('anna') ? 'refused' : 'retry',
+      reason: 'no such number',
+    })
+    const told = async () =>
+      (await scene.page()).steps.flatMap(({ kind, content }) =>
+        kind === 'notify' ? [(content as { step: number }).step] : [],
+      )
+    await scene.fire('TrunkDown')
+    t.same(await told(), [0])
+    t.same(ways(scene), ['anna-mail', 'anna-sms'], 'refused once: it may have been a mishap')
+    await scene.pass(10)
+    t.same(await told(), [0, 2], 'boris, within seconds instead of five minutes')
+    const { steps } = await scene.page()
+    t.match(
+      steps.filter(({ kind }) => kind === 'refused by all'),
+      [{ content: { key: 'g0.r0.s0' } }],
+    )
+    await scene.pass(270, 10)
+    t.equal((await scene.page()).phase, 'escalating', 'his way fails, and may yet work')
+    await scene.pass(60, 10)
+    t.equal((await scene.page()).phase, 'shouting')
+    t.same(await scene.lost(), [])
+  },
+
+  async 'a step of which one way took it keeps its time though another refuses'(t, scene) {
+    scene.house.answer = (way) => ({
+      outcome: way === 'anna-mail' ? 'accepted' : 'refused',
+      reason: 'said so',
+    })
+    await scene.fire('TrunkDown')
+    await scene.pass(280, 10)
+    const { steps } = await scene.page()
+    t.same(
+      steps.filter(({ kind }) => kind === 'notify' || kind === 'refused by all').length,
+      1,
+      'anna has it by mail',
+    )
+    t.same(await scene.lost(), [])
+  },
+
   async 'a telling that no way took ends when a later step tells the same person anew'(t, scene) {
     scene.house.answer = () => ({ outcome: 'retry', reason: 'no route' })
     await scene.fire('TrunkDown')

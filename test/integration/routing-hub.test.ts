@@ -2,8 +2,9 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { TestHub, until } from '../helpers/hub.ts'
+import { adminToken, TestHub, until } from '../helpers/hub.ts'
 import { postgresPrograms, startPostgres } from '../helpers/postgres.ts'
+import { terminalOf } from '../helpers/terminal.ts'
 
 const rules = `
 groups:
@@ -72,6 +73,21 @@ async function story(t: Test, environment: Record<string, string>): Promise<void
     /named, without a receipt: admin/.test(await why('TrunkDown')),
   )
   t.match(await why('Renewed'), /^Nobody: (the receiver "nobody" tells nobody|waits for others)/)
+
+  const told = (await alertOf('TrunkDown'))!.fingerprint
+  const explained = await hub.api(`/api/v1/routing/explain/${told}`)
+  t.match(explained, { receivers: [{ receiver: String, told: true, stage: 'told' }] })
+  const terminal = terminalOf(hub.url, adminToken)
+  const held = (await alertOf('Renewed'))!.fingerprint
+  t.match(await terminal('routing', 'explain', held), {
+    code: 0,
+    out: /^RECEIVER +TOLD +STAGE +BECAUSE.*\nnobody +no +(route|group) /,
+  })
+  t.match(await terminal('routing', 'explain', 'TrunkDown'), { code: 2, out: /no fingerprint/ })
+  t.match(await terminal('routing', 'explain', '0'.repeat(16)), {
+    code: 1,
+    out: /Routing holds no alert/,
+  })
 
   const status = () => hub.api<Status>('/api/v1/routing')
   t.same((await status()).faults, [])

@@ -1,9 +1,11 @@
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Fastify, { type FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
 import t from 'tap'
 import type { AlertView } from '../../alerts/alert.ts'
 import { CallwardError } from '../../server/errors.ts'
+import { queryFor } from '../../server/knowledge/live-answers.ts'
 import { knowledgePlugin } from '../../server/knowledge/plugin.ts'
 import { createEngine } from '../../server/promql/engine.ts'
 import type { Promql } from '../../server/promql/plugin.ts'
@@ -255,6 +257,11 @@ async function knowledge(
       )
       .send({ error: { message: (error as Error).message } }),
   )
+  const nothing = { select: () => nothing, where: () => nothing, execute: async () => [] }
+  const records = { write: async () => undefined, read: { selectFrom: () => nothing } }
+  await app.register(
+    fp(async (one) => void one.decorate('records', records as never), { name: 'callward-records' }),
+  )
   await app.register(knowledgePlugin, folder === undefined ? {} : { runbooksFolder: folder })
   return { app, log }
 }
@@ -270,6 +277,11 @@ t.test('every runbook that ships can be read and has its sections', async (t) =>
     const headings = found?.body.match(/^## .+$/gm)
     t.same(headings, ['## Meaning', '## First look', '## Fix', '## Escalate'], name)
     t.ok((found?.steps.length ?? 0) >= 3, `${name}: steps`)
+    for (const { query } of [...(found?.steps ?? []), ...(found?.checks ?? [])]) {
+      if (query === undefined) continue
+      t.doesNotThrow(() => promql.parse(queryFor(query, 'pbx-"1\\')), `${name}: ${query}`)
+      t.match(query, /"\$instance"/, `${name}: asks of its host alone`)
+    }
     const page = await app.inject(`/runbooks/${name}`)
     t.equal(page.statusCode, 200)
     t.notMatch(page.body, /<script|<link|<img|\ssrc="/, `${name}: loads nothing`)

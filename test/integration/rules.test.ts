@@ -8,7 +8,7 @@ import { HostPresence } from '../../server/rules/host-presence.ts'
 import { HostQueue } from '../../server/rules/host-queue.ts'
 import { prometheusAlerts, prometheusRules } from '../../server/rules/plugin.ts'
 import type { RuleExpression, RuleQueries } from '../../server/rules/queries.ts'
-import { AlertRunner } from '../../server/rules/rule-runner.ts'
+import { AlertRunner, Calm } from '../../server/rules/rule-runner.ts'
 import { HandClock, operator, RulesHub, type RulesHubOptions } from './rules-hub.ts'
 
 const rules = `
@@ -270,6 +270,7 @@ t.test('evaluations of one rule keep their order, however long each query takes'
       newId: () => 'id',
       templates: { externalLabels: {} },
       limit: 0,
+      calm: new Calm(),
       owners: new Map(),
       changed: ({ changes: list }) =>
         changes.push(...list.map(({ kind, alert }) => `${kind} ${alert.instance}`)),

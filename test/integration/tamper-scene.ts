@@ -11,6 +11,7 @@ import {
 } from '../../verifier/verify.ts'
 import { folderOf } from '../helpers/folder.ts'
 import { TestHub, until } from '../helpers/hub.ts'
+import { type As, investigate, type People, restore } from '../helpers/incident-walk.ts'
 
 const rules = 'groups:\n  - name: none\n    rules: []\n'
 
@@ -61,15 +62,36 @@ export class Scene {
     await this.#tried(1)
     await this.act(1, 'acknowledge', { note: 'Mai looks at it, 555-0101' })
     await this.act(1, 'notes', { text: 'Restarted; the card is old.' })
+    await this.hub.fetch('/api/v1/incidents/1/attachments?name=trace.txt', {
+      method: 'POST',
+      body: 'INVITE sip:555-0101',
+    })
     await this.post('ServiceDown', 'pbx-1', true)
+    const people = await this.#people()
+    await investigate(1, people)
+    await restore(1, people)
     await this.#state(1, 'resolved')
     await this.post('TrunkDown', 'pbx-2')
     await this.post('TrunkDown', 'pbx-2', true)
+    await investigate(2, people)
+    await restore(2, people)
     await this.#state(2, 'resolved')
     await this.post('TrunkDown', 'pbx-2')
     await this.#state(2, 'open')
     await this.post('DiskFull', 'pbx-3')
     await this.#tried(2)
+  }
+
+  /** Two people with a token each. */
+  async #people(): Promise<People> {
+    const as = async (name: string): Promise<As> => {
+      const token = await this.hub.token(name, 'operator')
+      return (path, body) => this.hub.api(path, { method: 'POST', body, token })
+    }
+    return {
+      ...{ lead: await as('lena'), leadName: 'lena' },
+      ...{ technician: await as('tam'), technicianName: 'tam' },
+    }
   }
 
   /** Waits until so many words of pages were tried. */

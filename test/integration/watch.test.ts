@@ -62,6 +62,7 @@ const incident = {
   title: 'Trunk lost',
   severity: 'sev1',
   state: 'open',
+  workflowState: 'recorded',
   server: 'pbx-1',
   openedAt: '2026-03-02T09:15:00.000Z',
   acknowledgedAt: null,
@@ -81,37 +82,40 @@ function answering(firing: AlertAnswer[], asked: string[] = []) {
     })
     app.get('/api/v1/alerts', async () => ({ alerts: firing }))
     app.get('/api/v1/incidents', async () => ({ incidents: [incident] }))
-    app.get('/api/v1/incidents/:id', async () => ({
-      incident: {
-        ...incident,
-        alerts: [alert('f1')],
-        runbook: { name: 'TrunkDown', hash: '0123456789abcdef' },
-        facts: [
-          {
-            id: 'x2',
-            sequence: 2,
-            kind: 'note',
-            certainty: 'estimate',
-            occurredAt: '2026-03-02T09:10:00.000Z',
-            recordedAt: '2026-03-02T10:00:00.000Z',
-            recordedBy: 'ines',
-            supersedes: null,
-            text: 'Carrier\u001b[2J works on it',
-          },
-          {
-            id: 'x1',
-            sequence: 1,
-            kind: 'alert_fired',
-            certainty: 'actual',
-            occurredAt: '2026-03-02T09:15:00.000Z',
-            recordedAt: '2026-03-02T09:15:00.000Z',
-            recordedBy: 'hub',
-            supersedes: null,
-            text: 'TrunkDown',
-          },
-        ],
-      },
-    }))
+    app.get<{ Params: { id: string } }>('/api/v1/incidents/:id', async (request, reply) => {
+      if (request.params.id !== 'i-99') return { incident: whole }
+      const error = { code: 'not_found', message: 'There is no incident i-99.', requestId: 'r' }
+      return reply.code(404).send({ error })
+    })
+    const whole = {
+      ...incident,
+      alerts: [alert('f1')],
+      runbook: { name: 'TrunkDown', hash: '0123456789abcdef' },
+      facts: [
+        {
+          id: 'x2',
+          sequence: 2,
+          kind: 'note',
+          certainty: 'estimate',
+          occurredAt: '2026-03-02T09:10:00.000Z',
+          recordedAt: '2026-03-02T10:00:00.000Z',
+          recordedBy: 'ines',
+          supersedes: null,
+          text: 'Carrier\u001b[2J works on it',
+        },
+        {
+          id: 'x1',
+          sequence: 1,
+          kind: 'alert_fired',
+          certainty: 'actual',
+          occurredAt: '2026-03-02T09:15:00.000Z',
+          recordedAt: '2026-03-02T09:15:00.000Z',
+          recordedBy: 'hub',
+          supersedes: null,
+          text: 'TrunkDown',
+        },
+      ],
+    }
     app.get('/api/v1/hosts', async () => ({
       hosts: [
         {
@@ -413,11 +417,13 @@ t.test('the other commands', async (t) => {
         CALLWARD_DATA: join(folder, 'data-demo'),
       },
     ),
-    check(['incidents', '--open'], { out: /#12 {5}SEV1 {6}OPEN {3}pbx-1 {3}Trunk lost/ }),
+    check(['incidents', '--open'], {
+      out: /#12 {5}SEV1 {6}OPEN {3}recorded {3}pbx-1 {3}Trunk lost/,
+    }),
     check(['incident', '12'], {
       out: /#12 {2}Trunk lost\n[\s\S]*acknowledged {2}-\n[\s\S]*\/runbooks\/TrunkDown {2}\(as of 0123456789ab\)[\s\S]*Timeline\n.*16:10:00 \+07:00 {2}note {15}Carrier \[2J works on it {2}\[ines\] {2}\(estimate; written down 2026-03-02 17:00:00 \+07:00\)\n.*alert fired/,
     }),
-    check(['incident', '99'], { code: 1, err: 'There is no incident #99' }),
+    check(['incident', 'i-99'], { code: 1, err: 'There is no incident i-99' }),
   ])
   await Promise.all([
     check(['hosts'], {

@@ -46,13 +46,13 @@ export interface Planning {
   scalar(expr: Expr): Scalar
 }
 
-/** Hands out slots from the first on. */
-export function takeSlots(): Planning['take'] {
+/** Hands out slots from the first on, so many in all. */
+export function takeSlots(size: number = maxSlots): Planning['take'] {
   let used = 0
   return (count) => {
+    if (used + count > size) throw new Unplanned('too many series')
     const at = used
     used += count
-    if (used > maxSlots) throw new Unplanned('too many series')
     return at
   }
 }

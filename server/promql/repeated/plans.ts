@@ -26,7 +26,8 @@ export interface PlanSettings {
   readonly maxSeries: number
 }
 
-function planVector(planning: Planning, expr: Expr): Vector {
+/** The plan of a vector; its parts are asked of `planning`. Throws `Unplanned`. */
+export function planVector(planning: Planning, expr: Expr): Vector {
   switch (expr.kind) {
     case 'selector':
       return planSelector(planning, expr)

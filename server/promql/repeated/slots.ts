@@ -15,10 +15,10 @@ export interface Slots {
 /** Most slots of one plan. */
 export const maxSlots = 16_384
 
-/** Empty room. */
-export function makeSlots(): Slots {
-  const values = new Float64Array(maxSlots)
-  const present = new Uint8Array(maxSlots)
+/** Empty room for so many samples. */
+export function makeSlots(size: number = maxSlots): Slots {
+  const values = new Float64Array(size)
+  const present = new Uint8Array(size)
   const rows: (Row | undefined)[] = []
   return {
     values,

@@ -55,11 +55,14 @@ function incident(id: string, given: Partial<IncidentSummary> = {}): IncidentSum
     title: id,
     severity: 'sev2',
     state: 'open',
+    workflowState: 'recorded',
+    major: false,
     server: 'dialler-01',
     openedAt: '2026-11-21T22:00:00.000Z',
     acknowledgedAt: null,
     acknowledgedBy: null,
     resolvedAt: null,
+    closedAt: null,
     simulated: false,
     firing: 1,
     ...given,
@@ -219,7 +222,17 @@ t.test('addresses', (t) => {
   check('/', { page: 'overview' })
   check('/alerts?state=pending', { page: 'alerts', state: 'pending' })
   check('/alerts?state=drop', { page: 'alerts', state: 'firing' })
-  check('/incidents/', { page: 'incidents', state: 'open' })
+  const all = { severity: '', workflow: '', service: '' }
+  check('/incidents/', { page: 'incidents', state: 'open', ...all })
+  check('/incidents?state=all&severity=sev2&workflow=review&service=cards', {
+    ...{ page: 'incidents', state: 'all', severity: 'sev2', workflow: 'review', service: 'cards' },
+  })
+  check('/incidents?severity=sev9', { page: 'incidents', state: 'open', ...all })
+  check('/incidents/new', { page: 'new-incident' })
+  check('/incidents/7/post-mortem', { page: 'post-mortem', id: '7' })
+  check('/incidents/%E0%A4%A/post-mortem', null)
+  check('/incidents/7/other', null)
+  check('/work', { page: 'work' })
   check('/incidents/0190-a', { page: 'incident', id: '0190-a' })
   check(hostPath('10.0.0.1:9100/a b'), { page: 'host', instance: '10.0.0.1:9100/a b' })
   check('/hosts/%E0%A4%A', null)

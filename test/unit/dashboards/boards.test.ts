@@ -380,6 +380,11 @@ const notMetrics = new Set([
   'callward_configs',
   'callward_recovery',
   'callward_minimum_traffic',
+  // Frozen as evidence where a call system is read by somebody who tells them; no source of ours does yet.
+  'callward_trunk_up',
+  'callward_calls_attempted_total',
+  'callward_calls_failed_total',
+  'callward_calls_abandoned_total',
 ])
 
 t.test('what the hub and the collector name is in the catalogue', async (t) => {

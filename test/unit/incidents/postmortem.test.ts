@@ -188,7 +188,7 @@ const hostile = [
 
 /** Tags and attributes that the page itself writes. */
 const ours =
-  /^<(?:!doctype html|\/?(?:head|body|main|title|style|section|h1|h2|p|table|thead|tbody|tr|td|s|ul|ol|li|th|span|html)|html lang="[\w-]+"|meta (?:charset="utf-8"|name="viewport" content="[^"<>]*"|http-equiv="Content-Security-Policy" content="[^"<>]*")|p class="lead"|th scope="col"|span class="cite")>$/
+  /^<(?:!doctype html|\/?(?:head|body|main|title|style|section|h1|h2|p|table|thead|tbody|tr|td|s|ul|ol|li|th|span|html)|html lang="[\w-]+"|meta (?:charset="utf-8"|name="viewport" content="[^"<>]*"|http-equiv="Content-Security-Policy" content="[^"<>]*")|p class="lead"|th scope="col"|td data-column="[^"<>&]*"|span class="cite")>$/
 
 function foreignHtml(html: string): string[] {
   return (html.match(/<[^>]*>?/g) ?? []).filter((tag) => !ours.test(tag))

@@ -10,6 +10,7 @@ import type {
   SeriesAtHand,
 } from '../../../server/promql/repeated/series-at-hand.ts'
 import { makeSlots } from '../../../server/promql/repeated/slots.ts'
+import { typeOf } from '../../../server/promql/syntax/ast.ts'
 import { ownRulesFolder, readRuleFiles } from '../../../server/rules/rule-files.ts'
 import type { Labels, Matcher, SeriesColumn } from '../../../server/store/reader.ts'
 import { makeSeries, start } from '../../differential/data.ts'
@@ -211,6 +212,114 @@ t.test('a plan gives what the interpreter gives, bit by bit', (t) => {
   )
   t.ok(counts.answered > 4_000, `${counts.answered} results`)
   t.ok(counts.failing > 50, `${counts.failing} faults, told by the interpreter`)
+  t.end()
+})
+
+/** The text of a vector held against limits, two of them from both sides. */
+function limited(text: string, seed: number): string[] {
+  const random = new Random(seed)
+  const limits = ['0', '-2.5', '20', '1e9', '-Inf', 'NaN']
+  const ops = ['>', '>=', '<', '<=', '==', '> bool']
+  return [0, 1, 2].map(() => `(${text}) ${random.pick(ops)} ${random.pick(limits)}`)
+}
+
+t.test('asked together, what is left out gives nothing', (t) => {
+  const counts = { asked: 0, empty: 0, needless: 0 }
+  const check = (texts: readonly string[], time: number) => {
+    const groups = [texts.slice(0, 3), texts.slice(3), texts].map((group) =>
+      group.map((text) => engine.parse(text)),
+    )
+    const together = engine.together(groups)
+    const queries = groups.map((group) => group.map(engine.repeated))
+    for (const [index, host] of hosts.entries()) {
+      for (const { fixed } of [host, recent[index]!]) {
+        const look = together(time, fixed)!
+        for (const [number, group] of queries.entries()) {
+          const open = look(number)
+          if (open.some((one, at) => at > 0 && one <= open[at - 1]!)) throw new Error('order')
+          for (const [at, query] of group.entries()) {
+            const given = outcome(() => query(time, { read: host.read }))
+            counts.asked++
+            if (given === '' && fixed === host.fixed) {
+              counts.empty++
+              if (open.includes(at)) counts.needless++
+            }
+            if (!open.includes(at) && given !== '')
+              throw new Error(`${texts.join('\n')}\nat ${time} of ${index}: ${given} is left out`)
+          }
+        }
+      }
+    }
+  }
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.integer(), fc.nat(productions.length - 1)), {
+        minLength: 2,
+        maxLength: 4,
+      }),
+      (drawn) => {
+        const found = drawn.map(([seed, number]) => ({
+          seed,
+          ...new Grammar(new Random(seed)).query(productions[number]!),
+        }))
+        const texts = found.flatMap(({ seed, text }) => [
+          text,
+          ...(typeOf(engine.parse(text)) === 'vector' ? limited(text, seed) : []),
+        ])
+        check(texts, found[0]!.time)
+      },
+    ),
+    { numRuns: 60 },
+  )
+  for (let time = start + 2_000_000; time < start + 7_300_000; time += 997_000) {
+    check([...handmade, ...handmade.slice(0, 8).flatMap(limited)], time)
+  }
+  t.comment(JSON.stringify(counts))
+  t.ok(counts.empty > 1_000 && counts.empty < counts.asked, 'some give something')
+  t.ok(
+    counts.needless < counts.empty / 4,
+    `${counts.needless} of ${counts.empty} that give nothing are asked in vain`,
+  )
+  t.end()
+})
+
+t.test('asked together, each series is read once', (t) => {
+  const { fixed } = hostOf(seriesOf(7))
+  const reads = new Map<string, number>()
+  const count = (what: string) => reads.set(what, (reads.get(what) ?? 0) + 1)
+  const counted: FixedSeries = {
+    ...fixed,
+    latest(place, ...rest) {
+      count(`newest of ${place}`)
+      return fixed.latest(place, ...rest)
+    },
+    samples(place, ...rest) {
+      count(`range of ${place}`)
+      return fixed.samples(place, ...rest)
+    },
+  }
+  const groups = [0, 1].map((group) =>
+    Array.from({ length: 100 }, (_, number) => [
+      `temp > ${1e6 + number + group}`,
+      `temp < ${-1e6 - number}`,
+      `rate(req_total[5m]) > ${1e6 + number}`,
+      `temp > 1e6 and load > ${number}`,
+    ])
+      .flat()
+      .map((text) => engine.parse(text)),
+  )
+  const together = engine.together(groups)
+  const time = start + 3_000_000
+  for (let round = 1; round <= 3; round++) {
+    const look = together(time, counted)!
+    t.same([look(0), look(1)], [[], []])
+    t.same(new Set(reads.values()), new Set([round]), 'by 800 expressions')
+  }
+  t.ok(reads.size > 4)
+  const stale = together(time, counted)!
+  together(time, counted)
+  t.throws(() => stale(0), /BUG/, 'a look is over when the next begins')
+  t.equal(together(time, undefined), undefined, 'series that come and go')
   t.end()
 })
 

@@ -191,35 +191,30 @@ export interface IncidentSummary {
   readonly title: string
   readonly severity: IncidentSeverity
   readonly state: IncidentState
+  /** A state of the published workflow. */
+  readonly workflowState: string
+  readonly major: boolean
   readonly server: string | null
   readonly openedAt: string
   readonly acknowledgedAt: string | null
   readonly acknowledgedBy: string | null
   readonly resolvedAt: string | null
+  readonly closedAt: string | null
   readonly simulated: boolean
   readonly firing: number
 }
 
-export type FactKind =
-  | 'phenomenon'
-  | 'occurred'
-  | 'detected'
-  | 'impact'
-  | 'preliminary_cause'
-  | 'runbook'
-  | 'alert_fired'
-  | 'alert_resolved'
-  | 'acknowledged'
-  | 'note'
-  | 'restored'
-  | 'relapse'
-  | 'resolved'
+/** One thing that is missing; `guard` names the published rule that asks for it. */
+export interface Missing {
+  readonly guard?: string
+  readonly text: string
+}
 
 /** One stamped fact; a correction supersedes an earlier fact and never edits it. */
 export interface Fact {
   readonly id: string
   readonly sequence: number
-  readonly kind: FactKind
+  readonly kind: string
   readonly value: unknown
   readonly certainty: Certainty
   readonly occurredAt: string
@@ -235,6 +230,8 @@ export interface FrozenRunbook {
   readonly hash: string
   readonly body: string
   readonly html: string
+  /** Its checklist, in order. */
+  readonly steps: readonly { readonly id: string; readonly text: string }[]
 }
 
 export interface IncidentDetail extends IncidentSummary {
@@ -278,6 +275,7 @@ export type LiveMessage = { readonly sequence: number; readonly at: string } & (
           | 'joined'
           | 'acknowledged'
           | 'noted'
+          | 'stepped'
           | 'restored'
           | 'resolved'
         readonly incident: IncidentSummary

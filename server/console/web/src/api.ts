@@ -1,3 +1,4 @@
+import type { Missing } from './api-types.ts'
 import { t } from './i18n/language.ts'
 
 /** A request the hub refused or that never reached it (`status` 0). `message` is the hub's own text. */
@@ -5,9 +6,18 @@ export class ApiError extends Error {
   readonly status: number
   readonly code: string
   readonly requestId: string | undefined
+  /** All that stands against it, one by one, where the hub named several things to mend. */
+  readonly missing: readonly Missing[]
 
-  constructor(status: number, code: string, message: string, requestId?: string) {
+  constructor(
+    status: number,
+    code: string,
+    message: string,
+    requestId?: string,
+    missing: readonly Missing[] = [],
+  ) {
     super(message)
+    this.missing = missing
     this.name = 'ApiError'
     this.status = status
     this.code = code
@@ -20,13 +30,17 @@ const requestTimeoutMs = 20_000
 /** Called when the hub no longer knows who we are; set by the session. */
 export const onUnauthorized: { handle: () => void } = { handle: () => {} }
 
-async function request(path: string, init: RequestInit): Promise<unknown> {
+async function request(
+  path: string,
+  init: RequestInit,
+  timeoutMs = requestTimeoutMs,
+): Promise<unknown> {
   let response: Response
   try {
     response = await fetch(path, {
       credentials: 'same-origin',
       ...init,
-      signal: AbortSignal.timeout(requestTimeoutMs),
+      signal: AbortSignal.timeout(timeoutMs),
     })
   } catch (error) {
     throw new ApiError(0, 'unreachable', error instanceof Error ? error.message : String(error))
@@ -35,7 +49,11 @@ async function request(path: string, init: RequestInit): Promise<unknown> {
   const body = parseJson(text)
   if (response.ok) return body
   const error = (
-    body as { error?: { code?: string; message?: string; requestId?: string } | string } | null
+    body as {
+      error?:
+        | { code?: string; message?: string; requestId?: string; missing?: readonly Missing[] }
+        | string
+    } | null
   )?.error
   if (typeof error === 'string') throw new ApiError(response.status, 'query', error) // Prometheus's own shape
   throw new ApiError(
@@ -43,6 +61,7 @@ async function request(path: string, init: RequestInit): Promise<unknown> {
     error?.code ?? 'http',
     error?.message ?? `HTTP ${response.status}`,
     error?.requestId,
+    error?.missing,
   )
 }
 
@@ -71,6 +90,17 @@ export function get<T>(path: string): Promise<T> {
 /** POST of JSON. Throws ApiError; a 401 leads to the sign-in page. */
 export function post<T>(path: string, body: unknown = {}): Promise<T> {
   return guarded<T>(request(path, json(body)))
+}
+
+const uploadTimeoutMs = 300_000
+
+/** POST of a file as it is. Throws ApiError; a 401 leads to the sign-in page. */
+export function postFile<T>(path: string, file: File): Promise<T> {
+  const headers = {
+    accept: 'application/json',
+    'content-type': file.type === '' ? 'application/octet-stream' : file.type,
+  }
+  return guarded<T>(request(path, { method: 'POST', body: file, headers }, uploadTimeoutMs))
 }
 
 /** PUT of JSON. Throws ApiError; a 401 leads to the sign-in page. */

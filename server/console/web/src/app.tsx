@@ -7,17 +7,23 @@ import { Approvals } from './pages/approvals.tsx'
 import { ContactPoints } from './pages/contact-points.tsx'
 import { HostLazily } from './pages/host-lazily.tsx'
 import { Incident } from './pages/incident.tsx'
+import { NewIncident } from './pages/incident-new.tsx'
+import { PostMortem } from './pages/incident-post-mortem.tsx'
 import { Incidents } from './pages/incidents.tsx'
+import { LedgerPage } from './pages/ledger.tsx'
 import { NotFound } from './pages/not-found.tsx'
 import { Oncall } from './pages/oncall.tsx'
 import { Overview } from './pages/overview.tsx'
 import { Page as PagePage } from './pages/page.tsx'
 import { Pages } from './pages/pages.tsx'
 import { People } from './pages/people.tsx'
+import { RunbookUsePage } from './pages/runbook-use.tsx'
+import { Search } from './pages/search.tsx'
 import { SignIn } from './pages/sign-in.tsx'
 import { Silences } from './pages/silences.tsx'
 import { Teams } from './pages/teams.tsx'
 import { Welcome } from './pages/welcome.tsx'
+import { Work } from './pages/work.tsx'
 import { Announcer } from './parts/announcer.tsx'
 import { Header } from './parts/header.tsx'
 import { PageBanners } from './parts/page-banner.tsx'
@@ -58,7 +64,13 @@ function Page({ route: shown }: { route: Route | null }) {
     case 'alerts':
       return <Alerts state={shown.state} />
     case 'incidents':
-      return <Incidents state={shown.state} />
+      return <Incidents filter={shown} />
+    case 'new-incident':
+      return <NewIncident />
+    case 'post-mortem':
+      return <PostMortem key={shown.id} id={shown.id} />
+    case 'work':
+      return <Work />
     case 'incident':
       return <Incident key={shown.id} id={shown.id} />
     case 'oncall':
@@ -73,6 +85,10 @@ function Page({ route: shown }: { route: Route | null }) {
       return <PagePage key={shown.number} number={shown.number} />
     case 'silences':
       return <Silences matchers={shown.matchers} />
+    case 'search':
+      return <Search query={shown.query} />
+    case 'runbook-use':
+      return <RunbookUsePage />
     case 'account':
       return <Account />
     case 'people':
@@ -81,6 +97,8 @@ function Page({ route: shown }: { route: Route | null }) {
       return <Teams />
     case 'approvals':
       return <Approvals />
+    case 'ledger':
+      return <LedgerPage />
     default:
       return <NotFound />
   }
@@ -94,6 +112,11 @@ function pageName(shown: Route | null): string {
       return t('alerts.title')
     case 'incidents':
       return t('incidents.title')
+    case 'new-incident':
+      return t('newIncident.title')
+    case 'work':
+      return t('work.title')
+    case 'post-mortem':
     case 'incident': {
       const number = live.value.incidents.get(shown.id)?.number
       return number === undefined
@@ -115,10 +138,13 @@ function pageName(shown: Route | null): string {
     case 'sign-in':
       return t('signIn.title')
     case 'welcome':
+    case 'search':
+    case 'runbook-use':
     case 'account':
     case 'people':
     case 'teams':
     case 'approvals':
+    case 'ledger':
       return t(`${shown.page}.title`)
     default:
       return t('notFound.title')

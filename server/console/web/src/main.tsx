@@ -3,6 +3,8 @@ import { ApiError } from './api.ts'
 import { App } from './app.tsx'
 import { startLive } from './live.ts'
 import { startSound } from './live-ring.ts'
+import { startOutbox } from './outbox.ts'
+import { startSearchKey } from './parts/search-key.ts'
 import { navigate, route, startRouter } from './router.ts'
 import { loadAll, loadError, loadMe, me, startState } from './state.ts'
 import './styles/tokens.css'
@@ -15,11 +17,16 @@ import './styles/oncall.css'
 import './styles/account.css'
 import './styles/page-banner.css'
 import './styles/silences.css'
+import './styles/search.css'
+import './styles/workflow.css'
+import './styles/incident-cards.css'
 import './styles/touch.css'
 
 startState()
 startRouter()
 startSound()
+startSearchKey()
+startOutbox()
 render(<App />, document.querySelector('#app')!)
 if (route.value?.page !== 'sign-in' && route.value?.page !== 'welcome') void enter()
 

@@ -1,10 +1,21 @@
+/** Which incidents a list shows; an empty text shows all. */
+export interface IncidentFilter {
+  readonly state: 'open' | 'resolved' | 'all'
+  readonly severity: string
+  readonly workflow: string
+  readonly service: string
+}
+
 /** A page of the console, read from the address. */
 export type Route =
   | { readonly page: 'overview' }
   | { readonly page: 'sign-in' }
   | { readonly page: 'alerts'; readonly state: 'firing' | 'pending' | 'all' }
-  | { readonly page: 'incidents'; readonly state: 'open' | 'resolved' | 'all' }
+  | ({ readonly page: 'incidents' } & IncidentFilter)
+  | { readonly page: 'new-incident' }
   | { readonly page: 'incident'; readonly id: string }
+  | { readonly page: 'post-mortem'; readonly id: string }
+  | { readonly page: 'work' }
   | { readonly page: 'oncall' }
   | { readonly page: 'host'; readonly instance: string }
   | { readonly page: 'contact-points' }
@@ -16,6 +27,9 @@ export type Route =
   | { readonly page: 'people' }
   | { readonly page: 'teams' }
   | { readonly page: 'approvals' }
+  | { readonly page: 'search'; readonly query: string }
+  | { readonly page: 'runbook-use' }
+  | { readonly page: 'ledger' }
 
 function oneOf<T extends string>(value: string | null, allowed: readonly T[], otherwise: T): T {
   return allowed.find((candidate) => candidate === value) ?? otherwise
@@ -38,20 +52,28 @@ export function parseRoute(address: string): Route | null {
   if (parts.length === 0) return { page: 'overview' }
   if (parts.length === 1) {
     if (first === 'oncall') return { page: 'oncall' }
+    if (first === 'search') return { page: 'search', query }
+    if (first === 'runbook-use') return { page: 'runbook-use' }
     if (first === 'sign-in') return { page: 'sign-in' }
     if (first === 'silences')
       return { page: 'silences', matchers: new URLSearchParams(query).get('matchers') ?? '' }
     if (first === 'contact-points') return { page: 'contact-points' }
     if (first === 'pages')
       return { page: 'pages', view: oneOf(state, ['open', 'all', 'told'], 'open') }
-    const plain = (['welcome', 'account', 'people', 'teams', 'approvals'] as const).find(
-      (page) => page === first,
-    )
+    const plain = (
+      ['welcome', 'account', 'people', 'teams', 'approvals', 'work', 'ledger'] as const
+    ).find((page) => page === first)
     if (plain !== undefined) return { page: plain }
     if (first === 'alerts')
       return { page: 'alerts', state: oneOf(state, ['firing', 'pending', 'all'], 'firing') }
     if (first === 'incidents')
-      return { page: 'incidents', state: oneOf(state, ['open', 'resolved', 'all'], 'open') }
+      return { page: 'incidents', ...incidentFilter(new URLSearchParams(query)) }
+  }
+  if (first === 'incidents' && second === 'new' && parts.length === 2)
+    return { page: 'new-incident' }
+  if (first === 'incidents' && parts[2] === 'post-mortem' && parts.length === 3) {
+    const id = decode(second ?? '')
+    return id === null ? null : { page: 'post-mortem', id }
   }
   const name = parts.length === 2 && second !== undefined ? decode(second) : null
   if (name !== null && first === 'incidents') return { page: 'incident', id: name }
@@ -61,10 +83,27 @@ export function parseRoute(address: string): Route | null {
   return null
 }
 
+function incidentFilter(query: URLSearchParams): IncidentFilter {
+  return {
+    state: oneOf(query.get('state'), ['open', 'resolved', 'all'], 'open'),
+    severity: oneOf(query.get('severity'), ['sev1', 'sev2', 'sev3', 'sev4'], ''),
+    workflow: query.get('workflow') ?? '',
+    service: query.get('service') ?? '',
+  }
+}
+
+/** The list's address; what is not narrowed is left out. */
+export function incidentsPath(filter: IncidentFilter): string {
+  const given = Object.entries(filter).filter(([, value]) => value !== '')
+  return `/incidents?${new URLSearchParams(given)}`
+}
+
 export const hostPath = (instance: string) => `/hosts/${encodeURIComponent(instance)}`
 export const silencePath = (matchers: string) =>
   `/silences?matchers=${encodeURIComponent(matchers)}`
+export const searchPath = (query: URLSearchParams) => `/search?${query}`
 export const incidentPath = (id: string) => `/incidents/${encodeURIComponent(id)}`
+export const postMortemPath = (id: string) => `${incidentPath(id)}/post-mortem`
 
 export const pagePath = (number: number) => `/pages/${number}`
 

@@ -178,6 +178,15 @@ export function moment(language: Language, at: string, zone?: string): string {
   return format.format(millis)
 }
 
+/** A day as a heading, in the reader's zone: "Monday 2 March 2026". Text that is no date is given back as it came. */
+export function dayHeading(language: Language, at: string, zone?: string): string {
+  const millis = Date.parse(at)
+  if (!Number.isFinite(millis)) return at
+  const day = { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' } as const
+  const place = zone ? { timeZone: zone } : {}
+  return new Intl.DateTimeFormat(languageTags[language], { ...day, ...place }).format(millis)
+}
+
 /** Weekday and day of a calendar day, `2026-03-02`. */
 export function dayName(language: Language, date: string): string {
   const day = { weekday: 'short', day: '2-digit', timeZone: 'UTC' } as const

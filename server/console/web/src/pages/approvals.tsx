@@ -166,8 +166,15 @@ function One({ approval, onDecided }: { approval: Approval; onDecided: () => Pro
   )
 }
 
+const kindKeys: Readonly<Record<string, MessageKey>> = {
+  baseline: 'approvals.kind.baseline',
+  erasure: 'approvals.kind.erasure',
+  'hold-release': 'approvals.kind.hold-release',
+}
+
 function kindName(kind: string): string {
-  return kind === 'baseline' ? t('approvals.kind.baseline' satisfies MessageKey) : kind
+  const key = kindKeys[kind]
+  return key === undefined ? kind : t(key)
 }
 
 /** The text that is asked for, where it has one; else all of it. */

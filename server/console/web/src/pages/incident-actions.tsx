@@ -3,7 +3,9 @@ import { useId } from 'preact/hooks'
 import { ApiError, post } from '../api.ts'
 import type { IncidentDetail } from '../api-types.ts'
 import { t } from '../i18n/language.ts'
-import { ActionButton, Problem } from '../parts/action-button.tsx'
+import { write } from '../outbox.ts'
+import { ActionButton } from '../parts/action-button.tsx'
+import { Refusal } from '../parts/refusal.tsx'
 import { changes } from '../state.ts'
 
 interface Props {
@@ -12,12 +14,12 @@ interface Props {
   readonly took: (incident: IncidentDetail) => void
 }
 
-/** Acknowledge, note, resolve: each a REST call whose answer is shown at once. */
+/** What is done in a hurry: say that one has it, write a line. */
 export function IncidentActions({ incident, took }: Props) {
-  const act = async (action: string, body: unknown) => {
-    const path = `/api/v1/incidents/${encodeURIComponent(incident.id)}/${action}`
+  const acknowledge = async () => {
+    const path = `/api/v1/incidents/${encodeURIComponent(incident.id)}/acknowledge`
     try {
-      took((await post<{ incident: IncidentDetail }>(path, body)).incident)
+      took((await post<{ incident: IncidentDetail }>(path, {})).incident)
     } catch (error) {
       if (error instanceof ApiError && error.status === 409) changes.incidents.value++ // read what is there now
       throw error
@@ -27,74 +29,54 @@ export function IncidentActions({ incident, took }: Props) {
     <div class="actions">
       {incident.state === 'open' && (
         <div class="action-group">
-          <ActionButton
-            kind="primary"
-            label={t('incident.acknowledge')}
-            act={() => act('acknowledge', {})}
-          />
+          <ActionButton kind="primary" label={t('incident.acknowledge')} act={acknowledge} />
           <p class="muted note">{t('incident.acknowledgeHelp')}</p>
         </div>
       )}
-      <TextAction
-        label={t('incident.note')}
-        help={t('incident.noteHelp')}
-        button={t('incident.addNote')}
-        send={(text) => act('notes', { text })}
-      />
-      {incident.state !== 'resolved' && (
-        <details>
-          <summary>{t('incident.resolve')}</summary>
-          {incident.firing > 0 && (
-            <p class="problem">{t('incident.resolveFiring', { count: incident.firing })}</p>
-          )}
-          <TextAction
-            label={t('incident.resolveText')}
-            help={t('incident.resolveHelp')}
-            button={t('incident.resolve')}
-            send={(text) => act('resolve', { text })}
-          />
-        </details>
-      )}
+      <NoteForm {...{ incident, took }} />
     </div>
   )
 }
 
-interface TextActionProps {
-  readonly label: string
-  readonly help: string
-  readonly button: string
-  readonly send: (text: string) => Promise<void>
-}
-
-/** A text that is sent by its button or Ctrl+Enter, and kept when sending fails. */
-function TextAction({ label, help, button, send }: TextActionProps) {
+/** A text that is sent by its button or Ctrl+Enter, and kept until it can be sent. */
+export function NoteForm({
+  incident,
+  took,
+}: {
+  readonly incident: Pick<IncidentDetail, 'id' | 'number'>
+  readonly took: (incident: IncidentDetail) => void
+}) {
   const id = useId()
   const text = useSignal('')
-  const busy = useSignal(false)
-  const saved = useSignal(false)
-  const error = useSignal<unknown>(null)
-  const submit = async () => {
-    if (text.value.trim() === '' || busy.value) return
-    busy.value = true
-    error.value = null
-    try {
-      await send(text.value.trim())
-      text.value = ''
-      saved.value = true
-    } catch (problem) {
-      error.value = problem
-    } finally {
-      busy.value = false
-    }
+  const state = useSignal<{ busy: boolean; told: string; error: unknown }>({
+    ...{ busy: false, told: '', error: null },
+  })
+  const send = async () => {
+    const facts = [{ kind: 'note', value: { text: text.value.trim() } }]
+    const answer = await write(incident, facts)
+    text.value = ''
+    state.value = { ...state.value, told: t(answer ? 'incident.saved' : 'outbox.kept') }
+    if (answer !== undefined) took(answer)
+  }
+  const submit = () => {
+    if (text.value.trim() === '' || state.value.busy) return
+    state.value = { busy: true, told: '', error: null }
+    send()
+      .catch((error: unknown) => {
+        state.value = { ...state.value, error }
+      })
+      .finally(() => {
+        state.value = { ...state.value, busy: false }
+      })
   }
   return (
     <form
       onSubmit={(event) => {
         event.preventDefault()
-        void submit()
+        submit()
       }}
     >
-      <label for={id}>{label}</label>
+      <label for={id}>{t('incident.note')}</label>
       <textarea
         id={id}
         rows={3}
@@ -104,22 +86,21 @@ function TextAction({ label, help, button, send }: TextActionProps) {
         value={text.value}
         onInput={(event) => {
           text.value = event.currentTarget.value
-          saved.value = false
         }}
         onKeyDown={(event) => {
-          if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) void submit()
+          if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) submit()
         }}
       />
       <p id={`${id}-help`} class="muted note">
-        {help}
+        {t('incident.noteHelp')}
       </p>
-      <button type="submit" class="plain" aria-disabled={busy.value}>
-        {button}
+      <button type="submit" class="plain" aria-disabled={state.value.busy}>
+        {t('incident.addNote')}
       </button>
       <span role="status" class="saved">
-        {saved.value ? t('incident.saved') : ''}
+        {state.value.told}
       </span>
-      {error.value !== null && <Problem error={error.value} />}
+      {state.value.error !== null && <Refusal error={state.value.error} />}
     </form>
   )
 }

@@ -1,27 +1,31 @@
-import type { Fact, FactKind } from '../api-types.ts'
+import type { Fact } from '../api-types.ts'
+import { standing } from '../fact-forms.ts'
 import { t } from '../i18n/language.ts'
+import { kindName } from '../i18n/workflow-text.ts'
 import { FullTime } from '../parts/times.tsx'
 
-const known: readonly FactKind[] = [
+const known: readonly string[] = [
   'phenomenon',
   'occurred',
   'detected',
   'impact',
   'preliminary_cause',
+  'root_cause',
 ]
 
-/** The five things every incident records, each by its latest fact that nothing replaced. */
+/** The things every incident records, each by its latest fact that nothing replaced. */
 export function KnownFacts({ facts }: { facts: readonly Fact[] }) {
-  const standing = standingFacts(facts)
+  const stands = standing(facts)
   return (
-    <section aria-labelledby="known-heading" class="card">
+    <section aria-labelledby="known-heading" class="card known-card">
       <h2 id="known-heading">{t('incident.summary')}</h2>
       <dl class="known">
         {known.map((kind) => {
-          const fact = standing.filter((candidate) => candidate.kind === kind).at(-1)
+          const of = stands.filter((candidate) => candidate.kind === kind)
+          const fact = of.findLast(({ certainty }) => certainty !== 'suggestion') ?? of.at(-1)
           return (
             <div key={kind}>
-              <dt>{t(`fact.${kind}`)}</dt>
+              <dt>{kindName(kind)}</dt>
               <dd>
                 {fact ? (
                   <>
@@ -57,12 +61,6 @@ export function CertaintyMark({ fact }: { fact: Fact }) {
       {t(`certainty.${fact.certainty}`)}
     </span>
   )
-}
-
-/** Facts by sequence, without those a later fact replaced. */
-export function standingFacts(facts: readonly Fact[]): Fact[] {
-  const replaced = new Set(facts.map((fact) => fact.supersedes))
-  return facts.filter((fact) => !replaced.has(fact.id)).sort((a, b) => a.sequence - b.sequence)
 }
 
 /** The fact's own words. */

@@ -3,22 +3,31 @@ import { useEffect } from 'preact/hooks'
 import { get } from '../api.ts'
 import type { IncidentDetail } from '../api-types.ts'
 import { t } from '../i18n/language.ts'
+import { stateName } from '../i18n/workflow-text.ts'
 import { Problem } from '../parts/action-button.tsx'
 import { AlertCard } from '../parts/alert-card.tsx'
-import { IncidentSeverityBadge, IncidentStateBadge, SimulatedMark } from '../parts/badges.tsx'
+import { IncidentSeverityBadge, SimulatedMark, WorkflowStateBadge } from '../parts/badges.tsx'
+import { OutboxList } from '../parts/outbox-list.tsx'
 import { PageTitle } from '../parts/page-title.tsx'
+import { PeopleKnown } from '../parts/people-known.tsx'
 import { FullTime, Lasting } from '../parts/times.tsx'
+import { postMortemPath } from '../routes.ts'
 import { canAct, changes, live, takeIncident } from '../state.ts'
+import type { WorkflowView } from '../workflow-types.ts'
 import { IncidentActions } from './incident-actions.tsx'
 import { KnownFacts } from './incident-facts.tsx'
+import { incidentParts } from './incident-parts.tsx'
 import { PinnedRunbook } from './incident-runbook.tsx'
+import { Stepper, Steps } from './incident-steps.tsx'
 import { Timeline } from './incident-timeline.tsx'
+import { IncidentWrite } from './incident-write.tsx'
 
 /** One incident: what is known, what was done, what to do. */
 export function Incident({ id }: { id: string }) {
   const incident = useSignal<IncidentDetail | null>(null)
   const error = useSignal<unknown>(null)
-  useIncident(id, incident, error)
+  const workflow = useSignal<WorkflowView | null>(null)
+  useIncident(id, incident, workflow, error)
   if (incident.value === null) {
     return error.value === null ? (
       <p class="empty">{t('loading')}</p>
@@ -28,32 +37,48 @@ export function Incident({ id }: { id: string }) {
   }
   // What was pushed is newer than what was read.
   const shown = { ...incident.value, ...live.value.incidents.get(id) }
+  const parts = {
+    incident: shown,
+    took: (next: IncidentDetail) => {
+      incident.value = next
+      takeIncident(next) // which also reads the workflow again
+    },
+  }
   return (
     <>
       <IncidentHead incident={shown} />
+      <PeopleKnown facts={shown.facts} />
       {error.value !== null && <Problem error={error.value} />}
       <div class="incident">
         <div class="incident-main">
+          {workflow.value !== null && <Steps {...parts} workflow={workflow.value} />}
           <KnownFacts facts={shown.facts} />
-          <Timeline facts={shown.facts} />
+          <Timeline {...parts} />
         </div>
         <div class="incident-side">
-          <section aria-labelledby="actions-heading" class="card">
+          <OutboxList incident={shown.id} />
+          <section aria-labelledby="actions-heading" class="card quick">
             <h2 id="actions-heading">{t('incident.actions')}</h2>
             {canAct.value ? (
-              <IncidentActions
-                incident={shown}
-                took={(next) => {
-                  incident.value = next
-                  takeIncident(next)
-                }}
-              />
+              <IncidentActions {...parts} />
             ) : (
               <p class="muted">{t('incident.readOnly')}</p>
             )}
           </section>
+          {workflow.value !== null && canAct.value && (
+            <IncidentWrite {...parts} workflow={workflow.value} />
+          )}
+          {workflow.value !== null &&
+            incidentParts.map(([name, Part]) => (
+              // Of another incident it begins anew: no draft goes to the wrong one.
+              <Part
+                key={`${shown.id} ${name}`}
+                {...parts}
+                workflow={workflow.value as WorkflowView}
+              />
+            ))}
+          <PinnedRunbook {...parts} />
           <JoinedAlerts incident={shown} />
-          <PinnedRunbook runbook={shown.runbook} />
         </div>
       </div>
     </>
@@ -64,16 +89,22 @@ export function Incident({ id }: { id: string }) {
 function useIncident(
   id: string,
   incident: Signal<IncidentDetail | null>,
+  workflow: Signal<WorkflowView | null>,
   error: Signal<unknown>,
 ): void {
   const version = changes.incidents.value + changes.alerts.value
   // The version is the reason to read again.
   useEffect(() => {
     let current = true
-    get<{ incident: IncidentDetail }>(`/api/v1/incidents/${encodeURIComponent(id)}`)
-      .then((answer) => {
+    const path = `/api/v1/incidents/${encodeURIComponent(id)}`
+    Promise.all([
+      get<{ incident: IncidentDetail }>(path),
+      get<{ workflow: WorkflowView }>(`${path}/workflow`),
+    ])
+      .then(([answer, stands]) => {
         if (!current) return
         incident.value = answer.incident
+        workflow.value = stands.workflow
         error.value = null
       })
       .catch((problem: unknown) => {
@@ -91,7 +122,8 @@ function IncidentHead({ incident }: { incident: IncidentDetail }) {
       <p class="where">
         <span class="number">{t('incident.title', { number: String(incident.number) })}</span>
         <IncidentSeverityBadge severity={incident.severity} />
-        <IncidentStateBadge state={incident.state} />
+        <WorkflowStateBadge incident={incident} />
+        {incident.major && <span class="badge boxed tone-critical">{t('incident.major')}</span>}
         {incident.simulated && <SimulatedMark />}
         {incident.server && <span>{incident.server}</span>}
         {incident.firing > 0 && (
@@ -112,6 +144,7 @@ function IncidentHead({ incident }: { incident: IncidentDetail }) {
           by={incident.acknowledgedBy}
         />
         <Moment name={t('incident.resolvedAt')} at={incident.resolvedAt} by={null} />
+        <Moment name={stateName('closed')} at={incident.closedAt} by={null} />
         <div>
           <dt>{t(incident.resolvedAt ? 'incident.duration' : 'incident.openFor')}</dt>
           <dd>
@@ -119,6 +152,10 @@ function IncidentHead({ incident }: { incident: IncidentDetail }) {
           </dd>
         </div>
       </dl>
+      <Stepper incident={incident} />
+      <p class="incident-links">
+        <a href={postMortemPath(incident.id)}>{t('postMortem.title')}</a>
+      </p>
     </header>
   )
 }
@@ -137,7 +174,7 @@ function Moment({ name, at, by }: { name: string; at: string | null; by: string 
 
 function JoinedAlerts({ incident }: { incident: IncidentDetail }) {
   return (
-    <section aria-labelledby="joined-heading">
+    <section aria-labelledby="joined-heading" class="joined">
       <h2 id="joined-heading">{t('incident.alerts')}</h2>
       {incident.alerts.length === 0 && <p class="empty">{t('incident.noAlerts')}</p>}
       <div class="stack">

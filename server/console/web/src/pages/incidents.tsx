@@ -1,27 +1,33 @@
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
+import { stateNames } from '../../../../../incidents/workflow.ts'
 import { get } from '../api.ts'
 import type { IncidentSummary } from '../api-types.ts'
 import { t } from '../i18n/language.ts'
+import { stateName } from '../i18n/workflow-text.ts'
 import { Problem } from '../parts/action-button.tsx'
-import { IncidentSeverityBadge, IncidentStateBadge, SimulatedMark } from '../parts/badges.tsx'
+import { IncidentSeverityBadge, SimulatedMark, WorkflowStateBadge } from '../parts/badges.tsx'
 import { PageTitle } from '../parts/page-title.tsx'
 import { Tabs } from '../parts/tabs.tsx'
 import { FullTime, Lasting } from '../parts/times.tsx'
-import { incidentPath } from '../routes.ts'
-import { changes, live } from '../state.ts'
+import { navigate } from '../router.ts'
+import { type IncidentFilter, incidentPath, incidentsPath } from '../routes.ts'
+import { canAct, changes, live } from '../state.ts'
 
-type State = 'open' | 'resolved' | 'all'
+type State = IncidentFilter['state']
 const states: readonly State[] = ['open', 'resolved', 'all']
+const severities = ['sev1', 'sev2', 'sev3', 'sev4'] as const
 
-export function Incidents({ state }: { state: State }) {
+export function Incidents({ filter: wanted }: { filter: IncidentFilter }) {
+  const { state, severity, workflow, service } = wanted
+  const filter: IncidentFilter = { state, severity, workflow, service }
   const read = useSignal<readonly IncidentSummary[] | null>(null)
   const error = useSignal<unknown>(null)
   const version = changes.incidents.value
   // A change of incidents is the reason to read again.
   useEffect(() => {
     let current = true
-    get<{ incidents: IncidentSummary[] }>(`/api/v1/incidents?state=${state}&limit=200`)
+    get<{ incidents: IncidentSummary[] }>(`/api/v1${incidentsPath(filter)}&limit=200`)
       .then((answer) => {
         if (!current) return
         read.value = answer.incidents
@@ -33,8 +39,8 @@ export function Incidents({ state }: { state: State }) {
     return () => {
       current = false
     }
-  }, [state, version])
-  const list = merged(state, live.value.incidents, read.value ?? [])
+  }, [state, severity, workflow, service, version])
+  const list = merged(filter, live.value.incidents, read.value ?? [])
   return (
     <>
       <div class="page-head">
@@ -42,12 +48,18 @@ export function Incidents({ state }: { state: State }) {
         <Tabs
           label={t('incidents.filter')}
           choices={states.map((name) => ({
-            href: `/incidents?state=${name}`,
+            href: incidentsPath({ ...filter, state: name }),
             label: t(`incidents.${name}`),
             chosen: name === state,
           }))}
         />
+        {canAct.value && (
+          <a class="button push" href="/incidents/new">
+            {t('newIncident.title')}
+          </a>
+        )}
       </div>
+      <Filters filter={filter} />
       {error.value !== null && <Problem error={error.value} />}
       {list.length === 0 ? (
         <p class="empty">{t(read.value === null ? 'loading' : 'incidents.none')}</p>
@@ -60,17 +72,66 @@ export function Incidents({ state }: { state: State }) {
 
 /** What was read, with every incident pushed since in its newest form; newest first. */
 function merged(
-  state: State,
+  { state, severity, workflow, service }: IncidentFilter,
   known: ReadonlyMap<string, IncidentSummary>,
   read: readonly IncidentSummary[],
 ): IncidentSummary[] {
   const all = new Map(read.map((incident) => [incident.id, incident]))
-  for (const [id, incident] of known) all.set(id, incident)
+  // Which services an incident touches only the hub knows: there nothing is added to what it answered.
+  for (const [id, incident] of known) if (service === '' || all.has(id)) all.set(id, incident)
   return [...all.values()]
     .filter(
       (incident) => state === 'all' || (incident.state === 'resolved') === (state === 'resolved'),
     )
+    .filter((incident) => severity === '' || incident.severity === severity)
+    .filter((incident) => workflow === '' || incident.workflowState === workflow)
     .sort((a, b) => b.openedAt.localeCompare(a.openedAt))
+}
+
+/** Narrows the list; the address holds the choice. */
+function Filters({ filter }: { filter: IncidentFilter }) {
+  const go = (change: Partial<IncidentFilter>) => navigate(incidentsPath({ ...filter, ...change }))
+  return (
+    <div class="filters">
+      <label>
+        {t('incidents.severity')}{' '}
+        <select
+          value={filter.severity}
+          onChange={(event) => go({ severity: event.currentTarget.value })}
+        >
+          <option value="">{t('incidents.all')}</option>
+          {severities.map((name) => (
+            <option key={name} value={name}>
+              {t(`incidentSeverity.${name}`)}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        {t('incidents.workflow')}{' '}
+        <select
+          value={filter.workflow}
+          onChange={(event) => go({ workflow: event.currentTarget.value })}
+        >
+          <option value="">{t('incidents.all')}</option>
+          {stateNames.slice(1).map((name) => (
+            <option key={name} value={name}>
+              {stateName(name)}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        {t('incidents.service')}{' '}
+        <input
+          type="search"
+          value={filter.service}
+          maxLength={200}
+          onChange={(event) => go({ service: event.currentTarget.value.trim() })}
+        />
+      </label>
+    </div>
+  )
 }
 
 function IncidentTable({ list }: { list: readonly IncidentSummary[] }) {
@@ -100,7 +161,10 @@ function IncidentTable({ list }: { list: readonly IncidentSummary[] }) {
                 <IncidentSeverityBadge severity={incident.severity} />
               </td>
               <td>
-                <IncidentStateBadge state={incident.state} />
+                <WorkflowStateBadge incident={incident} />{' '}
+                {incident.major && (
+                  <span class="badge boxed tone-critical">{t('incident.major')}</span>
+                )}
               </td>
               <td>{incident.server ?? '–'}</td>
               <td>

@@ -1,6 +1,14 @@
-import type { Alert, Drift, HostState, IncidentSeverity, IncidentState } from '../api-types.ts'
+import type {
+  Alert,
+  Drift,
+  HostState,
+  IncidentSeverity,
+  IncidentState,
+  IncidentSummary,
+} from '../api-types.ts'
 import type { Posture } from '../host-documents.ts'
 import { t } from '../i18n/language.ts'
+import { stateName } from '../i18n/workflow-text.ts'
 import type { PageSummary } from '../paging-types.ts'
 import { HostStateIcon, PostureIcon, SeverityIcon } from './icons.tsx'
 
@@ -48,6 +56,21 @@ export function IncidentSeverityBadge({ severity }: { severity: IncidentSeverity
 export function IncidentStateBadge({ state }: { state: IncidentState }) {
   const tone = { open: 'critical', acknowledged: 'warning', resolved: 'ok' }[state]
   return <span class={`badge boxed outline tone-${tone}`}>{t(`incidentState.${state}`)}</span>
+}
+
+/** Where it stands in the workflow; one that nobody took yet is said loudly. */
+export function WorkflowStateBadge({
+  incident: { state, workflowState },
+}: {
+  incident: Pick<IncidentSummary, 'state' | 'workflowState'>
+}) {
+  const tone =
+    workflowState === 'closed'
+      ? 'ok'
+      : workflowState === 'cancelled' || workflowState === 'merged'
+        ? 'silent'
+        : { open: 'critical', acknowledged: 'warning', resolved: 'info' }[state]
+  return <span class={`badge boxed outline tone-${tone}`}>{stateName(workflowState)}</span>
 }
 
 const postureTones: Readonly<Record<Posture, string>> = {

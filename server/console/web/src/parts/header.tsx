@@ -28,7 +28,7 @@ export function Header() {
         <PageLink
           href="/incidents"
           label={t('nav.incidents')}
-          chosen={page === 'incidents' || page === 'incident'}
+          chosen={['incidents', 'incident', 'new-incident', 'post-mortem'].includes(page ?? '')}
         />
         <PageLink
           href="/pages"

@@ -2,7 +2,12 @@ import type { IncidentSummary } from '../api-types.ts'
 import { t } from '../i18n/language.ts'
 import { incidentPath } from '../routes.ts'
 import { splitAge } from './alert-card.tsx'
-import { IncidentSeverityBadge, IncidentStateBadge, SimulatedMark } from './badges.tsx'
+import {
+  IncidentSeverityBadge,
+  IncidentStateBadge,
+  SimulatedMark,
+  WorkflowStateBadge,
+} from './badges.tsx'
 import { Age } from './times.tsx'
 
 export function IncidentCard({ incident }: { incident: IncidentSummary }) {
@@ -11,6 +16,7 @@ export function IncidentCard({ incident }: { incident: IncidentSummary }) {
       <header>
         <IncidentSeverityBadge severity={incident.severity} />
         <IncidentStateBadge state={incident.state} />
+        <WorkflowStateBadge incident={incident} />
         {incident.simulated && <SimulatedMark />}
         <span class="muted push">
           <Age at={incident.openedAt} />

@@ -13,11 +13,15 @@ interface MorePage {
 
 /** What is not needed in every shift. */
 const morePages: readonly MorePage[] = [
+  { href: '/search', label: 'search.title', page: 'search' },
+  { href: '/runbook-use', label: 'runbook-use.title', page: 'runbook-use' },
+  { href: '/work', label: 'work.title', page: 'work' },
   { href: '/silences', label: 'nav.silences', page: 'silences' },
   { href: '/contact-points', label: 'nav.contactPoints', page: 'contact-points' },
   { href: '/approvals', label: 'nav.approvals', page: 'approvals' },
   { href: '/people', label: 'nav.people', page: 'people' },
   { href: '/teams', label: 'teams.title', page: 'teams' },
+  { href: '/ledger', label: 'ledger.title', page: 'ledger' },
 ]
 
 /** A menu of further pages; closes with a choice, a click elsewhere or Escape. */
@@ -62,9 +66,9 @@ export function MorePages() {
   )
 }
 
-/** An operator sees teams only. */
+/** Of people an operator sees the teams only, and nothing of the ledger. */
 function isForReader({ page }: MorePage): boolean {
-  return page !== 'people' || me.value?.role !== 'operator'
+  return (page !== 'people' && page !== 'ledger') || me.value?.role !== 'operator'
 }
 
 /** How many requests wait for the reader to agree. */

@@ -1,0 +1,51 @@
+import type { FactKind } from '../../../../../incidents/facts.ts'
+import { type Words, words } from '../../../../../incidents/words.ts'
+import type { GuardName, Role, State } from '../../../../../incidents/workflow.ts'
+import type { Language, MessageKey } from './catalogue.ts'
+import { language, t } from './language.ts'
+import { workflowEn } from './workflow/en.ts'
+import { workflowRu } from './workflow/ru.ts'
+import { workflowVi } from './workflow/vi.ts'
+import type { WorkflowWords } from './workflow/words.ts'
+import { workflowZh } from './workflow/zh.ts'
+
+/** Words of the workflow in the language shown now. What a newer hub says and these lack is shown as it says it. */
+
+const more: Readonly<Record<Language, WorkflowWords>> = {
+  en: workflowEn,
+  zh: workflowZh,
+  vi: workflowVi,
+  ru: workflowRu,
+}
+
+const documentWords = (): Words => words[language.value]
+
+export const kindName = (kind: string): string => documentWords().kinds[kind as FactKind] ?? kind
+/** With a capital, as a title; documents have it inside sentences. */
+export function stateName(state: string): string {
+  const name = documentWords().states[state as State] ?? state
+  return name.charAt(0).toUpperCase() + name.slice(1)
+}
+export const roleName = (role: string): string => more[language.value].roles[role as Role] ?? role
+export const causeName = (code: string): string => more[language.value].causes[code] ?? code
+
+/** What a guard asks for; undefined for one that is not in the table. */
+export function guardName(guard: string | undefined): string | undefined {
+  return more[language.value].guards[guard as GuardName]
+}
+
+/** A field of a fact. */
+export const fieldName = (field: string): string => t(`field.${field}` as MessageKey)
+
+/** A code in a field of a fact. */
+export function codeName(field: string, code: string): string {
+  const { actions, questions, costs } = documentWords()
+  const lists: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+    action: actions,
+    question: questions,
+    cost: costs,
+  }
+  if (field === 'role') return roleName(code)
+  if (field === 'severity') return t(`incidentSeverity.${code}` as MessageKey)
+  return lists[field]?.[code] ?? more[language.value].codes[`${field}.${code}`] ?? code
+}
