@@ -24,7 +24,7 @@ const program = {
   ],
   skip: [join('server', 'console', 'web')],
   stamp: join(root, 'dist', '.program-built'),
-  command: ['typescript/bin/tsc'],
+  command: ['typescript7/bin/tsc'],
 }
 const web = {
   name: 'console',
@@ -46,7 +46,7 @@ export async function build({ force = false } = {}) {
   const due = [program, web].filter((part) => force || isDue(part))
   const compiled = join(root, 'dist')
   if (due.length === 0 && isBundled(compiled)) return
-  if (!existsSync(join(root, 'node_modules', 'typescript'))) {
+  if (!existsSync(join(root, 'node_modules', 'typescript7'))) {
     throw new Error('The packages to build with are missing. Run: npm ci')
   }
   const startedAt = Date.now()

@@ -138,6 +138,7 @@ export class NotifyDesk {
     folder: string,
     hub: Record<string, unknown> = {},
     recordsUrl?: string,
+    clock = new MovedClock(),
   ): Promise<NotifyDesk> {
     const file = join(folder, 'callward.yaml')
     writeFileSync(
@@ -153,7 +154,6 @@ export class NotifyDesk {
     })
     mkdirSync(config.data, { recursive: true })
     prepareDataFolder(config)
-    const clock = new MovedClock()
     const app = await buildApp(config, clock)
     t.teardown(() => app.close())
     await app.ready()

@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { folderOf } from '../helpers/folder.ts'
 import { until } from '../helpers/hub.ts'
 import { terminalOf } from '../helpers/terminal.ts'
+import { MovedClock } from './changes-desk.ts'
 import { NotifyDesk, receiver } from './notify-desk.ts'
 
 const day = 86_400_000
@@ -54,7 +55,10 @@ async function scene(t: Test) {
     response.writeHead(request.url?.includes('to=%2B4930') ? 500 : 200).end('ok'),
   )
   const folder = folderOf(t)
-  const desk = await NotifyDesk.start(t, folder, { timeZone: 'UTC' })
+  const clock = new MovedClock()
+  // From noon on: no night begins but those that the test lets begin.
+  clock.ahead = day - ((Date.now() + day / 2) % day)
+  const desk = await NotifyDesk.start(t, folder, { timeZone: 'UTC' }, undefined, clock)
   await desk.app.listen({ port: 0, host: '127.0.0.1' })
   const url = `http://127.0.0.1:${(desk.app.server.address() as AddressInfo).port}`
   const as = (who: string) => terminalOf(url, desk.tokens[who] ?? '')
