@@ -4,6 +4,7 @@ import { basename } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type Call, CommandError, sayJson, textOption, UsageError } from './command.ts'
+import { incidentPath } from './incident-path.ts'
 import { localTime, plain, table } from './render.ts'
 
 interface FileAnswer {
@@ -100,7 +101,7 @@ async function fetchFile(
 }
 
 function pathOf(incident: string): string {
-  return `/api/v1/incidents/${encodeURIComponent(incident.replace(/^#/, ''))}/attachments`
+  return `${incidentPath(incident)}/attachments`
 }
 
 function contentOf(path: string): Buffer {

@@ -1,5 +1,6 @@
 import { type Call, CommandError, sayJson, textOption, UsageError } from './command.ts'
 import type { Hub } from './hub.ts'
+import { incidentPath } from './incident-path.ts'
 import { localTime, plain, table } from './render.ts'
 
 type Work = (call: Call, hub: Hub, id: string, words: readonly string[]) => Promise<void>
@@ -35,7 +36,7 @@ export const otherWorks: Readonly<Record<string, Work>> = {
   async clocks(call, hub, id) {
     const answer = await hub.call<{
       regimes: readonly { title: string; inForce: boolean; clocks: readonly Clock[] }[]
-    }>('GET', `${pathOf(id)}/clocks`)
+    }>('GET', `${incidentPath(id)}/clocks`)
     if (call.values.json === true) return sayJson(call, answer)
     const rows = answer.regimes
       .filter(({ inForce }) => inForce)
@@ -55,7 +56,7 @@ export const otherWorks: Readonly<Record<string, Work>> = {
     const body = technician === undefined ? { text: said } : { technician, text: said }
     const { assignment } = await hub.call<{ assignment: Assignment }>(
       'POST',
-      `${pathOf(id)}/assignments`,
+      `${incidentPath(id)}/assignments`,
       body,
     )
     call.say(
@@ -65,7 +66,7 @@ export const otherWorks: Readonly<Record<string, Work>> = {
   async assignments(call, hub, id) {
     const answer = await hub.call<{ assignments: readonly Assignment[] }>(
       'GET',
-      `${pathOf(id)}/assignments`,
+      `${incidentPath(id)}/assignments`,
     )
     if (call.values.json === true) return sayJson(call, answer)
     const rows = answer.assignments.map((one) => [
@@ -92,7 +93,7 @@ export const otherWorks: Readonly<Record<string, Work>> = {
     if (call.values['preview'] === true) {
       const shown = await hub.call<{ title: string; text: string; missing: readonly string[] }>(
         'POST',
-        `${pathOf(id)}/notices/preview`,
+        `${incidentPath(id)}/notices/preview`,
         body,
       )
       call.say(plain(shown.title))
@@ -100,7 +101,11 @@ export const otherWorks: Readonly<Record<string, Work>> = {
       for (const one of shown.missing) call.say(`not known yet: ${plain(one)}`)
       return
     }
-    const { notice } = await hub.call<{ notice: Notice }>('POST', `${pathOf(id)}/notices`, body)
+    const { notice } = await hub.call<{ notice: Notice }>(
+      'POST',
+      `${incidentPath(id)}/notices`,
+      body,
+    )
     call.say(
       notice.state === 'waiting'
         ? 'Written. It waits for another person: callward approvals'
@@ -114,7 +119,7 @@ export const otherWorks: Readonly<Record<string, Work>> = {
         overdue: boolean
         notices: readonly Notice[]
       }
-    }>('GET', `${pathOf(id)}/communication`)
+    }>('GET', `${incidentPath(id)}/communication`)
     if (call.values.json === true) return sayJson(call, answer)
     const { nextUpdateDueAt, overdue, notices } = answer.communication
     call.say(
@@ -135,13 +140,16 @@ export const otherWorks: Readonly<Record<string, Work>> = {
   },
   async evidence(call, hub, id, [hash]) {
     if (hash !== undefined) {
-      const response = await hub.stream('GET', `${pathOf(id)}/evidence/${encodeURIComponent(hash)}`)
+      const response = await hub.stream(
+        'GET',
+        `${incidentPath(id)}/evidence/${encodeURIComponent(hash)}`,
+      )
       call.say((await response.text()).trimEnd())
       return
     }
     const answer = await hub.call<{
       evidence: readonly { hash: string; about: string; at: string; bytes: number }[]
-    }>('GET', `${pathOf(id)}/evidence`)
+    }>('GET', `${incidentPath(id)}/evidence`)
     if (call.values.json === true) return sayJson(call, answer)
     const rows = answer.evidence.map((one) => [
       localTime(one.at),
@@ -164,17 +172,17 @@ async function answerTo(
   const { name } = await hub.call<{ name: string }>('GET', '/api/v1/me')
   const { assignments } = await hub.call<{ assignments: readonly Assignment[] }>(
     'GET',
-    `${pathOf(id)}/assignments`,
+    `${incidentPath(id)}/assignments`,
   )
   const mine = assignments.findLast(
     ({ technician, state }) => technician === name && state === 'waiting',
   )
   if (mine === undefined)
     throw new CommandError(`Nothing waits for ${plain(name)} in this incident.`)
-  await hub.call('POST', `${pathOf(id)}/assignments/${encodeURIComponent(mine.fact)}/${how}`, body)
+  await hub.call(
+    'POST',
+    `${incidentPath(id)}/assignments/${encodeURIComponent(mine.fact)}/${how}`,
+    body,
+  )
   call.say(how === 'accept' ? 'Accepted.' : 'Declined; the next one is asked.')
-}
-
-function pathOf(id: string): string {
-  return `/api/v1/incidents/${encodeURIComponent(id)}`
 }

@@ -3,6 +3,7 @@ import { listField } from './change-fields.ts'
 import { type Call, sayJson, textOption, UsageError } from './command.ts'
 import type { Hub } from './hub.ts'
 import { otherWorks } from './incident-others.ts'
+import { incidentPath } from './incident-path.ts'
 import { factValue, type PublishedKinds } from './incident-value.ts'
 import { localTime, plain, table } from './render.ts'
 
@@ -36,24 +37,24 @@ export const works: Readonly<Record<string, Work>> = {
   ...otherWorks,
   next: showNext,
   async ack(call, hub, id, [note]) {
-    await hub.call('POST', `${pathOf(id)}/acknowledge`, note === undefined ? {} : { note })
+    await hub.call('POST', `${incidentPath(id)}/acknowledge`, note === undefined ? {} : { note })
     call.say('Acknowledged.')
   },
   async note(call, hub, id, words) {
     const text = needed(words[0], 'note "TEXT"')
-    await hub.call('POST', `${pathOf(id)}/notes`, { text })
+    await hub.call('POST', `${incidentPath(id)}/notes`, { text })
     call.say('Written.')
   },
   async take(call, hub, id, [role, person]) {
     const part = needed(role, 'take ROLE [PERSON]')
     const who = person ?? (await hub.call<{ name: string }>('GET', '/api/v1/me')).name
     const value = { text: `${who} takes the part ${part}.`, role: part, person: who }
-    await hub.call('POST', `${pathOf(id)}/facts`, { facts: [{ kind: 'role', value }] })
+    await hub.call('POST', `${incidentPath(id)}/facts`, { facts: [{ kind: 'role', value }] })
     call.say(`${plain(who)} is ${part} of this incident.`)
   },
   async fact(call, hub, id, words) {
     const fact = await factOf(call, hub, words)
-    await hub.call('POST', `${pathOf(id)}/facts`, { facts: [fact] })
+    await hub.call('POST', `${incidentPath(id)}/facts`, { facts: [fact] })
     call.say('Written.')
   },
   async step(call, hub, id, [to, kind, ...words]) {
@@ -63,7 +64,7 @@ export const works: Readonly<Record<string, Work>> = {
       throw new UsageError('Say in which part: --as commander. See: callward incident N next')
     const facts = kind === undefined ? [] : [await factOf(call, hub, [kind, ...words])]
     const body = { to: state, role, ...(facts.length === 0 ? {} : { with: facts }) }
-    const { incident } = await hub.call<Answer>('POST', `${pathOf(id)}/steps`, body)
+    const { incident } = await hub.call<Answer>('POST', `${incidentPath(id)}/steps`, body)
     call.say(`Incident #${incident.number} is ${incident.workflowState}.`)
   },
   async 'post-mortem'(call, hub, id) {
@@ -72,7 +73,7 @@ export const works: Readonly<Record<string, Work>> = {
       language: textOption(call, 'language') ?? 'en',
       zone: textOption(call, 'zone') ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
     })
-    const response = await hub.stream('GET', `${pathOf(id)}/post-mortem?${query}`)
+    const response = await hub.stream('GET', `${incidentPath(id)}/post-mortem?${query}`)
     call.say((await response.text()).trimEnd())
   },
 }
@@ -120,7 +121,7 @@ export async function showKinds(call: Call, hub: Hub, [kind]: readonly string[])
 }
 
 async function showNext(call: Call, hub: Hub, id: string): Promise<void> {
-  const answer = await hub.call<WorkflowAnswer>('GET', `${pathOf(id)}/workflow`)
+  const answer = await hub.call<WorkflowAnswer>('GET', `${incidentPath(id)}/workflow`)
   if (call.values.json === true) {
     sayJson(call, answer)
     return
@@ -163,8 +164,4 @@ async function factOf(call: Call, hub: Hub, [kind, text, ...words]: readonly str
 function needed(word: string | undefined, usage: string): string {
   if (word === undefined) throw new UsageError(`Something is missing: callward incident N ${usage}`)
   return word
-}
-
-function pathOf(id: string): string {
-  return `/api/v1/incidents/${encodeURIComponent(id)}`
 }
