@@ -96,11 +96,12 @@ export class HostPresence {
     return this.#now.blind()
   }
 
-  /** True while the alert must stay although its condition is not seen. */
-  holds(alert: ActiveAlert, known: KnownHosts | undefined): boolean {
+  /** True while the alert must stay although its condition was not seen at `at`; a clock that is set on meanwhile changes nothing. */
+  holds(alert: ActiveAlert, known: KnownHosts | undefined, at: Millis): boolean {
     if (known === undefined || this.#now.blind()) return true
     const instance = alert.labels['instance']
-    const sinceStart = this.#clock.monotonic() - this.#startedAt
+    const lookedAgo = Math.max(0, this.#clock.now() - at)
+    const sinceStart = this.#clock.monotonic() - this.#startedAt - lookedAgo
     if (instance === undefined) return sinceStart < holdAfterStartMillis
     const up = known.get(instance)
     if (up === undefined) {

@@ -363,7 +363,7 @@ export class AlertRunner {
     return advance(this.rule, part ?? noAlerts, vector, now, {
       newId,
       onlyInstance: instance === '' ? undefined : instance,
-      hold: (alert) => presence.holds(alert, known),
+      hold: (alert) => presence.holds(alert, known, now),
       templates: query === undefined ? templates : { ...templates, query },
       taken: (fingerprint) => (owners.get(fingerprint) ?? this) !== this,
     })
