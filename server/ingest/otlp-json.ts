@@ -34,7 +34,7 @@ export function decodeOtlpJson(body: Buffer): OtlpRequest {
   }
   const counts = new OtlpCounts()
   const resources = list(fieldsOf(parsed, 'it'), 'resourceMetrics').map((one) => {
-    counts.element()
+    counts.group()
     return {
       attributes: attributes(fieldsOf(one['resource'] ?? {}, 'resource'), counts),
       scopes: list(one, 'scopeMetrics').map((scope) => readScope(scope, counts)),
@@ -123,7 +123,7 @@ function millisOfNanos(nanos: bigint): number {
 }
 
 function readScope(fields: Fields, counts: OtlpCounts) {
-  counts.element()
+  counts.group()
   const scope = fieldsOf(fields['scope'] ?? {}, 'scope')
   return {
     name: text(scope, 'name'),
@@ -135,7 +135,7 @@ function readScope(fields: Fields, counts: OtlpCounts) {
 }
 
 function readMetric(fields: Fields, counts: OtlpCounts): OtlpMetric {
-  counts.element()
+  counts.group()
   return { name: text(fields, 'name'), unit: text(fields, 'unit'), data: readData(fields, counts) }
 }
 

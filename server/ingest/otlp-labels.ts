@@ -1,5 +1,5 @@
 import type { OtlpAttribute, OtlpResource, OtlpScope } from './otlp-message.ts'
-import { addLabels, labelName, notUtf8 } from './otlp-names.ts'
+import { addLabels, notUtf8 } from './otlp-names.ts'
 
 /** What an operator decides of the labels (docs/ingest.md). */
 export interface OtlpSettings {
@@ -71,9 +71,4 @@ export function pointLabels(
   for (const [name, text] of scope.labels) labels.set(name, text)
   for (const [name, text] of resource.labels) labels.set(name, text)
   return { labels, fault }
-}
-
-/** The promoted attributes that no label can be made of. */
-export function promotionFaults(promote: readonly string[]): string[] {
-  return promote.filter((key) => ['__name__', '__proto__', undefined].includes(labelName(key)))
 }

@@ -7,9 +7,11 @@ export const otlpLimits = {
   compressed: 32 * 1024 * 1024,
   decoded: 32 * 1024 * 1024,
   points: 20_000,
+  /** Resources, scopes and metrics together. */
+  groups: 60_000,
   /** Samples that the points become; a histogram becomes many. */
   samples: 200_000,
-  /** Resources, scopes, metrics, points, attributes, buckets and nested values together. */
+  /** Points, attributes, buckets and nested values together. */
   elements: 2_000_000,
   /** Levels of lists and maps within one attribute. */
   attributeDepth: 16,
@@ -120,11 +122,18 @@ export interface OtlpRequest {
 export class OtlpCounts {
   exemplars = 0
   #points = 0
+  #groups = 0
   #elements = 0
 
   /** Throws WriteRefused when there are too many. */
   element(): void {
     if (++this.#elements > otlpLimits.elements) throw tooMany(`${otlpLimits.elements} elements`)
+  }
+
+  /** A resource, scope or metric. Throws WriteRefused when there are too many. */
+  group(): void {
+    if (++this.#groups > otlpLimits.groups)
+      throw tooMany(`${otlpLimits.groups} resources, scopes and metrics`)
   }
 
   /** Throws WriteRefused when there are too many. */

@@ -51,6 +51,8 @@ function ending(unit: string): string {
 
 /** The label of an attribute; undefined when nothing of it can stand in a name. */
 export function labelName(key: string): string | undefined {
+  // Most keys need little.
+  if (/^[a-zA-Z][a-zA-Z0-9_]*$/.test(key)) return key
   const name = key.replace(/[^a-zA-Z0-9_]/gu, '_')
   if (/^_*$/.test(name)) return undefined
   if (/^\d/.test(name)) return `key_${name}`

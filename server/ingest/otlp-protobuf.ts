@@ -60,7 +60,7 @@ class Decoder {
   }
 
   #resource(): OtlpResource {
-    this.#counts.element()
+    this.#counts.group()
     const attributes: OtlpAttribute[] = []
     const scopes: OtlpScope[] = []
     this.#in.message('the metrics of a resource', (field) => {
@@ -76,7 +76,7 @@ class Decoder {
   }
 
   #scope(): OtlpScope {
-    this.#counts.element()
+    this.#counts.group()
     const scope = { name: '', version: '', schemaUrl: '' }
     const attributes: OtlpAttribute[] = []
     const metrics: OtlpMetric[] = []
@@ -96,7 +96,7 @@ class Decoder {
   }
 
   #metric(): OtlpMetric {
-    this.#counts.element()
+    this.#counts.group()
     let name = ''
     let unit = ''
     let data: OtlpData | undefined

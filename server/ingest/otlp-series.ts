@@ -129,8 +129,8 @@ export class OtlpSeries implements Written {
     }
     if (own.info === undefined || this.#newest === 0) return
     const fault = labelFault(own.info)
-    if (fault === undefined)
-      this.#push('target_info', own.info, { t: this.#newest, ended: false }, 1, -1)
+    const labels = { ...Object.fromEntries(own.info), __name__: 'target_info' }
+    if (fault === undefined) this.#push(labels, { t: this.#newest, ended: false }, 1, -1)
     else this.#reject('bad_label', 0, `no target_info is made: ${fault}`)
   }
 
@@ -161,9 +161,11 @@ export class OtlpSeries implements Written {
   ): void {
     this.#points++
     if (point.t > this.#newest) this.#newest = point.t
+    const base = Object.fromEntries(labels)
     for (const { suffix, label, value } of samples) {
-      const all = label === undefined ? labels : new Map(labels).set(...label)
-      this.#push(name + suffix, all, point, value)
+      const __name__ = name + suffix
+      const all = label === undefined ? { __name__ } : { __name__, [label[0]]: label[1] }
+      this.#push({ ...base, ...all }, point, value)
     }
   }
 
@@ -181,14 +183,13 @@ export class OtlpSeries implements Written {
   }
 
   #push(
-    name: string,
-    labels: ReadonlyMap<string, string>,
+    labels: Labels,
     { t, ended }: Pick<OtlpPoint, 't' | 'ended'>,
     value: number,
     point = this.#points,
   ): void {
     if (this.samples.count >= otlpLimits.samples) throw tooMany(`${otlpLimits.samples} samples`)
-    this.#labels.push({ ...Object.fromEntries(labels), __name__: name })
+    this.#labels.push(labels)
     this.#pointOf.push(point)
     this.samples.push(t, value, ended)
     this.samples.endSeries()

@@ -311,6 +311,8 @@ t.test('bodies that are no request', async (t) => {
     refusal(() => decodeOtlpJson(Buffer.from([0x22, 0xff, 0x22]))),
     { message: /not UTF-8/ },
   )
+  const groups = Buffer.concat(Array(60_001).fill(block(1, '')))
+  refused(groups, /60000 resources, scopes and metrics/, 'too_large')
   const points = block(5, Buffer.concat(Array(otlpLimits.points + 1).fill(block(1, ''))))
   const metric = (content: Buffer) => block(1, block(2, block(2, content)))
   refused(metric(points), /20000 data points/, 'too_large')
