@@ -160,6 +160,9 @@ t.test('what collectors send can be read', async (t) => {
   const ahead = await send(gaugeOf('otlp.ahead', 1, now + 7_200_000))
   t.match(ahead.rawPayload.toString(), /1 data points not stored: more than 1 h ahead/)
   t.equal(await counter(app, `${rejected}"too_far_ahead"}`), 1)
+  const both = Buffer.concat([gaugeOf('otlp.twice', 1, now), gaugeOf('otlp.twice', 2, now)])
+  t.equal((await send(both)).statusCode, 200, 'one instant twice, with two values')
+  t.equal((await query(app, 'otlp_twice', now)).length, 1)
   const { token } = await app.access.people.createToken('otelcol', 'collector', '')
   const authorization = `Bearer ${token}`
   const ofCollector = await send(gaugeOf('otlp.b', 1, now), { ...proto, authorization })
