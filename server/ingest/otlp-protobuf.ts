@@ -306,9 +306,7 @@ class Decoder {
   }
 
   #text(what: string): string {
-    const end = this.#in.fieldEnd(what)
-    const bytes = this.#in.bytes.subarray(this.#in.at, end)
-    this.#in.at = end
+    const bytes = this.#bytes(what)
     const text = bytes.toString('utf8')
     return text.includes('\ufffd') && !isUtf8(bytes) ? notText : text
   }
@@ -344,7 +342,7 @@ class Decoder {
       else if (field === 4) value = this.#double('a number')
       else if (field === 5) value = this.#list(depth + 1)
       else if (field === 6) value = this.#map(depth + 1)
-      else if (field === 7) value = this.#bytes()
+      else if (field === 7) value = this.#bytes('bytes')
       else this.#in.skip()
     })
     return value
@@ -368,8 +366,8 @@ class Decoder {
     return map
   }
 
-  #bytes(): Buffer {
-    const end = this.#in.fieldEnd('bytes')
+  #bytes(what: string): Buffer {
+    const end = this.#in.fieldEnd(what)
     const bytes = this.#in.bytes.subarray(this.#in.at, end)
     this.#in.at = end
     return bytes
