@@ -465,14 +465,14 @@ const ownMetrics: readonly Metric[] = [
     'ingest',
     'counter',
     'callward_ingest_write_samples_total',
-    'Samples made durable by remote write and Influx lines, by protocol.',
+    'Samples made durable by remote write, Influx lines and OTLP, by protocol.',
     ['protocol'],
   ),
   own(
     'ingest',
     'counter',
     'callward_ingest_write_rejected_total',
-    'What write requests brought and was not stored, by protocol and reason: whole requests, or the samples, lines, text fields, histograms, exemplars and metadata left out of a good one.',
+    'What write requests brought and was not stored, by protocol and reason: whole requests, or the samples, data points, lines, text fields, histograms, exemplars and metadata left out of a good one.',
     ['protocol', 'reason'],
   ),
   own(

@@ -155,7 +155,7 @@ async function registerAll(app: FastifyInstance, config: HubConfig, clock: Clock
   await app.register(webhooksPlugin, { clock, config })
   await app.register(enrolmentPlugin, { clock, config })
   await app.register(ingestPlugin, { clock, config })
-  await app.register(writeRoutes, { clock })
+  await app.register(writeRoutes, { clock, otlp: config.otlp })
   await app.register(backupPlugin, { clock, config })
   await app.register(consolePlugin)
   openApiRoute(app)

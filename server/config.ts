@@ -72,6 +72,19 @@ const HubFile = Type.Object(
     alertResolveSeconds: Type.Number({ default: 300, minimum: 30, maximum: 86_400 }),
     /** IANA zone of the site: what is night, when the canary flies; absent: that of the machine. */
     timeZone: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+    /** How OTLP metrics become series; docs/ingest.md. */
+    otlp: Type.Object(
+      {
+        /** Resource attributes that become labels of every series of the resource. */
+        promote: Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
+          default: ['customer', 'site', 'server', 'role', 'env'],
+          maxItems: 100,
+        }),
+        /** Whether series carry the name, version and attributes of their instrumentation scope. */
+        scopeLabels: Type.Boolean({ default: true }),
+      },
+      { additionalProperties: false, default: {} },
+    ),
     /** `$externalLabels` of the rules' templates. */
     externalLabels: Type.Record(
       Type.String({ pattern: '^[a-zA-Z_][a-zA-Z0-9_]*$' }),
@@ -269,6 +282,7 @@ const examples: Record<string, string> = {
   canary: "canary: { at: '09:30', contactPoint: 0190a0b0-… }",
   incidents: 'incidents: { regimes: [dora], institution: { kinds: [credit-institution] } }',
   timeZone: 'timeZone: Asia/Ho_Chi_Minh',
+  otlp: 'otlp: { promote: [customer, site, server, role, env, k8s.cluster.name], scopeLabels: false }',
   externalLabels: 'externalLabels: { region: north }',
   ruleIntervalSeconds: 'ruleIntervalSeconds: 10',
   idleMinutes: 'idleMinutes: 30',

@@ -1,6 +1,4 @@
 import { isUtf8 } from 'node:buffer'
-import { promisify } from 'node:util'
-import { gunzip } from 'node:zlib'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import {
@@ -11,6 +9,7 @@ import {
   writtenLines,
 } from './influx-line.ts'
 import { KnownLines } from './line-series.ts'
+import { Turns, unzipped } from './unzip.ts'
 import { type Dropped, droppedSentence } from './write-batch.ts'
 import {
   commitWrite,
@@ -23,43 +22,18 @@ import { WriteRefused } from './write-refused.ts'
 
 const protocol = 'influx'
 const access = { owner: 'ingest', roles: ['admin', 'collector'] } as const
-const inflate = promisify(gunzip)
 
 const howToSignIn =
   'Send the token as "Authorization: Bearer TOKEN" or as the password of Basic (Telegraf: username and password of outputs.influxdb); "Authorization: Token" and the query\'s u= and p= are not taken.'
 
 const WriteQuery = Type.Object({ precision: Type.Optional(Type.String()) })
 
-/** Runs one work after the other. */
-class Turns {
-  #last: Promise<unknown> = Promise.resolve()
-
-  take<T>(work: () => Promise<T>): Promise<T> {
-    const mine = this.#last.then(work)
-    this.#last = mine.catch(() => undefined)
-    return mine
-  }
-}
-
 /** The text of a body. Throws WriteRefused. */
 async function textOf(body: unknown, encoding: string | undefined): Promise<string> {
   if (!Buffer.isBuffer(body)) return ''
-  const bytes = encoding === 'gzip' ? await unzipped(body) : body
+  const bytes = encoding === 'gzip' ? await unzipped(body, linesBytes.decoded) : body
   if (!isUtf8(bytes)) throw new WriteRefused('malformed', 'The body is not UTF-8 text.')
   return bytes.toString('utf8')
-}
-
-async function unzipped(body: Buffer): Promise<Buffer> {
-  try {
-    return await inflate(body, { maxOutputLength: linesBytes.decoded })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
-      throw new WriteRefused(
-        'too_large',
-        `The body is over ${linesBytes.decoded} bytes when decoded; send fewer lines in one request.`,
-      )
-    throw new WriteRefused('malformed', 'The body is not whole gzip data.')
-  }
 }
 
 function encodingOf(request: FastifyRequest): string | undefined {

@@ -3,6 +3,7 @@ import type { Millis } from '../clock.ts'
 import type { Labels } from '../store/reader.ts'
 import type { StoreWriter } from '../store/writer.ts'
 import { LabelCache } from './label-cache.ts'
+import { FieldReader } from './protobuf-reader.ts'
 import { SampleColumns, type Written } from './sample-columns.ts'
 import { decodeSnappy } from './snappy.ts'
 import { writeLimits } from './write-batch.ts'
@@ -19,107 +20,7 @@ export interface RemoteWrite extends Written {
   readonly ignored: { metadata: number; exemplars: number; histograms: number }
 }
 
-function malformed(detail: string): WriteRefused {
-  return new WriteRefused('malformed', `The body is not a remote write 1.0 request: ${detail}.`)
-}
-
-/** Reads protobuf fields between two positions of a buffer; never outside them. */
-class FieldReader {
-  readonly bytes: Buffer
-  readonly view: DataView
-  at: number
-  end: number
-  /** Wire type of the field that `next` found. */
-  #type = 0
-
-  constructor(bytes: Buffer, at = 0, end = bytes.length) {
-    this.bytes = bytes
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-    this.at = at
-    this.end = end
-  }
-
-  /** Number of the next field before `end`; 0 when there is none. */
-  next(): number {
-    if (this.at >= this.end) return 0
-    const tag = this.varint()
-    this.#type = tag % 8
-    const field = Math.floor(tag / 8)
-    if (field < 1 || field > 0x1fff_ffff) throw malformed('a field number is not valid')
-    return field
-  }
-
-  /** A varint as a signed 64-bit whole number; beyond 2^53 it is rounded. */
-  varint(): number {
-    // Nearly every tag and length is one byte.
-    if (this.at < this.end) {
-      const byte = this.bytes[this.at]!
-      if (byte < 0x80) {
-        this.at++
-        return byte
-      }
-    }
-    return this.#longVarint()
-  }
-
-  #longVarint(): number {
-    const { bytes, end } = this
-    let at = this.at
-    // Four bytes of seven bits, four more, and what is left of 64 bits.
-    let first = 0
-    let second = 0
-    let third = 0
-    for (let i = 0; i < 10; i++) {
-      if (at >= end) throw malformed('it ends within a number')
-      const byte = bytes[at++]!
-      const bits = byte & 0x7f
-      if (i < 4) first |= bits << (7 * i)
-      else if (i < 8) second |= bits << (7 * (i - 4))
-      else third |= bits << (7 * (i - 8))
-      if (byte < 0x80) {
-        this.at = at
-        return ((second >>> 4) | (third << 24)) * 2 ** 32 + ((first | (second << 28)) >>> 0)
-      }
-    }
-    throw malformed('a number is longer than 10 bytes')
-  }
-
-  /** End of the length-delimited field that starts here. */
-  fieldEnd(what: string): number {
-    this.#expect(2, what)
-    const length = this.varint()
-    if (length < 0 || length > this.end - this.at)
-      throw malformed(`${what} is longer than what holds it`)
-    return this.at + length
-  }
-
-  /** Position of a 64-bit field's 8 bytes. */
-  fixed64(what: string): number {
-    this.#expect(1, what)
-    if (this.end - this.at < 8) throw malformed(`it ends within ${what}`)
-    this.at += 8
-    return this.at - 8
-  }
-
-  whole(what: string): number {
-    this.#expect(0, what)
-    return this.varint()
-  }
-
-  skip(): void {
-    if (this.#type === 0) this.varint()
-    else if (this.#type === 2) this.at = this.fieldEnd('a field')
-    else if (this.#type === 1 || this.#type === 5) {
-      const length = this.#type === 1 ? 8 : 4
-      if (this.end - this.at < length) throw malformed('it ends within a field')
-      this.at += length
-    } else throw malformed(`wire type ${this.#type} is not used in it`)
-  }
-
-  #expect(type: number, what: string): void {
-    if (this.#type !== type) throw malformed(`${what} has wire type ${this.#type}, not ${type}`)
-  }
-}
+const what = 'a remote write 1.0 request'
 
 /** Said to senders of remote write 2.0. */
 export const speaksVersion1 =
@@ -171,7 +72,7 @@ export class RemoteWriteDecoder implements RemoteWrite {
 
   /** Decodes the protobuf message `prometheus.WriteRequest`. Throws WriteRefused; makes no series. */
   decodeMessage(bytes: Buffer): RemoteWrite {
-    const reader = new FieldReader(bytes)
+    const reader = new FieldReader(bytes, what)
     this.samples.clear()
     this.#ids.length = 0
     this.#instances.length = 0
@@ -239,7 +140,7 @@ export class RemoteWriteDecoder implements RemoteWrite {
     if (pieces === undefined) this.#identify(reader, start, end, entry)
     else {
       const joined = Buffer.concat(pieces)
-      this.#identify(new FieldReader(joined), 0, joined.length, -1)
+      this.#identify(new FieldReader(joined, what), 0, joined.length, -1)
     }
   }
 
@@ -252,7 +153,7 @@ export class RemoteWriteDecoder implements RemoteWrite {
       this.#instances.push(this.#cache.instance(entry))
       return
     }
-    const labels = readLabels(new FieldReader(bytes, start, end), this.series + 1)
+    const labels = readLabels(new FieldReader(bytes, what, start, end), this.series + 1)
     this.#new.set(this.series, { labels, view, start, end })
     this.#ids.push(-1)
     this.#instances.push(labels['instance'])

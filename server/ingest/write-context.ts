@@ -10,7 +10,7 @@ import { type Dropped, prepareWrite } from './write-batch.ts'
 import type { WriteMetrics, WriteProtocol } from './write-metrics.ts'
 import { WriteRefused } from './write-refused.ts'
 
-/** What both write protocols share. */
+/** What the write protocols share. */
 export interface WriteContext {
   readonly clock: Clock
   readonly metrics: WriteMetrics

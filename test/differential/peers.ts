@@ -159,7 +159,7 @@ export async function startHub(environment: Record<string, string> = {}): Promis
       const answer = await app.inject({
         method: request.method ?? 'GET',
         // The hub's own paths stand beside Prometheus's.
-        url: request.path.startsWith('/influx') ? request.path : `/prom${request.path}`,
+        url: /^\/(influx|otlp)/.test(request.path) ? request.path : `/prom${request.path}`,
         headers: { authorization, ...headers },
         ...(body === undefined ? {} : { payload: body }),
       })

@@ -1,5 +1,11 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { packageRoot } from '../../server/assets.ts'
 import { parseLines, writtenLines } from '../../server/ingest/influx-line.ts'
 import { LabelCache } from '../../server/ingest/label-cache.ts'
+import { decodeOtlpJson } from '../../server/ingest/otlp-json.ts'
+import { decodeOtlpProtobuf } from '../../server/ingest/otlp-protobuf.ts'
+import { OtlpSeries } from '../../server/ingest/otlp-series.ts'
 import { RemoteWriteDecoder } from '../../server/ingest/remote-write.ts'
 import { prepareWrite } from '../../server/ingest/write-batch.ts'
 import { WriteRefused } from '../../server/ingest/write-refused.ts'
@@ -156,6 +162,57 @@ const lines: FuzzTarget = {
     hub.ask({ method: 'POST', path: '/influx/write', body: Buffer.from(input) }),
 }
 
+const otlpMessages = ['every-kind.bin', 'published.bin', 'every-kind.json', 'published.json'].map(
+  (name) => readFileSync(join(packageRoot, 'test/fixtures/otlp', name)),
+)
+const jsonPattern = /"[^"]*"|[-\d.]+|\s+|./gsu
+const jsonTokens = ['{', '}', '[', ']', ',', ':', '""', '"NaN"', '-1', '1e999', 'null', 'true']
+
+/** Whether bytes are meant as JSON; of protobuf, the first field of a request is 10. */
+const isJson = (input: Uint8Array) => input[0] === 0x7b
+
+const otlp: FuzzTarget = {
+  name: 'OTLP metrics',
+  *inputs(seed) {
+    const random = new Random(seed)
+    for (;;) {
+      const message = random.pick(otlpMessages)
+      const way = random.next()
+      if (way < 0.25) yield message
+      else if (way < 0.5 || !isJson(message)) yield mutatedBytes(message, random)
+      else {
+        const tokens = message.toString('utf8').match(jsonPattern)!
+        yield Buffer.from(mutatedTokens(tokens, jsonTokens, random).join(''))
+      }
+    }
+  },
+  reader() {
+    const intern = counting()
+    const settings = { promote: ['site'], scopeLabels: true }
+    return (input) => {
+      try {
+        const bytes = Buffer.from(input)
+        const request = isJson(input) ? decodeOtlpJson(bytes) : decodeOtlpProtobuf(bytes)
+        const series = new OtlpSeries(request, settings, now, intern)
+        const { samples, dropped } = prepareWrite(series, now)
+        if (samples !== series.series || dropped.length > 0)
+          throw new Error('BUG: samples went missing')
+        return samples > 0 ? 'accepted' : 'refused'
+      } catch (error) {
+        if (error instanceof WriteRefused) return 'refused'
+        throw error
+      }
+    }
+  },
+  send: (hub, input) =>
+    hub.ask({
+      method: 'POST',
+      path: '/otlp/v1/metrics',
+      headers: { 'content-type': isJson(input) ? 'application/json' : 'application/x-protobuf' },
+      body: Buffer.from(input),
+    }),
+}
+
 const tokenPattern = /\s+|[A-Za-z_:][\w:]*|\d[\w.]*|"[^"]*"|[=!<>]=?~?|./gsu
 const queryTokens = [
   ...['(', ')', '{', '}', '[', ']', ',', '+', '-', '*', '/', '^', '%', '==', '=~', '!~', '>=', '@'],
@@ -278,4 +335,4 @@ const session: FuzzTarget = {
 }
 
 /** All that reads what others send. */
-export const fuzzTargets: readonly FuzzTarget[] = [session, remoteWrite, lines, queries]
+export const fuzzTargets: readonly FuzzTarget[] = [session, remoteWrite, lines, otlp, queries]

@@ -306,6 +306,7 @@ const optional: Readonly<Record<string, RouteAccess['roles']>> = {
   'POST /influx/write': writers,
   'POST /influx/api/v2/write': writers,
   'GET /influx/ping': writers,
+  'POST /otlp/v1/metrics': writers,
 }
 
 t.test('every route by every role', async (t) => {

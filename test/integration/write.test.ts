@@ -34,7 +34,8 @@ async function build(t: Test, data = folderOf(t)): Promise<FastifyInstance> {
   })
   prepareDataFolder(config)
   const app = await buildApp(config, systemClock)
-  if (!app.hasPlugin('callward-write')) await app.register(writeRoutes, { clock: systemClock })
+  if (!app.hasPlugin('callward-write'))
+    await app.register(writeRoutes, { clock: systemClock, otlp: config.otlp })
   t.teardown(() => app.close())
   await app.ready()
   return app
