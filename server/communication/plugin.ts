@@ -157,7 +157,6 @@ function watchUndelivered(app: FastifyInstance, clock: Clock): void {
     count().catch((err: unknown) => app.log.warn({ err }, 'notices could not be counted'))
   }, countEveryMillis)
   timer.unref()
-  app.addHook('onReady', count)
   app.addHook('preClose', async () => clearInterval(timer))
 }
 
