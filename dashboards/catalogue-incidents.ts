@@ -12,6 +12,11 @@ export const incidentMetrics: readonly Metric[] = [
     ...{ labels: [], from: 'hub: webhooks' },
     help: 'Age of the oldest message about an incident that another system has not taken.',
   },
+  {
+    ...{ name: 'callward_incident_notices_undelivered', type: 'gauge', unit: '' },
+    ...{ labels: [], from: 'hub: communication' },
+    help: 'Receivers to whom a notice of an incident did not come: they wait for 15 minutes, or it was refused or given up in the last day.',
+  },
 ]
 
 const own = (

@@ -8,11 +8,8 @@ import { deadlineSettings } from './deadlines/settings.ts'
 import { witnessFaults } from './ledger/witness-config.ts'
 import { incidentEvents, webhookFaults } from './webhooks/events.ts'
 
-function minutesBySeverity(
-  defaults: Readonly<Record<'sev1' | 'sev2' | 'sev3' | 'sev4', number>>,
-  minimum: number,
-) {
-  const minutes = (most: number) => Type.Integer({ minimum, maximum: 10_080, default: most })
+function minutesBySeverity(defaults: Readonly<Record<'sev1' | 'sev2' | 'sev3' | 'sev4', number>>) {
+  const minutes = (most: number) => Type.Integer({ minimum: 1, maximum: 10_080, default: most })
   return Type.Object(
     {
       sev1: minutes(defaults.sev1),
@@ -176,7 +173,7 @@ const HubFile = Type.Object(
     /** Who is sent to incidents, and how long they have to answer; docs/communication.md. */
     dispatch: Type.Object(
       {
-        acceptMinutes: minutesBySeverity({ sev1: 5, sev2: 10, sev3: 30, sev4: 120 }, 1),
+        acceptMinutes: minutesBySeverity({ sev1: 5, sev2: 10, sev3: 30, sev4: 120 }),
         /** The first whose conditions all hold. */
         routes: Type.Array(
           Type.Object(
@@ -196,8 +193,6 @@ const HubFile = Type.Object(
     /** What is promised to those who wait for word of an incident; docs/communication.md. */
     communication: Type.Object(
       {
-        /** 0: none is promised. */
-        updateMinutes: minutesBySeverity({ sev1: 30, sev2: 60, sev3: 240, sev4: 0 }, 0),
         /** Ids or labels of contact points that a notice goes to which names none. */
         contactPoints: Type.Object(
           {
@@ -290,8 +285,7 @@ const examples: Record<string, string> = {
   twoPersonBaselines: 'twoPersonBaselines: true',
   dispatch:
     "dispatch: { acceptMinutes: { sev1: 5 }, routes: [{ service: telephony, to: 'schedule:night' }] }",
-  communication:
-    'communication: { updateMinutes: { sev1: 30 }, contactPoints: { management: [Board] } }',
+  communication: 'communication: { contactPoints: { management: [Board] } }',
   tls: 'tls: { certificate: /etc/callward/hub.crt, key: /etc/callward/hub.key }   (environment: CALLWARD_TLS_CERTIFICATE, CALLWARD_TLS_KEY)',
   behindTlsProxy: 'behindTlsProxy: true',
   witnesses:

@@ -186,6 +186,37 @@ export async function countOverdue(database: Reading, now: Millis): Promise<numb
   return Number(row?.count ?? 0)
 }
 
+/** How long a receiver may wait for a notice before it counts as not delivered. */
+const waitMillis: Millis = 15 * 60_000
+/** How long one counts that was refused or given up. */
+const failedMillis: Millis = 24 * 3_600_000
+
+/**
+ * Receivers of notices to whom they did not come: that wait for a quarter of an hour, or were refused or given up in the last day;
+ * sent again they count as waiting. Words to an incident's own people are not counted.
+ */
+export async function countUndelivered(database: Reading, now: Millis): Promise<number> {
+  const row = await from(database)
+    .selectFrom('incident_notice_deliveries as delivery')
+    .innerJoin('incident_notices as notice', 'notice.id', 'delivery.notice_id')
+    .select((is) => is.fn.countAll().as('count'))
+    .where('notice.audience', '<>', 'staff')
+    .where((is) =>
+      is.or([
+        is.and([
+          is('delivery.state', '=', 'waiting'),
+          is('delivery.opened_at', '<=', now - waitMillis),
+        ]),
+        is.and([
+          is('delivery.state', 'in', ['refused', 'given_up']),
+          is('delivery.updated_at', '>', now - failedMillis),
+        ]),
+      ]),
+    )
+    .executeTakeFirst()
+  return Number(row?.count ?? 0)
+}
+
 /** The newest fact of a kind, in the transaction that wrote it. */
 export async function newestFact(
   tx: RecordsTransaction,

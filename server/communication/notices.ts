@@ -20,7 +20,7 @@ import {
 import { oweDelivery } from './delivery-duty.ts'
 import { type Audience, type Form, formFault, noticeLimits, scopeOf, textHash } from './notice.ts'
 import { shippedText, templateNames, titleText } from './notice-texts.ts'
-import { intervalOf, type UpdateMinutes } from './rhythm.ts'
+import type { UpdateRhythms } from './rhythm.ts'
 
 export const approvalKind = 'incident-notice'
 
@@ -57,7 +57,7 @@ export interface NoticeParts {
   readonly notify: Pick<Notify, 'text' | 'asSent' | 'contactPointNamed'>
   readonly approvals: Pick<Approvals, 'request'>
   readonly obligations: Pick<Obligations, 'open'>
-  readonly updateMinutes: UpdateMinutes
+  readonly rhythms: UpdateRhythms
   /** Where a notice goes that names no contact point. */
   readonly usual: Readonly<Record<Audience, readonly string[]>>
   readonly timeZone: string
@@ -73,14 +73,13 @@ export class Notices {
 
   /** What a notice would say now. Throws not_found, conflict, unprocessable. */
   async draft(incident: string, request: NoticeRequest): Promise<Draft> {
-    const { incidents, notify, clock, updateMinutes, timeZone } = this.#parts
+    const { incidents, notify, clock, rhythms, timeZone } = this.#parts
     const { audience, form, language } = request
     const { row, picture } = await incidents.picture(incident)
     const fault = formFault(picture.state, form)
     if (fault !== undefined) throw new CallwardError('conflict', `Nothing is said: ${fault}.`)
-    const interval =
-      form === 'opening' || form === 'update' ? intervalOf(row.severity, updateMinutes) : undefined
-    const nextUpdateAt = interval === undefined ? undefined : clock.now() + interval
+    const goesOn = form === 'opening' || form === 'update'
+    const nextUpdateAt = goesOn ? rhythms(row.severity)?.after(clock.now()) : undefined
     const { scope, missing } = scopeOf({
       ...{ picture, form, language, timeZone, nextUpdateAt },
       ...{ number: Number(row.number), title: row.title, severity: row.severity },

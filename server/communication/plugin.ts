@@ -2,8 +2,9 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type {} from '../approvals/plugin.ts'
-import type { Clock } from '../clock.ts'
+import type { Clock, Millis } from '../clock.ts'
 import { type HubConfig, publicUrl, systemZone } from '../config.ts'
+import type {} from '../deadlines/plugin.ts'
 import { uuid } from '../ids.ts'
 import type {} from '../incidents/plugin.ts'
 import type {} from '../ledger/plugin.ts'
@@ -11,8 +12,9 @@ import type {} from '../notify/plugin.ts'
 import type {} from '../obligations/plugin.ts'
 import type { RecordsTransaction } from '../records/records.ts'
 import type { IncidentNoticeRow } from '../records/schema.ts'
+import type {} from '../rules/plugin.ts'
 import type {} from '../telemetry/plugin.ts'
-import { countOverdue, peopleNamed, staff } from './communication-store.ts'
+import { countOverdue, countUndelivered, peopleNamed, staff } from './communication-store.ts'
 import { type DeliveryParts, deliveryDuty, sendAgain } from './delivery-duty.ts'
 import { approvalKind, Notices } from './notices.ts'
 import { communicationRoutes } from './routes.ts'
@@ -37,11 +39,14 @@ declare module 'fastify' {
   }
 }
 
+const countEveryMillis: Millis = 10_000
+
 /** Notices, their deliveries, and the promised rhythm of updates. */
 export const communicationPlugin = fp(
   async (app, { clock, config }: { clock: Clock; config: HubConfig }) => {
     const { records, incidents, notify, obligations, ledger } = app
-    const { updateMinutes, contactPoints } = config.communication
+    const { contactPoints } = config.communication
+    const rhythms = app.deadlines.updateRhythm
     const url = (number: number) => `${publicUrl(config)}/incidents/${number}`
     const committed = () => incidents.committed()
     const telling = { clock, notify, obligations }
@@ -50,6 +55,7 @@ export const communicationPlugin = fp(
     const attempts = registerMetrics(app.telemetry.registry, () =>
       countOverdue(records.read, clock.now()),
     )
+    watchUndelivered(app, clock)
     const deliveries = {
       ...{ records, clock, ledger, notify, obligations, committed },
       attempted: (channel: string, outcome: string) => attempts.inc({ channel, outcome }),
@@ -57,13 +63,13 @@ export const communicationPlugin = fp(
     }
     obligations.register(deliveryDuty(deliveries))
     const updates: UpdateParts = {
-      ...{ records, clock, ledger, obligations, updateMinutes, url, committed },
+      ...{ records, clock, ledger, obligations, rhythms, url, committed },
       ...{ leads: communication.leads, tell: communication.tell },
     }
     obligations.register(updateDuty(updates))
     incidents.onFacts(rhythmListener(updates))
     const notices = new Notices({
-      ...{ records, clock, ledger, incidents, notify, obligations, updateMinutes },
+      ...{ records, clock, ledger, incidents, notify, obligations, rhythms },
       ...{ approvals: app.approvals, usual: contactPoints },
       timeZone: config.timeZone ?? systemZone(),
     })
@@ -78,19 +84,21 @@ export const communicationPlugin = fp(
       committed()
       return opened
     }
-    await app.register(communicationRoutes, { clock, notices, updateMinutes, again })
+    await app.register(communicationRoutes, { clock, notices, rhythms, again })
   },
   {
     name: 'callward-communication',
     dependencies: [
       'callward-telemetry',
       'callward-records',
+      'callward-rules',
       'callward-access',
       'callward-ledger',
       'callward-obligations',
       'callward-approvals',
       'callward-incidents',
       'callward-notify',
+      'callward-deadlines',
     ],
   },
 )
@@ -136,6 +144,20 @@ function undeliveredTo(
         url: url(number),
       })
   }
+}
+
+/** Counts notices that did not come to their receivers, for the rule NoticeNotDelivered. */
+function watchUndelivered(app: FastifyInstance, clock: Clock): void {
+  let undelivered = 0
+  const count = async () => {
+    undelivered = await countUndelivered(app.records.read, clock.now())
+  }
+  app.rules.watchFigure('callward_incident_notices_undelivered', () => undelivered)
+  const timer = setInterval(() => {
+    count().catch((err: unknown) => app.log.warn({ err }, 'notices could not be counted'))
+  }, countEveryMillis)
+  timer.unref()
+  app.addHook('preClose', async () => clearInterval(timer))
 }
 
 function registerMetrics(

@@ -1,10 +1,14 @@
 import { type Picture, relapseRules, said } from '../../incidents/picture.ts'
 import type { Millis } from '../clock.ts'
 
-export const severities = ['sev1', 'sev2', 'sev3', 'sev4'] as const
-export type Severity = (typeof severities)[number]
-/** Minutes from one word to the next; 0: none is promised. */
-export type UpdateMinutes = Readonly<Record<Severity, number>>
+/** How often word is promised. */
+export interface UpdateRhythm {
+  readonly everyMillis: Millis
+  /** When the next word is due after one of that time. */
+  readonly after: (at: Millis) => Millis
+}
+/** The rhythm of a severity; undefined: no word is promised. */
+export type UpdateRhythms = (severity: string) => UpdateRhythm | undefined
 
 /** Until when the next update is promised, and what that counts from. */
 export interface Rhythm {
@@ -22,18 +26,11 @@ const waiting: ReadonlySet<string> = new Set([
   'investigating',
 ])
 
-/** How long after a word the next one is promised; undefined: it is not. */
-export function intervalOf(severity: string, minutes: UpdateMinutes): Millis | undefined {
-  const known = severities.find((one) => one === severity)
-  const interval = known === undefined ? 0 : minutes[known] * 60_000
-  return interval > 0 ? interval : undefined
-}
-
 /**
  * The promise an incident stands under. It counts from the latest of: its first fact, the beginning of its present severity, its
  * last relapse, its last notice to anybody; what that notice promised counts as it was said. `severity` is what lists show of it.
  */
-export function rhythmOf(picture: Picture, severity: string, minutes: UpdateMinutes): Rhythm {
+export function rhythmOf(picture: Picture, severity: string, rhythms: UpdateRhythms): Rhythm {
   const notice = said(picture, 'notice').at(-1)
   const relapses: readonly string[] = relapseRules
   const other = Math.max(
@@ -42,12 +39,12 @@ export function rhythmOf(picture: Picture, severity: string, minutes: UpdateMinu
     picture.steps.findLast(({ rule }) => relapses.includes(rule))?.at ?? 0,
   )
   const since = Math.max(other, notice?.recordedAt ?? 0)
-  const interval = intervalOf(severity, minutes)
-  if (interval === undefined || !waiting.has(picture.state))
+  const rhythm = rhythms(severity)
+  if (rhythm === undefined || !waiting.has(picture.state))
     return { severity, since, dueAt: undefined }
   const promised =
     notice !== undefined && notice.recordedAt >= other ? notice.value.nextUpdateAt : undefined
-  return { severity, since, dueAt: promised ?? since + interval }
+  return { severity, since, dueAt: promised ?? rhythm.after(since) }
 }
 
 /** When the present severity was first said; said again it moves nothing. */

@@ -13,7 +13,7 @@ import {
   rhythmRow,
 } from './communication-store.ts'
 import type { Notices } from './notices.ts'
-import type { UpdateMinutes } from './rhythm.ts'
+import type { UpdateRhythms } from './rhythm.ts'
 import {
   CommunicationAnswer,
   IncidentParams,
@@ -34,7 +34,7 @@ const shownMost = 1000
 export interface CommunicationRouteOptions {
   readonly clock: Clock
   readonly notices: Notices
-  readonly updateMinutes: UpdateMinutes
+  readonly rhythms: UpdateRhythms
   /** Sends again what was refused or given up. Gives how many. */
   readonly again: (notice: IncidentNoticeRow, by: Principal) => Promise<number>
 }
@@ -42,7 +42,7 @@ export interface CommunicationRouteOptions {
 /** What is said of an incident, to whom it came, and when the next word is due. */
 export const communicationRoutes: FastifyPluginAsyncTypebox<CommunicationRouteOptions> = async (
   app,
-  { clock, notices, updateMinutes, again },
+  { clock, notices, rhythms, again },
 ) => {
   const db = app.records.read
   const find = async (named: string): Promise<IncidentRow> => {
@@ -121,7 +121,7 @@ export const communicationRoutes: FastifyPluginAsyncTypebox<CommunicationRouteOp
       const rhythm = await rhythmRow(db, incident.id)
       const shown = await views(await noticesOf(db, incident.id, shownMost))
       return {
-        communication: communicationView(incident, rhythm, shown, updateMinutes, clock.now()),
+        communication: communicationView(incident, rhythm, shown, rhythms, clock.now()),
       }
     },
   )

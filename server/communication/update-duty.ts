@@ -8,7 +8,7 @@ import type { ObligationKind, Obligations, Outcome } from '../obligations/plugin
 import type { Records, RecordsTransaction } from '../records/records.ts'
 import type { IncidentUpdateRhythmRow } from '../records/schema.ts'
 import { countOverdue, incidentNamed, keepRhythm, rhythmRow } from './communication-store.ts'
-import { rhythmOf, type UpdateMinutes } from './rhythm.ts'
+import { rhythmOf, type UpdateRhythms } from './rhythm.ts'
 import type { Word } from './telling.ts'
 
 export const updateKind = 'update'
@@ -25,7 +25,7 @@ export interface UpdateParts {
   readonly clock: Clock
   readonly ledger: Ledger
   readonly obligations: Pick<Obligations, 'open' | 'close'>
-  readonly updateMinutes: UpdateMinutes
+  readonly rhythms: UpdateRhythms
   readonly url: (number: number) => string
   /** Who leads an incident; nobody: everybody on staff, and `led` is false. */
   leads(incidentId: string): Promise<{ readonly people: Word['people']; readonly led: boolean }>
@@ -37,7 +37,7 @@ export interface UpdateParts {
 export function rhythmListener(parts: UpdateParts): Settled {
   return async (tx, { after, picture, facts }) => {
     if (isImported(picture) || !facts.some(({ kind }) => moves.has(kind))) return
-    const rhythm = rhythmOf(picture, after.severity, parts.updateMinutes)
+    const rhythm = rhythmOf(picture, after.severity, parts.rhythms)
     if (!(await keepRhythm(tx, after.id, rhythm))) return
     if (facts.every(({ kind }) => kind !== 'opened'))
       await parts.obligations.close(tx, updateKind, after.id, 'the promise has moved')

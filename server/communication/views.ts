@@ -6,7 +6,7 @@ import type {
   IncidentRow,
   IncidentUpdateRhythmRow,
 } from '../records/schema.ts'
-import { intervalOf, type UpdateMinutes } from './rhythm.ts'
+import type { UpdateRhythms } from './rhythm.ts'
 import type { CommunicationView, NoticeView } from './schema.ts'
 
 const time = (at: Millis | null | undefined) => (at == null ? null : rfc3339(Number(at)))
@@ -49,14 +49,14 @@ export function communicationView(
   incident: IncidentRow,
   rhythm: IncidentUpdateRhythmRow | undefined,
   notices: readonly Static<typeof NoticeView>[],
-  minutes: UpdateMinutes,
+  rhythms: UpdateRhythms,
   now: Millis,
 ): Static<typeof CommunicationView> {
-  const interval = intervalOf(incident.severity, minutes)
+  const promised = rhythms(incident.severity)
   const dueAt = rhythm?.due_at == null ? undefined : Number(rhythm.due_at)
   return {
     severity: incident.severity,
-    everyMinutes: interval === undefined ? null : interval / 60_000,
+    everyMinutes: promised === undefined ? null : promised.everyMillis / 60_000,
     since: time(rhythm?.since),
     nextUpdateDueAt: time(dueAt),
     overdue: dueAt !== undefined && dueAt < now,

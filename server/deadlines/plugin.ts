@@ -10,7 +10,7 @@ import { DeadlineKeeper } from './keeper.ts'
 import { deadlineMetrics } from './metrics.ts'
 import { deadlineRoutes } from './routes.ts'
 import { chooseRegimes, readInstitution } from './settings.ts'
-import { actionRegime, type Regimes } from './standing.ts'
+import { actionRegime, type Regimes, type UpdateRhythm, updateRhythmOf } from './standing.ts'
 import { tellingDuties } from './telling-duty.ts'
 
 /** Deadlines of incidents: service levels, regulators, actions. */
@@ -19,6 +19,8 @@ export interface Deadlines {
   regimes(): Regimes
   /** Brings all incidents that are open, or owed something, to the regimes in force; gives how many. */
   followAll(): Promise<number>
+  /** How often the service levels want word of an incident of a severity. */
+  updateRhythm(severity: string): UpdateRhythm | undefined
 }
 
 declare module 'fastify' {
@@ -107,7 +109,10 @@ export const deadlinesPlugin = fp(
       await followAll()
     }
 
-    app.decorate('deadlines', { regimes: () => regimes, followAll })
+    app.decorate('deadlines', {
+      ...{ regimes: () => regimes, followAll },
+      updateRhythm: (severity) => updateRhythmOf(regimes, severity),
+    })
     await app.register(deadlineRoutes, { clock })
     let work: Promise<unknown> = Promise.resolve()
     const queue = (task: () => Promise<unknown>) => {

@@ -1,5 +1,5 @@
-import { spoken } from '../../clocks/calendar.ts'
-import { type ClockResult, evaluate, whatIf } from '../../clocks/evaluate.ts'
+import { advance, spoken } from '../../clocks/calendar.ts'
+import { type ClockResult, calendarOf, evaluate, whatIf } from '../../clocks/evaluate.ts'
 import type { Millis } from '../../clocks/fact.ts'
 import type { ClockRule, Institution, Regime } from '../../clocks/regime.ts'
 import type { FactOf } from '../../incidents/facts.ts'
@@ -189,6 +189,31 @@ function deadlineOf(regime: Regime, result: ClockResult, agreed: boolean): Deadl
 /** Who promised updates is told by what sends them. */
 function isUpdate(rule: ClockRule): boolean {
   return rule.satisfiedBy?.fact === 'update_sent' || rule.rhythm?.event === 'update_sent'
+}
+
+/** How often the service levels want word. */
+export interface UpdateRhythm {
+  readonly everyMillis: Millis
+  /** When the next word is due after one of that time; in working hours where the rule counts those. */
+  readonly after: (at: Millis) => Millis
+}
+
+/** The rhythm of updates that the service levels have for a severity; of several the shortest; undefined: none. */
+export function updateRhythmOf(
+  { serviceLevels, institution }: Regimes,
+  severity: string,
+): UpdateRhythm | undefined {
+  const [found] = serviceLevels.clocks
+    .flatMap(({ rhythm, appliesTo, workingHours }) =>
+      rhythm?.event === 'update_sent' && (appliesTo['severity']?.includes(severity) ?? true)
+        ? [{ everyMillis: rhythm.everyMillis, workingHours }]
+        : [],
+    )
+    .sort((a, b) => a.everyMillis - b.everyMillis)
+  if (found === undefined) return undefined
+  const { everyMillis, workingHours } = found
+  const calendar = workingHours ? calendarOf(serviceLevels, institution) : undefined
+  return { everyMillis, after: (at) => advance(at, everyMillis, calendar, []) }
 }
 
 function actionDeadlines(picture: Picture): Deadline[] {

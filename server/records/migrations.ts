@@ -20,6 +20,7 @@ import { incidentWorkflow } from './migrations/0018-incident-workflow.ts'
 import { communication } from './migrations/0019-communication.ts'
 import { evidence } from './migrations/0020-evidence.ts'
 import { deadlines } from './migrations/0021-deadlines.ts'
+import { undelivered } from './migrations/0022-undelivered.ts'
 import type { Migration, MigrationContext } from './migrations/migration.ts'
 import type { Records, RecordsTransaction } from './records.ts'
 
@@ -45,6 +46,7 @@ export const allMigrations: readonly Migration[] = [
   communication,
   evidence,
   deadlines,
+  undelivered,
 ]
 
 export interface MigrateOptions {

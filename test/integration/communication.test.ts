@@ -1,4 +1,5 @@
 import t from 'tap'
+import { countUndelivered } from '../../server/communication/communication-store.ts'
 import { CommunicationDesk } from './communication-desk.ts'
 
 t.test('a notice is drafted from facts, edited, sent, and moves the promise', async (t) => {
@@ -10,8 +11,8 @@ t.test('a notice is drafted from facts, edited, sent, and moves the promise', as
     (await desk.as('vera', 'GET', `/incidents/${id}/communication`)).body.communication
   const notices = `/incidents/${id}/notices`
   const first = await talk()
-  t.match(first, { severity: 'sev1', everyMinutes: 30, overdue: false, notices: [], words: [] })
-  t.equal(Date.parse(first.nextUpdateDueAt) - Date.parse(first.since), 30 * 60_000)
+  t.match(first, { severity: 'sev1', everyMinutes: 20, overdue: false, notices: [], words: [] })
+  t.equal(Date.parse(first.nextUpdateDueAt) - Date.parse(first.since), 20 * 60_000)
 
   const wanted = { audience: 'management', form: 'opening', language: 'en' }
   const preview = await desk.as('anna', 'POST', `${notices}/preview`, wanted)
@@ -89,10 +90,10 @@ t.test('a notice is drafted from facts, edited, sent, and moves the promise', as
   t.equal(after.nextUpdateDueAt, made.body.notice.nextUpdateAt, 'what was said counts')
   t.ok(after.nextUpdateDueAt > first.nextUpdateDueAt, 'moved')
 
-  // Twenty minutes later it is not overdue by the new promise; after thirty it is.
-  await desk.pass(21)
+  // A quarter of an hour later it is not overdue by the new promise; after twenty minutes it is.
+  await desk.pass(15)
   t.match(await talk(), { overdue: false, words: [] })
-  await desk.pass(10)
+  await desk.pass(6)
   t.match(await talk(), {
     overdue: true,
     overdueToldAt: String,
@@ -117,7 +118,7 @@ t.test('a notice is drafted from facts, edited, sent, and moves the promise', as
   const update = { ...wanted, form: 'update', contactPoints: ['board'] }
   t.equal((await desk.as('anna', 'POST', notices, update)).status, 201)
   t.match(await talk(), { overdue: false, overdueToldAt: null })
-  // Sev4 promises nothing; sev2 does again.
+  // Another severity, another rhythm: that of the service levels.
   const severity = async (of: string) => {
     const { body } = await desk.as('vera', 'GET', `/incidents/${id}`)
     const old = body.incident.facts.findLast(({ kind }: { kind: string }) => kind === 'severity')
@@ -126,7 +127,7 @@ t.test('a notice is drafted from facts, edited, sent, and moves the promise', as
     t.equal(told.status, 200, JSON.stringify(told.body))
   }
   await severity('sev4')
-  t.match(await talk(), { everyMinutes: null, nextUpdateDueAt: null })
+  t.match(await talk(), { everyMinutes: 7 * 24 * 60, nextUpdateDueAt: String })
   await severity('sev2')
   t.match(await talk(), { everyMinutes: 60, nextUpdateDueAt: String })
   await desk.as('anna', 'POST', `/incidents/${id}/steps`, {
@@ -202,6 +203,11 @@ t.test('what customers read takes two people, and comes again until it arrives',
   const fact = body.incident.facts.find(({ kind }: { kind: string }) => kind === 'notice')
   t.match(fact, { recordedBy: 'anna', value: { approvedBy: 'boris', audience: 'customers' } })
   t.match(desk.titlesAt('annas'), [/^Notice not delivered: incident 1/], 'the author hears of it')
+  const undelivered = (hours: number) =>
+    countUndelivered(desk.app.records.read, desk.clock.now() + hours * 3_600_000)
+  t.equal(await undelivered(0), 1, 'it counts for the rule')
+  t.equal(await undelivered(23), 1)
+  t.equal(await undelivered(25), 0, 'for a day')
   desk.refusing.clear()
   t.match(await desk.as('anna', 'POST', `${notices}/${asked.body.notice.id}/again`), {
     status: 200,
@@ -209,6 +215,7 @@ t.test('what customers read takes two people, and comes again until it arrives',
   await desk.settle()
   const [one] = (await talk()).notices
   t.match(one.deliveries, [{ state: 'accepted', attempts: 2 }])
+  t.equal(await undelivered(0), 0, 'it came')
   const keys = desk.noticesAt('public').map(({ id }) => id)
   t.equal(keys.length, 2)
   t.equal(keys[0], keys[1], 'the receiver can tell the repeat')
