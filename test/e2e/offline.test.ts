@@ -199,7 +199,9 @@ t.test(
     const build = (named: string) =>
       writeFileSync(
         worker,
-        shipped.replaceAll(name, named).replace(`"${asset}"`, `"/assets/${named}.js","${asset}"`),
+        shipped
+          .replaceAll(name, named)
+          .replaceAll(`"${asset}"`, `"/assets/${named}.js","${asset}"`),
       )
     const app = Fastify()
     let broken = false

@@ -6,7 +6,7 @@ import { openingFacts } from '../../../server/incidents/incident.ts'
 const alert = {
   ...{ fingerprint: 'f', rule: 'HostSilent', state: 'firing', severity: 'critical' },
   ...{ instance: 'pbx-1', labels: { alertname: 'HostSilent', instance: 'pbx-1' } },
-  ...{ annotations: { summary: 'pbx-1 is silent' }, activeAt: 1_000, firedAt: 2_000, value: 1 },
+  ...{ annotations: { summary: 'pbx-1 is silent' }, activeAt: 1_000, firedAt: 2_000, value: '1' },
 }
 type Change = Parameters<typeof openingFacts>[0]
 

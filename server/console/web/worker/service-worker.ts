@@ -4,7 +4,8 @@ import { asked, buildPrefix, isOfBuild, mayBeKept, outworn } from './answers.ts'
 declare const __BUILD__: { readonly name: string; readonly assets: readonly string[] }
 
 const worker = self as unknown as ServiceWorkerGlobalScope
-const inUse = `${buildPrefix}${__BUILD__.name}`
+const { name, assets } = __BUILD__
+const inUse = `${buildPrefix}${name}`
 /** A line that carries nothing within this time counts as none. */
 const pageWithinMs = 4_000
 
@@ -21,7 +22,7 @@ worker.addEventListener('fetch', (event) => {
 async function install(): Promise<void> {
   try {
     const cache = await caches.open(inUse)
-    await Promise.all(['/', ...__BUILD__.assets].map((path) => keep(cache, path)))
+    await Promise.all(['/', ...assets].map((path) => keep(cache, path)))
   } catch (error) {
     await caches.delete(inUse)
     throw error
@@ -36,7 +37,7 @@ async function keep(cache: Cache, path: string): Promise<void> {
   const contentType = answer.headers.get('content-type') ?? ''
   if (!mayBeKept({ status, type, redirected, contentType, path }))
     throw new Error(`${path} is not kept: status ${status}, ${contentType}`)
-  if (path === '/' && !isOfBuild(await answer.clone().text(), __BUILD__.assets))
+  if (path === '/' && !isOfBuild(await answer.clone().text(), assets))
     throw new Error('The page is of another build.')
   await cache.put(path, answer)
 }
