@@ -28,7 +28,12 @@ const program = {
 }
 const web = {
   name: 'console',
-  sources: [join('server', 'console', 'web'), 'incidents', 'package.json'],
+  sources: [
+    join('server', 'console', 'web'),
+    join('server', 'console', 'program-paths.ts'),
+    'incidents',
+    'package.json',
+  ],
   skip: [],
   stamp: join(root, 'dist', '.console-built'),
   command: [

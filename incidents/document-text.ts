@@ -15,7 +15,7 @@ export function plainText(piece: Piece, reader: Reader): string {
     case 'text':
       return visible(piece.text)
     case 'word':
-      return piece.of(reader.words)
+      return visible(piece.of(reader.words))
     case 'at':
       return showInstant(piece.at, reader.timeZone)
     case 'span':

@@ -1,9 +1,10 @@
 import type { Certainty, Fact, FactKind, FactOf, Millis } from './facts.ts'
+import { hubSentence } from './hub-sentences.ts'
 import { authors, current, live, said } from './picture.ts'
 import type { Replayed } from './replay.ts'
 import { additionalCodes, rootCauseCodes } from './root-causes.ts'
 import { type Chapter, type TimelineRow, timeline } from './timeline.ts'
-import type { Label, Words } from './words.ts'
+import { type Label, type Words, words } from './words.ts'
 
 /** One piece of a document. Words are looked up in the reader's language; `text` stays as somebody wrote it. */
 export type Piece =
@@ -50,6 +51,9 @@ export interface PostMortemInput {
 }
 
 const text = (value: string): Piece => ({ kind: 'text', text: value })
+/** A fact's words; those of the hub in the reader's language. */
+const saying = (fact: Fact): Piece =>
+  word((reader) => hubSentence(fact, fact.value.text, words.en, reader) ?? fact.value.text)
 const word = (of: (words: Words) => string): Piece => ({ kind: 'word', of })
 const label = (name: Label): Piece => word((words) => words.labels[name])
 const cite = (...facts: readonly string[]): Piece => ({ kind: 'cite', facts })
@@ -64,7 +68,7 @@ const table = (columns: readonly Label[], rows: readonly (readonly Cell[])[]): B
 
 type From = (replayed: Replayed) => readonly Block[]
 
-const row = (fact: Fact): Cell => [text(fact.value.text), cite(fact.id)]
+const row = (fact: Fact): Cell => [saying(fact), cite(fact.id)]
 const textsOf =
   (...kinds: readonly FactKind[]): From =>
   ({ picture }) => {
@@ -95,7 +99,7 @@ const summary: From = ({ picture, state }) => {
     if (fact !== undefined)
       rows.push([
         [word((words) => words.kinds[kind])],
-        [text(fact.value.text), ...unlessActual(fact)],
+        [saying(fact), ...unlessActual(fact)],
         [cite(fact.id)],
       ])
   }
@@ -128,7 +132,7 @@ const impact: From = ({ picture }) => {
   )
   const said: Block = {
     kind: 'paragraph',
-    cell: [text(value.text), ...unlessActual(fact), cite(fact.id)],
+    cell: [saying(fact), ...unlessActual(fact), cite(fact.id)],
   }
   return names.length + counts.length === 0
     ? [said]
@@ -309,13 +313,13 @@ const costs: From = ({ picture }) => {
     ...said(picture, 'cost').map((fact) => [
       [word((words) => words.costs[fact.value.cost])],
       [money(fact.value.amount, fact.value.currency)],
-      [text(fact.value.text), ...unlessActual(fact)],
+      [saying(fact), ...unlessActual(fact)],
       [cite(fact.id)],
     ]),
     ...said(picture, 'recovery').map((fact) => [
       [word((words) => words.kinds.recovery)],
       [money(fact.value.amount, fact.value.currency)],
-      [text(fact.value.text), ...unlessActual(fact)],
+      [saying(fact), ...unlessActual(fact)],
       [cite(fact.id)],
     ]),
   ]
@@ -417,9 +421,9 @@ function told(rows: readonly TimelineRow[], chapters: readonly Chapter[]): Block
   }
 }
 
-/** Steps are said in the reader's language; all else as it was written. */
+/** Steps and sentences of the hub are said in the reader's language; all else as it was written. */
 function sayingOf(fact: Fact | undefined, written: string): Piece[] {
-  if (fact?.kind !== 'transition') return [text(written)]
+  if (fact?.kind !== 'transition') return [fact === undefined ? text(written) : saying(fact)]
   const { from, to } = fact.value
   return [word((words) => words.states[from]), text('→'), word((words) => words.states[to])]
 }

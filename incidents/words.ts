@@ -1,4 +1,5 @@
 import type { Certainty, FactKind, FactValue } from './facts.ts'
+import type { HubSentence } from './hub-sentences.ts'
 import { en } from './words/en.ts'
 import { ru } from './words/ru.ts'
 import { vi } from './words/vi.ts'
@@ -20,6 +21,7 @@ export interface Words {
   readonly costs: Readonly<Record<FactValue<'cost'>['cost'], string>>
   readonly audiences: Readonly<Record<FactValue<'notice'>['audience'], string>>
   readonly forms: Readonly<Record<FactValue<'notice'>['form'], string>>
+  readonly hub: Readonly<Record<HubSentence, string>>
 }
 
 /** Headings, columns and short sentences. */

@@ -1,4 +1,6 @@
+import type { Language } from '../notify/plugin.ts'
 import type { Audience, Form } from './notice.ts'
+import { noticeWords } from './notice-words.ts'
 
 const field = (word: string, value = word) =>
   `{{ words.${word} }}: {% if ${value} %}{{ ${value} }}{% else %}{{ words.unknown }}{% endif %}\n`
@@ -68,4 +70,18 @@ export function titleText(audience: Audience): string {
 /** Names of own templates for it, the one for the language first. */
 export function templateNames(audience: Audience, form: Form, language: string): string[] {
   return [`notice.${audience}.${form}.${language}`, `notice.${audience}.${form}`]
+}
+
+/** Draft of a correction: says first that it replaces the notice and when that was sent, then what was sent, to be put right. */
+export function correctionOf(
+  old: { readonly title: string; readonly text: string },
+  sentAt: string,
+  language: Language,
+): { readonly title: string; readonly text: string } {
+  const { correction, replaces } = noticeWords[language]
+  const [begin = ''] = replaces.split('{time}')
+  // Of a correction that is corrected, its own first sentence goes.
+  const body = old.text.startsWith(begin) ? old.text.replace(/^[^\n]*\n+/, '') : old.text
+  const title = old.title.startsWith(`${correction}: `) ? old.title : `${correction}: ${old.title}`
+  return { title, text: `${replaces.replace('{time}', sentAt)}\n\n${body}` }
 }

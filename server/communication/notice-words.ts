@@ -10,6 +10,10 @@ export interface NoticeWords {
   /** The first sentence to customers. */
   readonly intro: Readonly<Record<Form, string>>
   readonly outro: string
+  /** Before the title of a notice that replaces another. */
+  readonly correction: string
+  /** The first sentence of a correction; `{time}` is when the other was sent. */
+  readonly replaces: string
   readonly incident: string
   readonly what: string
   readonly since: string
@@ -50,6 +54,8 @@ export const noticeWords: Readonly<Record<Language, NoticeWords>> = {
       closing: 'The disturbance of our services has been dealt with.',
     },
     outro: 'We apologise for the inconvenience.',
+    correction: 'Correction',
+    replaces: 'This replaces our notice of {time}. What is written here holds.',
     incident: 'Incident',
     what: 'What was seen',
     since: 'Since',
@@ -99,6 +105,8 @@ export const noticeWords: Readonly<Record<Language, NoticeWords>> = {
       closing: '本次服务故障已处理完毕。',
     },
     outro: '给您带来不便,我们深表歉意。',
+    correction: '更正',
+    replaces: '本通知替代我方 {time} 发出的通知,请以本通知为准。',
     incident: '事件',
     what: '现象',
     since: '开始时间',
@@ -148,6 +156,9 @@ export const noticeWords: Readonly<Record<Language, NoticeWords>> = {
       closing: 'Sự cố dịch vụ đã được xử lý xong.',
     },
     outro: 'Chúng tôi xin lỗi vì sự bất tiện này.',
+    correction: 'Đính chính',
+    replaces:
+      'Thông báo này thay cho thông báo của chúng tôi lúc {time}. Nội dung dưới đây là đúng.',
     incident: 'Sự cố',
     what: 'Hiện tượng',
     since: 'Từ lúc',
@@ -197,6 +208,8 @@ export const noticeWords: Readonly<Record<Language, NoticeWords>> = {
       closing: 'Сбой в работе наших услуг устранён.',
     },
     outro: 'Приносим извинения за неудобства.',
+    correction: 'Поправка',
+    replaces: 'Это сообщение заменяет наше сообщение от {time}. Верно то, что написано здесь.',
     incident: 'Инцидент',
     what: 'Что наблюдалось',
     since: 'С какого времени',

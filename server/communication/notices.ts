@@ -1,3 +1,4 @@
+import { showInstant } from '../../incidents/document-text.ts'
 import type { NewFact } from '../../incidents/facts.ts'
 import type { Approval, Approvals } from '../approvals/plugin.ts'
 import { type Clock, type Millis, rfc3339 } from '../clock.ts'
@@ -19,7 +20,7 @@ import {
 } from './communication-store.ts'
 import { oweDelivery } from './delivery-duty.ts'
 import { type Audience, type Form, formFault, noticeLimits, scopeOf, textHash } from './notice.ts'
-import { shippedText, templateNames, titleText } from './notice-texts.ts'
+import { correctionOf, shippedText, templateNames, titleText } from './notice-texts.ts'
 import type { UpdateRhythms } from './rhythm.ts'
 
 export const approvalKind = 'incident-notice'
@@ -73,12 +74,15 @@ export class Notices {
 
   /** What a notice would say now. Throws not_found, conflict, unprocessable. */
   async draft(incident: string, request: NoticeRequest): Promise<Draft> {
-    const { incidents, notify, clock, rhythms, timeZone } = this.#parts
+    const { incidents, notify, clock, rhythms, timeZone, records } = this.#parts
     const { audience, form, language } = request
     const { row, picture } = await incidents.picture(incident)
+    const old = await corrected(records.read, incident, request)
     const fault = formFault(picture.state, form)
-    if (fault !== undefined) throw new CallwardError('conflict', `Nothing is said: ${fault}.`)
-    const goesOn = form === 'opening' || form === 'update'
+    // What was said then is put right whatever the state is now.
+    if (fault !== undefined && old === undefined)
+      throw new CallwardError('conflict', `Nothing is said: ${fault}.`)
+    const goesOn = fault === undefined && (form === 'opening' || form === 'update')
     const nextUpdateAt = goesOn ? rhythms(row.severity)?.after(clock.now()) : undefined
     const { scope, missing } = scopeOf({
       ...{ picture, form, language, timeZone, nextUpdateAt },
@@ -87,12 +91,13 @@ export class Notices {
     const shipped = shippedText(audience, form)
     const made = notify.text({ names: templateNames(audience, form, language), shipped, scope })
     const line = notify.text({ names: [], shipped: titleText(audience), scope })
-    const title = request.title ?? fit(line.text, noticeLimits.titleCharacters)
-    const text = request.text ?? fit(made.text, noticeLimits.textCharacters)
+    const said = old && correctionOf(old, showInstant(Number(old.sent_at), timeZone), language)
+    const title = request.title ?? fit(said?.title ?? line.text, noticeLimits.titleCharacters)
+    const text = request.text ?? fit(said?.text ?? made.text, noticeLimits.textCharacters)
     return {
       ...this.#asSent(title, text),
       ...{ missing, faults: made.faults, nextUpdateAt },
-      contactPoints: this.#points(request),
+      contactPoints: this.#points(request, old),
     }
   }
 
@@ -248,10 +253,14 @@ export class Notices {
     return sent
   }
 
-  /** Those that are named, each once. Throws unprocessable. */
-  #points({ audience, contactPoints }: NoticeRequest): ContactPoint[] {
+  /** Those that are named, each once; a correction goes to whom the notice went. Throws unprocessable. */
+  #points(
+    { audience, contactPoints }: NoticeRequest,
+    old: IncidentNoticeRow | undefined,
+  ): ContactPoint[] {
     const points = new Map<string, ContactPoint>()
-    for (const name of contactPoints ?? this.#parts.usual[audience]) {
+    const before = old && (JSON.parse(old.contact_points) as string[])
+    for (const name of contactPoints ?? before ?? this.#parts.usual[audience]) {
       const point = this.#parts.notify.contactPointNamed(name)
       if (point === undefined || point.channel === 'live')
         throw new CallwardError(
@@ -314,19 +323,35 @@ async function earlier(tx: RecordsTransaction, row: IncidentNoticeRow): Promise<
   return found?.fact_id ?? null
 }
 
+/** The notice that is to be corrected; undefined when none is. Throws unprocessable. */
+async function corrected(
+  database: Parameters<typeof noticeById>[0],
+  incident: string,
+  { corrects, audience, form }: NoticeRequest,
+): Promise<IncidentNoticeRow | undefined> {
+  if (corrects === undefined) return undefined
+  const old = await noticeById(database, corrects)
+  if (
+    old?.incident_id !== incident ||
+    old.state !== 'sent' ||
+    old.audience !== audience ||
+    old.form !== form
+  )
+    throw new CallwardError(
+      'unprocessable',
+      'corrects: name a notice of this incident that was sent, to the same audience and of the same form.',
+    )
+  return old
+}
+
 async function version(
   tx: RecordsTransaction,
   incident: string,
   id: string,
-  { corrects, audience, form }: NoticeRequest,
+  request: NoticeRequest,
 ): Promise<{ series_id: string; version: number }> {
-  if (corrects === undefined) return { series_id: id, version: 1 }
-  const old = await noticeById(tx, corrects)
-  if (old?.incident_id !== incident || old.audience !== audience || old.form !== form)
-    throw new CallwardError(
-      'unprocessable',
-      'corrects: name a notice of this incident, to the same audience and of the same form.',
-    )
+  const old = await corrected(tx, incident, request)
+  if (old === undefined) return { series_id: id, version: 1 }
   const newest = await tx
     .selectFrom('incident_notices')
     .select('version')

@@ -27,13 +27,13 @@ const wanted = {
   contactPoints: Type.Optional(
     Type.Array(Name, { minItems: 1, maxItems: noticeLimits.contactPoints }),
   ),
+  /** Id of a notice that this one corrects. */
+  corrects: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
 }
 export const PreviewBody = Type.Object(wanted, { additionalProperties: false })
 export const NoticeBody = Type.Object(
   {
     ...wanted,
-    /** Id of a notice that this one corrects. */
-    corrects: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
     key: Type.Optional(Type.String({ minLength: 8, maxLength: 100 })),
   },
   { additionalProperties: false },

@@ -4,27 +4,13 @@ import fastifyStatic from '@fastify/static'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { packageRoot } from '../assets.ts'
+import { programPaths } from './program-paths.ts'
 
 export interface ConsoleOptions {
   /** Folder of the built console; default `dist/console` of the package. */
   readonly root?: string
 }
 
-/** Paths that belong to programs: a browser that asks for an unknown one gets an error, never the console. */
-const programPaths = [
-  'api',
-  'prom',
-  'am',
-  'am',
-  'influx',
-  'otlp',
-  'live',
-  'session',
-  'metrics',
-  'runbooks',
-  'healthz',
-  'readyz',
-]
 const access = { owner: 'console', roles: 'open' } as const
 const assetAgeMs = 365 * 24 * 3600 * 1000
 
@@ -37,8 +23,8 @@ The hub itself works: its data is under <code>/api/v1</code>, and <code>callward
 `
 
 /**
- * Serves the built console at `/`: its hashed files for a year, and the page itself, never cached, for every other path a
- * browser opens. Which page it is, the console reads from the address.
+ * Serves the built console at `/`: its hashed files for a year, its service worker and the page itself asked for anew each
+ * time, the page for every other path a browser opens. Which page it is, the console reads from the address.
  */
 export const consolePlugin = fp<ConsoleOptions>(
   async (app, options) => {
@@ -58,6 +44,11 @@ async function bindRoutes(scope: FastifyInstance, root: string): Promise<void> {
     return reply.sendFile(path, root, { immutable: true, maxAge: assetAgeMs })
   })
 
+  // At the root, because its place is the most that it may answer for.
+  scope.get('/service-worker.js', { config: { access } }, async (_request, reply) =>
+    sendFresh(reply, root, 'service-worker.js'),
+  )
+
   scope.get('/*', { config: { access } }, async (request, reply) => {
     if (isForPrograms(request.url) || !wantsPage(request)) return reply.callNotFound()
     return sendPage(reply, root)
@@ -76,7 +67,10 @@ function wantsPage(request: FastifyRequest): boolean {
 function sendPage(reply: FastifyReply, root: string): FastifyReply {
   if (!existsSync(join(root, 'index.html')))
     return reply.code(503).type('text/html; charset=utf-8').send(notBuilt)
-  return reply
-    .header('cache-control', 'no-cache')
-    .sendFile('index.html', root, { cacheControl: false })
+  return sendFresh(reply, root, 'index.html')
+}
+
+/** A browser may keep it, but asks each time whether it changed. */
+function sendFresh(reply: FastifyReply, root: string, file: string): FastifyReply {
+  return reply.header('cache-control', 'no-cache').sendFile(file, root, { cacheControl: false })
 }

@@ -6,6 +6,8 @@ import type { Term } from './words.ts'
 
 /** Words that a beginning stands for, at most; more letters make them fewer. */
 export const beginningsMax = 64
+/** A whole word counts more than all the beginnings that a query has room for. */
+export const wholeWordPoints = 100
 /** Rows of the index that are looked at for one word of a query, at most; of more the newest incidents count. */
 export const rowsOfTermMax = 25_000
 
@@ -42,7 +44,7 @@ interface IndexedWord {
 type Database = Kysely<RecordsSchema>
 
 /**
- * Incidents in which every term is found, best first. A term counts twice its weight, and one more as a whole word (texts.ts). Reads at
+ * Incidents in which every term is found, best first. A term counts its weight, as a whole word 100 more (texts.ts). Reads at
  * most `rowsOfTermMax` rows for each term, in the order of the index's key.
  */
 export async function findIncidents(
@@ -116,9 +118,7 @@ function partOf(term: Term, all: readonly IndexedWord[]) {
     if (rows === 0) continue
     const points = word.startsWith(':')
       ? sql`0`
-      : word === term.word
-        ? sql`weight * 2 + 1`
-        : sql`weight * 2`
+      : sql`weight + ${sql.lit(word === term.word ? wholeWordPoints : 0)}`
     const newest = rows < incidents ? sql` order by number desc limit ${rows}` : sql``
     selects.push(
       sql`select * from (select number, ${points} as points from incident_words where word = ${word}${newest}) one`,

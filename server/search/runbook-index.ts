@@ -1,5 +1,6 @@
 import type { Runbook } from '../knowledge/plugin.ts'
 import { type Excerpt, excerptOf, marked } from './excerpt.ts'
+import { wholeWordPoints } from './incident-query.ts'
 import { addWords, type Weight } from './texts.ts'
 import { isHit, type Term, wordsOf } from './words.ts'
 
@@ -62,13 +63,13 @@ export function findRunbooks(runbooks: readonly Runbook[], terms: readonly Term[
     .sort((a, b) => b.score - a.score || (a.runbook.name < b.runbook.name ? -1 : 1))
 }
 
-/** Twice the weight, and one more as a whole word; 0 where it is not found. */
+/** The weight, and as a whole word 100 more; 0 where it is not found. */
 function pointsOf(words: ReadonlyMap<string, Weight>, term: Term): number {
   const whole = words.get(term.word)
-  let best = whole === undefined ? 0 : whole * 2 + 1
+  let best = whole === undefined ? 0 : whole + wholeWordPoints
   if (!term.prefix) return best
   for (const [word, weight] of words) {
-    if (weight * 2 > best && isHit(term, word)) best = weight * 2
+    if (weight > best && isHit(term, word)) best = weight
   }
   return best
 }

@@ -140,6 +140,20 @@ async function tellManagement(t: Test, page: Page, heard: readonly string[]): Pr
   await notices.getByText('Trunk 7: we are on it').first().waitFor()
   await until('the board heard it', () => heard.some((body) => body.includes('we are on it')))
   t.equal(heard.length, 1, 'once')
+
+  // What went out is put right: the same receivers, and the first sentence says what it replaces.
+  await notices.getByRole('button', { name: 'Correct: Trunk 7: we are on it' }).press('Enter')
+  t.equal(await draft.getByLabel('Title').inputValue(), 'Correction: Trunk 7: we are on it')
+  await draft.getByText('Goes to: Board').waitFor()
+  t.match(await draft.getByLabel('Text').inputValue(), /^This replaces our notice of \d{4}-/)
+  await picture(page, 'notice-correction-1440')
+  t.same(await faultsOf(page), [], 'axe: a correction')
+  await draft.getByLabel('Title').fill('Correction: it is trunk 8')
+  await draft.getByRole('button', { name: 'Send', exact: true }).click()
+  await notices.getByText('Corrected later').waitFor()
+  await until('the board heard it', () => heard.some((body) => body.includes('it is trunk 8')))
+  t.equal(heard.length, 2, 'once')
+  t.equal(await notices.getByRole('button', { name: /^Correct: / }).count(), 1, 'only what holds')
 }
 
 /** A clock is stopped for a reason its rule knows, and why it stands where it stands. */

@@ -295,6 +295,7 @@ const table: Readonly<Record<string, RouteAccess['roles']>> = {
   'POST /api/v1/store/compact': admins,
 
   'GET /assets/*': 'open',
+  'GET /service-worker.js': 'open',
   'GET /*': 'open',
 
   'GET /api/v1/openapi.json': everybody,

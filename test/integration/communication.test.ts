@@ -221,6 +221,11 @@ t.test('what customers read takes two people, and comes again until it arrives',
   t.equal(keys[0], keys[1], 'the receiver can tell the repeat')
   t.equal((await desk.as('anna', 'POST', `${notices}/${one.id}/again`)).status, 409)
 
+  const draft = await desk.as('ines', 'POST', `${notices}/preview`, { ...wanted, corrects: one.id })
+  t.match(draft.body, { contactPoints: [{ label: 'public' }], needsApproval: true })
+  t.match(draft.body.title, /^Đính chính: /)
+  t.match(draft.body.text, /^Thông báo này thay cho thông báo của chúng tôi lúc \d{4}-/)
+  t.ok(draft.body.text.endsWith(one.text), 'what was said, to be put right')
   const corrected = await desk.as('ines', 'POST', notices, {
     ...wanted,
     corrects: one.id,

@@ -83,8 +83,8 @@ async function guarded<T>(answer: Promise<unknown>): Promise<T> {
 }
 
 /** GET of JSON. Throws ApiError; a 401 leads to the sign-in page. */
-export function get<T>(path: string): Promise<T> {
-  return guarded<T>(request(path, { headers: { accept: 'application/json' } }))
+export function get<T>(path: string, timeoutMs?: number): Promise<T> {
+  return guarded<T>(request(path, { headers: { accept: 'application/json' } }, timeoutMs))
 }
 
 /** POST of JSON. Throws ApiError; a 401 leads to the sign-in page. */

@@ -26,6 +26,7 @@ import { Welcome } from './pages/welcome.tsx'
 import { Work } from './pages/work.tsx'
 import { Announcer } from './parts/announcer.tsx'
 import { Header } from './parts/header.tsx'
+import { KeptBand } from './parts/kept-band.tsx'
 import { PageBanners } from './parts/page-banner.tsx'
 import { SimulatedBand } from './parts/simulated-band.tsx'
 import { route } from './router.ts'
@@ -49,6 +50,7 @@ export function App() {
       <PageBanners />
       <Header />
       <SimulatedBand />
+      <KeptBand />
       <Announcer />
       <main id="content" tabIndex={-1}>
         <Page route={route.value} />

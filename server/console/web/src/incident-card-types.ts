@@ -51,6 +51,8 @@ export interface ClocksAnswer {
 
 export interface NoticeShown {
   readonly id: string
+  /** Shared by a notice and its corrections. */
+  readonly series: string
   readonly version: number
   readonly audience: string
   readonly form: string

@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals'
 import { get } from './api.ts'
 import type { LiveMessage, Me, ServerFrame } from './api-types.ts'
+import { forgetKept } from './kept.ts'
 import { numbersLost, pageSeen } from './live-pages.ts'
 import { applyMessage, applyWelcome, retryDelayMs } from './live-reducer.ts'
 import { loadWaitingPages, lookAtPagesSoon, pages, takePageMessage } from './live-shown.ts'
@@ -122,6 +123,7 @@ function welcome(frame: Extract<ServerFrame, { type: 'welcome' }>): void {
   // Always with a number, so that nothing falls between the welcome and the subscription.
   send({ type: 'subscribe', resume: position })
   repeatReceipts(position)
+  if (me.peek() !== null && me.peek()?.name !== frame.name) void forgetKept()
   me.value = { name: frame.name, role: frame.role, hub: frame.hub }
   void loadAll()
   void loadWaitingPages()

@@ -3,6 +3,7 @@ import { ApiError } from './api.ts'
 import { App } from './app.tsx'
 import { startLive } from './live.ts'
 import { startSound } from './live-ring.ts'
+import { startOffline } from './offline.ts'
 import { startOutbox } from './outbox.ts'
 import { startSearchKey } from './parts/search-key.ts'
 import { navigate, route, startRouter } from './router.ts'
@@ -27,6 +28,7 @@ startRouter()
 startSound()
 startSearchKey()
 startOutbox()
+startOffline()
 render(<App />, document.querySelector('#app')!)
 if (route.value?.page !== 'sign-in' && route.value?.page !== 'welcome') void enter()
 

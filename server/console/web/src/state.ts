@@ -8,6 +8,7 @@ import {
   type Me,
   mayAct,
 } from './api-types.ts'
+import { forgetKept, getKept, lastKept } from './kept.ts'
 import { applySnapshot, emptyLiveState, type LiveState, withAlert } from './live-reducer.ts'
 import { navigate, route } from './router.ts'
 
@@ -112,8 +113,14 @@ export async function loadAll(): Promise<void> {
   if (loadError.peek() === null) loaded.value = true
 }
 
+/** Without the network: who was signed in here last. */
 export async function loadMe(): Promise<void> {
-  me.value = await get<Me>('/api/v1/me')
+  const path = '/api/v1/me'
+  const last = await lastKept<Me>(path)
+  const reader = await getKept<Me>(path)
+  // What somebody else opened on this device is not for this reader.
+  if (last !== undefined && last.name !== reader.name) await forgetKept()
+  me.value = reader
 }
 
 /** Acknowledges an alert; the answer is shown at once, before its live message. */
@@ -146,6 +153,7 @@ export function startState(): void {
   })
   onUnauthorized.handle = () => {
     me.value = null
+    void forgetKept()
     if (route.peek()?.page === 'sign-in' || route.peek()?.page === 'welcome') return
     const back = location.pathname + location.search
     navigate(back === '/' ? '/sign-in' : `/sign-in?return=${encodeURIComponent(back)}`, 'replace')

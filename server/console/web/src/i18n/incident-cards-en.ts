@@ -52,6 +52,10 @@ export const incidentCardsEn = {
   'notices.approvedBy': 'approved by {name}',
   'notices.waits': 'Another person has to agree:',
   'notices.again': 'Send again',
+  'notices.correct': 'Correct',
+  'notices.correctNote':
+    'Its receivers get the correction; it says first which notice it replaces.',
+  'notices.corrected': 'Corrected later',
   'notices.write': 'Write a notice',
   'notices.audience': 'To whom',
   'notices.form': 'Kind',

@@ -53,6 +53,10 @@ export const incidentCardsRu: Readonly<Record<keyof typeof incidentCardsEn, stri
   'notices.approvedBy': 'одобрено: {name}',
   'notices.waits': 'Нужно согласие другого человека:',
   'notices.again': 'Отправить ещё раз',
+  'notices.correct': 'Исправить',
+  'notices.correctNote':
+    'Поправку получат те же получатели; в начале сказано, какое сообщение она заменяет.',
+  'notices.corrected': 'Позже исправлено',
   'notices.write': 'Написать оповещение',
   'notices.audience': 'Кому',
   'notices.form': 'Вид',

@@ -53,6 +53,10 @@ export const incidentCardsVi: Readonly<Record<keyof typeof incidentCardsEn, stri
   'notices.approvedBy': '{name} duyệt',
   'notices.waits': 'Cần một người khác đồng ý:',
   'notices.again': 'Gửi lại',
+  'notices.correct': 'Đính chính',
+  'notices.correctNote':
+    'Những người đã nhận sẽ nhận bản đính chính; câu đầu nói nó thay thông báo nào.',
+  'notices.corrected': 'Đã được đính chính',
   'notices.write': 'Soạn thông báo',
   'notices.audience': 'Gửi cho',
   'notices.form': 'Loại',

@@ -76,6 +76,9 @@ export const incidentEn = {
   'factForm.planNone': 'None: {reason}',
   'factForm.yes': 'yes',
   'factForm.no': 'no',
+  'kept.band': 'The hub cannot be reached.',
+  'kept.readAt': 'You see what was read here last, on',
+  'kept.write': 'What you write is kept and sent later.',
   'outbox.title': 'Not sent yet: {count}',
   'outbox.intro':
     'Kept in this browser and sent when the hub can be reached, with the time you wrote it.',

@@ -77,6 +77,9 @@ export const incidentRu: Readonly<Record<keyof typeof incidentEn, string>> = {
   'factForm.planNone': 'Никакой: {reason}',
   'factForm.yes': 'да',
   'factForm.no': 'нет',
+  'kept.band': 'Хаб недоступен.',
+  'kept.readAt': 'Показано то, что было прочитано здесь последним:',
+  'kept.write': 'Написанное сохранится и уйдёт позже.',
   'outbox.title': 'Ещё не отправлено: {count}',
   'outbox.intro':
     'Хранится в этом браузере и уйдёт, когда хаб будет доступен, со временем написания.',

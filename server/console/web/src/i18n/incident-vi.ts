@@ -78,6 +78,9 @@ export const incidentVi: Readonly<Record<keyof typeof incidentEn, string>> = {
   'factForm.planNone': 'Không có: {reason}',
   'factForm.yes': 'có',
   'factForm.no': 'không',
+  'kept.band': 'Không liên lạc được với hub.',
+  'kept.readAt': 'Đây là nội dung đọc lần cuối trên máy này, lúc',
+  'kept.write': 'Những gì bạn viết sẽ được giữ lại và gửi sau.',
   'outbox.title': 'Chưa gửi: {count}',
   'outbox.intro':
     'Được giữ trong trình duyệt này và gửi khi liên lạc được, với thời gian bạn đã viết.',

@@ -1,4 +1,5 @@
 import type { FactKind } from '../../../../../incidents/facts.ts'
+import { hubSentence } from '../../../../../incidents/hub-sentences.ts'
 import { type Words, words } from '../../../../../incidents/words.ts'
 import type { GuardName, Role, State } from '../../../../../incidents/workflow.ts'
 import type { Language, MessageKey } from './catalogue.ts'
@@ -19,6 +20,14 @@ const more: Readonly<Record<Language, WorkflowWords>> = {
 }
 
 const documentWords = (): Words => words[language.value]
+
+/** A fact's words: those of the hub in the reader's language, those of people as they were written. */
+export const saidName = (
+  fact: { readonly kind: string; readonly recordedBy: string },
+  written: string,
+): string =>
+  hubSentence({ ...fact, kind: fact.kind as FactKind }, written, words.en, documentWords()) ??
+  written
 
 export const kindName = (kind: string): string => documentWords().kinds[kind as FactKind] ?? kind
 /** With a capital, as a title; documents have it inside sentences. */

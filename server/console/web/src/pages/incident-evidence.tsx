@@ -12,6 +12,7 @@ import { Problem } from '../parts/action-button.tsx'
 import { useRead } from '../parts/read.ts'
 import { FullTime } from '../parts/times.tsx'
 import { FrozenEvidence } from './incident-evidence-parts.tsx'
+import { factText } from './incident-facts.tsx'
 import type { PartProps } from './incident-steps.tsx'
 
 /** What the hub froze of its own data, by hash, and what its rules suggest from it. */
@@ -106,7 +107,7 @@ function Suggestions({ facts }: { facts: readonly Fact[] }) {
                   <span class="muted">{codeName('confidence', confidence)}</span>
                 )}
               </p>
-              <p class="fact-text">{fact.text}</p>
+              <p class="fact-text">{factText(fact)}</p>
             </li>
           )
         })}

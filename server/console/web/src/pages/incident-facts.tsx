@@ -1,7 +1,7 @@
 import type { Fact } from '../api-types.ts'
 import { standing } from '../fact-forms.ts'
 import { t } from '../i18n/language.ts'
-import { kindName } from '../i18n/workflow-text.ts'
+import { kindName, saidName } from '../i18n/workflow-text.ts'
 import { FullTime } from '../parts/times.tsx'
 
 const known: readonly string[] = [
@@ -63,8 +63,8 @@ export function CertaintyMark({ fact }: { fact: Fact }) {
   )
 }
 
-/** The fact's own words. */
+/** The fact's own words; fixed sentences of the hub in the reader's language. */
 export function factText(fact: Fact): string {
-  if (fact.text !== '') return fact.text
+  if (fact.text !== '') return saidName(fact, fact.text)
   return typeof fact.value === 'string' ? fact.value : JSON.stringify(fact.value)
 }

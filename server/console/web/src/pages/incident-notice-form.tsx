@@ -6,6 +6,7 @@ import { type Language, languageNames, languages } from '../i18n/catalogue.ts'
 import { language, t } from '../i18n/language.ts'
 import type { NoticePreview, NoticeShown } from '../incident-card-types.ts'
 import { Form } from '../parts/form.tsx'
+import { HubAction } from '../parts/hub-action.tsx'
 import { FullTime } from '../parts/times.tsx'
 
 const audiences = ['management', 'departments', 'customers'] as const
@@ -123,6 +124,57 @@ export function NoticeForm({ path, state, audiencesTold, sent }: Props) {
         {told.value}
       </p>
     </details>
+  )
+}
+
+interface CorrectionProps {
+  readonly path: string
+  readonly notice: NoticeShown
+  readonly sent: () => void
+}
+
+/** What went out, to be put right: the draft of the hub names what it replaces, and goes to whom that went. */
+export function NoticeCorrection({ path, notice, sent }: CorrectionProps) {
+  const draft = useSignal<Draft | null>(null)
+  const told = useSignal('')
+  const { audience, form, language, id } = notice
+  const begin = async () => {
+    told.value = ''
+    const wanted = { audience, form, language, corrects: id }
+    const preview = await post<NoticePreview>(`${path}/notices/preview`, wanted)
+    draft.value = {
+      preview,
+      wanted,
+      made: (draft.value?.made ?? 0) + 1,
+      key: crypto.randomUUID?.(),
+    }
+  }
+  return (
+    <>
+      <HubAction
+        label={t('notices.correct')}
+        accessibleLabel={`${t('notices.correct')}: ${notice.title}`}
+        act={begin}
+      />
+      {draft.value !== null && (
+        <>
+          <p class="note">{t('notices.correctNote')}</p>
+          <Preview
+            key={draft.value.made}
+            path={path}
+            draft={draft.value}
+            done={({ state }) => {
+              draft.value = null
+              told.value = t(state === 'sent' ? 'notices.sent' : 'notices.asked')
+              sent()
+            }}
+          />
+        </>
+      )}
+      <p role="status" class="saved">
+        {told.value}
+      </p>
+    </>
   )
 }
 

@@ -9,7 +9,7 @@ import { HubAction } from '../parts/hub-action.tsx'
 import { useRead } from '../parts/read.ts'
 import { FullTime } from '../parts/times.tsx'
 import { canAct } from '../state.ts'
-import { NoticeForm } from './incident-notice-form.tsx'
+import { NoticeCorrection, NoticeForm } from './incident-notice-form.tsx'
 import type { PartProps } from './incident-steps.tsx'
 
 /** When the next word is due, what was said to whom and whether it came, and the form that says more. */
@@ -27,7 +27,7 @@ export function IncidentNotices({ incident, workflow }: PartProps) {
       <ul class="rows">
         {said?.notices.map((notice) => (
           <li key={notice.id}>
-            <Notice {...{ notice, path, again }} />
+            <Notice {...{ notice, path, again }} newest={newestSent(said.notices, notice)} />
           </li>
         ))}
       </ul>
@@ -97,11 +97,19 @@ function Tag({ state, of }: { state: string; of: 'state' | 'delivery' }) {
 
 interface NoticeProps {
   readonly notice: NoticeShown
+  /** The version that holds now; undefined for words to staff, which are not corrected. */
+  readonly newest?: NoticeShown | undefined
   readonly path: string
   readonly again: () => void
 }
 
-function Notice({ notice, path, again }: NoticeProps) {
+/** The newest version of a notice that went out. */
+function newestSent(notices: readonly NoticeShown[], { series }: NoticeShown) {
+  const versions = notices.filter((one) => one.series === series && one.state === 'sent')
+  return versions.toSorted((one, other) => one.version - other.version).at(-1)
+}
+
+function Notice({ notice, newest, path, again }: NoticeProps) {
   const { audience, form, language, version, state, sentAt, approvedBy } = notice
   const language_ = languageNames[language as keyof typeof languageNames] ?? ''
   const failed = notice.deliveries.some((one) => ['refused', 'given_up'].includes(one.state))
@@ -114,6 +122,9 @@ function Notice({ notice, path, again }: NoticeProps) {
         <span class="muted">
           {language_} · {t('notices.version', { number: version })}
         </span>
+        {state === 'sent' && newest !== undefined && newest.id !== notice.id && (
+          <span class="badge boxed tone-silent">{t('notices.corrected')}</span>
+        )}
       </p>
       <details>
         <summary class="plain-summary">{notice.title}</summary>
@@ -152,6 +163,9 @@ function Notice({ notice, path, again }: NoticeProps) {
             again()
           }}
         />
+      )}
+      {canAct.value && newest?.id === notice.id && (
+        <NoticeCorrection {...{ notice, path }} sent={again} />
       )}
     </>
   )

@@ -1,6 +1,7 @@
 import type { MessageKey } from '../i18n/catalogue.ts'
 import { duration } from '../i18n/format.ts'
 import { language, t } from '../i18n/language.ts'
+import { roleName } from '../i18n/workflow-text.ts'
 import { FullTime } from '../parts/times.tsx'
 import type { PartProps } from './incident-steps.tsx'
 
@@ -44,7 +45,7 @@ export function IncidentStanding({ workflow: { figures, owed, violations } }: Pa
           <ul class="reasons">
             {owed.map(({ what, id, text, by, dueAt }) => (
               <li key={`${what} ${id}`}>
-                {text} <span class="muted">{by}</span>
+                {text} <span class="muted">{by.split(', ').map(roleName).join(', ')}</span>
                 {dueAt !== undefined && (
                   <span class="muted">
                     {' '}

@@ -7,6 +7,7 @@ import type { Fact, IncidentDetail } from '../api-types.ts'
 import { byGuard, standing, suppliers } from '../fact-forms.ts'
 import { t } from '../i18n/language.ts'
 import { guardName, kindName, roleName, stateName } from '../i18n/workflow-text.ts'
+import { ActionButton } from '../parts/action-button.tsx'
 import { FactForm } from '../parts/fact-form.tsx'
 import { Refusal } from '../parts/refusal.tsx'
 import { FullTime } from '../parts/times.tsx'
@@ -144,7 +145,11 @@ function Step({ step, incident, workflow, took }: PartProps & { step: WorkflowSt
             ))}
           </select>
           {withFact === undefined ? (
-            <Go label={t('workflow.go', { state: stateName(step.to) })} act={() => take()} />
+            <ActionButton
+              {...refusable}
+              label={t('workflow.go', { state: stateName(step.to) })}
+              act={() => take()}
+            />
           ) : (
             <FactForm
               {...{ incident, took }}
@@ -159,6 +164,9 @@ function Step({ step, incident, workflow, took }: PartProps & { step: WorkflowSt
   )
 }
 
+/** A step's refusal is a list of what is missing. */
+const refusable = { kind: 'primary', failure: Refusal } as const
+
 const guardOfStep = (guard: string | undefined) =>
   guard === 'cancel_reason' || guard === 'merge_target'
 
@@ -171,32 +179,6 @@ async function takeStep(
   const body = { to, role, key: crypto.randomUUID?.(), ...(fact ? { with: [fact] } : {}) }
   const path = `/api/v1/incidents/${encodeURIComponent(id)}/steps`
   return (await post<{ incident: IncidentDetail }>(path, body)).incident
-}
-
-/** A button whose refusal is a list of what is missing, beside it. */
-function Go({ label, act }: { label: string; act: () => Promise<void> }) {
-  const busy = useSignal(false)
-  const error = useSignal<unknown>(null)
-  const press = async () => {
-    if (busy.value) return
-    busy.value = true
-    error.value = null
-    try {
-      await act()
-    } catch (problem) {
-      error.value = problem
-    } finally {
-      busy.value = false
-    }
-  }
-  return (
-    <>
-      <button type="button" class="primary" aria-disabled={busy.value} onClick={press}>
-        {label}
-      </button>
-      {error.value !== null && <Refusal error={error.value} />}
-    </>
-  )
 }
 
 /** What is missing, with the forms that supply it right there. */
@@ -274,7 +256,8 @@ export function TakePart({
 }) {
   const person = me.value?.name ?? ''
   return (
-    <Go
+    <ActionButton
+      {...refusable}
       label={t('workflow.takePart', { role: roleName(role) })}
       act={async () => took(await giveRole(incident.id, role, person))}
     />
@@ -322,7 +305,8 @@ function AnyStep({ incident, took, workflow }: PartProps) {
             </option>
           ))}
         </select>
-        <Go
+        <ActionButton
+          {...refusable}
           label={t('workflow.ask')}
           act={async () => {
             if (to.value !== '')

@@ -1,9 +1,9 @@
 import { type Signal, useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
-import { get } from '../api.ts'
 import type { IncidentDetail } from '../api-types.ts'
 import { t } from '../i18n/language.ts'
 import { stateName } from '../i18n/workflow-text.ts'
+import { getKept } from '../kept.ts'
 import { Problem } from '../parts/action-button.tsx'
 import { AlertCard } from '../parts/alert-card.tsx'
 import { IncidentSeverityBadge, SimulatedMark, WorkflowStateBadge } from '../parts/badges.tsx'
@@ -85,7 +85,7 @@ export function Incident({ id }: { id: string }) {
   )
 }
 
-/** Reads the incident and reads it again whenever an incident or an alert changed. */
+/** Reads the incident, keeps it for where there is no network, and reads it again whenever an incident or an alert changed. */
 function useIncident(
   id: string,
   incident: Signal<IncidentDetail | null>,
@@ -98,8 +98,8 @@ function useIncident(
     let current = true
     const path = `/api/v1/incidents/${encodeURIComponent(id)}`
     Promise.all([
-      get<{ incident: IncidentDetail }>(path),
-      get<{ workflow: WorkflowView }>(`${path}/workflow`),
+      getKept<{ incident: IncidentDetail }>(path),
+      getKept<{ workflow: WorkflowView }>(`${path}/workflow`),
     ])
       .then(([answer, stands]) => {
         if (!current) return

@@ -1,10 +1,10 @@
 import { type Signal, useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import type { FactKind } from '../../../../../incidents/facts.ts'
-import { get } from '../api.ts'
 import { t } from '../i18n/language.ts'
 import { codeName, kindName, roleName } from '../i18n/workflow-text.ts'
 import type { MyAssignment } from '../incident-card-types.ts'
+import { getKept } from '../kept.ts'
 import { write } from '../outbox.ts'
 import { Problem } from '../parts/action-button.tsx'
 import { AssignmentAnswer } from '../parts/assignment-answer.tsx'
@@ -20,16 +20,11 @@ import { canAct, changes, me } from '../state.ts'
 import type { GivenIncident } from '../workflow-types.ts'
 import { NoteForm } from './incident-actions.tsx'
 
-const storageKey = 'callward.work'
-
-interface Kept {
-  readonly person: string
-  readonly given: readonly GivenIncident[]
-  readonly assignments?: readonly MyAssignment[]
-}
-
 /** What is given to the reader, and their assignments with what is needed on the way. */
-type MyWork = Omit<Kept, 'person'>
+interface MyWork {
+  readonly given: readonly GivenIncident[]
+  readonly assignments: readonly MyAssignment[]
+}
 
 /** What is given to the reader: made for a phone, and usable where there is no network. */
 export function Work() {
@@ -73,19 +68,17 @@ function useWork(work: Signal<MyWork | null>, error: Signal<unknown>): void {
   useEffect(() => {
     if (person === undefined) return
     let current = true
-    work.value ??= kept(person)
     Promise.all([
-      get<{ incidents: GivenIncident[] }>('/api/v1/incidents/mine'),
+      getKept<{ incidents: GivenIncident[] }>('/api/v1/incidents/mine'),
       // Nobody else is sent.
       canAct.value
-        ? get<{ assignments: MyAssignment[] }>('/api/v1/dispatch/mine')
+        ? getKept<{ assignments: MyAssignment[] }>('/api/v1/dispatch/mine')
         : { assignments: [] },
     ])
       .then(([{ incidents }, { assignments }]) => {
         if (!current) return
         work.value = { given: incidents, assignments }
         error.value = null
-        keep({ person, given: incidents, assignments })
       })
       .catch((problem: unknown) => {
         if (current) error.value = problem
@@ -94,23 +87,6 @@ function useWork(work: Signal<MyWork | null>, error: Signal<unknown>): void {
       current = false
     }
   }, [person, version])
-}
-
-function kept(person: string): MyWork | null {
-  try {
-    const last = JSON.parse(localStorage.getItem(storageKey) ?? 'null') as Kept | null
-    return last?.person === person ? last : null
-  } catch {
-    return null // nothing kept, or storage is switched off
-  }
-}
-
-function keep(work: Kept): void {
-  try {
-    localStorage.setItem(storageKey, JSON.stringify(work))
-  } catch {
-    // storage is full or switched off: without the network the list is empty
-  }
 }
 
 const further: readonly FactKind[] = ['finding', 'part', 'mitigated', 'temporary_measure']

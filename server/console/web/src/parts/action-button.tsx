@@ -1,4 +1,5 @@
 import { useSignal } from '@preact/signals'
+import type { ComponentType } from 'preact'
 import { explain } from '../api.ts'
 
 interface Props {
@@ -7,10 +8,18 @@ interface Props {
   readonly accessibleLabel?: string
   readonly kind?: 'primary' | 'plain'
   readonly act: () => Promise<void>
+  /** Says what went wrong; one sentence unless another is given. */
+  readonly failure?: ComponentType<{ error: unknown }>
 }
 
 /** A button that is busy while its action runs and says below itself what went wrong. */
-export function ActionButton({ label, accessibleLabel, kind = 'plain', act }: Props) {
+export function ActionButton({
+  label,
+  accessibleLabel,
+  kind = 'plain',
+  act,
+  failure: Failure = Problem,
+}: Props) {
   const busy = useSignal(false)
   const error = useSignal<unknown>(null)
   const press = async () => {
@@ -26,7 +35,7 @@ export function ActionButton({ label, accessibleLabel, kind = 'plain', act }: Pr
     }
   }
   return (
-    <span class="action">
+    <div class="action">
       <button
         type="button"
         class={kind}
@@ -36,8 +45,8 @@ export function ActionButton({ label, accessibleLabel, kind = 'plain', act }: Pr
       >
         {label}
       </button>
-      {error.value !== null && <Problem error={error.value} />}
-    </span>
+      {error.value !== null && <Failure error={error.value} />}
+    </div>
   )
 }
 

@@ -2,6 +2,7 @@ import { post } from '../api.ts'
 import { languageNames, languages, languageTags } from '../i18n/catalogue.ts'
 import { duration } from '../i18n/format.ts'
 import { language, setLanguage, t } from '../i18n/language.ts'
+import { forgetKept } from '../kept.ts'
 import { lastFrameAt, liveStatus, stopLive } from '../live.ts'
 import { navigate, route } from '../router.ts'
 import { me, now } from '../state.ts'
@@ -122,6 +123,7 @@ function Person() {
     await post('/api/v1/sign-out').catch(() => {}) // signing out of an unreachable hub still leaves the page
     stopLive()
     me.value = null
+    await forgetKept()
     navigate('/sign-in')
   }
   return (

@@ -1,11 +1,14 @@
 import { type Signal, useComputed, useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
-import { get } from '../api.ts'
+import { getKept } from '../kept.ts'
 import { changes, now } from '../state.ts'
 
 const everyMs = 60_000
 
-/** What a route says, read anew with each change of an incident and once a minute; what was read last stays when that fails. */
+/**
+ * What a route of the opened incident says, read anew with each change of an incident and once a minute. What was read last
+ * stays when that fails, and is kept on this device.
+ */
 export function useRead<T>(path: string): {
   readonly answer: Signal<T | null>
   readonly error: Signal<unknown>
@@ -19,7 +22,7 @@ export function useRead<T>(path: string): {
   // The reason is why it is read again.
   useEffect(() => {
     let current = true
-    get<T>(path)
+    getKept<T>(path)
       .then((read) => {
         if (!current) return
         answer.value = read
