@@ -1,7 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto'
 import type { AlertView } from '../../alerts/alert.ts'
 import { IncidentStore } from '../../server/incidents/incident-store.ts'
-import { type Asked, bundleBytes, planBundle } from '../../server/ledger/bundle.ts'
+import { type Asked, planBundle } from '../../server/ledger/bundle.ts'
+import { bundleBytes } from '../../server/ledger/bundle-bytes.ts'
 import { rawPublicKey, readCheckpoint, verifierKeyText } from '../../server/ledger/checkpoint.ts'
 import { LedgerLog } from '../../server/ledger/ledger-log.ts'
 import type { LedgerEntry, LedgerInside } from '../../server/ledger/plugin.ts'
@@ -206,7 +207,7 @@ export class TamperWorld {
     )
     const parts: Buffer[] = []
     for await (const part of bundleBytes(records.read, plan)) parts.push(part)
-    return new Uint8Array(Buffer.concat(parts))
+    return Buffer.concat(parts)
   }
 
   /** The whole ledger and all rows, or one incident, judged by what the auditor kept. */
