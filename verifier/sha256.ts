@@ -81,13 +81,14 @@ function padded(parts: readonly (Uint8Array | string)[]): number {
 
 /** Puts a text into `scratch`; gives where it ends. Plain letters one by one: most texts have no others, and are short. */
 function putText(text: string, begin: number): number {
+  const bytes = scratch
   for (let i = 0; i < text.length; i++) {
     const letter = text.charCodeAt(i)
     if (letter > 0x7f) {
       const at = begin + i
-      return at + encoder.encodeInto(text.slice(i), scratch.subarray(at)).written
+      return at + encoder.encodeInto(text.slice(i), bytes.subarray(at)).written
     }
-    scratch[begin + i] = letter
+    bytes[begin + i] = letter
   }
   return begin + text.length
 }

@@ -10,6 +10,7 @@ import { Sequencer } from '../../server/ledger/sequencer.ts'
 import { edgeTiles, tileWidth } from '../../server/ledger/tiles.ts'
 import type { Records, RecordsTransaction } from '../../server/records/records.ts'
 import { ledgerEntryOf } from '../../server/rules/ledgered.ts'
+import { type Bundle, readBundle } from '../../verifier/bundle.ts'
 import {
   type Report,
   readVerifierKey,
@@ -212,9 +213,17 @@ export class TamperWorld {
 
   /** The whole ledger and all rows, or one incident, judged by what the auditor kept. */
   async judge(incident?: number): Promise<Report> {
-    const all: Asked = { kind: 'period', from: begin - day, to: this.clock.now() + day }
-    const asked = incident === undefined ? all : await this.#incident(incident)
+    const asked = incident === undefined ? this.#all() : await this.#incident(incident)
     return verifyBundle(await this.bundle(asked), this.trust)
+  }
+
+  /** Rows by table, as a bundle of all shows them. */
+  async shown(): Promise<Bundle['tables']> {
+    return readBundle(await this.bundle(this.#all())).tables
+  }
+
+  #all(): Asked {
+    return { kind: 'period', from: begin - day, to: this.clock.now() + day }
   }
 
   /** The bundle of one incident. */
