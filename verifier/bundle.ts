@@ -1,4 +1,4 @@
-import { base64, fromBase64, textOf, utf8 } from './bytes.ts'
+import { base64, fromBase64, textOf } from './bytes.ts'
 import { readCanonical } from './canonical.ts'
 import { type Checkpoint, readCheckpoint } from './note.ts'
 import { leafHash } from './tree.ts'
@@ -155,7 +155,7 @@ function entriesOf(members: ReadonlyMap<string, Uint8Array>): Entry[] {
 
 function entryOf(row: Row): Entry {
   const entry = text(row['entry'], 'entry', limits.lineBytes)
-  const hash = leafHash(utf8(entry))
+  const hash = leafHash(entry)
   const { tree } = row
   return {
     index: whole(row['index'], 'index'),
@@ -217,21 +217,24 @@ function* lines(
     const path = `${name}/${String(part).padStart(6, '0')}.jsonl`
     const bytes = members.get(path)
     if (bytes === undefined) return
+    // At once: decoding line by line costs more than reading what they say.
+    const all = textOf(bytes)
+    if (all === undefined) throw new Unreadable(`${path} is not JSON.`)
     let begin = 0
-    while (begin < bytes.length) {
-      const end = bytes.indexOf(10, begin)
+    while (begin < all.length) {
+      const end = all.indexOf('\n', begin)
       if (end < 0 || end - begin > 2 * limits.lineBytes)
         throw new Unreadable(`${path} has a line that is cut short or too long.`)
       count++
       if (count > most) throw new Unreadable(`${name} has more than ${most} lines.`)
-      yield recordOf(parsed(bytes.subarray(begin, end), path), path)
+      yield recordOf(parsed(all.slice(begin, end), path), path)
       begin = end + 1
     }
   }
 }
 
 function documentOf(members: ReadonlyMap<string, Uint8Array>, path: string): unknown {
-  return parsed(member(members, path), path)
+  return parsed(textOf(member(members, path)) ?? '', path)
 }
 
 function textMember(members: ReadonlyMap<string, Uint8Array>, path: string): string {
@@ -247,9 +250,9 @@ function member(members: ReadonlyMap<string, Uint8Array>, path: string): Uint8Ar
   return bytes
 }
 
-function parsed(bytes: Uint8Array, path: string): unknown {
+function parsed(text: string, path: string): unknown {
   try {
-    return JSON.parse(textOf(bytes) ?? '') as unknown
+    return JSON.parse(text) as unknown
   } catch {
     throw new Unreadable(`${path} is not JSON.`)
   }

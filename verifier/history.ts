@@ -1,11 +1,16 @@
+import type { Advance } from '../incidents/replay.ts'
 import type { Bundle, Entry, EntryValue, Row } from './bundle.ts'
 import { isRow } from './bundle.ts'
-import { base64, fromBase64, same, utf8 } from './bytes.ts'
+import { base64, fromBase64, hex, same } from './bytes.ts'
 import { Erasures } from './erasures.ts'
 import { sha256 } from './sha256.ts'
 
 /** An entry that could be read. */
 export type Told = Entry & { readonly value: EntryValue }
+
+export function isTold(entry: Entry): entry is Told {
+  return entry.value !== undefined
+}
 
 /** Entries the rows agree with, by the object they are about. */
 export interface History {
@@ -18,6 +23,9 @@ export interface History {
   readonly firstAt: number
   readonly lastAt: number
   readonly erasures: Erasures
+  /** How each incident went, by its entries, once it was replayed (`wayOf`). */
+  readonly ways: Map<readonly Told[], Advance | undefined>
+  /** Hashed once, however many checks ask. */
   text(entry: Told, field: string): Disclosed
   /** The value of a fact, or what an erasure left of it. */
   factText(entry: Told): Disclosed
@@ -36,7 +44,7 @@ export function historyOf(bundle: Bundle): History {
   const { manifest, entries, openings } = bundle
   const byObject = new Map<string, Told[]>()
   const alertsOf = new Map<number, Set<string>>()
-  const told = entries.filter((entry): entry is Told => entry.value !== undefined)
+  const told = entries.filter(isTold)
   for (const entry of told) {
     if (entry.index >= manifest.asOf) continue
     const { object, content } = entry.value
@@ -47,7 +55,7 @@ export function historyOf(bundle: Bundle): History {
     alertsOf.set(content['incident'], alerts.add(object.id))
   }
   const erasures = new Erasures(bundle)
-  const text = (entry: Told, field: string) => disclosed(entry, field, openings.get(entry.index))
+  const text = textsOf(openings)
   return {
     byObject,
     alertsOf,
@@ -55,11 +63,23 @@ export function historyOf(bundle: Bundle): History {
     firstAt: told[0]?.value.recordedAt ?? 0,
     lastAt: told.at(-1)?.value.recordedAt ?? 0,
     erasures,
+    ways: new Map(),
     text,
     factText(entry) {
       const erasure = erasures.of(entry, 'fact', String(entry.value.content['fact']))
       return erasure === undefined ? text(entry, 'value') : text(erasure, 'left')
     },
+  }
+}
+
+function textsOf(openings: Bundle['openings']): History['text'] {
+  const fields = new Map<string, Map<Told, Disclosed>>()
+  return (entry, field) => {
+    const known = fields.get(field) ?? new Map<Told, Disclosed>()
+    fields.set(field, known)
+    const text = known.get(entry) ?? disclosed(entry, field, openings.get(entry.index))
+    known.set(entry, text)
+    return text
   }
 }
 
@@ -72,17 +92,14 @@ function disclosed({ value }: Told, field: string, opening: Row | undefined): Di
   if (!isRow(one) || typeof one['value'] !== 'string') return { kind: 'false' }
   const [salt, hash] = [fromBase64(one['salt']), fromBase64(wanted)]
   if (salt === undefined || hash === undefined) return { kind: 'false' }
-  const found = sha256(salt, utf8(one['value']))
+  const found = sha256(salt, one['value'])
   return same(found, hash) ? { kind: 'true', text: one['value'] } : { kind: 'false' }
 }
 
 /** The hash of a text as rows name it. */
 export function hashOf(text: string): { readonly base64: string; readonly hex: string } {
-  const hash = sha256(utf8(text))
-  return {
-    base64: base64(hash),
-    hex: [...hash].map((byte) => byte.toString(16).padStart(2, '0')).join(''),
-  }
+  const hash = sha256(text)
+  return { base64: base64(hash), hex: hex(hash) }
 }
 
 /** Milliseconds a UUID of version 7 was made at (RFC 9562 §5.7); NaN for another. */

@@ -226,7 +226,9 @@ function checkFacts(rows: RowCheck, history: History): void {
   /** Incidents whose opening is among the entries: no fact of theirs can be older. */
   const opened = new Set<string>()
   for (const [object, entries] of history.byObject) {
-    if (!object.startsWith('incident:') || !incidents.has(object.slice(9))) continue
+    if (!object.startsWith('incident:')) continue
+    // Whose own row is gone is named once; its facts are compared all the same.
+    const isShown = incidents.has(object.slice(9))
     let sequence = 0
     const whole = entries[0]?.value.action === 'incident.state'
     if (whole) opened.add(object.slice(9))
@@ -236,9 +238,8 @@ function checkFacts(rows: RowCheck, history: History): void {
       const id = String(entry.value.content['fact'])
       known.add(id)
       const row = shown.get(id)
-      if (row === undefined)
-        rows.fault(`incident_facts: the fact of ${entryName(entry)} has no row`)
-      else checkFact(rows, history, entry, row, whole ? sequence : undefined)
+      if (row !== undefined) checkFact(rows, history, entry, row, whole ? sequence : undefined)
+      else if (isShown) rows.fault(`incident_facts: the fact of ${entryName(entry)} has no row`)
     }
   }
   for (const [id, row] of shown) {

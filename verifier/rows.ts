@@ -57,10 +57,10 @@ export class RowCheck {
   /** The columns of a row that must be as told by an entry. */
   equal(what: string, row: Row, wanted: Row, told: Entry): void {
     this.compared++
-    for (const [column, value] of Object.entries(wanted))
-      if (row[column] !== value)
+    for (const column of Object.keys(wanted))
+      if (row[column] !== wanted[column])
         this.fault(
-          `${what}: ${column} is ${JSON.stringify(row[column])}, ${entryName(told)} says ${JSON.stringify(value)}`,
+          `${what}: ${column} is ${JSON.stringify(row[column])}, ${entryName(told)} says ${JSON.stringify(wanted[column])}`,
         )
   }
 

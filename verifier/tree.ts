@@ -11,7 +11,7 @@ const leafPrefix = Uint8Array.of(0)
 const nodePrefix = Uint8Array.of(1)
 
 /** SHA-256(0x00 || entry) (RFC 9162 §2.1.1). */
-export function leafHash(entry: Uint8Array): Uint8Array {
+export function leafHash(entry: string): Uint8Array {
   return sha256(leafPrefix, entry)
 }
 

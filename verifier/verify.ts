@@ -2,7 +2,7 @@ import { checkAlertRows } from './alert-checks.ts'
 import { type Bundle, type Entry, type Row, readBundle } from './bundle.ts'
 import { checkFiles } from './erasure-checks.ts'
 import { checkEvidence } from './evidence-checks.ts'
-import { type History, hashOf, historyOf } from './history.ts'
+import { type History, hashOf, historyOf, isTold } from './history.ts'
 import { checkIncidentRows, checkStates } from './incident-checks.ts'
 import {
   checkConsistency,
@@ -84,10 +84,11 @@ function checkDisclosures(bundle: Bundle, history: History, rows: RowCheck): voi
   for (const entry of entries) if (openings.has(entry.index)) byIndex.set(entry.index, entry)
   for (const [index, fields] of openings) {
     const entry = byIndex.get(index)
-    if (entry?.value === undefined) rows.fault(`disclosures: entry ${index} is not in the range`)
+    if (entry === undefined || !isTold(entry))
+      rows.fault(`disclosures: entry ${index} is not in the range`)
     else
       for (const field of Object.keys(fields))
-        if (history.text({ ...entry, value: entry.value }, field).kind !== 'true')
+        if (history.text(entry, field).kind !== 'true')
           rows.fault(`disclosures: "${field}" of entry ${index} is not the text that was hashed`)
   }
 }

@@ -6,15 +6,25 @@ import { entryName } from './log-checks.ts'
 
 /** The way an incident went, replayed through the published workflow from its entries alone; undefined when a fact is not shown. */
 export function wayOf(history: History, entries: readonly Told[]): Advance | undefined {
+  if (!history.ways.has(entries)) history.ways.set(entries, replayed(history, entries))
+  return history.ways.get(entries)
+}
+
+function replayed(history: History, entries: readonly Told[]): Advance | undefined {
   const facts: Fact[] = []
   for (const entry of factsOf(entries)) {
     const text = history.factText(entry)
     if (text.kind !== 'true') return undefined
     const { content, actor, occurredAt } = entry.value
     facts.push({
-      ...{ id: content['fact'], kind: content['kind'], value: parsed(text.text) },
-      ...{ certainty: content['certainty'], occurredAt, recordedAt: timeOfId(content['fact']) },
-      ...{ recordedBy: actor, supersedes: content['supersedes'] ?? null },
+      id: content['fact'],
+      kind: content['kind'],
+      value: parsed(text.text),
+      certainty: content['certainty'],
+      occurredAt,
+      recordedAt: timeOfId(content['fact']),
+      recordedBy: actor,
+      supersedes: content['supersedes'] ?? null,
       // The replay judges every part of it.
     } as Fact)
   }

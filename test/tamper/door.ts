@@ -56,3 +56,23 @@ export async function insertRow(door: Door, table: string, row: DoorRow): Promis
     Object.values(row),
   )
 }
+
+/** One row, no more and no less. */
+export async function once(door: Door, sql: string, parameters: readonly Value[]): Promise<void> {
+  const changed = await door.run(sql, parameters)
+  if (changed !== 1) throw new Error(`BUG: ${changed} rows changed by ${sql}`)
+}
+
+/** Makes an edit as one, or not at all; false where the database's own rules let no two rows be alike. */
+export async function allowed(door: Door, edit: () => Promise<void>): Promise<boolean> {
+  await door.run('begin')
+  try {
+    await edit()
+    await door.run('commit')
+    return true
+  } catch (error) {
+    await door.run('rollback')
+    if (!/unique/i.test(String(error))) throw error
+    return false
+  }
+}

@@ -1,5 +1,15 @@
 import { leafHash } from '../../server/ledger/merkle.ts'
-import { type Door, type DoorRow, insertRow, type Value } from './door.ts'
+import type { Bundle, Row } from '../../verifier/bundle.ts'
+import { type Door, type DoorRow, insertRow, once } from './door.ts'
+import {
+  changeRow,
+  deleteRow,
+  insertCopy,
+  randomRow,
+  type ShownRow,
+  swapColumn,
+  touchesOfRow,
+} from './row-edits.ts'
 
 /** One edit that was made. */
 export interface Made {
@@ -27,51 +37,75 @@ export type Draw = (below: number) => number
 /** Where somebody edits: the ledger's entries are `[2, size)`, those before are the log's own. */
 export interface Ground {
   readonly door: Door
+  /** Rows by table, as the untouched bundle shows them: a table it has is edited. */
+  readonly shown: Bundle['tables'] & Readonly<Record<string, readonly Row[]>>
   readonly size: number
   readonly draw: Draw
+  /** Entries and objects that other edits of the same bundle are about. */
+  readonly touched: ReadonlySet<string>
 }
 
-type Edit = (ground: Ground, entry: Entry) => Promise<Made | undefined>
+type EntryEdit = (ground: Ground, entry: Entry) => Promise<Made>
+type RowEdit = (ground: Ground, row: ShownRow) => Promise<Made | undefined>
 
 /** A random entry and what it is about. */
 interface Entry {
   readonly number: number
   readonly row: DoorRow
-  readonly action: string
-  readonly content: Readonly<Record<string, unknown>>
-  readonly objectId: string
+  /** The object it is about, and the incident it names. */
+  readonly about: readonly string[]
 }
 
-/** Makes one random edit: which entry, which kind, which table and column. */
+/** Makes one random edit, of an entry or of a row: which one, which kind, which column. */
 export async function randomEdit(ground: Ground): Promise<Edited> {
-  const { draw, size } = ground
+  const { draw } = ground
   for (;;) {
-    const entry = await entryAt(ground, 2 + draw(size - 2))
     const kind = editKinds[draw(editKinds.length)]!
-    const choices = edits[kind]
-    const made = await choices[draw(choices.length)]!(ground, entry)
-    // Not every entry has a row, or a neighbour that differs.
+    if (draw(2) === 0) {
+      const entry = await randomEntry(ground)
+      const choices = entryEdits[kind]
+      const made = await choices[draw(choices.length)]!(ground, entry)
+      const touches = [`entry ${entry.number}`, ...entry.about, ...(made.also ?? [])]
+      return { ...made, touches }
+    }
+    const row = randomRow(ground)
+    const made = await rowEdits[kind](ground, row)
+    // Not every row has another that differs.
     if (made !== undefined)
-      return { ...made, touches: [`entry ${entry.number}`, entry.objectId, ...(made.also ?? [])] }
+      return { ...made, touches: [...touchesOfRow(row), ...(made.also ?? [])] }
   }
 }
 
-const edits: Readonly<Record<EditKind, readonly Edit[]>> = {
-  change: [changeText, changeTextAndLeaf, changeColumn, changeRow, changeRow],
-  delete: [deleteEntry, deleteRow],
-  insert: [insertEntry, insertFact, insertAlert, insertLink],
-  swap: [swapTexts, swapPlaces, swapFacts],
+const entryEdits: Readonly<Record<EditKind, readonly EntryEdit[]>> = {
+  change: [changeText, changeTextAndLeaf, changeColumn],
+  delete: [deleteEntry],
+  insert: [insertEntry],
+  swap: [swapTexts, swapPlaces],
+}
+const rowEdits: Readonly<Record<EditKind, RowEdit>> = {
+  change: changeRow,
+  delete: deleteRow,
+  insert: insertCopy,
+  swap: swapColumn,
+}
+
+async function randomEntry(ground: Ground): Promise<Entry> {
+  for (;;) {
+    const number = 2 + ground.draw(ground.size - 2)
+    if (!ground.touched.has(`entry ${number}`)) return entryAt(ground, number)
+  }
 }
 
 async function entryAt({ door }: Ground, number: number): Promise<Entry> {
   const [row] = await door.all('select * from ledger_entries where number = ?', [number])
   if (row === undefined) throw new Error(`BUG: no entry ${number}`)
-  const { action, content, object } = JSON.parse(String(row['entry'])) as {
-    action: string
+  const { content, object } = JSON.parse(String(row['entry'])) as {
     content: Record<string, unknown>
     object: { id: string }
   }
-  return { number, row, action, content, objectId: object.id }
+  const { incident } = content
+  const named = incident === undefined ? [] : [`incident ${String(incident)}`]
+  return { number, row, about: [object.id, ...named] }
 }
 
 const entryNamed = (number: number) => new RegExp(`entry ${number}\\b`)
@@ -103,11 +137,6 @@ async function setEntry(
   }
 }
 
-async function once(door: Door, sql: string, parameters: readonly Value[]): Promise<void> {
-  const changed = await door.run(sql, parameters)
-  if (changed !== 1) throw new Error(`BUG: ${changed} rows changed by ${sql}`)
-}
-
 function changeText(ground: Ground, entry: Entry): Promise<Made> {
   const text = spoiled(String(entry.row['entry']), ground.draw)
   return setEntry(ground, entry, { entry: text }, 'text')
@@ -119,7 +148,7 @@ function changeTextAndLeaf(ground: Ground, entry: Entry): Promise<Made> {
   return setEntry(ground, entry, { entry: text, leaf: leafOf(text) }, 'text and leaf')
 }
 
-async function changeColumn(ground: Ground, entry: Entry): Promise<Made | undefined> {
+async function changeColumn(ground: Ground, entry: Entry): Promise<Made> {
   const { row } = entry
   const isHidden = row['opening'] !== null
   if (!isHidden || ground.draw(2) === 0)
@@ -129,78 +158,11 @@ async function changeColumn(ground: Ground, entry: Entry): Promise<Made | undefi
   return setEntry(ground, entry, { opening: JSON.stringify(opening) }, 'opening')
 }
 
-/** The table that an entry is about, and which of its rows. */
-function rowOf({ action, content, objectId }: Entry) {
-  if (action === 'incident.fact') return { table: 'incident_facts', id: String(content['fact']) }
-  if (action === 'incident.state') return { table: 'incidents', id: objectId }
-  return action.startsWith('alert.') ? { table: 'alerts', id: objectId } : undefined
-}
-
-const columns: Readonly<Record<string, readonly string[]>> = {
-  incidents: [
-    ...['number', 'title', 'severity', 'state', 'join_key', 'server', 'runbook_hash'],
-    ...['opened_at', 'acknowledged_at', 'acknowledged_by', 'resolved_at'],
-  ],
-  incident_facts: [
-    ...['sequence', 'kind', 'value', 'certainty', 'occurred_at', 'recorded_at', 'recorded_by'],
-    ...['supersedes', 'incident_id'],
-  ],
-  alerts: [
-    ...['fingerprint', 'rule', 'severity', 'instance', 'labels', 'state', 'fired_at'],
-    ...['resolved_at', 'acknowledged_at', 'acknowledged_by'],
-  ],
-}
-
-async function rowNamed(door: Door, table: string, id: string) {
-  const [row] = await door.all(`select * from ${table} where id = ?`, [id])
-  if (row === undefined) throw new Error(`BUG: no ${table} ${id}`)
-  const name = table === 'incidents' ? `incident ${String(row['number'])}\\b` : id
-  return { row, named: new RegExp(name) }
-}
-
-async function changeRow({ door, draw }: Ground, entry: Entry): Promise<Made | undefined> {
-  const about = rowOf(entry)
-  if (about === undefined) return undefined
-  const { table, id } = about
-  const { row, named } = await rowNamed(door, table, id)
-  const column = columns[table]![draw(columns[table]!.length)]!
-  const text = `update ${table} set ${column} = ? where id = ?`
-  await once(door, text, [other(row[column] ?? null, column), id])
-  // A fact that went to another incident is missing in its own: its entry is named.
-  const said = column === 'incident_id' ? entryNamed(entry.number) : named
-  return {
-    ...{ kind: 'change', what: `${table} ${id}: ${column}`, named: said },
-    undo: () => once(door, text, [row[column] ?? null, id]),
-  }
-}
-
-/** Numbers stay small and free, times move by two hours. */
-function other(value: Value, column: string): Value {
-  if (value === null) return column.endsWith('_at') ? 1_700_000_000_000 : 'x'
-  if (typeof value === 'number') return value > 1e12 ? value - 7_200_000 : value + 1_000_000
-  const text = String(value)
-  return text.startsWith('{') ? text.replace(/[a-z](?=[^a-z]*$)/, '~') : `${text}~`
-}
-
 async function deleteEntry({ door }: Ground, { number, row }: Entry): Promise<Made> {
   await once(door, 'delete from ledger_entries where number = ?', [number])
   return {
     ...{ kind: 'delete', what: `entry ${number}`, named: entryNamed(number) },
     undo: () => insertRow(door, 'ledger_entries', row),
-  }
-}
-
-async function deleteRow({ door }: Ground, entry: Entry): Promise<Made | undefined> {
-  const about = rowOf(entry)
-  if (about === undefined) return undefined
-  const { table, id } = about
-  const { row, named } = await rowNamed(door, table, id)
-  await once(door, `delete from ${table} where id = ?`, [id])
-  // A missing fact is named by its entry.
-  const said = table === 'incident_facts' ? entryNamed(entry.number) : named
-  return {
-    ...{ kind: 'delete', what: `${table} ${id}`, named: said },
-    undo: () => insertRow(door, table, row),
   }
 }
 
@@ -228,50 +190,13 @@ async function shift(door: Door, from: number, by: number, below: number): Promi
   await door.run('update ledger_entries set number = -1 - number + ? where number < 0', [by])
 }
 
-async function insertFact({ door }: Ground, entry: Entry): Promise<Made | undefined> {
-  if (entry.action !== 'incident.fact') return undefined
-  const { row } = await rowNamed(door, 'incident_facts', String(entry.content['fact']))
-  const id = `${String(row['id']).slice(0, -4)}beef`
-  await insertRow(door, 'incident_facts', { ...row, id, sequence: 99, recorded_by: 'mallory' })
-  return {
-    ...{ kind: 'insert', what: `incident_facts ${id}`, named: new RegExp(id) },
-    undo: () => once(door, 'delete from incident_facts where id = ?', [id]),
-  }
-}
-
-/** An alert that nobody heard of. */
-async function insertAlert({ door }: Ground, entry: Entry): Promise<Made | undefined> {
-  if (!entry.action.startsWith('alert.')) return undefined
-  const { row } = await rowNamed(door, 'alerts', entry.objectId)
-  const id = `${entry.objectId}-beef`
-  await insertRow(door, 'alerts', { ...row, id })
-  return {
-    ...{ kind: 'insert', what: `alerts ${id}`, named: new RegExp(id) },
-    undo: () => once(door, 'delete from alerts where id = ?', [id]),
-  }
-}
-
-/** An alert of another incident joins this one. */
-async function insertLink({ door }: Ground, entry: Entry): Promise<Made | undefined> {
-  if (entry.action !== 'incident.state') return undefined
-  const others = 'select * from incident_alerts where incident_id <> ? order by joined_at limit 1'
-  const [row] = await door.all(others, [entry.objectId])
-  if (row === undefined) return undefined
-  await insertRow(door, 'incident_alerts', { ...row, incident_id: entry.objectId })
-  const number = String(entry.content['number'])
-  const where = 'where incident_id = ? and alert_id = ?'
-  return {
-    ...{ kind: 'insert', what: `incident_alerts of incident ${number}` },
-    named: new RegExp(`incident_alerts: alert ${String(row['alert_id'])} .*incident ${number}\\b`),
-    undo: () =>
-      once(door, `delete from incident_alerts ${where}`, [entry.objectId, row['alert_id'] ?? null]),
-  }
-}
-
 /** Another entry, not far away. */
 async function neighbour(ground: Ground, { number }: Entry): Promise<Entry> {
-  const far = 1 + ground.draw(Math.min(500, ground.size - 3))
-  return entryAt(ground, 2 + ((number - 2 + far) % (ground.size - 2)))
+  for (;;) {
+    const far = 1 + ground.draw(Math.min(500, ground.size - 3))
+    const other = 2 + ((number - 2 + far) % (ground.size - 2))
+    if (!ground.touched.has(`entry ${other}`)) return entryAt(ground, other)
+  }
 }
 
 async function swapTexts(ground: Ground, entry: Entry): Promise<Made> {
@@ -281,7 +206,7 @@ async function swapTexts(ground: Ground, entry: Entry): Promise<Made> {
   const [a, b] = [await set(entry, second), await set(second, entry)]
   return {
     ...{ kind: 'swap', what: `texts of ${entry.number} and ${second.number}`, named: a.named },
-    also: [`entry ${second.number}`],
+    also: [`entry ${second.number}`, ...second.about],
     undo: async () => [await a.undo(), await b.undo()],
   }
 }
@@ -302,32 +227,7 @@ async function swapPlaces(ground: Ground, entry: Entry): Promise<Made> {
     kind: 'swap',
     what: `entries ${entry.number} and ${second.number}`,
     named: entryNamed(entry.number),
-    also: [`entry ${second.number}`],
+    also: [`entry ${second.number}`, ...second.about],
     undo: swap,
-  }
-}
-
-/** Two facts exchange what they say; the incident's other facts stay. */
-async function swapFacts(ground: Ground, entry: Entry): Promise<Made | undefined> {
-  const { door, draw } = ground
-  const second = await neighbour(ground, entry)
-  if (entry.action !== 'incident.fact' || second.action !== 'incident.fact') return undefined
-  const [a, b] = [rowOf(entry)!.id, rowOf(second)!.id]
-  const column = ['value', 'recorded_by', 'kind', 'occurred_at'][draw(4)]!
-  const [first, other] = [
-    (await rowNamed(door, 'incident_facts', a)).row[column] ?? null,
-    (await rowNamed(door, 'incident_facts', b)).row[column] ?? null,
-  ]
-  if (first === other) return undefined
-  const text = `update incident_facts set ${column} = ? where id = ?`
-  const set = async (ofA: Value, ofB: Value) => {
-    await once(door, text, [ofA, a])
-    await once(door, text, [ofB, b])
-  }
-  await set(other, first)
-  return {
-    ...{ kind: 'swap', what: `incident_facts ${a} and ${b}: ${column}`, named: new RegExp(a) },
-    also: [`entry ${second.number}`, second.objectId],
-    undo: () => set(first, other),
   }
 }

@@ -58,7 +58,8 @@ try {
   say(`filling ${entries} entries`)
   const world = await TamperWorld.fill(records, entries)
   const door = await openDoor()
-  const onBundle = (done: number) => say(`${done} of ${edits} edits`)
+  const onBundle = (done: number, missed: readonly string[]) =>
+    say(`${done} of ${edits} edits, ${missed.length} missed`)
   const atOnce = Number(values['at-once'])
   const tallies = await tamper(world, door, { edits, seed, atOnce, onBundle })
   await door.close()

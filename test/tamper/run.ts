@@ -20,8 +20,8 @@ export interface RunOptions {
   readonly seed: number
   /** Edits that one bundle must name, each for itself; 1 unless time is short. */
   readonly atOnce?: number
-  /** Called after each bundle. */
-  readonly onBundle?: (edits: number) => void
+  /** Called after each bundle, with how many edits were made and which of them were missed. */
+  readonly onBundle?: (edits: number, missed: readonly string[]) => void
 }
 
 /** Random edits past the hub, judged by a new bundle of the whole ledger, and taken back. Throws where an untouched ledger is not verified. */
@@ -33,8 +33,10 @@ export async function tamper(
   const tallies = editKinds.map(
     (kind): Tally => ({ kind, made: 0, seconds: [], busy: [], missed: [] }),
   )
-  const ground = { door, size: world.size, draw: drawFrom(seed) }
   await requireSound(world, door)
+  const shown = await world.shown()
+  await world.reset(door)
+  const ground = { door, size: world.size, draw: drawFrom(seed), shown }
   for (let made = 0; made < edits; ) {
     const group = await someEdits(ground, Math.min(atOnce, edits - made))
     const [began, before] = [performance.now(), process.cpuUsage()]
@@ -52,16 +54,20 @@ export async function tamper(
       if (fault !== undefined) tally.missed.push(fault)
     }
     made += group.length
-    onBundle?.(made)
+    onBundle?.(
+      made,
+      tallies.flatMap(({ missed }) => missed),
+    )
   }
   await requireSound(world, door)
   return tallies
 }
 
 /** Edits of different entries and objects, so that each must be named for itself. */
-async function someEdits(ground: Ground, count: number): Promise<Edited[]> {
+async function someEdits(world: Omit<Ground, 'touched'>, count: number): Promise<Edited[]> {
   const group: Edited[] = []
   const touched = new Set<string>()
+  const ground = { ...world, touched }
   while (group.length < count) {
     const edit = await randomEdit(ground)
     const clashes = edit.touches.some((one) => touched.has(one))

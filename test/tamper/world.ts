@@ -1,7 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto'
 import type { AlertView } from '../../alerts/alert.ts'
 import { IncidentStore } from '../../server/incidents/incident-store.ts'
-import { type Asked, bundleBytes, planBundle } from '../../server/ledger/bundle.ts'
+import { type Asked, planBundle } from '../../server/ledger/bundle.ts'
+import { bundleBytes } from '../../server/ledger/bundle-bytes.ts'
 import { rawPublicKey, readCheckpoint, verifierKeyText } from '../../server/ledger/checkpoint.ts'
 import { LedgerLog } from '../../server/ledger/ledger-log.ts'
 import type { LedgerEntry, LedgerInside } from '../../server/ledger/plugin.ts'
@@ -9,6 +10,7 @@ import { Sequencer } from '../../server/ledger/sequencer.ts'
 import { edgeTiles, tileWidth } from '../../server/ledger/tiles.ts'
 import type { Records, RecordsTransaction } from '../../server/records/records.ts'
 import { ledgerEntryOf } from '../../server/rules/ledgered.ts'
+import { type Bundle, readBundle } from '../../verifier/bundle.ts'
 import {
   type Report,
   readVerifierKey,
@@ -206,14 +208,22 @@ export class TamperWorld {
     )
     const parts: Buffer[] = []
     for await (const part of bundleBytes(records.read, plan)) parts.push(part)
-    return new Uint8Array(Buffer.concat(parts))
+    return Buffer.concat(parts)
   }
 
   /** The whole ledger and all rows, or one incident, judged by what the auditor kept. */
   async judge(incident?: number): Promise<Report> {
-    const all: Asked = { kind: 'period', from: begin - day, to: this.clock.now() + day }
-    const asked = incident === undefined ? all : await this.#incident(incident)
+    const asked = incident === undefined ? this.#all() : await this.#incident(incident)
     return verifyBundle(await this.bundle(asked), this.trust)
+  }
+
+  /** Rows by table, as a bundle of all shows them. */
+  async shown(): Promise<Bundle['tables']> {
+    return readBundle(await this.bundle(this.#all())).tables
+  }
+
+  #all(): Asked {
+    return { kind: 'period', from: begin - day, to: this.clock.now() + day }
   }
 
   /** The bundle of one incident. */

@@ -51,6 +51,15 @@ t.test('SHA-256, base64 and canonical JSON are those of others', async (t) => {
       return hex(sha256(a, b)) === wanted && base64(a) === Buffer.from(a).toString('base64')
     }),
   )
+  // Halves of characters among them, which stand for nothing.
+  const units = fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 300 })
+  fc.assert(
+    fc.property(fc.string({ maxLength: 9000 }), units, bytes, (plain, codes, salt) => {
+      const text = `${plain}${String.fromCharCode(...codes)}`
+      const wanted = createHash('sha256').update(salt).update(text, 'utf8').digest('hex')
+      return hex(sha256(salt, text)) === wanted
+    }),
+  )
   fc.assert(
     fc.property(fc.string({ maxLength: 12 }), (text) => {
       const found = fromBase64(text)
