@@ -332,6 +332,19 @@ const ruleMetrics: readonly Metric[] = [
     ),
     unit: 'bytes',
   },
+  ruleMetric(
+    'gauge',
+    'callward_store_engine_up',
+    '1 while VictoriaMetrics takes what the hub forwards; only where one is set.',
+  ),
+  {
+    ...ruleMetric(
+      'gauge',
+      'callward_store_forward_behind_seconds',
+      'Age of the oldest sealed sample that is not known to be in VictoriaMetrics; 0: none waits.',
+    ),
+    unit: 'seconds',
+  },
 ]
 
 /** The hub's own rules watch it. */
