@@ -82,42 +82,46 @@ t.test(
   },
 )
 
-t.test('callward store migrate brings the history over, once', {
-  skip: withoutVictoria(),
-}, async (t) => {
-  const data = mkdtempSync(join(tmpdir(), 'callward-data-'))
-  t.teardown(() => rmSync(data, { recursive: true, force: true }))
-  const folder = join(data, 'hub', 'store')
-  mkdirSync(folder, { recursive: true })
-  const store = await openStore(folder, systemClock)
-  const ids = Uint32Array.from({ length: 20 }, (_, n) =>
-    store.intern({ __name__: 'callward_load', n: String(n) }),
-  )
-  const end = Math.floor(Date.now() / 10_000) * 10_000
-  for (let i = 0; i < 360; i++) {
-    const values = Float64Array.from(ids, () => i)
-    await store.append({ rows: [{ t: end - i * 10_000, ids, values }] })
-  }
-  await store.close()
-  const peer = await VictoriaPeer.prepare(t)
-  const migrate = terminalOf('http://127.0.0.1:1', 'none')
-  const line = ['store', 'migrate', '--data', data, '--to', peer.url]
-  const away = await migrate(...line)
-  t.equal(away.code, 1)
-  t.match(away.out, /cannot be reached \(ECONNREFUSED\)\. .*give the same command again/s)
-  await peer.launch()
-  const first = await migrate(...line)
-  t.match(first.out, /7200 samples are in the folder; 7200 were sent now, 0 of them once more/)
-  t.equal(first.code, 0)
-  t.equal(await peer.count('callward_load', 3600, end), 7200)
-  const second = await migrate(...line)
-  t.match(second.out, /7200 samples are in the folder; 0 were sent now/)
-  t.equal(await peer.count('callward_load', 3600, end), 7200)
+t.test(
+  'callward store migrate brings the history over, once',
+  {
+    skip: withoutVictoria(),
+  },
+  async (t) => {
+    const data = mkdtempSync(join(tmpdir(), 'callward-data-'))
+    t.teardown(() => rmSync(data, { recursive: true, force: true }))
+    const folder = join(data, 'hub', 'store')
+    mkdirSync(folder, { recursive: true })
+    const store = await openStore(folder, systemClock)
+    const ids = Uint32Array.from({ length: 20 }, (_, n) =>
+      store.intern({ __name__: 'callward_load', n: String(n) }),
+    )
+    const end = Math.floor(Date.now() / 10_000) * 10_000
+    for (let i = 0; i < 360; i++) {
+      const values = Float64Array.from(ids, () => i)
+      await store.append({ rows: [{ t: end - i * 10_000, ids, values }] })
+    }
+    await store.close()
+    const peer = await VictoriaPeer.prepare(t)
+    const migrate = terminalOf('http://127.0.0.1:1', 'none')
+    const line = ['store', 'migrate', '--data', data, '--to', peer.url]
+    const away = await migrate(...line)
+    t.equal(away.code, 1)
+    t.match(away.out, /cannot be reached \(ECONNREFUSED\)\. .*give the same command again/s)
+    await peer.launch()
+    const first = await migrate(...line)
+    t.match(first.out, /7200 samples are in the folder; 7200 were sent now, 0 of them once more/)
+    t.equal(first.code, 0)
+    t.equal(await peer.count('callward_load', 3600, end), 7200)
+    const second = await migrate(...line)
+    t.match(second.out, /7200 samples are in the folder; 0 were sent now/)
+    t.equal(await peer.count('callward_load', 3600, end), 7200)
 
-  const wrong = await migrate('store', 'migrate', '--data', data)
-  t.equal(wrong.code, 2)
-  t.match(wrong.out, /Say where to/)
-  const secret = await migrate(...line.slice(0, -1), 'http://a:s3cret@127.0.0.1')
-  t.equal(secret.code, 2)
-  t.notMatch(secret.out, /s3cret/)
-})
+    const wrong = await migrate('store', 'migrate', '--data', data)
+    t.equal(wrong.code, 2)
+    t.match(wrong.out, /Say where to/)
+    const secret = await migrate(...line.slice(0, -1), 'http://a:s3cret@127.0.0.1')
+    t.equal(secret.code, 2)
+    t.notMatch(secret.out, /s3cret/)
+  },
+)

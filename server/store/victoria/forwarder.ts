@@ -69,9 +69,9 @@ export class Forwarder {
     return this.#parts.source.parts.all.filter(({ order }) => order > forwarded)
   }
 
-  /** A file went because of its age. */
+  /** A file went because of its age. Before the first round the cursor is not known: nothing counts as lost then. */
   agedOut(part: Part): void {
-    if (part.order <= (this.#cursor?.forwarded ?? 0)) return
+    if (part.order <= (this.#cursor?.forwarded ?? Infinity)) return
     this.counters.lost += part.samples
     this.#parts.logger.error(
       { samples: part.samples, order: part.order },
@@ -250,20 +250,21 @@ export class Forwarder {
   async #shortOf(unit: Unit, ids: readonly SeriesId[], order: number): Promise<Short> {
     const { source } = this.#parts
     const { signal } = this.#stopping
-    const byMetric = new Map<string, SeriesId[]>()
-    for (const id of ids) {
-      const metric = source.index.labels(id)['__name__'] ?? ''
-      const members = byMetric.get(metric)
-      if (members) members.push(id)
-      else byMetric.set(metric, [id])
+    // Files are read in the order of ids, which is by host; VictoriaMetrics is asked by metric.
+    const byMetric = new Map<string, Expected[]>()
+    for (const batch of batchesOf(unit, ids)) {
+      signal.throwIfAborted()
+      for (const one of await expectedOf(source, unit, batch, order, signal)) {
+        const metric = source.index.labels(one.id)['__name__'] ?? ''
+        const members = byMetric.get(metric)
+        if (members) members.push(one)
+        else byMetric.set(metric, [one])
+      }
     }
     const short: SeriesId[] = []
     let samples = 0
-    for (const [metric, members] of byMetric) {
+    for (const [metric, expected] of byMetric) {
       signal.throwIfAborted()
-      const expected: Expected[] = []
-      for (const batch of batchesOf(unit, members))
-        expected.push(...(await expectedOf(source, unit, batch, order, signal)))
       for (const [id, lacking] of await this.#lacking(unit, metric, expected)) {
         short.push(id)
         samples += lacking
@@ -278,15 +279,15 @@ export class Forwarder {
     metric: string,
     expected: readonly Expected[],
   ): Promise<[SeriesId, number][]> {
-    const { client } = this.#parts
+    const { source, client } = this.#parts
     const { signal } = this.#stopping
     const samples = await client.counts('count_over_time', metric, minTime, maxTime, signal)
     const marks = expected.some((one) => one.marks > 0)
       ? await client.counts('stale_samples_over_time', metric, minTime, maxTime, signal)
       : new Map<string, number>()
     return expected.flatMap((one): [SeriesId, number][] => {
-      if (this.#refused.has(seriesKey(one.labels))) return []
-      const { __name__: _, ...labels } = one.labels
+      const { __name__: name = '', ...labels } = source.index.labels(one.id)
+      if (this.#refused.has(seriesKey({ ...labels, __name__: name }))) return []
       const key = seriesKey(labels)
       const lacking =
         Math.max(0, one.samples - (samples.get(key) ?? 0)) +

@@ -2,7 +2,6 @@ import { ColumnRead } from '../parts/column-read.ts'
 import type { Part } from '../parts/part.ts'
 import type { PartFolder } from '../parts/part-folder.ts'
 import type { Slot } from '../parts/part-format.ts'
-import type { Labels } from '../reader.ts'
 import { clip, type Entries, noEntries } from '../samples.ts'
 import type { SeriesIndex } from '../series/series-index.ts'
 import { Breathing } from '../store-reads.ts'
@@ -104,7 +103,6 @@ export function missing(
 /** How many samples and marks of a series VictoriaMetrics must hold. */
 export interface Expected {
   readonly id: SeriesId
-  readonly labels: Labels
   readonly samples: number
   readonly marks: number
 }
@@ -122,7 +120,6 @@ export async function expectedOf(
   const found = await readEntries(source, parts, ids, unit, signal)
   return ids.map((id, i) => {
     const kept = without(clip(found[i]!, minTime, maxTime), nothing)
-    const labels = source.index.labels(id)
-    return { id, labels, samples: kept.times.length, marks: kept.staleTimes.length }
+    return { id, samples: kept.times.length, marks: kept.staleTimes.length }
   })
 }

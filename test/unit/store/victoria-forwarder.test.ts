@@ -145,6 +145,8 @@ t.test('samples that leave the store before they are forwarded are counted', asy
   const { seal, forwarder } = await scene(t)
   await seal(0)
   const one = forwarder()
+  await one.round()
+  await seal(10)
   const [part] = one.waiting
   one.agedOut(part!)
   t.equal(one.counters.lost, series)
