@@ -621,6 +621,27 @@ const ownMetrics: readonly Metric[] = [
     ['reason'],
   ),
   own(
+    'store',
+    'counter',
+    'callward_store_forward_samples_total',
+    'Samples on their way to VictoriaMetrics, by outcome: sent (once more after a loss too), repaired (found lost there and sent again), refused, lost (their retention ended first).',
+    ['outcome'],
+  ),
+  own(
+    'store',
+    'counter',
+    'callward_store_forward_failures_total',
+    'Attempts to forward that failed; they are made again.',
+  ),
+  own(
+    'store',
+    'gauge',
+    'callward_store_forward_waiting_bytes',
+    'Sealed files that are not known to be in VictoriaMetrics, in bytes.',
+    [],
+    'bytes',
+  ),
+  own(
     'records',
     'gauge',
     'callward_records_writes_waiting',
