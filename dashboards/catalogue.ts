@@ -332,6 +332,19 @@ const ruleMetrics: readonly Metric[] = [
     ),
     unit: 'bytes',
   },
+  ruleMetric(
+    'gauge',
+    'callward_store_engine_up',
+    '1 while VictoriaMetrics takes what the hub forwards; only where one is set.',
+  ),
+  {
+    ...ruleMetric(
+      'gauge',
+      'callward_store_forward_behind_seconds',
+      'Age of the oldest sealed sample that is not known to be in VictoriaMetrics; 0: none waits.',
+    ),
+    unit: 'seconds',
+  },
 ]
 
 /** The hub's own rules watch it. */
@@ -606,6 +619,27 @@ const ownMetrics: readonly Metric[] = [
     'callward_query_workers_lost_total',
     'Query workers that died or had to be ended, by reason: memory, stuck, exit.',
     ['reason'],
+  ),
+  own(
+    'store',
+    'counter',
+    'callward_store_forward_samples_total',
+    'Samples on their way to VictoriaMetrics, by outcome: sent (once more after a loss too), repaired (found lost there and sent again), refused, lost (their retention ended first).',
+    ['outcome'],
+  ),
+  own(
+    'store',
+    'counter',
+    'callward_store_forward_failures_total',
+    'Attempts to forward that failed; they are made again.',
+  ),
+  own(
+    'store',
+    'gauge',
+    'callward_store_forward_waiting_bytes',
+    'Sealed files that are not known to be in VictoriaMetrics, in bytes.',
+    [],
+    'bytes',
   ),
   own(
     'records',

@@ -101,6 +101,7 @@ async function registerAll(app: FastifyInstance, config: HubConfig, clock: Clock
   await app.register(storePlugin, {
     folder: join(folder, 'store'),
     retentionDays: config.retentionDays,
+    victoria: config.store,
     clock,
     // Until the holds are read everything is kept.
     keepFrom: () => (app.hasDecorator('holds') ? app.holds.keepFrom() : Number.NEGATIVE_INFINITY),

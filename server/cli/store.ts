@@ -14,43 +14,62 @@ import {
 } from './command.ts'
 import { bytesText, progressOf } from './progress.ts'
 import { table } from './render.ts'
+import { migrate } from './store-migrate.ts'
 
 /** A compaction reads and writes every part file. */
 const compactTimeoutMilliseconds = 24 * 3_600_000
 
 export const storeCommand: Command = {
   name: 'store',
-  summary: 'look into the time series on disk, compact them',
-  usage: 'inspect [--data FOLDER] [--verify] [--json] | compact [--data FOLDER]',
+  summary: 'look into the time series on disk, compact them, bring them to VictoriaMetrics',
+  usage:
+    'inspect [--data FOLDER] [--verify] [--json] | compact [--data FOLDER] | migrate --to URL [--read URL] [--tenant ID] [--data FOLDER]',
   help: `inspect  shows the part files and journal segments of a data folder, whether its hub runs or not
          --data    the hub's data folder (default: CALLWARD_DATA, else ./data)
          --verify  reads everything and checks every checksum
          --json    the figures
 compact  merges the part files as far as they go, now rather than by and by: in the running hub (takes an
          administrator's token), or with --data in the data folder of a hub that is stopped
+migrate  brings all samples of a data folder whose hub is stopped to VictoriaMetrics, oldest files first, and counts every
+         series there when it has had time to write to its disk; what is short is sent again. Broken off at whatever
+         point, the same command goes on; a hub with the same store: setting goes on where it ended
+         --to      where VictoriaMetrics takes samples: a single node, or vminsert
+         --read    where it answers, of a cluster: vmselect (default: as --to)
+         --tenant  of a cluster: accountID, or accountID:projectID
+         CALLWARD_STORE_TOKEN, or CALLWARD_STORE_USERNAME with CALLWARD_STORE_PASSWORD, let it in
 
 What inspect finds damaged makes it end with exit code 1.
 
 Examples:
   callward store inspect --data /var/lib/callward --verify
   callward store compact
-  callward store compact --data /var/lib/callward`,
+  callward store compact --data /var/lib/callward
+  callward store migrate --data /var/lib/callward --to http://10.20.0.9:8428
+  callward store migrate --to http://10.20.0.9:8480 --read http://10.20.0.10:8481 --tenant 12`,
   options: {
     data: { type: 'string' },
     verify: { type: 'boolean' },
     json: { type: 'boolean' },
+    to: { type: 'string' },
+    read: { type: 'string' },
+    tenant: { type: 'string' },
   },
   positionals: [1, 1],
   async run(call) {
     const [action] = call.positionals
     if (action === 'inspect') return inspect(call)
     if (action === 'compact') return compact(call)
-    throw new UsageError('Say what to do: inspect or compact')
+    if (action === 'migrate') return migrate(call, storeFolderOf(dataOf(call)))
+    throw new UsageError('Say what to do: inspect, compact or migrate')
   },
 }
 
+function dataOf(call: Call): string {
+  return textOption(call, 'data') ?? (call.terminal.environment.CALLWARD_DATA || './data')
+}
+
 async function inspect(call: Call): Promise<number> {
-  const data = textOption(call, 'data') ?? (call.terminal.environment.CALLWARD_DATA || './data')
+  const data = dataOf(call)
   const verify = call.values.verify === true
   const progress = progressOf(call)
   const inspection = await inspectStore(storeFolderOf(data), {

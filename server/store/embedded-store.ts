@@ -71,7 +71,7 @@ class Engine implements EmbeddedStore, StreamHost {
   private readonly retentionDays: number
   private readonly keepFrom: () => Millis
   private readonly positions = new Positions()
-  private readonly parts: PartFolder
+  readonly parts: PartFolder
   readonly index: SeriesIndex
   head!: Head
   journal!: Journal

@@ -1,7 +1,9 @@
 import type { Clock, Millis } from '../clock.ts'
 import type { Disk } from './disk.ts'
 import type { StoreLogger } from './log.ts'
+import type { PartFolder } from './parts/part-folder.ts'
 import type { SeriesColumns, StoreReader } from './reader.ts'
+import type { SeriesIndex } from './series/series-index.ts'
 import type { StoreStats, StoreWriter } from './writer.ts'
 
 export interface EmbeddedStoreOptions {
@@ -69,6 +71,9 @@ export interface StoreCopy {
 /** The store that the hub carries in itself. */
 export interface EmbeddedStore extends StoreReader, StoreWriter {
   readonly columns: SeriesColumns
+  /** The sealed files, and whose samples they hold: for what forwards them. */
+  readonly parts: PartFolder
+  readonly index: SeriesIndex
   stats(): EmbeddedStoreStats
   /** Seals and merges what is due and removes what is past its retention. Runs by itself; tests call it. */
   maintain(): Promise<void>

@@ -2,6 +2,8 @@ import fp from 'fastify-plugin'
 import type { Clock, Millis } from '../clock.ts'
 import { type EmbeddedStore, openEmbeddedStore } from './embedded-store.ts'
 import type { SeriesColumns, StoreReader } from './reader.ts'
+import { victoriaForwarding } from './victoria/forwarding.ts'
+import type { VictoriaSettings } from './victoria/settings.ts'
 import type { StoreStats, StoreWriter } from './writer.ts'
 
 /** Time series of the hub: read, write, figures, upkeep. */
@@ -36,6 +38,8 @@ export interface StoreOptions {
   readonly clock: Clock
   /** Free bytes below which samples are refused. Default: the larger of 512 MB and 2 % of the file system. */
   readonly reserveBytes?: number
+  /** Where samples are forwarded to; absent: nowhere. */
+  readonly victoria?: VictoriaSettings | undefined
 }
 
 /** Opens the embedded store and closes it with the application. */
@@ -44,6 +48,7 @@ export const storePlugin = fp(
     const store = await openEmbeddedStore({ ...options, logger: app.log })
     app.decorate('store', store)
     app.addHook('onClose', () => store.close())
+    if (options.victoria) victoriaForwarding(app, store, { ...options, settings: options.victoria })
   },
   { name: 'callward-store' },
 )

@@ -1,7 +1,7 @@
 import { Agent } from 'node:http'
+import { compressSnappy } from '../../server/store/victoria/snappy-encoder.ts'
 import type { Fleet } from './fleet.ts'
 import { http } from './kit.ts'
-import { compressSnappy } from './snappy-encoder.ts'
 
 /** Samples of one series in ascending time. */
 export interface RemoteSeries {

@@ -38,6 +38,8 @@ export class PartFolder {
   private stopped = false
   /** Files and columns found damaged since the start. */
   damaged = 0
+  /** Told of each file that goes because of its age. */
+  agedOut: (part: Part) => void = () => undefined
   /** What reads of these files stand on. */
   readonly sources: ColumnSources
 
@@ -248,6 +250,7 @@ export class PartFolder {
     return this.inTurn(async () => {
       const old = this.parts.filter((part) => part.maxTime < before)
       this.replace(old, [])
+      for (const part of old) this.agedOut(part)
       await this.remove(old)
       return old.length
     })

@@ -26,7 +26,7 @@ const doors: Readonly<Record<string, RegExp>> = {
   backup:
     /^server\/(?:store\/(?:disk|embedded-store|folder-lock|parts\/part-format)|records\/sqlite-copy)\.ts$/,
   // Whoever verifies the ledger must not need the hub that wrote it.
-  cli: /^server\/(?:ledger\/(?:checkpoint|cosignature|entry|merkle|verify|witnessed)|backup\/(?:backup-file|manifest|restore)|routing\/routing-file|clocks\/regime-files|store\/(?:embedded-store|inspect))\.ts$/,
+  cli: /^server\/(?:ledger\/(?:checkpoint|cosignature|entry|merkle|verify|witnessed)|backup\/(?:backup-file|manifest|restore)|routing\/routing-file|clocks\/regime-files|store\/(?:embedded-store|inspect|victoria\/migrate))\.ts$/,
 }
 
 /** Trees and notes, pure: all that a witness shares with the hub it does not trust. */

@@ -1,0 +1,302 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { StoreLogger } from '../log.ts'
+import type { Part } from '../parts/part.ts'
+import type { SeriesId } from '../writer.ts'
+import { type Cursor, readCursor, writeCursor } from './forward-cursor.ts'
+import {
+  batchesOf,
+  type Expected,
+  expectedOf,
+  freshEntries,
+  idsOf,
+  missing,
+  type SealedSource,
+  type Unit,
+  unitsOf,
+} from './sealed-units.ts'
+import { EngineAway, EntriesRefused, seriesKey, type VictoriaClient } from './victoria-client.ts'
+import type { SentEntries } from './write-request.ts'
+
+export interface ForwarderParts {
+  readonly source: SealedSource
+  /** Of the store, which the cursor goes with. */
+  readonly folder: string
+  readonly client: Pick<VictoriaClient, 'target' | 'write' | 'counts' | 'times'>
+  readonly logger: StoreLogger
+  readonly settleMillis: number
+  /** How often new files are looked for. */
+  readonly pollMillis?: number
+  /** First wait after a failure; doubled up to a minute. */
+  readonly retryMillis?: number
+}
+
+/** Files of one round have about so many samples. */
+const roundSamples = 20_000_000
+const mostRetryMillis = 60_000
+/** Rounds of looking and sending again, after which what is still not there counts as refused. */
+const mostRepairs = 5
+
+/** Series of a unit that are to be sent again. */
+interface Short {
+  readonly unit: Unit
+  readonly ids: readonly SeriesId[]
+  readonly samples: number
+}
+
+/**
+ * Sends what the store has sealed to VictoriaMetrics, in order. A round sends some files, waits until VictoriaMetrics has had time
+ * to write them to its disk, and counts every series there; what is short is sent again. Only then the cursor moves. Wherever it is not
+ * certain what arrived, the times that are there are read before anything is sent, so that nothing stands there twice.
+ */
+export class Forwarder {
+  readonly #parts: ForwarderParts
+  readonly #stopping = new AbortController()
+  readonly #refused = new Set<string>()
+  #cursor: Cursor | undefined
+  #running: Promise<void> | undefined
+  /** Since the start. */
+  readonly counters = { samples: 0, repaired: 0, refused: 0, failures: 0, lost: 0 }
+  /** Why the newest attempt failed; undefined while all is well. */
+  away: string | undefined
+
+  constructor(parts: ForwarderParts) {
+    this.#parts = parts
+  }
+
+  /** Files that are not known to be in VictoriaMetrics. */
+  get waiting(): readonly Part[] {
+    const forwarded = this.#cursor?.forwarded ?? 0
+    return this.#parts.source.parts.all.filter(({ order }) => order > forwarded)
+  }
+
+  /** A file went because of its age. Before the first round the cursor is not known: nothing counts as lost then. */
+  agedOut(part: Part): void {
+    if (part.order <= (this.#cursor?.forwarded ?? Infinity)) return
+    this.counters.lost += part.samples
+    this.#parts.logger.error(
+      { samples: part.samples, order: part.order },
+      'samples reached the end of their retention before VictoriaMetrics took them; mend it, or raise retentionDays',
+    )
+  }
+
+  start(): void {
+    this.#running ??= this.#run()
+  }
+
+  /** What is under way ends; what was sent is looked up at the next start. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error('the hub is stopping'))
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { pollMillis = 5000, retryMillis = 5000, logger } = this.#parts
+    const { signal } = this.#stopping
+    let wait = retryMillis
+    while (!signal.aborted) {
+      try {
+        const sent = await this.round()
+        if (this.away !== undefined) logger.info({}, 'VictoriaMetrics takes samples again')
+        this.away = undefined
+        wait = retryMillis
+        if (!sent) await this.#probe(pollMillis)
+      } catch (error) {
+        if (signal.aborted) return
+        this.counters.failures++
+        const why =
+          error instanceof EngineAway ? error.message : 'the hub failed to forward samples'
+        if (this.away === undefined)
+          logger.warn({ err: error }, `${why}; samples are kept and sent later`)
+        this.away = why
+        await this.#sleep(wait)
+        wait = Math.min(2 * wait, mostRetryMillis)
+      }
+    }
+  }
+
+  /** With nothing to send, VictoriaMetrics is asked something small, so that its absence shows. */
+  async #probe(pollMillis: number): Promise<void> {
+    await this.#parts.client.counts('count_over_time', 'up', 1000, 1000, this.#stopping.signal)
+    await this.#sleep(pollMillis)
+  }
+
+  async #sleep(millis: number): Promise<void> {
+    await sleep(millis, undefined, { signal: this.#stopping.signal }).catch(() => undefined)
+  }
+
+  /** Sends the next files; false when there are none. Throws EngineAway. */
+  async round(): Promise<boolean> {
+    const { settleMillis } = this.#parts
+    const { signal } = this.#stopping
+    const cursor = await this.#loadCursor()
+    const parts = this.#nextParts()
+    const last = parts.at(-1)?.order
+    if (last === undefined) return false
+    for (const part of parts) part.retain()
+    try {
+      const begun = Math.max(cursor.begun, last)
+      await this.#save({ ...cursor, begun })
+      // What was on its way when an earlier round ended shows only now.
+      if (parts.some(({ order }) => order <= cursor.begun)) await this.#sleep(settleMillis)
+      for (const unit of unitsOf(parts))
+        await this.#send(unit, idsOf(unit), unit.part.order <= cursor.begun || unit.part.level > 0)
+      await this.#settle(parts, last)
+      signal.throwIfAborted()
+      await this.#save({ ...cursor, forwarded: last, begun })
+      this.#refused.clear()
+      return true
+    } finally {
+      for (const part of parts) part.release()
+    }
+  }
+
+  /** Without a cursor everything that is sealed may have been sent. */
+  async #loadCursor(): Promise<Cursor> {
+    const { source, folder, client } = this.#parts
+    this.#cursor ??= (await readCursor(folder, client.target)) ?? {
+      target: client.target,
+      forwarded: 0,
+      begun: source.parts.newestOrder,
+    }
+    return this.#cursor
+  }
+
+  async #save(cursor: Cursor): Promise<void> {
+    await writeCursor(this.#parts.folder, cursor)
+    this.#cursor = cursor
+  }
+
+  /** Whole orders, by ascending order. */
+  #nextParts(): readonly Part[] {
+    const chosen: Part[] = []
+    let samples = 0
+    for (const part of this.waiting) {
+      if (samples >= roundSamples && part.order !== chosen.at(-1)?.order) break
+      chosen.push(part)
+      samples += part.samples
+    }
+    return chosen
+  }
+
+  /** Sends series of a unit; `looked`: only what VictoriaMetrics has not got. Returns the samples sent. */
+  async #send(unit: Unit, ids: readonly SeriesId[], looked: boolean): Promise<number> {
+    const { source, client } = this.#parts
+    const { signal } = this.#stopping
+    let sent = 0
+    for (const batch of batchesOf(unit, ids)) {
+      signal.throwIfAborted()
+      let series = (await freshEntries(source, unit, batch, signal)).filter(isFilled)
+      if (looked && series.length > 0) {
+        const { minTime, maxTime } = unit.slot
+        const labels = series.map((one) => one.labels)
+        const present = await client.times(labels, minTime, maxTime, signal)
+        series = series
+          .map((one) => missing(one, present.get(seriesKey(one.labels))))
+          .filter(isFilled)
+      }
+      if (series.length > 0) sent += await this.#write(series)
+    }
+    return sent
+  }
+
+  /** Halves what is refused until the refused series stand alone: they are set aside and counted. */
+  async #write(series: readonly SentEntries[]): Promise<number> {
+    const { client, logger } = this.#parts
+    try {
+      await client.write(series, this.#stopping.signal)
+    } catch (error) {
+      if (!(error instanceof EntriesRefused)) throw error
+      if (series.length > 1) {
+        const half = series.length >> 1
+        return (await this.#write(series.slice(0, half))) + (await this.#write(series.slice(half)))
+      }
+      const [{ labels, times }] = series as readonly [SentEntries]
+      this.#refused.add(seriesKey(labels))
+      this.counters.refused += times.length
+      logger.warn({ metric: labels['__name__'], samples: times.length }, error.message)
+      return 0
+    }
+    const samples = series.reduce((sum, { times }) => sum + times.length, 0)
+    this.counters.samples += samples
+    return samples
+  }
+
+  /** Waits, counts, and sends again what is short until nothing is. */
+  async #settle(parts: readonly Part[], order: number): Promise<void> {
+    const { settleMillis, logger } = this.#parts
+    let units = unitsOf(parts).map((unit): Short => ({ unit, ids: idsOf(unit), samples: 0 }))
+    for (let repairs = 0; ; repairs++) {
+      await this.#sleep(settleMillis)
+      const short: Short[] = []
+      for (const { unit, ids } of units) {
+        const found = await this.#shortOf(unit, ids, order)
+        if (found.ids.length > 0) short.push(found)
+      }
+      if (short.length === 0) return
+      if (repairs === mostRepairs) {
+        const samples = short.reduce((sum, one) => sum + one.samples, 0)
+        this.counters.refused += samples
+        logger.warn(
+          { samples },
+          'VictoriaMetrics says that it took samples, but does not hold them: are they older than its retention?',
+        )
+        return
+      }
+      for (const { unit, ids } of short) this.counters.repaired += await this.#send(unit, ids, true)
+      units = short
+    }
+  }
+
+  async #shortOf(unit: Unit, ids: readonly SeriesId[], order: number): Promise<Short> {
+    const { source } = this.#parts
+    const { signal } = this.#stopping
+    // Files are read in the order of ids, which is by host; VictoriaMetrics is asked by metric.
+    const byMetric = new Map<string, Expected[]>()
+    for (const batch of batchesOf(unit, ids)) {
+      signal.throwIfAborted()
+      for (const one of await expectedOf(source, unit, batch, order, signal)) {
+        const metric = source.index.labels(one.id)['__name__'] ?? ''
+        const members = byMetric.get(metric)
+        if (members) members.push(one)
+        else byMetric.set(metric, [one])
+      }
+    }
+    const short: SeriesId[] = []
+    let samples = 0
+    for (const [metric, expected] of byMetric) {
+      signal.throwIfAborted()
+      for (const [id, lacking] of await this.#lacking(unit, metric, expected)) {
+        short.push(id)
+        samples += lacking
+      }
+    }
+    return { unit, ids: short.sort((a, b) => a - b), samples }
+  }
+
+  /** Series of a metric of which VictoriaMetrics holds less than it must, and how much less. */
+  async #lacking(
+    { slot: { minTime, maxTime } }: Unit,
+    metric: string,
+    expected: readonly Expected[],
+  ): Promise<[SeriesId, number][]> {
+    const { source, client } = this.#parts
+    const { signal } = this.#stopping
+    const samples = await client.counts('count_over_time', metric, minTime, maxTime, signal)
+    const marks = expected.some((one) => one.marks > 0)
+      ? await client.counts('stale_samples_over_time', metric, minTime, maxTime, signal)
+      : new Map<string, number>()
+    return expected.flatMap((one): [SeriesId, number][] => {
+      const { __name__: name = '', ...labels } = source.index.labels(one.id)
+      if (this.#refused.has(seriesKey({ ...labels, __name__: name }))) return []
+      const key = seriesKey(labels)
+      const lacking =
+        Math.max(0, one.samples - (samples.get(key) ?? 0)) +
+        Math.max(0, one.marks - (marks.get(key) ?? 0))
+      return lacking > 0 ? [[one.id, lacking]] : []
+    })
+  }
+}
+
+function isFilled({ times, staleTimes }: SentEntries): boolean {
+  return times.length + staleTimes.length > 0
+}
