@@ -65,6 +65,14 @@ const kind = <const F extends Readonly<Record<string, Field<unknown>>>>(spec: Sp
 const plain = (holds: string) => kind({ holds, fields: { text: says }, per: 'one' })
 const instantOf = (holds: string) => ({ ...plain(holds), instant: true, attested: true }) as const
 
+/**
+ * Whether an alert of this severity only stands beside an incident. Only a critical alert opens one, so any other is of a lower
+ * severity than what it was opened for: it joins as related, and the incident recovers without it.
+ */
+export function isRelated(severity: string): boolean {
+  return severity !== 'critical'
+}
+
 /** How an incident came to light: Implementing Regulation (EU) 2025/302, field 2.7. */
 export const discoveries = [
   'monitoring',
@@ -79,6 +87,13 @@ export const discoveries = [
   'attacker',
   'other',
 ] as const
+
+const alertFields = {
+  text: says,
+  rule: optional(name('a rule', 1000)),
+  fingerprint: optional(name('a fingerprint')),
+  value: optional(anything()),
+}
 
 /** Every kind of fact with what its value holds. `text` is always the line a person reads. */
 export const kinds = {
@@ -454,8 +469,26 @@ export const kinds = {
     per: 'many',
     afterEnd: true,
   }),
-  alert_fired: alertKind('an alert that joined'),
-  alert_resolved: alertKind('an alert that ended'),
+  alert_fired: kind({
+    holds: 'an alert that joined; a related one does not hold the recovery',
+    fields: {
+      ...alertFields,
+      severity: optional(code(['critical', 'warning', 'info'])),
+      related: optional(flag()),
+    },
+    per: 'many',
+    afterEnd: true,
+    check: ({ severity, related }) =>
+      severity === undefined || related === isRelated(severity)
+        ? []
+        : [`alert_fired: related is ${isRelated(severity)} for an alert of severity ${severity}`],
+  }),
+  alert_resolved: kind({
+    holds: 'an alert that ended',
+    fields: alertFields,
+    per: 'many',
+    afterEnd: true,
+  }),
   transition: kind({
     holds: 'a step from state to state, with the rule and the role',
     fields: {
@@ -470,20 +503,6 @@ export const kinds = {
   restored: { ...plain('machine evidence, as written before there was a workflow'), per: 'many' },
   resolved: { ...plain('how it ended, as written before there was a workflow'), per: 'many' },
 } as const satisfies Readonly<Record<string, unknown>>
-
-function alertKind(holds: string) {
-  return kind({
-    holds,
-    fields: {
-      text: says,
-      rule: optional(name('a rule', 1000)),
-      fingerprint: optional(name('a fingerprint')),
-      value: optional(anything()),
-    },
-    per: 'many',
-    afterEnd: true,
-  })
-}
 
 export type FactKind = keyof typeof kinds
 export const factKinds = Object.keys(kinds) as readonly FactKind[]

@@ -44,7 +44,21 @@ const machineEvidence: Guard = (picture) => {
       green >= times.greenMillis,
       `it was green for ${minutes(green)}; wait for ${minutes(times.greenMillis)}`,
     ),
+    ...holding(picture).map((rule) => `the alert ${rule} still fires`),
   ]
+}
+
+/** Rules of the alerts that fire by the facts and hold the recovery. Facts from before severities were written say nothing of it. */
+function holding(picture: Picture): readonly string[] {
+  const firing = new Map<string, string>()
+  for (const { kind, value } of picture.facts) {
+    if (kind === 'alert_resolved' && value.fingerprint !== undefined)
+      firing.delete(value.fingerprint)
+    if (kind !== 'alert_fired' || value.fingerprint === undefined) continue
+    if (value.severity !== undefined && value.related !== true)
+      firing.set(value.fingerprint, value.rule ?? value.fingerprint)
+  }
+  return [...new Set(firing.values())]
 }
 
 const recoveryProven: Guard = (picture, move) => {

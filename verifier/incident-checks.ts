@@ -147,7 +147,9 @@ function checkIncident(rows: RowCheck, history: History, incident: Replayed, row
   }
   rows.equal(what, row, lasting, first!)
   const opening = incident.facts.find(({ value }) => value.content['kind'] === 'alert_fired')
-  if (opening !== undefined) checkTitle(rows, history, what, row, opening)
+  // A person's incident has a title of that person's words, whatever alert joins it later.
+  if (opening !== undefined && openedByAlert(history, incident))
+    checkTitle(rows, history, what, row, opening)
   const alert = [...(history.alertsOf.get(incident.number) ?? [])]
     .flatMap((id) => history.byObject.get(`alert:${id}`) ?? [])
     .filter(({ value }) => value.action === 'alert.fired')
@@ -181,6 +183,14 @@ function checkIncident(rows: RowCheck, history: History, incident: Replayed, row
 }
 
 /** The first alert's fact ends with the title. */
+function openedByAlert(history: History, { facts }: Replayed): boolean {
+  const first = facts.find(({ value }) => value.content['kind'] === 'opened')
+  // Before there was a workflow only alerts opened incidents, and no fact said so.
+  if (first === undefined) return true
+  const text = history.text(first, 'value')
+  return text.kind === 'true' && factValue(text.text)['how'] === 'alert'
+}
+
 function checkTitle(rows: RowCheck, history: History, what: string, row: Row, fact: Told): void {
   const text = history.text(fact, 'value')
   if (text.kind !== 'true') {

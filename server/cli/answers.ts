@@ -1,6 +1,8 @@
 /** An alert as the hub shows it; times are RFC 3339. */
 export interface AlertAnswer {
   readonly id: string
+  /** In an incident: it recovers without this alert. */
+  readonly related?: boolean
   readonly fingerprint: string
   readonly rule: string
   readonly severity: string

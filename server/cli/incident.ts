@@ -120,7 +120,7 @@ function show(call: Call, hub: Hub, incident: IncidentDetailAnswer): void {
   call.say('\nAlerts')
   for (const alert of incident.alerts) {
     call.say(
-      `  ${paint(alert.severity, alert.severity.toUpperCase().padEnd(9))} ${plain(alert.state).padEnd(9)} ${hostOf(alert)}  ${summaryOf(alert)}`,
+      `  ${paint(alert.severity, alert.severity.toUpperCase().padEnd(9))} ${plain(alert.state).padEnd(9)} ${hostOf(alert)}  ${summaryOf(alert)}${alert.related === true ? '  (related: the incident recovers without it)' : ''}`,
     )
   }
   call.say('\nTimeline')

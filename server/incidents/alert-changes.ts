@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts'
 import { atEnd, type RecordsTransaction } from '../records/records.ts'
 import type { IncidentRow } from '../records/schema.ts'
 import { hubActor, joinKey } from './incident.ts'
+import type { IncidentAlerts } from './incident-alerts.ts'
 import type { IncidentStore } from './incident-store.ts'
 import { recoveryOpening } from './recovery-duty.ts'
 import { type Summary, summaries, summaryOf } from './views.ts'
@@ -23,13 +24,15 @@ export class AlertChanges {
   readonly #app: FastifyInstance
   readonly #clock: Clock
   readonly #store: IncidentStore
+  readonly #alerts: IncidentAlerts
   /** Incidents by the key of their alerts, as this transaction left them: in a storm hundreds of alerts go to one. */
   readonly #seen = new WeakMap<RecordsTransaction, Map<string, IncidentRow>>()
 
-  constructor(app: FastifyInstance, clock: Clock, store: IncidentStore) {
+  constructor(app: FastifyInstance, clock: Clock, store: IncidentStore, alerts: IncidentAlerts) {
     this.#app = app
     this.#clock = clock
     this.#store = store
+    this.#alerts = alerts
   }
 
   /** Gives the incident the alert belongs to, if any. */
@@ -60,7 +63,7 @@ export class AlertChanges {
     const key = joinKey(alert)
     const seen = this.#seen.get(tx) ?? new Map<string, IncidentRow>()
     this.#seen.set(tx, seen)
-    const current = seen.get(key) ?? (await this.#store.current(tx, alert))
+    const current = seen.get(key) ?? (await this.#alerts.current(tx, alert))
     if (current !== undefined && current.state !== 'resolved') {
       await this.#joinTold(tx, current, change)
       seen.set(key, current)
@@ -79,8 +82,8 @@ export class AlertChanges {
     current: IncidentRow,
     change: AlertChange,
   ): Promise<boolean> {
-    if (!(await this.#store.relapse(tx, current, change.alert, change.at))) return false
-    await this.#store.join(tx, current.id, change)
+    if (!(await this.#alerts.relapse(tx, current, change.alert, change.at))) return false
+    await this.#alerts.join(tx, current.id, change)
     await this.publish(tx, current.id, 'relapsed')
     return true
   }
@@ -90,7 +93,7 @@ export class AlertChanges {
     current: IncidentRow,
     change: AlertChange,
   ): Promise<void> {
-    await this.#store.join(tx, current.id, change)
+    await this.#alerts.join(tx, current.id, change)
     atEnd(tx, `joined ${current.id}`, () => this.#tellJoined(tx, current.id))
   }
 
@@ -104,7 +107,7 @@ export class AlertChanges {
 
   async #open(tx: RecordsTransaction, change: AlertChange): Promise<IncidentRow> {
     const runbook = this.#app.runbooks.find(change.alert.rule)
-    const opened = await this.#store.open(
+    const opened = await this.#alerts.open(
       tx,
       change,
       runbook === undefined ? undefined : { name: runbook.name, body: runbook.text },
@@ -117,11 +120,11 @@ export class AlertChanges {
   }
 
   async #recovered(tx: RecordsTransaction, change: AlertChange): Promise<IncidentRow | undefined> {
-    const row = await this.#store.ofAlert(tx, change.alert)
+    const row = await this.#alerts.ofAlert(tx, change.alert)
     if (row === undefined) return undefined
-    await this.#store.join(tx, row.id, change)
+    await this.#alerts.join(tx, row.id, change)
     if (row.state === 'resolved') return row
-    const since = await this.#store.greenSince(tx, row.id)
+    const since = await this.#alerts.greenSince(tx, row.id)
     if (since === undefined) return row
     await this.#app.obligations.open(tx, recoveryOpening(row.id, since, this.#clock.now()))
     atEnd(tx, `joined ${row.id}`, () => this.#tellJoined(tx, row.id))
@@ -132,7 +135,7 @@ export class AlertChanges {
     tx: RecordsTransaction,
     change: AlertChange,
   ): Promise<IncidentRow | undefined> {
-    const row = await this.#store.ofAlert(tx, change.alert)
+    const row = await this.#alerts.ofAlert(tx, change.alert)
     if (row === undefined || row.state === 'resolved') return row
     const by = change.by ?? hubActor
     if (await this.#store.acknowledge(tx, row, by, change.at, undefined)) {

@@ -1,6 +1,4 @@
-import { createHash } from 'node:crypto'
 import { type Kysely, sql } from 'kysely'
-import type { AlertChange, AlertView } from '../../alerts/alert.ts'
 import type { Fact } from '../../incidents/facts.ts'
 import { faultsOfAddition, judge, type Missing, type Request } from '../../incidents/judge.ts'
 import { blank, type Picture } from '../../incidents/picture.ts'
@@ -13,29 +11,11 @@ import type { Ledger } from '../ledger/plugin.ts'
 import { later, type RecordsTransaction } from '../records/records.ts'
 import type { IncidentFactRow, IncidentRow, RecordsSchema } from '../records/schema.ts'
 import { indexFact } from '../search/index-fact.ts'
-import {
-  alertFact,
-  factOf,
-  hubActor,
-  joinKey,
-  line,
-  type NewFact,
-  openingFacts,
-  recurrenceMillis,
-  stabilityWindowMillis,
-  standingColumns,
-  titleOf,
-} from './incident.ts'
+import { factOf, type NewFact, standingColumns } from './incident.ts'
 import { judgePast, type PastIncident } from './past.ts'
 
 /** Rows of one statement: 10 columns each, well below what either database takes. */
 const factsPerStatement = 200
-
-/** A runbook's text to freeze. */
-export interface RunbookText {
-  readonly name: string
-  readonly body: string
-}
 
 /** What an incident begins with. */
 export interface NewIncident {
@@ -70,72 +50,6 @@ export class IncidentStore {
     this.#clock = clock
     this.#ledger = ledger
     this.#settled = settled
-  }
-
-  /** The incident an alert goes to now: one of its host that is not restored yet, or one that may take its relapse. */
-  async current(tx: RecordsTransaction, alert: AlertView): Promise<IncidentRow | undefined> {
-    const key = joinKey(alert)
-    return (
-      tx
-        .selectFrom('incidents')
-        .selectAll()
-        .where((is) =>
-          is.or([
-            is('join_key', '=', key),
-            is(
-              'id',
-              'in',
-              is
-                .selectFrom('incident_join_keys')
-                .select('incident_id')
-                .where('incident_join_keys.join_key', '=', key),
-            ),
-          ]),
-        )
-        .where((is) =>
-          is.or([
-            is('state', '!=', 'resolved'),
-            is.and([
-              is('workflow_state', 'in', ['restored', 'root_cause']),
-              is('resolved_at', '>=', this.#clock.now() - stabilityWindowMillis),
-              is.exists(
-                is
-                  .selectFrom('incident_alerts')
-                  .innerJoin('alerts', 'alerts.id', 'incident_alerts.alert_id')
-                  .select('alerts.id')
-                  .whereRef('incident_alerts.incident_id', '=', 'incidents.id')
-                  .where('alerts.fingerprint', '=', alert.fingerprint),
-              ),
-            ]),
-          ]),
-        )
-        // An open one goes before every resolved one.
-        .orderBy((is) => is.case().when('state', '=', 'resolved').then(1).else(0).end())
-        .orderBy('number', 'desc')
-        .limit(1)
-        .executeTakeFirst()
-    )
-  }
-
-  /** Opens an incident by an alert. */
-  async open(
-    tx: RecordsTransaction,
-    change: AlertChange,
-    runbook: RunbookText | undefined,
-  ): Promise<IncidentRow> {
-    const { alert } = change
-    const frozen = runbook === undefined ? undefined : await this.#freeze(tx, runbook)
-    const opened = await this.record(tx, {
-      title: titleOf(alert),
-      joinKey: joinKey(alert),
-      server: alert.labels['server'] ?? alert.instance ?? '',
-      runbook: frozen,
-      by: hubActor,
-      role: 'hub',
-      facts: openingFacts(change, frozen, await this.#earlier(tx, alert)),
-    })
-    await this.#joinAlert(tx, opened.id, alert.id)
-    return opened
   }
 
   /** Writes a new incident with its first facts and the step to `recorded`. Throws conflict with what is missing. */
@@ -219,21 +133,6 @@ export class IncidentStore {
     return Number(number)
   }
 
-  /** The last incident that this alert was in, if it is not too long ago. */
-  async #earlier(tx: RecordsTransaction, { fingerprint }: AlertView) {
-    const row = await tx
-      .selectFrom('alerts')
-      .innerJoin('incident_alerts', 'incident_alerts.alert_id', 'alerts.id')
-      .innerJoin('incidents', 'incidents.id', 'incident_alerts.incident_id')
-      .select(['incidents.id', 'incidents.number'])
-      .where('alerts.fingerprint', '=', fingerprint)
-      .where('incidents.opened_at', '>=', this.#clock.now() - recurrenceMillis)
-      .orderBy('incidents.number', 'desc')
-      .limit(1)
-      .executeTakeFirst()
-    return row === undefined ? undefined : { id: row.id, number: Number(row.number) }
-  }
-
   async #ledgerState(
     tx: RecordsTransaction,
     row: IncidentRow,
@@ -263,11 +162,11 @@ export class IncidentStore {
     })
   }
 
-  async join(tx: RecordsTransaction, incidentId: string, change: AlertChange): Promise<void> {
-    await this.#joinAlert(tx, incidentId, change.alert.id)
-    const row = await this.#append(tx, incidentId, alertFact(change))
-    await this.#ledgerFact(tx, row)
-    await this.#touch(tx, incidentId)
+  /** Writes a fact of an alert, which nothing refuses, without bringing the row's state to it: an alert alone moves none. */
+  async addUnjudged(tx: RecordsTransaction, incidentId: string, fact: NewFact): Promise<void> {
+    await this.#ledgerFact(tx, await this.#append(tx, incidentId, fact))
+    const updated_at = this.#clock.now()
+    await later(tx, tx.updateTable('incidents').set({ updated_at }).where('id', '=', incidentId))
   }
 
   /** What the facts of an incident amount to. Throws conflict when the file was changed behind the hub's back. */
@@ -383,11 +282,6 @@ export class IncidentStore {
     return row
   }
 
-  async #touch(tx: RecordsTransaction, incidentId: string): Promise<void> {
-    const updated_at = this.#clock.now()
-    await later(tx, tx.updateTable('incidents').set({ updated_at }).where('id', '=', incidentId))
-  }
-
   #factRow(incidentId: string, sequence: number, fact: NewFact): IncidentFactRow {
     const now = this.#clock.now()
     return {
@@ -402,28 +296,6 @@ export class IncidentStore {
       recorded_by: fact.recordedBy,
       supersedes: fact.supersedes,
     }
-  }
-
-  async #joinAlert(tx: RecordsTransaction, incidentId: string, alertId: string): Promise<void> {
-    await later(
-      tx,
-      tx
-        .insertInto('incident_alerts')
-        .values({ incident_id: incidentId, alert_id: alertId, joined_at: this.#clock.now() })
-        .onConflict((conflict) => conflict.columns(['incident_id', 'alert_id']).doNothing()),
-    )
-  }
-
-  /** The incident an alert's life belongs to. */
-  async ofAlert(tx: RecordsTransaction, alert: AlertView): Promise<IncidentRow | undefined> {
-    return tx
-      .selectFrom('incidents')
-      .innerJoin('incident_alerts', 'incident_alerts.incident_id', 'incidents.id')
-      .selectAll('incidents')
-      .where('incident_alerts.alert_id', '=', alert.id)
-      .orderBy('incidents.number', 'desc')
-      .limit(1)
-      .executeTakeFirst()
   }
 
   async byId(tx: RecordsTransaction, id: string): Promise<IncidentRow> {
@@ -447,90 +319,6 @@ export class IncidentStore {
     const stamp = { certainty: 'actual', occurredAt: at, recordedBy: by, supersedes: null } as const
     await this.add(tx, row, [{ ...stamp, kind: 'acknowledged', value: { text } }])
     return true
-  }
-
-  /** Takes a restored incident up again: the fault came back. False when it may not, and a new one is to be opened. */
-  async relapse(
-    tx: RecordsTransaction,
-    row: IncidentRow,
-    alert: AlertView,
-    at: Millis,
-  ): Promise<boolean> {
-    const text = `The fault came back: ${titleOf(alert)}`
-    const relapse = {
-      ...({ kind: 'relapse', value: { text }, certainty: 'actual', occurredAt: at } as const),
-      ...{ recordedBy: hubActor, supersedes: null },
-    } as const
-    for (const to of ['investigating', 'recorded'] as const) {
-      const request = { to, by: hubActor, role: 'hub', at, with: [relapse] } as const
-      if ('row' in (await this.tryStep(tx, row, request))) return true
-    }
-    return false
-  }
-
-  /** When the last alert of an incident ended; undefined while one fires, or when it has none. */
-  async greenSince(tx: RecordsTransaction, incidentId: string): Promise<Millis | undefined> {
-    if ((await this.firing(tx, incidentId)) > 0) return undefined
-    const row = await tx
-      .selectFrom('incident_alerts')
-      .innerJoin('alerts', 'alerts.id', 'incident_alerts.alert_id')
-      .select((s) => s.fn.max('alerts.resolved_at').as('last'))
-      .where('incident_alerts.incident_id', '=', incidentId)
-      .executeTakeFirst()
-    return row?.last == null ? undefined : Number(row.last)
-  }
-
-  /** What was seen green: the rules of an incident's alerts, each with its host. */
-  async sources(tx: RecordsTransaction, incidentId: string): Promise<string[]> {
-    const rows = await tx
-      .selectFrom('incident_alerts')
-      .innerJoin('alerts', 'alerts.id', 'incident_alerts.alert_id')
-      .select(['alerts.rule', 'alerts.instance'])
-      .distinct()
-      .where('incident_alerts.incident_id', '=', incidentId)
-      .orderBy('alerts.rule')
-      .orderBy('alerts.instance')
-      .limit(50)
-      .execute()
-    return rows.map(({ rule, instance }) => line(instance === null ? rule : `${rule} ${instance}`))
-  }
-
-  /** Alerts of an incident that fire right now. */
-  async firing(tx: RecordsTransaction, incidentId: string): Promise<number> {
-    const row = await tx
-      .selectFrom('incident_alerts')
-      .innerJoin('alerts', 'alerts.id', 'incident_alerts.alert_id')
-      .select((s) => s.fn.countAll().as('count'))
-      .where('incident_alerts.incident_id', '=', incidentId)
-      .where('alerts.state', '=', 'firing')
-      .executeTakeFirst()
-    return Number(row?.count ?? 0)
-  }
-
-  /** Fingerprints of an incident's alerts that fire and nobody has acknowledged. */
-  async unacknowledged(db: Kysely<RecordsSchema>, incidentId: string): Promise<string[]> {
-    const rows = await db
-      .selectFrom('incident_alerts')
-      .innerJoin('alerts', 'alerts.id', 'incident_alerts.alert_id')
-      .select('alerts.fingerprint')
-      .where('incident_alerts.incident_id', '=', incidentId)
-      .where('alerts.state', '=', 'firing')
-      .where('alerts.acknowledged_at', 'is', null)
-      .execute()
-    return rows.map(({ fingerprint }) => fingerprint)
-  }
-
-  async #freeze(
-    tx: RecordsTransaction,
-    { name, body }: RunbookText,
-  ): Promise<{ name: string; hash: string }> {
-    const hash = createHash('sha256').update(body).digest('hex')
-    await tx
-      .insertInto('runbook_versions')
-      .values({ hash, name, body, recorded_at: this.#clock.now() })
-      .onConflict((conflict) => conflict.column('hash').doNothing())
-      .execute()
-    return { name, hash }
   }
 }
 

@@ -1,5 +1,5 @@
 import type { AlertChange, AlertView } from '../../alerts/alert.ts'
-import { type Fact, hubActor, limits, type NewFact } from '../../incidents/facts.ts'
+import { type Fact, hubActor, isRelated, limits, type NewFact } from '../../incidents/facts.ts'
 import type { Picture } from '../../incidents/picture.ts'
 import { standingOf } from '../../incidents/standing.ts'
 import { times, workflow } from '../../incidents/workflow.ts'
@@ -137,20 +137,34 @@ function scopeOf({ labels, instance, rule }: AlertView) {
 
 /** The fact an alert's change leaves in its incident. */
 export function alertFact(change: AlertChange): NewFact {
-  const { alert } = change
-  const fired = change.kind === 'firing'
-  const late =
-    change.late === true ? ' (recorded late: the records could not be written at the time)' : ''
+  return change.kind === 'firing' ? firedFact(change) : resolvedFact(change)
+}
+
+function firedFact(change: AlertChange): NewFact {
+  const { severity } = change.alert
+  const related = isRelated(severity)
+  const note = related ? ' (related: the incident recovers without it)' : ''
   return {
-    ...{ ...stamp, kind: fired ? 'alert_fired' : 'alert_resolved', occurredAt: change.at },
-    value: {
-      text: words(
-        `${line(alert.rule, 1000)} ${fired ? 'fired' : 'resolved'}: ${titleOf(alert)}${late}`,
-      ),
-      rule: line(alert.rule, 1000),
-      fingerprint: alert.fingerprint,
-      value: alert.value.slice(0, 1000),
-    },
+    ...{ ...stamp, kind: 'alert_fired', occurredAt: change.at },
+    value: { ...alertValue(change, 'fired', note), severity, related },
+  }
+}
+
+function resolvedFact(change: AlertChange): NewFact {
+  return {
+    ...{ ...stamp, kind: 'alert_resolved', occurredAt: change.at },
+    value: alertValue(change, 'resolved'),
+  }
+}
+
+function alertValue({ alert, late }: AlertChange, happened: string, note = '') {
+  const recorded =
+    late === true ? ' (recorded late: the records could not be written at the time)' : ''
+  return {
+    text: words(`${line(alert.rule, 1000)} ${happened}: ${titleOf(alert)}${recorded}${note}`),
+    rule: line(alert.rule, 1000),
+    fingerprint: alert.fingerprint,
+    value: alert.value.slice(0, 1000),
   }
 }
 

@@ -18,6 +18,7 @@ import {
 import { handlingRoutes } from './handling-routes.ts'
 import { importRoutes } from './import-routes.ts'
 import { Importing } from './importing.ts'
+import { IncidentAlerts } from './incident-alerts.ts'
 import { IncidentStore, type Settled } from './incident-store.ts'
 import { mineRoutes } from './mine.ts'
 import { PdfPrinter, type PdfSettings } from './pdf.ts'
@@ -34,7 +35,7 @@ export type { SentFact } from './requests.ts'
 export interface Incidents {
   /**
    * Takes a change of an alert into its incident, inside the caller's transaction: a critical alert opens
-   * one, related alerts join it, recovery of all restores it five minutes later. Gives the alert's incident, if it has one. The
+   * one, related alerts join it, recovery of all critical ones restores it five minutes later. Gives the alert's incident, if it has one. The
    * caller flushes live messages after commit.
    */
   alertChanged(
@@ -92,7 +93,8 @@ export const incidentsPlugin = fp(
       if (is && !was) await open(tx, unattendedOpening(after, clock.now()))
       for (const listener of listeners) await listener(tx, change)
     })
-    const changes = new AlertChanges(app, clock, store)
+    const alerts = new IncidentAlerts(clock, store)
+    const changes = new AlertChanges(app, clock, store, alerts)
     const publish = changes.publish.bind(changes)
     const committed = () => {
       app.live.flush()
@@ -104,6 +106,7 @@ export const incidentsPlugin = fp(
     const handling = new Handling(parts)
     const duties: DutyParts = {
       ...parts,
+      alerts,
       open,
       published: (tx, row) =>
         publish(tx, row.id, row.workflow_state === 'restored' ? 'resolved' : 'stepped'),
@@ -125,7 +128,7 @@ export const incidentsPlugin = fp(
             await publish(tx, id, 'acknowledged')
         })
         committed()
-        for (const fingerprint of await store.unacknowledged(app.records.read, id)) {
+        for (const fingerprint of await alerts.unacknowledged(app.records.read, id)) {
           await app.rules.acknowledge(fingerprint, by, clock.now())
         }
       },

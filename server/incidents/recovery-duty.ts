@@ -1,12 +1,12 @@
-import type { ExpressionBuilder } from 'kysely'
 import type { NewFact } from '../../incidents/facts.ts'
 import { times } from '../../incidents/workflow.ts'
 import type { Clock, Millis } from '../clock.ts'
 import { uuid } from '../ids.ts'
 import type { ObligationKind, Opening } from '../obligations/plugin.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
-import type { IncidentRow, RecordsSchema } from '../records/schema.ts'
+import type { IncidentRow } from '../records/schema.ts'
 import { hubActor } from './incident.ts'
+import { greenIncidents, type IncidentAlerts } from './incident-alerts.ts'
 import type { IncidentStore } from './incident-store.ts'
 
 export const recoveryKind = 'incident-recovery'
@@ -19,6 +19,7 @@ export interface DutyParts {
   readonly clock: Clock
   readonly records: Records
   readonly store: IncidentStore
+  readonly alerts: IncidentAlerts
   /** Tells what changed, in the transaction. */
   readonly published: (tx: RecordsTransaction, row: IncidentRow) => Promise<void>
   /** After the commit. */
@@ -34,11 +35,11 @@ export function recoveryOpening(incident: string, greenSince: Millis, now: Milli
 
 /** The hub restores what a machine has seen green for five minutes. */
 export function recoveryDuty(parts: DutyParts): ObligationKind {
-  const { clock, records, store } = parts
+  const { clock, records, store, alerts } = parts
   return {
     kind: recoveryKind,
     promise:
-      'an incident whose alerts have all ended is restored once they stayed so for 5 minutes',
+      'an incident whose critical alerts have all ended is restored once they stayed so for 5 minutes',
     concurrency: 4,
     attemptMillis: 10_000,
     async perform({ subject }) {
@@ -47,14 +48,11 @@ export function recoveryDuty(parts: DutyParts): ObligationKind {
       return again === undefined ? {} : { again: { dueAt: again } }
     },
     owed: (read) =>
-      (read as Records['read'])
-        .selectFrom('incidents')
+      greenIncidents(read as Records['read'])
         .select('incidents.id as subject')
-        .where('workflow_state', 'in', before)
-        .where((is) => is.exists(alertsOf(is)))
-        .where((is) => is.not(is.exists(alertsOf(is).where('alerts.state', '=', 'firing')))),
+        .where('workflow_state', 'in', before),
     async mend(tx, subject) {
-      const since = await store.greenSince(tx, subject)
+      const since = await alerts.greenSince(tx, subject)
       if (since === undefined) return false
       return parts.open(tx, recoveryOpening(subject, since, clock.now()))
     },
@@ -64,12 +62,14 @@ export function recoveryDuty(parts: DutyParts): ObligationKind {
   async function restore(tx: RecordsTransaction, id: string): Promise<Millis | undefined> {
     const now = clock.now()
     const row = await store.byId(tx, id)
-    const since = await store.greenSince(tx, id)
+    const since = await alerts.greenSince(tx, id)
     if (!before.includes(row.workflow_state) || since === undefined) return undefined
     if (now - since < times.greenMillis) return since + times.greenMillis
     const result = await store.tryStep(tx, row, {
       ...{ to: 'restored', by: hubActor, role: 'hub', at: now },
-      with: [recovered(since, now, await store.sources(tx, id))],
+      with: [
+        recovered(since, now, await alerts.sources(tx, id), await alerts.relatedFiring(tx, id)),
+      ],
     })
     if ('missing' in result) return now + refusedMillis
     await parts.published(tx, result.row)
@@ -77,21 +77,19 @@ export function recoveryDuty(parts: DutyParts): ObligationKind {
   }
 }
 
-function recovered(since: Millis, now: Millis, sources: readonly string[]): NewFact {
+function recovered(
+  since: Millis,
+  now: Millis,
+  sources: readonly string[],
+  related: readonly string[],
+): NewFact {
+  const still = related.length === 0 ? '' : ` Related, and still firing: ${related.join(', ')}.`
   return {
     kind: 'recovered',
     value: {
-      text: 'Every alert of this incident has ended, and none came back for 5 minutes.',
+      text: `Every critical alert of this incident has ended, and none came back for 5 minutes.${still}`,
       ...{ evidence: 'machine', greenMillis: now - since, sources },
     },
     ...{ certainty: 'actual', occurredAt: since, recordedBy: hubActor, supersedes: null },
   }
-}
-
-function alertsOf(is: ExpressionBuilder<RecordsSchema, 'incidents'>) {
-  return is
-    .selectFrom('incident_alerts')
-    .innerJoin('alerts', 'alerts.id', 'incident_alerts.alert_id')
-    .select('alerts.id')
-    .whereRef('incident_alerts.incident_id', '=', 'incidents.id')
 }

@@ -62,6 +62,8 @@ export const AlertOfIncident = Type.Object({
   acknowledgedAt: OrNull(Type.String()),
   acknowledgedBy: OrNull(Type.String()),
   runbook: Type.String(),
+  /** Joined beside what the incident was opened for: it recovers without this one. */
+  related: Type.Boolean(),
   incident: Type.Object({ id: Type.String(), number: Type.Integer() }),
 })
 

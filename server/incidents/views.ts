@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import type { Static } from 'typebox'
+import { isRelated } from '../../incidents/facts.ts'
 import { type Millis, rfc3339 } from '../clock.ts'
 import type { AlertRow, IncidentFactRow, IncidentRow, RecordsSchema } from '../records/schema.ts'
 import type { AlertOfIncident, FactView, IncidentSummary } from './schema.ts'
@@ -97,6 +98,7 @@ export function alertOfIncident(
     acknowledgedAt: orNull(row.acknowledged_at),
     acknowledgedBy: row.acknowledged_by,
     runbook: `/runbooks/${row.rule}`,
+    related: isRelated(row.severity),
     incident: { id: incident.id, number: incident.number },
   }
 }

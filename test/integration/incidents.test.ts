@@ -408,10 +408,41 @@ t.test('warnings join what is open and open nothing', async (t) => {
   ])
 })
 
+t.test(
+  'a lasting warning does not hold the restoration, and the record says that it fires on',
+  async (t) => {
+    const desk = await Desk.start(t)
+    const fault = await desk.fires('HostSilent')
+    await desk.fires('ClockNotSynchronised', { severity: 'warning' })
+    const { id } = await desk.incident()
+    const value = (kind: string) => async () =>
+      (await desk.facts(id))
+        .filter((fact) => fact.kind === kind)
+        .map((fact) => JSON.parse(fact.value))
+    t.match(await value('alert_fired')(), [
+      { severity: 'critical', related: false },
+      { severity: 'warning', related: true, text: /related: the incident recovers without it/ },
+    ])
+    t.same(
+      await desk.owedBy('incident-recovery'),
+      [],
+      'while the critical one fires nothing is owed',
+    )
+    await desk.recovers(fault)
+    t.same(await desk.owedBy('incident-recovery'), [id])
+    desk.pass(5 * minute)
+    await desk.meet()
+    t.same(await desk.states(), ['1 resolved'])
+    t.match(await value('recovered')(), [
+      { text: /still firing: ClockNotSynchronised pbx-1/, sources: ['HostSilent pbx-1'] },
+    ])
+  },
+)
+
 t.test('what stays well for five minutes is restored', async (t) => {
   const desk = await Desk.start(t)
   const first = await desk.fires('HostSilent')
-  const second = await desk.fires('DiskFilling', { severity: 'warning' })
+  const second = await desk.fires('DiskFilling')
   const elsewhere = await desk.fires('HostSilent', { instance: 'pbx-2' })
   desk.pass(minute)
   await desk.recovers(first)

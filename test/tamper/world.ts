@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import type { AlertView } from '../../alerts/alert.ts'
+import { IncidentAlerts } from '../../server/incidents/incident-alerts.ts'
 import { IncidentStore } from '../../server/incidents/incident-store.ts'
 import { type Asked, planBundle } from '../../server/ledger/bundle.ts'
 import { bundleBytes } from '../../server/ledger/bundle-bytes.ts'
@@ -111,12 +112,13 @@ export class TamperWorld {
       append: (tx, entry) => this.#append(tx, entry),
       waitingSeconds: () => 0,
     })
+    const joining = new IncidentAlerts(this.clock, store)
     const alerts = Array.from({ length: together }, () => this.#alert())
     const numbers = await this.#each(alerts, async (tx, alert) => {
       const row = rowOf(alert)
       await tx.insertInto('alerts').values(row).execute()
       const change = { kind: 'firing', alert, at: alert.firedAt! } as const
-      const { id, number } = await store.open(tx, change, undefined)
+      const { id, number } = await joining.open(tx, change, undefined)
       await this.#append(tx, ledgerEntryOf(change, number))
       return { id, number, alert }
     })
@@ -146,7 +148,7 @@ export class TamperWorld {
         .where('id', '=', alert.id)
         .execute()
       await this.#append(tx, ledgerEntryOf(over, number))
-      await store.join(tx, id, over)
+      await joining.join(tx, id, over)
     })
     await this.#others(together)
   }

@@ -234,9 +234,15 @@ export interface FrozenRunbook {
   readonly steps: readonly { readonly id: string; readonly text: string }[]
 }
 
+/** An alert of an incident. */
+export interface AlertOfIncident extends Alert {
+  /** The incident recovers without it. */
+  readonly related: boolean
+}
+
 export interface IncidentDetail extends IncidentSummary {
   readonly facts: readonly Fact[]
-  readonly alerts: readonly Alert[]
+  readonly alerts: readonly AlertOfIncident[]
   readonly runbook: FrozenRunbook | null
 }
 

@@ -112,6 +112,7 @@ export const en = {
   'sectionState.denied': 'no permission',
   'sectionState.error': 'error',
 
+  'alert.related': 'Related: the incident recovers without it',
   'alert.since': 'began {age}',
   'alert.value': 'value {value}',
   'alert.runbook': 'Runbook',

@@ -140,6 +140,7 @@ export const ru: Catalogue = {
   'sectionState.denied': 'нет прав',
   'sectionState.error': 'ошибка',
 
+  'alert.related': 'Связанное: инцидент восстанавливается без него',
   'alert.since': 'началось {age}',
   'alert.value': 'значение {value}',
   'alert.runbook': 'Инструкция',

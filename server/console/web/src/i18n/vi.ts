@@ -112,6 +112,7 @@ export const vi: Catalogue = {
   'sectionState.denied': 'không có quyền',
   'sectionState.error': 'lỗi',
 
+  'alert.related': 'Liên quan: sự cố phục hồi mà không cần chờ cảnh báo này',
   'alert.since': 'từ {age}',
   'alert.value': 'giá trị {value}',
   'alert.runbook': 'Sổ tay xử lý',

@@ -106,6 +106,7 @@ export const zh: Catalogue = {
   'sectionState.denied': '无权限',
   'sectionState.error': '出错',
 
+  'alert.related': '相关告警：不影响事件恢复',
   'alert.since': '开始于 {age}',
   'alert.value': '数值 {value}',
   'alert.runbook': '处置手册',

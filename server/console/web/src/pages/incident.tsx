@@ -180,7 +180,7 @@ function JoinedAlerts({ incident }: { incident: IncidentDetail }) {
       <div class="stack">
         {incident.alerts.map((alert) => (
           // The pushed form of an alert is newer than the one in the record.
-          <AlertCard key={alert.id} alert={pushed(alert)} showState />
+          <AlertCard key={alert.id} alert={pushed(alert)} related={alert.related} showState />
         ))}
       </div>
     </section>

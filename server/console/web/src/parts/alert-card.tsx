@@ -14,12 +14,14 @@ import { WhoWasTold } from './who-was-told.tsx'
 interface Props {
   readonly alert: Alert
   readonly showState?: boolean
+  /** Of an incident that recovers without this alert. */
+  readonly related?: boolean
   /** Rank of the card's heading, one below the heading over it. */
   readonly level?: 2 | 3
 }
 
 /** One alert with what a woken engineer needs: what, where, since when, what to do. */
-export function AlertCard({ alert, showState = false, level = 3 }: Props) {
+export function AlertCard({ alert, showState = false, related = false, level = 3 }: Props) {
   const Heading = `h${level}` as const
   const summary = alertSummary(alert)
   const server = alertServer(alert)
@@ -29,6 +31,7 @@ export function AlertCard({ alert, showState = false, level = 3 }: Props) {
       <header>
         <SeverityBadge severity={alert.severity} />
         {showState && <span class="badge boxed">{t(`alertState.${alert.state}`)}</span>}
+        {related && <span class="badge boxed">{t('alert.related')}</span>}
         {isSimulated(alert) && <SimulatedMark />}
         <span class="muted push">{splitAge(t('alert.since'), <Age at={alertSince(alert)} />)}</span>
       </header>
