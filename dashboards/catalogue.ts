@@ -6,6 +6,7 @@ import { hostMetrics } from './catalogue-host.ts'
 import { incidentMetrics, incidentOwnMetrics } from './catalogue-incidents.ts'
 import { oncallMetrics, oncallOwnMetrics } from './catalogue-oncall.ts'
 import { pagingMetrics, pagingOwnMetrics } from './catalogue-paging.ts'
+import { plannedMetrics } from './catalogue-planned.ts'
 import { softwareMetrics } from './catalogue-software.ts'
 import { vitalMetrics, vitalOwnMetrics } from './catalogue-vitals.ts'
 
@@ -22,8 +23,10 @@ export interface Metric {
   readonly labels: readonly string[]
   /** Who emits it: `collector: SECTION` or `hub: PART`. */
   readonly from: string
-  /** True for the hub's own process, at /metrics: it has none of the host labels. */
+  /** True for the hub's own process: at /metrics without host labels, and stored with the hub's. */
   readonly own?: boolean
+  /** What has to come first, where nothing emits the metric yet; its name is fixed for boards and rules. */
+  readonly waitsFor?: string
 }
 
 /** Labels of every stored series; `simulated` only on the demo's hosts. */
@@ -396,6 +399,17 @@ function own(
 
 /** The hub's own process, at /metrics. Node's process and event loop figures stand there besides, as prom-client names them. */
 const ownMetrics: readonly Metric[] = [
+  own(
+    'process',
+    'gauge',
+    'nodejs_eventloop_lag_p99_seconds',
+    'How late the process does what is due, 99 of 100 times at most.',
+    [],
+    'seconds',
+  ),
+  own('process', 'gauge', 'process_resident_memory_bytes', 'Memory the hub holds.', [], 'bytes'),
+  own('process', 'counter', 'process_cpu_seconds_total', 'CPU time the hub took.', [], 'seconds'),
+  own('process', 'gauge', 'process_start_time_seconds', 'When the hub started.', [], 'seconds'),
   own('telemetry', 'gauge', 'callward_hub_info', 'The hub’s version; always 1.', ['version']),
   own(
     'telemetry',
@@ -726,21 +740,29 @@ export const metricCatalogue: readonly Metric[] = [
   ...incidentMetrics,
   ...vitalMetrics,
   ...ruleMetrics,
-  ...ownMetrics,
-  ...oncallOwnMetrics,
-  ...pagingOwnMetrics,
-  ...deadlineOwnMetrics,
-  ...alertmanagerOwnMetrics,
-  ...incidentOwnMetrics,
-  ...vitalOwnMetrics,
+  ...[
+    ...ownMetrics,
+    ...oncallOwnMetrics,
+    ...pagingOwnMetrics,
+    ...deadlineOwnMetrics,
+    ...alertmanagerOwnMetrics,
+    ...incidentOwnMetrics,
+    ...vitalOwnMetrics,
+  ].map((metric) => ({ ...metric, own: true })),
+  ...plannedMetrics,
 ]
 
-/** The stored metrics with what `/api/v1/metadata` answers of each; no metric of the hub's own process. */
+/** Metrics of the hub's own process, which it stores at intervals with its own host labels. */
+export function storedOwnNames(): ReadonlySet<string> {
+  return new Set(metricCatalogue.filter(({ own }) => own === true).map(({ name }) => name))
+}
+
+/** The metrics that may be stored, with what `/api/v1/metadata` answers of each. */
 export function prometheusMetadata(): Record<
   string,
   { type: MetricType; help: string; unit: string }
 > {
-  const stored = metricCatalogue.filter((metric) => metric.own !== true)
+  const stored = metricCatalogue.filter(({ waitsFor }) => waitsFor === undefined)
   return Object.fromEntries(
     stored.map(({ name, type, help, unit }) => [name, { type, help, unit }]),
   )

@@ -2,7 +2,9 @@ import { hostLabels, type Metric, metricCatalogue } from './catalogue.ts'
 
 /** docs/metrics.md, written from the catalogue. */
 export function metricsPage(): string {
-  const stored = metricCatalogue.filter(({ own }) => own !== true)
+  const stored = metricCatalogue.filter(
+    ({ own, waitsFor }) => own !== true && waitsFor === undefined,
+  )
   const sections = [
     [
       'The host',
@@ -28,8 +30,13 @@ export function metricsPage(): string {
     ],
     [
       'The hub about itself',
-      'At `/metrics`, for any Prometheus. These have none of the labels above. Node’s own process and event loop figures stand there besides.',
+      'At `/metrics`, for any Prometheus, without the labels above. The hub also stores them every 10 s with labels of its own (`job="callward-hub"`). More of Node’s own figures stand at `/metrics` besides.',
       metricCatalogue.filter((metric) => metric.own === true),
+    ],
+    [
+      'Not emitted yet',
+      'Their names are fixed, so that boards and rules may be written. Nothing reports them today; the panels that ask for them say so.',
+      metricCatalogue.filter(({ waitsFor }) => waitsFor !== undefined),
     ],
   ] as const
   return [

@@ -25,7 +25,20 @@ datasources:
       prometheusType: Prometheus
       prometheusVersion: 2.53.0
       manageAlerts: true
+      alertmanagerUid: ${datasource.uid}-am
       incrementalQuerying: false
+      httpHeaderName1: Authorization
+    secureJsonData:
+      httpHeaderValue1: Bearer $CALLWARD_GRAFANA_TOKEN
+  - name: ${datasource.name} alerts
+    uid: ${datasource.uid}-am
+    type: alertmanager
+    access: proxy
+    url: $CALLWARD_URL/am
+    editable: false
+    jsonData:
+      implementation: prometheus
+      handleGrafanaManagedAlerts: false
       httpHeaderName1: Authorization
     secureJsonData:
       httpHeaderValue1: Bearer $CALLWARD_GRAFANA_TOKEN

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import swagger from '@fastify/swagger'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
-import { prometheusMetadata } from '../dashboards/catalogue.ts'
+import { prometheusMetadata, storedOwnNames } from '../dashboards/catalogue.ts'
 import { alertmanagerPlugin } from './alertmanager/plugin.ts'
 import { approvalsPlugin } from './approvals/plugin.ts'
 import { attachmentsFolder, attachmentsPlugin } from './attachments/plugin.ts'
@@ -48,6 +48,7 @@ import { compileSchemasWhenUsed } from './schema-compilers.ts'
 import { searchPlugin } from './search/plugin.ts'
 import { securityHeaders } from './security-headers.ts'
 import { storePlugin } from './store/plugin.ts'
+import { ownSeriesPlugin } from './telemetry/own-series-plugin.ts'
 import { telemetryPlugin, telemetryRoutes } from './telemetry/plugin.ts'
 import { keepTlsFresh, readTlsFiles } from './tls.ts'
 import { upgradesPlugin } from './upgrades.ts'
@@ -106,6 +107,7 @@ async function registerAll(app: FastifyInstance, config: HubConfig, clock: Clock
     // Until the holds are read everything is kept.
     keepFrom: () => (app.hasDecorator('holds') ? app.holds.keepFrom() : Number.NEGATIVE_INFINITY),
   })
+  await app.register(ownSeriesPlugin, { clock, names: storedOwnNames() })
   await app.register(ledgerPlugin, { clock, folder })
   await app.register(peoplePlugin, { clock, config })
   await app.register(telemetryRoutes)

@@ -17,6 +17,7 @@ export const fixedRanges: Readonly<Record<string, string>> = {
   'callward-hardware/1203': 'decay of a disk shows over days',
   'callward-hardware/1205': 'a few memory errors a day are what matters',
   'callward-hardware/1208': 'decay of a disk shows over days',
+  'callward-oncall/712': 'an alert that comes and goes shows over a day',
 }
 
 /** Panels whose figure is bad when low; every other judged figure is bad when high. */
@@ -26,6 +27,9 @@ export const badWhenLow: ReadonlySet<string> = new Set([
   'callward-server/214',
   'callward-hardware/1210',
   'callward-server/270',
+  'callward-incidents/805',
+  'callward-incidents/811',
+  'callward-trunks/404',
 ])
 
 const units = new Set([

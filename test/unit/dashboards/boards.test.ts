@@ -435,10 +435,8 @@ t.test('the catalogue is well formed and answers as Prometheus’s metadata', as
     help: 'Load average over 1 minute.',
     unit: '',
   })
-  t.notOk(
-    'callward_http_requests_total' in prometheusMetadata(),
-    'the hub’s own process is no stored series',
-  )
+  t.ok('callward_http_requests_total' in prometheusMetadata(), 'the hub stores its own figures')
+  t.notOk('callward_trunk_up' in prometheusMetadata(), 'nothing emits this yet')
 })
 
 t.test('the provisioning is YAML Grafana understands', async (t) => {
@@ -466,6 +464,17 @@ t.test('the provisioning is YAML Grafana understands', async (t) => {
     },
     secureJsonData: { httpHeaderValue1: 'Bearer $CALLWARD_GRAFANA_TOKEN' },
   })
+  t.match(
+    source.datasources[1],
+    {
+      uid: 'callward-am',
+      type: 'alertmanager',
+      url: '$CALLWARD_URL/am',
+      jsonData: { implementation: 'prometheus', httpHeaderName1: 'Authorization' },
+    },
+    'Grafana asks an Alertmanager, not a Mimir',
+  )
+  t.equal(source.datasources[0]!.jsonData['alertmanagerUid'], source.datasources[1]!.uid)
   const provider = parseYaml(files.get('dashboards/callward.yaml')!) as {
     providers: { folder: string; options: { path: string } }[]
   }

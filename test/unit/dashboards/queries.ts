@@ -63,7 +63,8 @@ export function labelsOf(series: string): Set<string> {
   const metric = catalogued(series)
   if (metric === undefined) return new Set()
   return new Set([
-    ...(metric.own === true ? [] : hostLabels),
+    // The hub stores its own figures, and another Prometheus scrapes them: these two are there either way.
+    ...(metric.own === true ? ['job', 'instance'] : hostLabels),
     ...metric.labels,
     ...(series.endsWith('_bucket') ? ['le'] : []),
   ])

@@ -31,6 +31,14 @@ const variants: Readonly<Record<string, readonly string[]>> = {
   version: ['0.1.0'],
   os: ['Debian 12'],
   security: ['true', 'false'],
+  'callward_notice_lead_seconds kind': ['planned'],
+  quantile: ['0.5', '0.9'],
+  target: ['acknowledge', 'restore'],
+  code: ['200', '486', '503'],
+  outcome: ['ok', 'failed'],
+  result: ['abandoned', 'connected', 'delivered'],
+  score: ['2', '5'],
+  le: ['0.1', '3.6', '259200', '+Inf'],
   kind: ['drift', 'missing', 'forbidden', 'unknown'],
 }
 
@@ -88,14 +96,15 @@ function hostSeries(name: string, host: MadeHost, end: number): Series[] {
   const metric = catalogued(name)
   if (metric === undefined) throw new Error(`${name} is not in the catalogue`)
   let sets: Record<string, string>[] = [{}]
-  for (const label of metric.labels) {
-    const values = variants[`${name} ${label}`] ?? variants[label] ?? [`a-${label}`]
+  const parts = name.endsWith('_bucket') ? ['le'] : []
+  for (const label of [...metric.labels, ...parts]) {
+    const values = variants[`${metric.name} ${label}`] ?? variants[label] ?? [`a-${label}`]
     sets = sets.flatMap((set) => values.map((value) => ({ ...set, [label]: value })))
   }
   return sets.map((labels, index) => ({
     name,
     labels: { ...hostLabels(host), ...labels },
-    value: figure(name, metric.type === 'counter', labels, index, host),
+    value: figure(name, metric.type !== 'gauge', labels, index, host),
     ...(host.state === 'silent' ? { until: end - silentMillis } : {}),
   }))
 }
@@ -114,6 +123,7 @@ function figure(
   if (name === 'callward_backup_posture')
     return () =>
       labels.state === (host.state === 'critical' ? 'unprotected' : 'protected') ? 1 : 0
+  if (name === 'callward_maintenance_start_timestamp_seconds') return () => 4e9
   if (name === 'node_boot_time_seconds') return () => 1_700_000_000
   if (name === 'node_filesystem_avail_bytes')
     return (since) => 40e9 - (labels.mountpoint === '/' ? 0 : 1e3 * since)
