@@ -137,7 +137,11 @@ onBothDatabases('search', {
     t.same(await names(ask('транк')), [4])
     t.same(await names(ask('trun')), ['TrunkDown', 1, 'FanStopped', 5, 3])
     t.same(await names(ask('dust fan')), [5])
-    t.same(await names(ask('hear')), [1, 'HeartbeatLost'], 'a whole word before a title that begins so')
+    t.same(
+      await names(ask('hear')),
+      [1, 'HeartbeatLost'],
+      'a whole word before a title that begins so',
+    )
     t.same(await names(ask('нет')), [4, 'HeartbeatLost'])
     t.same(await names(ask('goi')), [2, 'HeartbeatLost'])
     t.same(await names(ask('carrier trunk')), ['TrunkDown'])
