@@ -72,7 +72,9 @@ export function name(what: string, max = 200): Needed<string> {
 export function code<const C extends string>(list: readonly C[]): Needed<C> {
   const known = new Set<unknown>(list)
   return field(
-    list.length > 12 ? `a code of the published list` : `one of ${list.join(', ')}`,
+    list.length > 12
+      ? 'a code of the published list (callward incident kinds root_cause)'
+      : `one of ${list.join(', ')}`,
     (value) => known.has(value),
   )
 }

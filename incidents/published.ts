@@ -1,5 +1,5 @@
 import { factKinds, specOf } from './facts.ts'
-import { rootCauseCodes, rootCauseSource } from './root-causes.ts'
+import { additionalCodes, rootCauseCodes, rootCauseSource } from './root-causes.ts'
 import {
   cancelReasons,
   type GuardName,
@@ -26,7 +26,8 @@ export function workflowJson(): string {
       return [kind, { holds, per, instant, afterEnd, attested, fields: Object.fromEntries(wanted) }]
     }),
   )
-  return `${JSON.stringify({ ...workflow, simpleStates, kinds }, null, 2)}\n`
+  const rootCauses = Object.fromEntries([...rootCauseCodes, ...additionalCodes])
+  return `${JSON.stringify({ ...workflow, simpleStates, kinds, rootCauses }, null, 2)}\n`
 }
 
 /** The published tables as Markdown: docs/incidents.md holds exactly this. */

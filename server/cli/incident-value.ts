@@ -5,6 +5,8 @@ export interface PublishedKinds {
   readonly kinds: Readonly<
     Record<string, { readonly holds: string; readonly fields: Readonly<Record<string, string>> }>
   >
+  /** Codes of root causes and what they mean. */
+  readonly rootCauses: Readonly<Record<string, string>>
 }
 
 /**

@@ -102,7 +102,7 @@ export async function record(call: Call, hub: Hub, words: readonly string[]): Pr
 
 /** `callward incident kinds [KIND]`. */
 export async function showKinds(call: Call, hub: Hub, [kind]: readonly string[]): Promise<void> {
-  const { kinds } = await hub.call<PublishedKinds>('GET', '/api/v1/workflow')
+  const { kinds, rootCauses } = await hub.call<PublishedKinds>('GET', '/api/v1/workflow')
   if (kind === undefined) {
     table(
       call,
@@ -118,6 +118,8 @@ export async function showKinds(call: Call, hub: Hub, [kind]: readonly string[])
     )
   call.say(`${kind}: ${spec.holds}`)
   table(call, ['FIELD', 'WANTS'], Object.entries(spec.fields))
+  if (Object.values(spec.fields).some((wants) => wants.includes('kinds root_cause')))
+    table(call, ['CODE', 'ROOT CAUSE'], Object.entries(rootCauses))
 }
 
 async function showNext(call: Call, hub: Hub, id: string): Promise<void> {

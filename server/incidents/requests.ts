@@ -75,7 +75,7 @@ export function partFaults(picture: Picture, by: Principal, role: Role): string[
     return [`the bootstrap token is never one of two people: a ${role} signs in as a person`]
   if (holders(picture, role).has(by.name)) return []
   return [
-    `${by.name} is not ${role} of this incident (${roles[role]}): take that part with a fact "role" { role: "${role}", person: "${by.name}" }`,
+    `${by.name} is not ${role} of this incident (${roles[role]}): take that part with a fact "role" { role: "${role}", person: "${by.name}" } (callward incident N take ${role})`,
   ]
 }
 

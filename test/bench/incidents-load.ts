@@ -68,6 +68,11 @@ async function fill(): Promise<void> {
     if (answer.status !== 200)
       throw new Error(`${answer.status}: ${(await answer.text()).slice(0, 500)}`)
     await answer.arrayBuffer()
+    const done = from + count
+    if (done % 1000 < perRequest) {
+      const perSecond = (done * 1000) / (performance.now() - began)
+      process.stderr.write(`${done} of ${incidents} incidents, ${perSecond.toFixed(0)} a second\n`)
+    }
   }
   const { count } = await app.records.read
     .selectFrom('incident_facts')
@@ -103,7 +108,14 @@ try {
   await measure('list, service', (round) => `${list}&state=all&service=site-${round % 40}`)
   await measure('open one', (round) => `/api/v1/incidents/${any(round)}`)
   await measure('its workflow', (round) => `/api/v1/incidents/${any(round)}/workflow`)
+  await measure('its deadlines', (round) => `/api/v1/incidents/${any(round)}/clocks`)
+  await measure('its post-mortem', (round) => `/api/v1/incidents/${any(round)}/post-mortem`)
+  await measure('search, a rare word', (round) => `/api/v1/search?q=${any(round)}`)
+  await measure('search, words of all', () => '/api/v1/search?q=trunk%20looked')
+  await measure('search, a beginning', () => '/api/v1/search?q=recor')
   await measure('figures, 30 days', () => '/api/v1/incidents/figures')
+  await measure('figures, a year', () => `/api/v1/incidents/figures?from=${instant(525_600)}`)
+  await measure('my work', () => '/api/v1/incidents/mine')
   await measure('recurrences', () => '/api/v1/incidents/recurrences')
 } finally {
   await app.close()
