@@ -182,7 +182,7 @@ function checkIncident(rows: RowCheck, history: History, incident: Replayed, row
   rows.equal(what, row, present, incident.facts.at(-1) ?? incident.states.at(-1)!)
 }
 
-/** The first alert's fact ends with the title. */
+/** Whether an alert opened it, not a person or a program. */
 function openedByAlert(history: History, { facts }: Replayed): boolean {
   const first = facts.find(({ value }) => value.content['kind'] === 'opened')
   // Before there was a workflow only alerts opened incidents, and no fact said so.
@@ -191,6 +191,7 @@ function openedByAlert(history: History, { facts }: Replayed): boolean {
   return text.kind === 'true' && factValue(text.text)['how'] === 'alert'
 }
 
+/** The first alert's fact ends with the title. */
 function checkTitle(rows: RowCheck, history: History, what: string, row: Row, fact: Told): void {
   const text = history.text(fact, 'value')
   if (text.kind !== 'true') {

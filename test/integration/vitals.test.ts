@@ -274,9 +274,16 @@ t.test(
     await until('CanaryFailed is over', () => !firing(app, 'CanaryFailed'))
     const metrics = await app.telemetry.registry.metrics()
     t.match(metrics, /callward_canary_seconds\{stage="fired"\} [\d.]+/)
-    const count = async (table: 'incidents' | 'pages') =>
-      (await app.records.read.selectFrom(table).select('id').execute()).length
-    t.same([await count('incidents'), await count('pages')], [0, 0], 'no incident, nobody paged')
+    // A busy machine may make alerts of its own meanwhile, of the hub that waits for it.
+    const titles = async (table: 'incidents' | 'pages') =>
+      (await app.records.read.selectFrom(table).select('title').execute())
+        .map(({ title }) => title)
+        .filter((title) => /test alert|test of the way|canary/i.test(title))
+    t.same(
+      [await titles('incidents'), await titles('pages')],
+      [[], []],
+      'no incident, nobody paged',
+    )
 
     const owed = () =>
       app.records.read

@@ -117,6 +117,7 @@ export class TamperWorld {
     const numbers = await this.#each(alerts, async (tx, alert) => {
       const row = rowOf(alert)
       await tx.insertInto('alerts').values(row).execute()
+      await tx.insertInto('routing_holds').values(heldBack(alert)).execute()
       const change = { kind: 'firing', alert, at: alert.firedAt! } as const
       const { id, number } = await joining.open(tx, change, undefined)
       await this.#append(tx, ledgerEntryOf(change, number))
@@ -171,8 +172,8 @@ export class TamperWorld {
     const at = this.clock.now()
     return {
       ...{ id: `alert-${number}`, fingerprint: `f${number}`, rule: 'TrunkDown', group: 'trunks' },
-      ...{ severity: 'warning', instance, state: 'firing', value: '1', activeAt: at, firedAt: at },
-      labels: { alertname: 'TrunkDown', instance, severity: 'warning', server: instance },
+      ...{ severity: 'critical', instance, state: 'firing', value: '1', activeAt: at, firedAt: at },
+      labels: { alertname: 'TrunkDown', instance, severity: 'critical', server: instance },
       annotations: { summary: `The trunk of ${instance} is down` },
     }
   }
@@ -253,6 +254,15 @@ export class TamperWorld {
       await door.run('update ledger_tiles set hashes = ? where level = ? and tile = ?', [
         ...[hashes, level, tile],
       ])
+  }
+}
+
+/** Nobody is paged in this world: why stands where the hub says it. */
+function heldBack({ id, firedAt }: AlertView) {
+  const [stage, because] = ['silenced', 'planned work on the trunks']
+  return {
+    ...{ key: `hold ${id}`, alert_id: id, at: firedAt!, stage, receiver: null, because },
+    until_at: null,
   }
 }
 
