@@ -35,9 +35,9 @@ export async function verifyBundle(file: Uint8Array, trust: Trust): Promise<Repo
     checkOrder(bundle),
     checkStates(bundle, history),
     checkRows(bundle, history),
-    absent('deadlines', 'the hub keeps no deadlines of incidents yet'),
+    absent('deadlines', 'bundles do not carry the deadlines of incidents yet'),
     checkPaging(bundle, history),
-    absent('notices', 'the hub sends no notices of maintenance yet'),
+    absent('notices', 'bundles do not carry the notices of incidents yet'),
     checkDigests(bundle),
     checkReads(bundle),
   ]
