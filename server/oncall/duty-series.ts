@@ -1,6 +1,5 @@
 import type { Millis } from '../clock.ts'
-import { hubLabels } from '../hub-labels.ts'
-import type { SeriesId, StoreWriter } from '../store/writer.ts'
+import type { HubFigure } from '../hub-figures.ts'
 import type { ShiftReadiness } from './readiness.ts'
 
 /** How one schedule stands now. */
@@ -12,20 +11,14 @@ export interface Standing {
   readonly uncovered: boolean
 }
 
-interface Figure {
-  readonly name: string
-  readonly value: number
-  readonly labels: Readonly<Record<string, string>>
-}
-
 /** What rules watch of on-call duty: figures by schedule, never a person's name. Pure. */
 export function dutyFigures(
   standings: readonly Standing[],
   shifts: readonly ShiftReadiness[],
   provenAt: Millis | undefined,
-): Figure[] {
+): HubFigure[] {
   if (standings.length === 0) return []
-  const figures: Figure[] = []
+  const figures: HubFigure[] = []
   for (const { id, reachable, uncovered } of standings) {
     const labels = { schedule: id }
     figures.push({ name: 'callward_oncall_current', value: reachable, labels })
@@ -46,37 +39,4 @@ export function dutyFigures(
     figures.push({ name, value: provenAt / 1000, labels: {} })
   }
   return figures
-}
-
-/** Stores the figures; a series that is not told any more gets a stale mark. */
-export class DutySeries {
-  readonly #store: StoreWriter
-  #written: ReadonlySet<SeriesId> = new Set()
-
-  constructor(store: StoreWriter) {
-    this.#store = store
-  }
-
-  /** Rejects when the store refuses; the next call says it again. */
-  async write(figures: readonly Figure[], at: Millis): Promise<void> {
-    const values = new Map(
-      figures.map(({ name, value, labels }) => [
-        this.#store.intern({ ...hubLabels, ...labels, __name__: name }),
-        value,
-      ]),
-    )
-    const ended = [...this.#written].filter((id) => !values.has(id))
-    if (values.size + ended.length === 0) return
-    await this.#store.append({
-      rows: [
-        {
-          t: at,
-          ids: Uint32Array.from(values.keys()),
-          values: Float64Array.from(values.values()),
-          stale: Uint32Array.from(ended),
-        },
-      ],
-    })
-    this.#written = new Set(values.keys())
-  }
 }

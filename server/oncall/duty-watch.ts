@@ -1,8 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import type { Clock } from '../clock.ts'
+import { HubFigures } from '../hub-figures.ts'
 import type { Calendar, ScheduleVersion } from './calendar.ts'
 import { type Directory, readPeople } from './directory.ts'
-import { DutySeries, dutyFigures, type Standing } from './duty-series.ts'
+import { dutyFigures, type Standing } from './duty-series.ts'
 import { isPlannedGap } from './final.ts'
 import { handOff } from './handover.ts'
 import type { HandoverStore } from './handover-store.ts'
@@ -28,7 +29,7 @@ export interface DutyParts {
 export class DutyWatch {
   readonly #app: FastifyInstance
   readonly #parts: DutyParts
-  readonly #series: DutySeries
+  readonly #series: HubFigures
   #proof: Proof | undefined
   #provenMonotonic = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
@@ -40,7 +41,7 @@ export class DutyWatch {
   constructor(app: FastifyInstance, parts: DutyParts) {
     this.#app = app
     this.#parts = parts
-    this.#series = new DutySeries(app.store)
+    this.#series = new HubFigures(app.store)
   }
 
   start(): void {

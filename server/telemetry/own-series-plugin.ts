@@ -1,7 +1,8 @@
 import fp from 'fastify-plugin'
 import type { Clock } from '../clock.ts'
+import { HubFigures } from '../hub-figures.ts'
 import type {} from '../store/plugin.ts'
-import { OwnSeries, ownFigures } from './own-series.ts'
+import { ownFigures } from './own-series.ts'
 import type {} from './plugin.ts'
 
 export interface OwnSeriesOptions {
@@ -16,7 +17,7 @@ const defaultEveryMillis = 10_000
 /** Stores the hub's own figures at intervals, so that boards show them without another Prometheus. */
 export const ownSeriesPlugin = fp(
   async (app, { clock, names, everyMillis = defaultEveryMillis }: OwnSeriesOptions) => {
-    const series = new OwnSeries(app.store)
+    const series = new HubFigures(app.store)
     let writing: Promise<void> | undefined
     let failing = false
     const write = async () => {

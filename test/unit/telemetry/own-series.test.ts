@@ -1,8 +1,9 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import t from 'tap'
 import { metricCatalogue, storedOwnNames } from '../../../dashboards/catalogue.ts'
+import { HubFigures } from '../../../server/hub-figures.ts'
 import type { StoreWriter } from '../../../server/store/writer.ts'
-import { OwnSeries, ownFigures } from '../../../server/telemetry/own-series.ts'
+import { ownFigures } from '../../../server/telemetry/own-series.ts'
 
 t.test('only the chosen metrics are read, with a histogram’s parts by their names', async (t) => {
   const registry = new Registry()
@@ -39,7 +40,7 @@ t.test('series carry the hub’s labels, and one not told any more ends', async 
         rows.push({ t: at, ids: [...ids], values: [...values], stale: [...(stale ?? [])] })
     },
   } as unknown as StoreWriter
-  const series = new OwnSeries(store)
+  const series = new HubFigures(store)
   const figure = (name: string, value: number) => ({ name, labels: { instance: 'forged' }, value })
   await series.write([figure('a', 1), figure('b', 2)], 1000)
   await series.write([figure('a', 3)], 2000)
