@@ -249,7 +249,8 @@ export const guardCode: Readonly<Record<GuardName, Guard>> = {
   recovered_at: recoveredAt,
   recovery_proven: recoveryProven,
   machine_evidence: (p, move) => (recovery(p) === undefined ? [] : machineEvidence(p, move)),
-  instants_in_order: (p) => disorder(p).map(({ text }) => text),
+  // People's instants, which the hub cannot mend, do not hold what a machine saw; closing asks them of people.
+  instants_in_order: (p, { role }) => (role === 'hub' ? [] : disorder(p).map(({ text }) => text)),
   relapse_seen: (p) => need(relapsedAt(p) !== undefined, 'the relapse is not written (relapse)'),
   inside_stability: insideStability,
   was_investigated: (p) =>

@@ -58,7 +58,7 @@ export const guards = {
     'a machine saw it green for 5 minutes, or a verifier who did not fix it confirms it',
   machine_evidence: 'a machine saw it green for 5 minutes',
   instants_in_order:
-    'occurred <= detected <= recorded, aware <= classified, mitigated <= recovered',
+    'occurred <= detected <= recorded, aware <= classified, mitigated <= recovered (asked of people, not of the hub)',
   relapse_seen: 'the relapse is written down',
   inside_stability: 'the relapse came within 10 minutes of the recovery',
   was_investigated: 'somebody investigated before it recovered',

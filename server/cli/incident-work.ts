@@ -47,7 +47,7 @@ export const works: Readonly<Record<string, Work>> = {
   },
   async take(call, hub, id, [role, person]) {
     const part = needed(role, 'take ROLE [PERSON]')
-    const who = person ?? (await hub.call<{ name: string }>('GET', '/api/v1/me')).name
+    const who = person ?? (await whoAmI(hub))
     const value = { text: `${who} takes the part ${part}.`, role: part, person: who }
     await hub.call('POST', `${incidentPath(id)}/facts`, { facts: [{ kind: 'role', value }] })
     call.say(`${plain(who)} is ${part} of this incident.`)
@@ -150,10 +150,20 @@ async function showNext(call: Call, hub: Hub, id: string): Promise<void> {
     )
 }
 
+/** Who did it, in facts in which that is whoever writes them, unless another name is given; the console's forms begin with it too. */
+const doers: Readonly<Record<string, string>> = { arrived: 'technician', mitigated: 'fixer' }
+
+async function whoAmI(hub: Hub): Promise<string> {
+  return (await hub.call<{ name: string }>('GET', '/api/v1/me')).name
+}
+
 async function factOf(call: Call, hub: Hub, [kind, text, ...words]: readonly string[]) {
   const name = needed(kind, 'fact KIND "TEXT" [FIELD=VALUE …]')
   const published = await hub.call<PublishedKinds>('GET', '/api/v1/workflow')
-  const value = factValue(published, name, needed(text, `fact ${name} "TEXT"`), words)
+  const doer = doers[name]
+  const given = words.some((word) => word.startsWith(`${doer}=`))
+  const self = doer === undefined || given ? [] : [`${doer}=${await whoAmI(hub)}`]
+  const value = factValue(published, name, needed(text, `fact ${name} "TEXT"`), [...words, ...self])
   const [at, supersedes] = [textOption(call, 'at'), textOption(call, 'supersedes')]
   return {
     ...{ kind: name, value },

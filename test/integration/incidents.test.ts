@@ -494,6 +494,24 @@ t.test('what stays well for five minutes is restored', async (t) => {
   t.same(await desk.states(), ['1 resolved', '2 resolved'])
 })
 
+t.test('what people wrote out of order does not hold the machine’s restoration', async (t) => {
+  const desk = await Desk.start(t)
+  await desk.recovers(await desk.fires('HostSilent'))
+  desk.pass(14_000)
+  const mitigated = { kind: 'mitigated', value: { text: 'It runs again.', fixer: 'ines' } }
+  const answer = await desk.app.inject({
+    ...{ method: 'POST', url: '/api/v1/incidents/1/facts', payload: { facts: [mitigated] } },
+  })
+  t.equal(answer.statusCode, 200)
+  desk.pass(5 * minute)
+  await desk.meet()
+  t.match(await desk.incident(), { state: 'resolved', workflow_state: 'restored' })
+  t.notOk(
+    desk.owed.some(({ kind }) => kind === 'incident-recovery'),
+    'and nothing is tried again',
+  )
+})
+
 t.test('a fault that comes back while it is watched changes nothing', async (t) => {
   const desk = await Desk.start(t)
   await desk.recovers(await desk.fires('HostSilent'))

@@ -26,7 +26,8 @@ export const workflowVi: WorkflowWords = {
     recovery_proven:
       'máy thấy bình thường 5 phút, hoặc người kiểm chứng không tham gia sửa xác nhận',
     machine_evidence: 'máy thấy bình thường 5 phút',
-    instants_in_order: 'xảy ra ≤ phát hiện ≤ ghi nhận, biết ≤ phân loại, giảm nhẹ ≤ phục hồi',
+    instants_in_order:
+      'xảy ra ≤ phát hiện ≤ ghi nhận, biết ≤ phân loại, giảm nhẹ ≤ phục hồi (hỏi con người, không hỏi hub)',
     relapse_seen: 'đã ghi lần tái phát',
     inside_stability: 'tái phát trong vòng 10 phút sau khi phục hồi',
     was_investigated: 'đã có người điều tra trước khi phục hồi',

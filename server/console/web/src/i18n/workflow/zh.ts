@@ -25,7 +25,7 @@ export const workflowZh: WorkflowWords = {
     recovered_at: '已知最近一次复发后的恢复时间',
     recovery_proven: '机器连续 5 分钟见其正常，或由未参与修复的核验人确认',
     machine_evidence: '机器连续 5 分钟见其正常',
-    instants_in_order: '发生 ≤ 发现 ≤ 记录，知悉 ≤ 定级，缓解 ≤ 恢复',
+    instants_in_order: '发生 ≤ 发现 ≤ 记录，知悉 ≤ 定级，缓解 ≤ 恢复（只对人员要求，不对系统要求）',
     relapse_seen: '已写明复发',
     inside_stability: '复发发生在恢复后 10 分钟内',
     was_investigated: '恢复前已有人排查',
