@@ -161,7 +161,9 @@ async function factOf(call: Call, hub: Hub, [kind, text, ...words]: readonly str
   const name = needed(kind, 'fact KIND "TEXT" [FIELD=VALUE …]')
   const published = await hub.call<PublishedKinds>('GET', '/api/v1/workflow')
   const doer = doers[name]
-  const given = words.some((word) => word.startsWith(`${doer}=`))
+  // Who corrects a fact is not the one it names.
+  const given =
+    textOption(call, 'supersedes') !== undefined || words.some((w) => w.startsWith(`${doer}=`))
   const self = doer === undefined || given ? [] : [`${doer}=${await whoAmI(hub)}`]
   const value = factValue(published, name, needed(text, `fact ${name} "TEXT"`), [...words, ...self])
   const [at, supersedes] = [textOption(call, 'at'), textOption(call, 'supersedes')]
