@@ -7,6 +7,7 @@ import { CallwardError } from '../errors.ts'
 import type { Principal } from '../people/plugin.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
 import type { IncidentRow } from '../records/schema.ts'
+import { acknowledging } from './acknowledging.ts'
 import { AlertChanges } from './alert-changes.ts'
 import {
   changeOf,
@@ -114,6 +115,8 @@ export const incidentsPlugin = fp(
     app.obligations.register(recoveryDuty(duties))
     app.obligations.register(unattendedDuty(duties))
 
+    const { acknowledge, takeUp } = acknowledging({ ...parts, alerts, rules: app.rules })
+
     app.decorate('incidents', {
       async alertChanged(tx, alertChange) {
         const incident = await changes.take(tx, alertChange)
@@ -121,20 +124,16 @@ export const incidentsPlugin = fp(
         app.live.hint('incidents')
         return incident && { id: incident.id, number: Number(incident.number) }
       },
-      async acknowledge(id, by, note) {
-        await app.records.write(async (tx) => {
-          const row = await store.byId(tx, id)
-          if (await store.acknowledge(tx, row, by.name, clock.now(), note))
-            await publish(tx, id, 'acknowledged')
-        })
-        committed()
-        for (const fingerprint of await alerts.unacknowledged(app.records.read, id)) {
-          await app.rules.acknowledge(fingerprint, by, clock.now())
-        }
-      },
+      acknowledge,
       record: (by, request) => handling.record(by, request),
-      add: (id, by, request) => handling.add(id, by, request),
-      step: (id, by, request) => handling.step(id, by, request),
+      async add(id, by, request) {
+        await handling.add(id, by, request)
+        await takeUp(id, by, request.facts)
+      },
+      async step(id, by, request) {
+        await handling.step(id, by, request)
+        await takeUp(id, by, request.with ?? [])
+      },
       async write(tx, id, facts) {
         const row = await store.byId(tx, id)
         const after = await store.add(tx, row, facts)

@@ -125,7 +125,11 @@ t.test('what was written on the way is kept once, in the order it happened', asy
       t.match(await say('ines', fact, what, body), { status: 200 }, what)
   }
   const kinds = (await desk.kinds(id)).filter((kind) => kind !== 'evidence')
-  t.same(kinds.slice(-5), ['assigned', 'accepted', 'arrived', 'finding', 'part'])
+  t.same(
+    kinds.slice(-6),
+    ['assigned', 'accepted', 'acknowledged', 'arrived', 'finding', 'part'],
+    'who accepts has acknowledged',
+  )
   t.match(await say('ines', fact, 'decline', { reason: 'x' }), { status: 409 })
   t.equal((await say('ines', 'none', 'accept')).status, 404)
   const { owed } = (await desk.as('ines', 'GET', '/dispatch/mine')).body.assignments[0]

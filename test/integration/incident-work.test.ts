@@ -247,6 +247,24 @@ t.test('what is merged sends its alerts to the other', async (t) => {
   t.match(await document.text(), /TrunkDown/, 'whose post-mortem has the facts of both')
 })
 
+t.test('who takes a part that handles it has acknowledged it', async (t) => {
+  const desk = await Desk.start(t)
+  const { number } = await desk.record('ines')
+  const part = (role: string, person: string) => ({
+    kind: 'role',
+    value: { text: `${person} is ${role}.`, role, person },
+  })
+  const state = async () => (await desk.read(number)).state
+  await desk.facts('ines', number, part('commander', 'bob'), part('scribe', 'ines'))
+  t.equal(await state(), 'open', 'naming somebody else is not, and writing it down is not')
+  await desk.facts('bob', number, part('commander', 'bob'))
+  t.match(await desk.read(number), { state: 'acknowledged', acknowledgedBy: 'bob' })
+  const { number: second } = await desk.record('ines')
+  const laidDown = { kind: 'role', value: { ...part('commander', 'bob').value, ended: true } }
+  await desk.facts('bob', second, laidDown)
+  t.equal((await desk.read(second)).state, 'open', 'laying a part down is not')
+})
+
 t.test('a relapse by an alert takes up what people restored', async (t) => {
   const desk = await Desk.start(t)
   const people = await desk.people()
