@@ -1,3 +1,4 @@
+import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { AlertChange } from '../../alerts/alert.ts'
 import type { NewFact } from '../../incidents/facts.ts'
@@ -8,6 +9,8 @@ import type { Principal } from '../people/plugin.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
 import type { IncidentRow } from '../records/schema.ts'
 import { AlertChanges } from './alert-changes.ts'
+import { DocumentStore } from './correlation/document-store.ts'
+import { correlationRoutes } from './correlation/routes.ts'
 import {
   changeOf,
   type FactsRequest,
@@ -81,6 +84,12 @@ declare module 'fastify' {
   }
 }
 
+async function readRules(app: FastifyInstance, documents: DocumentStore): Promise<void> {
+  const { faults, version } = await documents.look()
+  for (const { line, message } of faults)
+    app.log.error({ version, line }, `correlation rules: ${message} (the built-in rules hold)`)
+}
+
 export const incidentsPlugin = fp(
   async (app, { clock, pdf }: { clock: Clock; pdf?: PdfSettings | undefined }) => {
     const series = new OpenIncidentSeries(app, clock)
@@ -94,7 +103,9 @@ export const incidentsPlugin = fp(
       for (const listener of listeners) await listener(tx, change)
     })
     const alerts = new IncidentAlerts(clock, store)
-    const changes = new AlertChanges(app, clock, store, alerts)
+    const documents = new DocumentStore(app.records, clock, app.ledger)
+    await readRules(app, documents)
+    const changes = new AlertChanges(app, clock, store, alerts, documents)
     const publish = changes.publish.bind(changes)
     const committed = () => {
       app.live.flush()
@@ -164,6 +175,7 @@ export const incidentsPlugin = fp(
     await app.register(readingRoutes)
     await app.register(workflowRoutes, { clock, printer: new PdfPrinter(pdf) })
     await app.register(mineRoutes)
+    await app.register(correlationRoutes, { documents, clock })
     await app.register(handlingRoutes)
     await app.register(importRoutes, { importing: new Importing(parts) })
     app.addHook('onReady', async () => series.start())
