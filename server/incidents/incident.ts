@@ -140,7 +140,7 @@ function scopeOf({ labels, instance, rule }: AlertView, named: readonly string[]
   const one = (name: string, text: string | undefined) =>
     text === undefined ? {} : { [name]: [line(text)] }
   return {
-    services: named.length > 0 ? named.map((one) => line(one)) : [line(service)],
+    services: named.length > 0 ? [...new Set(named.map((one) => line(one)))] : [line(service)],
     ...one('hosts', instance),
     ...one('customers', labels['customer']),
     ...one('regions', labels['site']),

@@ -34,11 +34,11 @@ import { workflowRoutes } from './workflow-routes.ts'
 export type { Settled } from './incident-store.ts'
 export type { SentFact } from './requests.ts'
 
-/** Incident records: opened by critical alerts, kept as stamped facts. */
+/** Incident records: opened by alerts as the correlation rules say, kept as stamped facts. */
 export interface Incidents {
   /**
-   * Takes a change of an alert into its incident, inside the caller's transaction: a critical alert opens
-   * one, related alerts join it, recovery of all critical ones restores it five minutes later. Gives the alert's incident, if it has one. The
+   * Takes a change of an alert into its incident, inside the caller's transaction: the correlation rules
+   * say what opens one and what joins; recovery of all that hold it restores it five minutes later. Gives the alert's incident, if it has one. The
    * caller flushes live messages after commit.
    */
   alertChanged(
