@@ -65,14 +65,6 @@ const kind = <const F extends Readonly<Record<string, Field<unknown>>>>(spec: Sp
 const plain = (holds: string) => kind({ holds, fields: { text: says }, per: 'one' })
 const instantOf = (holds: string) => ({ ...plain(holds), instant: true, attested: true }) as const
 
-/**
- * Whether an alert of this severity only stands beside an incident. Only a critical alert opens one, so any other is of a lower
- * severity than what it was opened for: it joins as related, and the incident recovers without it.
- */
-export function isRelated(severity: string): boolean {
-  return severity !== 'critical'
-}
-
 /** How an incident came to light: Implementing Regulation (EU) 2025/302, field 2.7. */
 export const discoveries = [
   'monitoring',
@@ -479,9 +471,9 @@ export const kinds = {
     per: 'many',
     afterEnd: true,
     check: ({ severity, related }) =>
-      severity === undefined || related === isRelated(severity)
-        ? []
-        : [`alert_fired: related is ${isRelated(severity)} for an alert of severity ${severity}`],
+      severity === 'critical' && related !== false
+        ? ['alert_fired: related is false for an alert of severity critical']
+        : [],
   }),
   alert_resolved: kind({
     holds: 'an alert that ended',

@@ -8,6 +8,8 @@ export const hubSentenceNames = [
   'alertFired',
   'notKnown',
   'severityAsCritical',
+  'severityByRule',
+  'majorByRule',
   'runbookAttached',
   'sameAlert',
   'frozen',

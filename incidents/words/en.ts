@@ -184,6 +184,8 @@ export const en: Words = {
     alertFired: 'Alert {rule} fired.',
     notKnown: 'Not known yet.',
     severityAsCritical: 'As every incident of a critical alert; say otherwise.',
+    severityByRule: 'By the correlation rule {rule}; say otherwise.',
+    majorByRule: 'Major by the correlation rule {rule}; say otherwise.',
     runbookAttached: 'Runbook {name} attached as it was.',
     sameAlert: 'The same alert opened incident {number}.',
     frozen: 'Frozen: {about}.',

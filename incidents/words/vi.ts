@@ -184,6 +184,8 @@ export const vi: Words = {
     alertFired: 'Cảnh báo {rule} đã phát.',
     notKnown: 'Chưa rõ.',
     severityAsCritical: 'Như mọi sự cố từ cảnh báo nghiêm trọng; có thể định lại.',
+    severityByRule: 'Theo quy tắc tương quan {rule}; có thể định lại.',
+    majorByRule: 'Nghiêm trọng theo quy tắc tương quan {rule}; có thể định lại.',
     runbookAttached: 'Đã gắn sổ tay {name} theo bản lúc đó.',
     sameAlert: 'Cùng cảnh báo này đã mở sự cố {number}.',
     frozen: 'Đã lưu nguyên trạng: {about}.',

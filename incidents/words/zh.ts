@@ -184,6 +184,8 @@ export const zh: Words = {
     alertFired: '告警 {rule} 已触发。',
     notKnown: '尚不清楚。',
     severityAsCritical: '严重告警引发的事件一律如此，可另行判定。',
+    severityByRule: '依据关联规则 {rule}，可另行判定。',
+    majorByRule: '依据关联规则 {rule} 定为重大，可另行判定。',
     runbookAttached: '已附上当时版本的处置手册 {name}。',
     sameAlert: '同一告警曾引发事件 {number}。',
     frozen: '已固定留存：{about}。',

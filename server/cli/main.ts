@@ -11,6 +11,7 @@ import { clocksCommand } from './clocks.ts'
 import { collectorCommand } from './collector.ts'
 import { collectorsCommand } from './collectors.ts'
 import { type Call, type Command, CommandError, type Terminal, UsageError } from './command.ts'
+import { correlationCommand } from './correlation.ts'
 import { enrolCommand } from './enrol.ts'
 import { holdCommand } from './hold.ts'
 import { hostsCommand } from './hosts.ts'
@@ -55,6 +56,7 @@ const commands: readonly Command[] = [
   changeCommand,
   notifyCommand,
   routingCommand,
+  correlationCommand,
   canaryCommand,
   enrolCommand,
   collectorsCommand,

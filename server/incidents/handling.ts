@@ -7,6 +7,7 @@ import type { Principal } from '../people/plugin.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
 import type { IncidentRow } from '../records/schema.ts'
 import type { IncidentChange } from './alert-changes.ts'
+import { takeOverKeys } from './incident-alerts.ts'
 import type { IncidentStore } from './incident-store.ts'
 import { partFaults, type SentFact, stamped } from './requests.ts'
 
@@ -125,17 +126,7 @@ export class Handling {
         'merged.into: name the id of another incident that is not closed.',
         { missing: [{ guard: 'merge_target', text: 'another incident that is not closed' }] },
       )
-    const keys = await tx
-      .selectFrom('incident_join_keys')
-      .select('join_key')
-      .where('incident_id', '=', row.id)
-      .execute()
-    for (const join_key of [row.join_key, ...keys.map((one) => one.join_key)])
-      await tx
-        .insertInto('incident_join_keys')
-        .values({ join_key, incident_id: target.id })
-        .onConflict((conflict) => conflict.columns(['join_key', 'incident_id']).doNothing())
-        .execute()
+    await takeOverKeys(tx, row, target.id)
   }
 
   async #write<T>(work: (tx: RecordsTransaction) => Promise<T>): Promise<T> {

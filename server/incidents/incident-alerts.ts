@@ -2,16 +2,16 @@ import { createHash } from 'node:crypto'
 import { type ExpressionBuilder, type Kysely, sql } from 'kysely'
 import type { AlertChange, AlertView } from '../../alerts/alert.ts'
 import type { Clock, Millis } from '../clock.ts'
+import { alertViewOf } from '../records/alert-view.ts'
 import { later, type RecordsTransaction } from '../records/records.ts'
 import type { IncidentRow, RecordsSchema } from '../records/schema.ts'
 import {
   alertFact,
   hubActor,
-  joinKey,
   line,
+  type OpenedBy,
   openingFacts,
   recurrenceMillis,
-  stabilityWindowMillis,
   titleOf,
 } from './incident.ts'
 import type { IncidentStore } from './incident-store.ts'
@@ -32,75 +32,42 @@ export class IncidentAlerts {
     this.#store = store
   }
 
-  /** The incident an alert goes to now: one of its host that is not restored yet, or one that may take its relapse. */
-  async current(tx: RecordsTransaction, alert: AlertView): Promise<IncidentRow | undefined> {
-    const key = joinKey(alert)
-    return (
-      tx
-        .selectFrom('incidents')
-        .selectAll()
-        .where((is) =>
-          is.or([
-            is('join_key', '=', key),
-            is(
-              'id',
-              'in',
-              is
-                .selectFrom('incident_join_keys')
-                .select('incident_id')
-                .where('incident_join_keys.join_key', '=', key),
-            ),
-          ]),
-        )
-        .where((is) =>
-          is.or([
-            is('state', '!=', 'resolved'),
-            is.and([
-              is('workflow_state', 'in', ['restored', 'root_cause']),
-              is('resolved_at', '>=', this.#clock.now() - stabilityWindowMillis),
-              is.exists(
-                is
-                  .selectFrom('incident_alerts')
-                  .innerJoin('alerts', 'alerts.id', 'incident_alerts.alert_id')
-                  .select('alerts.id')
-                  .whereRef('incident_alerts.incident_id', '=', 'incidents.id')
-                  .where('alerts.fingerprint', '=', alert.fingerprint),
-              ),
-            ]),
-          ]),
-        )
-        // An open one goes before every resolved one.
-        .orderBy((is) => is.case().when('state', '=', 'resolved').then(1).else(0).end())
-        .orderBy('number', 'desc')
-        .limit(1)
-        .executeTakeFirst()
-    )
-  }
-
   /** Opens an incident by an alert. */
   async open(
     tx: RecordsTransaction,
     change: AlertChange,
     runbook: RunbookText | undefined,
+    by: OpenedBy & { readonly key: string },
   ): Promise<IncidentRow> {
     const { alert } = change
     const frozen = runbook === undefined ? undefined : await this.#freeze(tx, runbook)
     const opened = await this.#store.record(tx, {
       title: titleOf(alert),
-      joinKey: joinKey(alert),
+      joinKey: by.key,
       server: alert.labels['server'] ?? alert.instance ?? '',
       runbook: frozen,
       by: hubActor,
       role: 'hub',
-      facts: openingFacts(change, frozen, await this.#earlier(tx, alert)),
+      facts: openingFacts(change, frozen, await this.#earlier(tx, alert), by),
     })
-    await this.#joinAlert(tx, opened.id, alert.id)
+    await this.#joinAlert(tx, opened.id, alert.id, false)
     return opened
   }
 
-  async join(tx: RecordsTransaction, incidentId: string, change: AlertChange): Promise<void> {
-    await this.#joinAlert(tx, incidentId, change.alert.id)
-    await this.#store.addUnjudged(tx, incidentId, alertFact(change))
+  /** A related alert only stands beside the incident. */
+  async join(
+    tx: RecordsTransaction,
+    incidentId: string,
+    change: AlertChange,
+    related: boolean,
+  ): Promise<void> {
+    await this.#joinAlert(tx, incidentId, change.alert.id, related)
+    await this.#store.addUnjudged(tx, incidentId, alertFact(change, related))
+  }
+
+  /** Takes a change of an alert into an incident that has it already. */
+  async goesOn(tx: RecordsTransaction, incidentId: string, change: AlertChange): Promise<void> {
+    await this.#store.addUnjudged(tx, incidentId, alertFact(change, false))
   }
 
   /** The last incident that this alert was in, if it is not too long ago. */
@@ -118,12 +85,20 @@ export class IncidentAlerts {
     return row === undefined ? undefined : { id: row.id, number: Number(row.number) }
   }
 
-  async #joinAlert(tx: RecordsTransaction, incidentId: string, alertId: string): Promise<void> {
+  async #joinAlert(
+    tx: RecordsTransaction,
+    incidentId: string,
+    alertId: string,
+    related: boolean,
+  ): Promise<void> {
     await later(
       tx,
       tx
         .insertInto('incident_alerts')
-        .values({ incident_id: incidentId, alert_id: alertId, joined_at: this.#clock.now() })
+        .values({
+          ...{ incident_id: incidentId, alert_id: alertId, joined_at: this.#clock.now() },
+          related: related ? 1 : 0,
+        })
         .onConflict((conflict) => conflict.columns(['incident_id', 'alert_id']).doNothing()),
     )
   }
@@ -159,6 +134,43 @@ export class IncidentAlerts {
     return false
   }
 
+  /** Alerts of an incident that fire. */
+  async firingOf(
+    tx: RecordsTransaction,
+    incidentId: string,
+  ): Promise<{ readonly alert: AlertView; readonly related: boolean }[]> {
+    const rows = await joined(tx)
+      .selectAll('alerts')
+      .select('incident_alerts.related')
+      .where('incident_alerts.incident_id', '=', incidentId)
+      .where('alerts.state', '=', 'firing')
+      .orderBy('alerts.fired_at')
+      .execute()
+    return rows.map(({ related, ...row }) => ({
+      alert: alertViewOf(row),
+      related: Number(related) === 1,
+    }))
+  }
+
+  /** The hub merges an incident into another one; undefined when what is on file stands against it. */
+  async merge(
+    tx: RecordsTransaction,
+    row: IncidentRow,
+    into: IncidentRow,
+  ): Promise<IncidentRow | undefined> {
+    const at = this.#clock.now()
+    const value = { text: `One fault with incident ${into.number}.`, into: into.id }
+    const fact = {
+      ...({ kind: 'merged', value, certainty: 'actual', occurredAt: at } as const),
+      ...{ recordedBy: hubActor, supersedes: null },
+    } as const
+    const request = { to: 'merged', by: hubActor, role: 'hub', at, with: [fact] } as const
+    const taken = await this.#store.tryStep(tx, row, request)
+    if ('missing' in taken) return undefined
+    await takeOverKeys(tx, row, into.id)
+    return taken.row
+  }
+
   /** When the last alert that holds an incident ended; undefined while one fires, or when it has none. */
   async greenSince(tx: RecordsTransaction, incidentId: string): Promise<Millis | undefined> {
     const row = await holding(tx)
@@ -190,7 +202,7 @@ export class IncidentAlerts {
       .select(['alerts.rule', 'alerts.instance'])
       .distinct()
       .where('incident_alerts.incident_id', '=', incidentId)
-      .where('alerts.severity', '!=', holdingSeverity)
+      .where('incident_alerts.related', '=', 1)
       .where('alerts.state', '=', 'firing')
       .orderBy('alerts.rule')
       .orderBy('alerts.instance')
@@ -226,6 +238,36 @@ export class IncidentAlerts {
   }
 }
 
+/** Alerts of what was merged go to the other from now on. */
+export async function takeOverKeys(
+  tx: RecordsTransaction,
+  from: IncidentRow,
+  into: string,
+): Promise<void> {
+  const keys = await tx
+    .selectFrom('incident_join_keys')
+    .select('join_key')
+    .where('incident_id', '=', from.id)
+    .execute()
+  for (const join_key of [from.join_key, ...keys.map((one) => one.join_key)])
+    await tx
+      .insertInto('incident_join_keys')
+      .values({ join_key, incident_id: into })
+      .onConflict((conflict) => conflict.columns(['join_key', 'incident_id']).doNothing())
+      .execute()
+  const labels = await tx
+    .selectFrom('incident_label_keys')
+    .select('label_key')
+    .where('incident_id', '=', from.id)
+    .execute()
+  for (const { label_key } of labels)
+    await tx
+      .insertInto('incident_label_keys')
+      .values({ label_key, incident_id: into })
+      .onConflict((conflict) => conflict.columns(['label_key', 'incident_id']).doNothing())
+      .execute()
+}
+
 /** Incidents whose machine evidence may be complete: an alert held them, and none that holds them fires. */
 export function greenIncidents(read: Kysely<RecordsSchema>) {
   const mine = (is: ExpressionBuilder<RecordsSchema, 'incidents'>) =>
@@ -234,15 +276,12 @@ export function greenIncidents(read: Kysely<RecordsSchema>) {
       .innerJoin('alerts', 'alerts.id', 'incident_alerts.alert_id')
       .select('alerts.id')
       .whereRef('incident_alerts.incident_id', '=', 'incidents.id')
-      .where('alerts.severity', '=', holdingSeverity)
+      .where('incident_alerts.related', '=', 0)
   return read
     .selectFrom('incidents')
     .where((is) => is.exists(mine(is)))
     .where((is) => is.not(is.exists(mine(is).where('alerts.state', '=', 'firing'))))
 }
-
-/** As `isRelated` of incidents/facts.ts says it: any other severity is that of a related alert. */
-const holdingSeverity = 'critical'
 
 function joined(read: Kysely<RecordsSchema>) {
   return read
@@ -251,7 +290,7 @@ function joined(read: Kysely<RecordsSchema>) {
 }
 
 function holding(read: Kysely<RecordsSchema>) {
-  return joined(read).where('alerts.severity', '=', holdingSeverity)
+  return joined(read).where('incident_alerts.related', '=', 0)
 }
 
 function nameOf({ rule, instance }: { rule: string; instance: string | null }): string {

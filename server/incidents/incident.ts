@@ -1,5 +1,6 @@
 import type { AlertChange, AlertView } from '../../alerts/alert.ts'
-import { type Fact, hubActor, isRelated, limits, type NewFact } from '../../incidents/facts.ts'
+import type { CorrelationOpening } from '../../alerts/correlation-config.ts'
+import { type Fact, hubActor, limits, type NewFact } from '../../incidents/facts.ts'
 import type { Picture } from '../../incidents/picture.ts'
 import { standingOf } from '../../incidents/standing.ts'
 import { times, workflow } from '../../incidents/workflow.ts'
@@ -16,11 +17,6 @@ export const recurrenceMillis = 183 * 86_400_000
 
 /** Longest title; it is read aloud. */
 const titleCharacters = 500
-
-/** Alerts with the same key belong to one incident: those of one host. */
-export function joinKey(alert: AlertView): string {
-  return alert.instance ?? `alert:${alert.fingerprint}`
-}
 
 /** What people say aloud when they speak of it. */
 export function titleOf(alert: AlertView): string {
@@ -44,11 +40,18 @@ export function line(text: string, characters = 200): string {
 
 const stamp = { certainty: 'actual', recordedBy: hubActor, supersedes: null } as const
 
+/** The rule that opens an incident; `rule` is missing for a built-in one. */
+export interface OpenedBy {
+  readonly rule?: string | undefined
+  readonly opening: CorrelationOpening
+}
+
 /** Facts that open an incident by an alert. Impact, severity and cause are suggestions until somebody says them. */
 export function openingFacts(
   change: AlertChange,
   runbook: { readonly name: string; readonly hash: string } | undefined,
   earlier: { readonly id: string; readonly number: number } | undefined,
+  by: OpenedBy,
 ): NewFact[] {
   const { alert } = change
   const { annotations } = alert
@@ -82,7 +85,7 @@ export function openingFacts(
       ...{ ...suggested, kind: 'impact' },
       value: {
         text: words(annotations['callward_impact'] ?? 'Not known yet.'),
-        ...scopeOf(alert),
+        ...scopeOf(alert, by.opening.services),
       },
     },
     {
@@ -92,10 +95,7 @@ export function openingFacts(
           ? { text: 'Not known yet.', confidence: 'unknown' }
           : { text: words(cause), confidence: 'low' },
     },
-    {
-      ...{ ...suggested, kind: 'severity' },
-      value: { text: 'As every incident of a critical alert; say otherwise.', severity: 'sev2' },
-    },
+    ...gravity(by).map((fact) => ({ ...suggested, ...fact })),
     ...(runbook === undefined
       ? []
       : [
@@ -118,31 +118,42 @@ export function openingFacts(
             },
           },
         ]),
-    alertFact(change),
+    alertFact(change, false),
   ]
 }
 
-/** What an alert's labels say of the scope. A service is named by its label, else the host's part stands for it. */
-function scopeOf({ labels, instance, rule }: AlertView) {
+function gravity({ rule, opening }: OpenedBy) {
+  const { severity, major } = opening
+  const ofSeverity = (text: string) => ({ kind: 'severity', value: { text, severity } }) as const
+  if (rule === undefined)
+    return [ofSeverity('As every incident of a critical alert; say otherwise.')]
+  const text = `Major by the correlation rule ${rule}; say otherwise.`
+  return [
+    ofSeverity(`By the correlation rule ${rule}; say otherwise.`),
+    ...(major ? [{ kind: 'major', value: { text, major } } as const] : []),
+  ]
+}
+
+/** What an alert's labels say of the scope. A service is named by the rule that opens, else by its label, else the host's part stands for it. */
+function scopeOf({ labels, instance, rule }: AlertView, named: readonly string[]) {
   const service = labels['service'] ?? labels['role'] ?? labels['server'] ?? instance ?? rule
   const one = (name: string, text: string | undefined) =>
     text === undefined ? {} : { [name]: [line(text)] }
   return {
-    services: [line(service)],
+    services: named.length > 0 ? [...new Set(named.map((one) => line(one)))] : [line(service)],
     ...one('hosts', instance),
     ...one('customers', labels['customer']),
     ...one('regions', labels['site']),
   }
 }
 
-/** The fact an alert's change leaves in its incident. */
-export function alertFact(change: AlertChange): NewFact {
-  return change.kind === 'firing' ? firedFact(change) : resolvedFact(change)
+/** The fact an alert's change leaves in its incident; a related alert only stands beside it. */
+export function alertFact(change: AlertChange, related: boolean): NewFact {
+  return change.kind === 'firing' ? firedFact(change, related) : resolvedFact(change)
 }
 
-function firedFact(change: AlertChange): NewFact {
+function firedFact(change: AlertChange, related: boolean): NewFact {
   const { severity } = change.alert
-  const related = isRelated(severity)
   const note = related ? ' (related: the incident recovers without it)' : ''
   return {
     ...{ ...stamp, kind: 'alert_fired', occurredAt: change.at },

@@ -1,3 +1,4 @@
+import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { AlertChange } from '../../alerts/alert.ts'
 import type { NewFact } from '../../incidents/facts.ts'
@@ -9,6 +10,8 @@ import type { Records, RecordsTransaction } from '../records/records.ts'
 import type { IncidentRow } from '../records/schema.ts'
 import { acknowledging } from './acknowledging.ts'
 import { AlertChanges } from './alert-changes.ts'
+import { DocumentStore } from './correlation/document-store.ts'
+import { correlationRoutes } from './correlation/routes.ts'
 import {
   changeOf,
   type FactsRequest,
@@ -32,11 +35,11 @@ import { workflowRoutes } from './workflow-routes.ts'
 export type { Settled } from './incident-store.ts'
 export type { SentFact } from './requests.ts'
 
-/** Incident records: opened by critical alerts, kept as stamped facts. */
+/** Incident records: opened by alerts as the correlation rules say, kept as stamped facts. */
 export interface Incidents {
   /**
-   * Takes a change of an alert into its incident, inside the caller's transaction: a critical alert opens
-   * one, related alerts join it, recovery of all critical ones restores it five minutes later. Gives the alert's incident, if it has one. The
+   * Takes a change of an alert into its incident, inside the caller's transaction: the correlation rules
+   * say what opens one and what joins; recovery of all that hold it restores it five minutes later. Gives the alert's incident, if it has one. The
    * caller flushes live messages after commit.
    */
   alertChanged(
@@ -82,6 +85,12 @@ declare module 'fastify' {
   }
 }
 
+async function readRules(app: FastifyInstance, documents: DocumentStore): Promise<void> {
+  const { faults, version } = await documents.look()
+  for (const { line, message } of faults)
+    app.log.error({ version, line }, `correlation rules: ${message} (the built-in rules hold)`)
+}
+
 export const incidentsPlugin = fp(
   async (app, { clock, pdf }: { clock: Clock; pdf?: PdfSettings | undefined }) => {
     const series = new OpenIncidentSeries(app, clock)
@@ -95,7 +104,9 @@ export const incidentsPlugin = fp(
       for (const listener of listeners) await listener(tx, change)
     })
     const alerts = new IncidentAlerts(clock, store)
-    const changes = new AlertChanges(app, clock, store, alerts)
+    const documents = new DocumentStore(app.records, clock, app.ledger)
+    await readRules(app, documents)
+    const changes = new AlertChanges(app, clock, store, alerts, documents)
     const publish = changes.publish.bind(changes)
     const committed = () => {
       app.live.flush()
@@ -163,6 +174,7 @@ export const incidentsPlugin = fp(
     await app.register(readingRoutes)
     await app.register(workflowRoutes, { clock, printer: new PdfPrinter(pdf) })
     await app.register(mineRoutes)
+    await app.register(correlationRoutes, { documents, clock })
     await app.register(handlingRoutes)
     await app.register(importRoutes, { importing: new Importing(parts) })
     app.addHook('onReady', async () => series.start())

@@ -39,7 +39,7 @@ export function recoveryDuty(parts: DutyParts): ObligationKind {
   return {
     kind: recoveryKind,
     promise:
-      'an incident whose critical alerts have all ended is restored once they stayed so for 5 minutes',
+      'an incident whose alerts have all ended, related ones aside, is restored once they stayed so for 5 minutes',
     concurrency: 4,
     attemptMillis: 10_000,
     async perform({ subject }) {
@@ -87,7 +87,7 @@ function recovered(
   return {
     kind: 'recovered',
     value: {
-      text: `Every critical alert of this incident has ended, and none came back for 5 minutes.${still}`,
+      text: `Every alert that holds this incident has ended, and none came back for 5 minutes.${still}`,
       ...{ evidence: 'machine', greenMillis: now - since, sources },
     },
     ...{ certainty: 'actual', occurredAt: since, recordedBy: hubActor, supersedes: null },

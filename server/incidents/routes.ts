@@ -76,6 +76,7 @@ function alertsOf(db: Database, id: string) {
     .selectFrom('alerts')
     .innerJoin('incident_alerts', 'incident_alerts.alert_id', 'alerts.id')
     .selectAll('alerts')
+    .select('incident_alerts.related')
     .where('incident_alerts.incident_id', '=', id)
     .orderBy('incident_alerts.joined_at')
     .execute()

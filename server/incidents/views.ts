@@ -1,6 +1,5 @@
 import { type Kysely, sql } from 'kysely'
 import type { Static } from 'typebox'
-import { isRelated } from '../../incidents/facts.ts'
 import { type Millis, rfc3339 } from '../clock.ts'
 import type { AlertRow, IncidentFactRow, IncidentRow, RecordsSchema } from '../records/schema.ts'
 import type { AlertOfIncident, FactView, IncidentSummary } from './schema.ts'
@@ -78,7 +77,7 @@ export function factView(row: IncidentFactRow): Static<typeof FactView> {
 }
 
 export function alertOfIncident(
-  row: AlertRow,
+  row: AlertRow & { readonly related: number },
   incident: IncidentRow,
 ): Static<typeof AlertOfIncident> {
   return {
@@ -98,7 +97,7 @@ export function alertOfIncident(
     acknowledgedAt: orNull(row.acknowledged_at),
     acknowledgedBy: row.acknowledged_by,
     runbook: `/runbooks/${row.rule}`,
-    related: isRelated(row.severity),
+    related: Number(row.related) === 1,
     incident: { id: incident.id, number: incident.number },
   }
 }

@@ -156,6 +156,12 @@ export const ledgered = {
     who: 'hub, or who asked for it',
     holds: ['role', 'version', 'hash'],
   },
+  'correlation.version': {
+    what: 'A version of the correlation rules was stored, and holds from then on.',
+    object: 'correlation',
+    who: staff,
+    holds: ['version', 'hash'],
+  },
   'enrolment.token_made': {
     what: 'A one-time token to enrol a host was made.',
     object: 'enrolment-token',

@@ -23,6 +23,8 @@ export interface RecordsSchema {
   incident_facts: IncidentFactRow
   incident_alerts: IncidentAlertRow
   incident_join_keys: IncidentJoinKeyRow
+  incident_label_keys: IncidentLabelKeyRow
+  correlation_documents: CorrelationDocumentRow
   incident_request_keys: IncidentRequestKeyRow
   incident_deadlines: IncidentDeadlineRow
   incident_notices: IncidentNoticeRow
@@ -391,6 +393,23 @@ export interface IncidentJoinKeyRow {
   incident_id: string
 }
 
+/** A key of labels of an alert in an incident, for rules that join by other labels than those that opened it. */
+export interface IncidentLabelKeyRow {
+  label_key: string
+  incident_id: string
+}
+
+/** A document of correlation rules as it was stored; never changed. */
+export interface CorrelationDocumentRow {
+  /** From 1. */
+  version: number
+  /** SHA-256, hex. */
+  hash: string
+  body: string
+  stored_at: Millis
+  stored_by: string
+}
+
 /** A stamped fact of an incident; never updated, never deleted. A correction names what it supersedes. */
 export interface IncidentFactRow {
   id: string
@@ -412,6 +431,8 @@ export interface IncidentAlertRow {
   incident_id: string
   alert_id: string
   joined_at: Millis
+  /** 1: it stands beside the incident, which recovers without it. */
+  related: number
 }
 
 /** A runbook as it was, by content hash (SHA-256 hex). */

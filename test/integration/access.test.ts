@@ -117,6 +117,13 @@ const table: Readonly<Record<string, RouteAccess['roles']>> = {
   'GET /api/v1/pages/:id': staff,
   'POST /api/v1/pages/:id/acknowledge': onCall,
   'GET /api/v1/why/:alert': staff,
+  'GET /api/v1/correlation': staff,
+  'PUT /api/v1/correlation': admins,
+  'GET /api/v1/correlation/versions': staff,
+  'GET /api/v1/correlation/versions/:version': staff,
+  'POST /api/v1/correlation/check': staff,
+  'POST /api/v1/correlation/explain': staff,
+  'POST /api/v1/correlation/try': staff,
   'GET /api/v1/routing': staff,
   'GET /api/v1/routing/explain/:fingerprint': staff,
 

@@ -39,7 +39,7 @@ async function recovering(app: FastifyInstance): Promise<void> {
     const ended = { state: 'resolved', resolved_at: Date.now(), fingerprint: 'ended' }
     const alert = { ...row, ...ended, id: uuid(Date.now()) }
     await tx.insertInto('alerts').values(alert).execute()
-    const joined = { incident_id: id, alert_id: alert.id, joined_at: Date.now() }
+    const joined = { incident_id: id, alert_id: alert.id, joined_at: Date.now(), related: 0 }
     await tx.insertInto('incident_alerts').values(joined).execute()
   })
 }

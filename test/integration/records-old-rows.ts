@@ -8,6 +8,8 @@ import { rows } from './records-tables.ts'
 
 /** Tables that 0003 and later migrations bring or change; all others must come through as they are. */
 const newer: readonly (keyof RecordsSchema)[] = [
+  'correlation_documents',
+  'incident_label_keys',
   'runbook_uses',
   'incident_words',
   'incident_search',
@@ -79,6 +81,7 @@ const newerColumns: Partial<Record<keyof RecordsSchema, readonly string[]>> = {
   live_messages: ['received_at', 'displayed_at'],
   console_sessions: ['id', 'way', 'address', 'last_seen_at'],
   sign_in_links: ['purpose'],
+  incident_alerts: ['related'],
   incidents: ['workflow_state', 'attended', 'major', 'closed_at'],
 }
 
@@ -87,6 +90,7 @@ const defaults: Readonly<Record<string, unknown>> = {
   workflow_state: 'recorded',
   attended: 1,
   major: 0,
+  related: 0,
 }
 
 function oldRow(table: keyof RecordsSchema) {

@@ -130,6 +130,11 @@ export const rows: { [T in keyof RecordsSchema]: RecordsSchema[T] } = {
     major: 1,
     closed_at: null,
   },
+  correlation_documents: {
+    ...{ version: 1, hash: 'ch', body: 'rules: []', stored_at: 1 },
+    stored_by: 'Nguyễn',
+  },
+  incident_label_keys: { label_key: 'site {site="huế"}', incident_id: 'i' },
   incident_join_keys: { join_key: 'pbx-2:9100', incident_id: 'i' },
   incident_request_keys: { key: 'k', incident_id: 'i', at: 1 },
   incident_deadlines: {
@@ -189,7 +194,7 @@ export const rows: { [T in keyof RecordsSchema]: RecordsSchema[T] } = {
     recorded_by: 'p',
     supersedes: null,
   },
-  incident_alerts: { incident_id: 'i', alert_id: 'a', joined_at: 1 },
+  incident_alerts: { incident_id: 'i', alert_id: 'a', joined_at: 1, related: 1 },
   changes: {
     id: 'ch',
     number: 1,

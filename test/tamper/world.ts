@@ -119,7 +119,7 @@ export class TamperWorld {
       await tx.insertInto('alerts').values(row).execute()
       await tx.insertInto('routing_holds').values(heldBack(alert)).execute()
       const change = { kind: 'firing', alert, at: alert.firedAt! } as const
-      const { id, number } = await joining.open(tx, change, undefined)
+      const { id, number } = await joining.open(tx, change, undefined, openedBy(alert))
       await this.#append(tx, ledgerEntryOf(change, number))
       return { id, number, alert }
     })
@@ -149,7 +149,7 @@ export class TamperWorld {
         .where('id', '=', alert.id)
         .execute()
       await this.#append(tx, ledgerEntryOf(over, number))
-      await joining.join(tx, id, over)
+      await joining.join(tx, id, over, false)
     })
     await this.#others(together)
   }
@@ -276,4 +276,9 @@ function rowOf(alert: AlertView) {
     ...{ keep_firing_since: null, resolved_at: null, acknowledged_at: null },
     ...{ acknowledged_by: null, updated_at: alert.activeAt },
   }
+}
+
+/** As the built-in rules open one. */
+function openedBy({ instance = '' }: AlertView) {
+  return { key: instance, opening: { severity: 'sev2', major: false, services: [] } } as const
 }

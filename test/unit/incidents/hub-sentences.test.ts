@@ -8,13 +8,14 @@ const alert = {
   ...{ instance: 'pbx-1', labels: { alertname: 'HostSilent', instance: 'pbx-1' } },
   ...{ annotations: { summary: 'pbx-1 is silent' }, activeAt: 1_000, firedAt: 2_000, value: '1' },
 }
+const builtIn = { opening: { severity: 'sev2', major: false, services: [] } } as const
 type Change = Parameters<typeof openingFacts>[0]
 
 t.test('what the hub says of itself in a new incident is said in the reader’s language', (t) => {
   // Only what the facts are made of is given.
   const change = { kind: 'fired', at: 2_000, alert } as unknown as Change
   const runbook = { name: 'HostSilent', hash: 'a' }
-  const facts = openingFacts(change, runbook, { id: 'x', number: 7 })
+  const facts = openingFacts(change, runbook, { id: 'x', number: 7 }, builtIn)
   const saidIn = (language: 'zh' | 'en') =>
     facts.flatMap((fact) => {
       const said = hubSentence(fact, fact.value.text, words.en, words[language])

@@ -47,12 +47,22 @@ const anyAlert = fc
     return { kind: 'firing', alert, at: activeAt + 60_000, ...(late ? { late } : {}) } as const
   })
 
+/** Built-in or of one's own. */
+const openedBy = fc.record({
+  rule: fc.constantFrom(undefined, '"site down" (version 3)'),
+  opening: fc.record({
+    severity: fc.constantFrom('sev1', 'sev2', 'sev3', 'sev4'),
+    major: fc.boolean(),
+    services: fc.array(fc.string({ maxLength: 100 }), { maxLength: 3 }),
+  }),
+})
+
 t.test('no label keeps an alert from opening a lawful incident', async (t) => {
   fc.assert(
-    fc.property(anyAlert, fc.boolean(), fc.boolean(), (change, pinned, again) => {
+    fc.property(anyAlert, fc.boolean(), fc.boolean(), openedBy, (change, pinned, again, by) => {
       const runbook = pinned ? { name: 'HostSilent', hash: 'a'.repeat(64) } : undefined
       const earlier = again ? { id: 'i', number: 4 } : undefined
-      const facts = openingFacts(change, runbook, earlier)
+      const facts = openingFacts(change, runbook, earlier, by)
       const at = change.at
       const verdict = judge(blank, { to: 'recorded', by: 'hub', role: 'hub', at, with: facts })
       if (!verdict.allowed) throw new Error(JSON.stringify(verdict.missing))
@@ -64,7 +74,7 @@ t.test('no label keeps an alert from opening a lawful incident', async (t) => {
 t.test('the fact of an alert ends with the title, and both have a limit', async (t) => {
   fc.assert(
     fc.property(anyAlert, (change) => {
-      const { text } = alertFact(change).value
+      const { text } = alertFact(change, false).value
       const title = titleOf(change.alert)
       return text.includes(`fired: ${title}`) && title.length <= 500 && text.length <= 10_000
     }),
