@@ -1,10 +1,11 @@
 import type { Certainty, Fact, FactKind, FactOf, Millis } from './facts.ts'
 import { hubSentence } from './hub-sentences.ts'
 import { authors, current, live, said } from './picture.ts'
-import type { Replayed } from './replay.ts'
-import { additionalCodes, rootCauseCodes } from './root-causes.ts'
+import { refusalText } from './refusals.ts'
+import type { Owed, Replayed } from './replay.ts'
 import { type Chapter, type TimelineRow, timeline } from './timeline.ts'
-import { type Label, type Words, words } from './words.ts'
+import type { Label, Words } from './words.ts'
+import type { Role } from './workflow.ts'
 
 /** One piece of a document. Words are looked up in the reader's language; `text` stays as somebody wrote it. */
 export type Piece =
@@ -53,7 +54,7 @@ export interface PostMortemInput {
 const text = (value: string): Piece => ({ kind: 'text', text: value })
 /** A fact's words; those of the hub in the reader's language. */
 const saying = (fact: Fact): Piece =>
-  word((reader) => hubSentence(fact, fact.value.text, words.en, reader) ?? fact.value.text)
+  word((reader) => hubSentence(fact, fact.value.text, reader) ?? fact.value.text)
 const word = (of: (words: Words) => string): Piece => ({ kind: 'word', of })
 const label = (name: Label): Piece => word((words) => words.labels[name])
 const cite = (...facts: readonly string[]): Piece => ({ kind: 'cite', facts })
@@ -200,13 +201,14 @@ const causes: From = ({ picture }) => {
   if (fact === undefined) return []
   const { codes, additional = [], other, evidence } = fact.value
   const coded = [
-    ...codes.map((code) => rootCauseCodes.get(code) ?? code),
-    ...additional.map((code) => additionalCodes.get(code) ?? code),
-    ...(other === undefined ? [] : [other]),
+    ...[...codes, ...additional].map((code) =>
+      word((words) => words.workflow.causes[code] ?? code),
+    ),
+    ...(other === undefined ? [] : [text(other)]),
   ]
   return [
     { kind: 'paragraph', cell: [text(fact.value.text), cite(fact.id)] },
-    list(coded.map((one) => [text(one)])),
+    list(coded.map((one) => [one])),
     { kind: 'paragraph', cell: [label('evidence'), text(': '), text(evidence.join(', '))] },
   ]
 }
@@ -350,17 +352,32 @@ const owed: From = ({ owed }) =>
         table(
           ['what', 'who', 'dueAt'],
           owed.map((one) => [
-            [text(one.text)],
-            [text(one.by)],
+            [saidByHub(one)],
+            [by(one)],
             one.dueAt === undefined ? [] : [at(one.dueAt)],
           ]),
         ),
       ]
 
+/** What the hub says by a code, in the reader's language. */
+const saidByHub = (said: Parameters<typeof refusalText>[0]): Piece =>
+  word((words) => refusalText(said, words))
+
+/** Who owes it: whoever holds a part, or a person. */
+function by({ what, by: who }: Owed): Piece {
+  if (what === 'action') return who === 'nobody' ? label('unknown') : text(who)
+  return word(({ workflow, comma }) =>
+    who
+      .split(', ')
+      .map((role) => workflow.roles[role as Role] ?? role)
+      .join(comma),
+  )
+}
+
 const violations: From = ({ violations }) =>
   violations.length === 0
     ? []
-    : [list(violations.map(({ text: said, facts }) => [text(said), cite(...facts)]))]
+    : [list(violations.map((one) => [saidByHub(one), cite(...one.facts)]))]
 
 const sections: readonly (readonly [Label, From])[] = [
   ['summary', summary],

@@ -1,4 +1,7 @@
 import type { Words } from '../words.ts'
+import { hubEn, suggestionsEn } from './hub-en.ts'
+import { refusalsEn } from './refusals-en.ts'
+import { workflowEn } from './workflow-en.ts'
 
 export const en: Words = {
   tag: 'en',
@@ -178,14 +181,9 @@ export const en: Words = {
   },
   audiences: { management: 'management', departments: 'departments', customers: 'customers' },
   forms: { opening: 'opening', update: 'update', restored: 'restored', closing: 'closing' },
-  hub: {
-    openedFromAlert: 'Recorded by the hub, from the alert {rule}.',
-    firstSeen: 'First seen at {time}; the fault may be older.',
-    alertFired: 'Alert {rule} fired.',
-    notKnown: 'Not known yet.',
-    severityAsCritical: 'As every incident of a critical alert; say otherwise.',
-    runbookAttached: 'Runbook {name} attached as it was.',
-    sameAlert: 'The same alert opened incident {number}.',
-    frozen: 'Frozen: {about}.',
-  },
+  hub: hubEn,
+  suggestions: suggestionsEn,
+  workflow: workflowEn,
+  refusals: refusalsEn,
+  comma: ', ',
 }

@@ -1,4 +1,7 @@
 import type { Words } from '../words.ts'
+import { hubRu, suggestionsRu } from './hub-ru.ts'
+import { refusalsRu } from './refusals-ru.ts'
+import { workflowRu } from './workflow-ru.ts'
 
 export const ru: Words = {
   tag: 'ru',
@@ -183,14 +186,9 @@ export const ru: Words = {
     restored: 'о восстановлении',
     closing: 'завершающее',
   },
-  hub: {
-    openedFromAlert: 'Записано хабом по оповещению {rule}.',
-    firstSeen: 'Впервые замечено {time}; неисправность могла возникнуть раньше.',
-    alertFired: 'Сработало оповещение {rule}.',
-    notKnown: 'Пока неизвестно.',
-    severityAsCritical: 'Как у всех инцидентов по критическим оповещениям; можно назначить иначе.',
-    runbookAttached: 'Приложена инструкция {name} в тогдашней редакции.',
-    sameAlert: 'То же оповещение открыло инцидент {number}.',
-    frozen: 'Сохранено как было: {about}.',
-  },
+  hub: hubRu,
+  suggestions: suggestionsRu,
+  workflow: workflowRu,
+  refusals: refusalsRu,
+  comma: ', ',
 }

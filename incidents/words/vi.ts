@@ -1,4 +1,7 @@
 import type { Words } from '../words.ts'
+import { hubVi, suggestionsVi } from './hub-vi.ts'
+import { refusalsVi } from './refusals-vi.ts'
+import { workflowVi } from './workflow-vi.ts'
 
 export const vi: Words = {
   tag: 'vi',
@@ -178,14 +181,9 @@ export const vi: Words = {
   },
   audiences: { management: 'ban lãnh đạo', departments: 'các phòng ban', customers: 'khách hàng' },
   forms: { opening: 'mở đầu', update: 'cập nhật', restored: 'khôi phục', closing: 'kết thúc' },
-  hub: {
-    openedFromAlert: 'Hub ghi nhận từ cảnh báo {rule}.',
-    firstSeen: 'Thấy lần đầu lúc {time}; lỗi có thể đã có từ trước.',
-    alertFired: 'Cảnh báo {rule} đã phát.',
-    notKnown: 'Chưa rõ.',
-    severityAsCritical: 'Như mọi sự cố từ cảnh báo nghiêm trọng; có thể định lại.',
-    runbookAttached: 'Đã gắn sổ tay {name} theo bản lúc đó.',
-    sameAlert: 'Cùng cảnh báo này đã mở sự cố {number}.',
-    frozen: 'Đã lưu nguyên trạng: {about}.',
-  },
+  hub: hubVi,
+  suggestions: suggestionsVi,
+  workflow: workflowVi,
+  refusals: refusalsVi,
+  comma: ', ',
 }

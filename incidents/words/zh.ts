@@ -1,4 +1,7 @@
 import type { Words } from '../words.ts'
+import { hubZh, suggestionsZh } from './hub-zh.ts'
+import { refusalsZh } from './refusals-zh.ts'
+import { workflowZh } from './workflow-zh.ts'
 
 export const zh: Words = {
   tag: 'zh-Hans',
@@ -178,14 +181,9 @@ export const zh: Words = {
   },
   audiences: { management: '管理层', departments: '各部门', customers: '客户' },
   forms: { opening: '首次', update: '进展', restored: '恢复', closing: '结案' },
-  hub: {
-    openedFromAlert: '由中心根据告警 {rule} 立案。',
-    firstSeen: '首次出现于 {time}；故障可能更早。',
-    alertFired: '告警 {rule} 已触发。',
-    notKnown: '尚不清楚。',
-    severityAsCritical: '严重告警引发的事件一律如此，可另行判定。',
-    runbookAttached: '已附上当时版本的处置手册 {name}。',
-    sameAlert: '同一告警曾引发事件 {number}。',
-    frozen: '已固定留存：{about}。',
-  },
+  hub: hubZh,
+  suggestions: suggestionsZh,
+  workflow: workflowZh,
+  refusals: refusalsZh,
+  comma: '、',
 }

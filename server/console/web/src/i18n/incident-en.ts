@@ -4,6 +4,7 @@ export const incidentEn = {
   'incidents.workflow': 'Step',
   'incidents.service': 'Service',
   'refusal.title': 'Refused. This is missing:',
+  'refusal.rule': 'Rule: {rule}.',
   'workflow.way': 'The way of the incident',
   'workflow.next': 'Next step',
   'workflow.ended': 'The incident has ended. Notes, costs and duties may still be written.',

@@ -5,6 +5,7 @@ export const incidentRu: Readonly<Record<keyof typeof incidentEn, string>> = {
   'incidents.workflow': 'Этап',
   'incidents.service': 'Сервис',
   'refusal.title': 'Отказано. Не хватает:',
+  'refusal.rule': 'Правило: {rule}.',
   'workflow.way': 'Путь инцидента',
   'workflow.next': 'Следующий шаг',
   'workflow.ended': 'Инцидент завершён. Заметки, расходы и обязанности ещё можно записать.',

@@ -5,6 +5,7 @@ export const incidentVi: Readonly<Record<keyof typeof incidentEn, string>> = {
   'incidents.workflow': 'Bước',
   'incidents.service': 'Dịch vụ',
   'refusal.title': 'Bị từ chối. Còn thiếu:',
+  'refusal.rule': 'Quy tắc: {rule}.',
   'workflow.way': 'Tiến trình của sự cố',
   'workflow.next': 'Bước tiếp theo',
   'workflow.ended': 'Sự cố đã kết thúc. Vẫn có thể ghi chú, ghi chi phí và nghĩa vụ.',

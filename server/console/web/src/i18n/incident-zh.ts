@@ -5,6 +5,7 @@ export const incidentZh: Readonly<Record<keyof typeof incidentEn, string>> = {
   'incidents.workflow': '阶段',
   'incidents.service': '服务',
   'refusal.title': '未能执行。还缺：',
+  'refusal.rule': '规则：{rule}。',
   'workflow.way': '事件的处理过程',
   'workflow.next': '下一步',
   'workflow.ended': '事件已结束。仍可写备注、费用和义务。',

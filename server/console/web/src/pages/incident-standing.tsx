@@ -1,7 +1,7 @@
 import type { MessageKey } from '../i18n/catalogue.ts'
 import { duration } from '../i18n/format.ts'
 import { language, t } from '../i18n/language.ts'
-import { roleName } from '../i18n/workflow-text.ts'
+import { hubText, roleName } from '../i18n/workflow-text.ts'
 import { FullTime } from '../parts/times.tsx'
 import type { PartProps } from './incident-steps.tsx'
 
@@ -43,9 +43,9 @@ export function IncidentStanding({ workflow: { figures, owed, violations } }: Pa
         <>
           <h3>{t('standing.owed')}</h3>
           <ul class="reasons">
-            {owed.map(({ what, id, text, by, dueAt }) => (
-              <li key={`${what} ${id}`}>
-                {text} <span class="muted">{by.split(', ').map(roleName).join(', ')}</span>
+            {owed.map(({ what, id, by, dueAt, ...said }) => (
+              <li key={`${what} ${id} ${said.text}`}>
+                {hubText(said)} <span class="muted">{by.split(', ').map(roleName).join(', ')}</span>
                 {dueAt !== undefined && (
                   <span class="muted">
                     {' '}
@@ -61,8 +61,8 @@ export function IncidentStanding({ workflow: { figures, owed, violations } }: Pa
         <div class="problem">
           <p>{t('standing.violations')}</p>
           <ul class="reasons">
-            {violations.map(({ text }) => (
-              <li key={text}>{text}</li>
+            {violations.map((said) => (
+              <li key={said.text}>{hubText(said)}</li>
             ))}
           </ul>
         </div>

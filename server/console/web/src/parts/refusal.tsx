@@ -1,7 +1,7 @@
 import { ApiError, explain } from '../api.ts'
 import { byGuard } from '../fact-forms.ts'
 import { t } from '../i18n/language.ts'
-import { guardName } from '../i18n/workflow-text.ts'
+import { guardName, hubText } from '../i18n/workflow-text.ts'
 
 /** Why the hub refused, thing by thing, where the reader looks; said aloud. */
 export function Refusal({ error }: { error: unknown }) {
@@ -18,10 +18,12 @@ export function Refusal({ error }: { error: unknown }) {
     <div class="problem" role="alert">
       <p>{t('refusal.title')}</p>
       <ul class="reasons">
-        {byGuard(missing).map(([guard, texts]) => (
-          <li key={texts[0]}>
-            {guardName(guard) !== undefined && <strong>{guardName(guard)}: </strong>}
-            {texts.join('; ')}
+        {byGuard(missing).map(([guard, lacks]) => (
+          <li key={guard ?? lacks[0]?.text}>
+            {lacks.map(hubText).join('; ')}
+            {guardName(guard) !== undefined && (
+              <span class="muted note"> {t('refusal.rule', { rule: guardName(guard) ?? '' })}</span>
+            )}
           </li>
         ))}
       </ul>

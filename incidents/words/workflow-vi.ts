@@ -1,4 +1,4 @@
-import type { WorkflowWords } from './words.ts'
+import type { WorkflowWords } from '../words.ts'
 
 export const workflowVi: WorkflowWords = {
   roles: {
