@@ -19,6 +19,11 @@ export function suggests(name: SuggestionSentence, values: Values = {}): string 
   return filled(suggestionsEn[name], values)
 }
 
+/** What a frozen piece of evidence shows, in the reader's words. */
+export function evidenceAbout(about: string, words: Words): string {
+  return frozenOf(about, { words, at: (instant) => instant })
+}
+
 interface Said {
   readonly kind: FactKind
   readonly recordedBy: string

@@ -1,7 +1,7 @@
 import type { Certainty, Fact, FactKind, FactOf, Millis } from './facts.ts'
 import { hubSentence } from './hub-sentences.ts'
 import { authors, current, live, said } from './picture.ts'
-import { refusalText } from './refusals.ts'
+import { refusalText, type Sentence } from './refusals.ts'
 import type { Owed, Replayed } from './replay.ts'
 import { type Chapter, type TimelineRow, timeline } from './timeline.ts'
 import type { Label, Words } from './words.ts'
@@ -360,8 +360,7 @@ const owed: From = ({ owed }) =>
       ]
 
 /** What the hub says by a code, in the reader's language. */
-const saidByHub = (said: Parameters<typeof refusalText>[0]): Piece =>
-  word((words) => refusalText(said, words))
+const saidByHub = (said: Sentence): Piece => word((words) => refusalText(said, words))
 
 /** Who owes it: whoever holds a part, or a person. */
 function by({ what, by: who }: Owed): Piece {

@@ -18,6 +18,13 @@ export interface Refusal {
   readonly text: string
 }
 
+/** What may have a code: one of a newer hub may be unknown here, and what people wrote has none. */
+export interface Sentence {
+  readonly code?: string | undefined
+  readonly params?: RefusalParams | undefined
+  readonly text: string
+}
+
 export function refusal(code: RefusalCode, params: RefusalParams = {}): Refusal {
   return { code, params, text: filled(en.refusals[code], params, en, (at) => at) }
 }
@@ -27,11 +34,7 @@ export function refusal(code: RefusalCode, params: RefusalParams = {}): Refusal 
  * says it; so is English, whose text names what programs write.
  */
 export function refusalText(
-  said: {
-    readonly code?: string | undefined
-    readonly params?: RefusalParams | undefined
-    readonly text: string
-  },
+  said: Sentence,
   words: Words,
   at: (instant: string) => string = (instant) => instant,
 ): string {

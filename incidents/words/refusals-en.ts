@@ -85,5 +85,8 @@ export const refusalsEn = {
   accepts_in_person: '{person} accepts in person; {by} cannot do it',
   declines_in_person: '{person} declines in person; {by} cannot do it',
   written_by_step: '{kindCode} is written by a step: ask for the step',
+  answer_assignment: 'accept or decline',
+  say_arrival: 'that you arrived or connected',
+  say_finding: 'what you found',
   malformed: '{fault}',
 } as const

@@ -77,5 +77,8 @@ export const refusalsRu: RefusalWords = {
   accepts_in_person: '{person} принимает заявку сам; {by} этого не может',
   declines_in_person: '{person} отклоняет заявку сам; {by} этого не может',
   written_by_step: '«{kind}» записывает сам переход: выполните его',
+  answer_assignment: 'принять заявку или отказаться',
+  say_arrival: 'отметить прибытие или подключение',
+  say_finding: 'записать, что найдено',
   malformed: 'заполнено неверно: {fault}',
 }

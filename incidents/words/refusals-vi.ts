@@ -78,5 +78,8 @@ export const refusalsVi: RefusalWords = {
   accepts_in_person: '{person} phải tự nhận việc; {by} không làm thay được',
   declines_in_person: '{person} phải tự từ chối; {by} không làm thay được',
   written_by_step: '“{kind}” do bước xử lý tự ghi: hãy thực hiện bước đó',
+  answer_assignment: 'nhận việc hoặc từ chối',
+  say_arrival: 'ghi đã đến nơi hoặc đã kết nối',
+  say_finding: 'ghi điều đã tìm thấy',
   malformed: 'nội dung chưa đúng: {fault}',
 }

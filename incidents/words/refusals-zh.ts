@@ -74,5 +74,8 @@ export const refusalsZh: RefusalWords = {
   accepts_in_person: '须由 {person} 本人接单，{by} 不能代办',
   declines_in_person: '须由 {person} 本人拒单，{by} 不能代办',
   written_by_step: '“{kind}”由步骤自动写入：请执行该步骤',
+  answer_assignment: '接单或拒单',
+  say_arrival: '填写到场或远程接入',
+  say_finding: '填写检查发现',
   malformed: '填写不符合要求：{fault}',
 }

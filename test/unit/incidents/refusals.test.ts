@@ -71,7 +71,7 @@ t.test('what a translation leaves out of a refusal is nothing a reader needs', (
 })
 
 t.test('each code is one that the program says, and an unknown one is shown as it came', (t) => {
-  const sources = ['incidents', 'server/incidents']
+  const sources = ['incidents', 'server/incidents', 'server/dispatch']
     .flatMap((folder) =>
       readdirSync(join(packageRoot, folder))
         .filter((name) => name.endsWith('.ts'))

@@ -1,5 +1,5 @@
-import type { FactKind } from '../../../../../incidents/facts.ts'
-import { hubSentence } from '../../../../../incidents/hub-sentences.ts'
+import { type FactKind, hubActor } from '../../../../../incidents/facts.ts'
+import { evidenceAbout, hubSentence } from '../../../../../incidents/hub-sentences.ts'
 import { refusalText } from '../../../../../incidents/refusals.ts'
 import { type Words, words } from '../../../../../incidents/words.ts'
 import type { GuardName, Role, State } from '../../../../../incidents/workflow.ts'
@@ -20,6 +20,12 @@ export const saidName = (
   hubSentence({ ...fact, kind: fact.kind as FactKind }, written, documentWords(), (at) =>
     fullTime(language.value, at),
   ) ?? written
+
+/** What a frozen piece of evidence shows. */
+export const aboutName = (about: string): string => evidenceAbout(about, documentWords())
+
+/** Who wrote something: the program's own name is a word. */
+export const writerName = (name: string): string => (name === hubActor ? roleName('hub') : name)
 
 /** What the hub says by a code, in the reader's language and with their clock. */
 export const hubText = (said: HubSaid): string =>
