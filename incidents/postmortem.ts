@@ -1,4 +1,11 @@
-import type { Certainty, Fact, FactKind, FactOf, Millis } from './facts.ts'
+import {
+  type Certainty,
+  type Fact,
+  type FactKind,
+  type FactOf,
+  hubActor,
+  type Millis,
+} from './facts.ts'
 import { hubSentence } from './hub-sentences.ts'
 import { authors, current, live, said } from './picture.ts'
 import { refusalText, type Sentence } from './refusals.ts'
@@ -55,6 +62,9 @@ const text = (value: string): Piece => ({ kind: 'text', text: value })
 /** A fact's words; those of the hub in the reader's language. */
 const saying = (fact: Fact): Piece =>
   word((reader) => hubSentence(fact, fact.value.text, reader) ?? fact.value.text)
+/** Who wrote it: the program's own name is a word. */
+const writer = (name: string): Piece =>
+  name === hubActor ? word(({ workflow }) => workflow.roles.hub) : text(name)
 const word = (of: (words: Words) => string): Piece => ({ kind: 'word', of })
 const label = (name: Label): Piece => word((words) => words.labels[name])
 const cite = (...facts: readonly string[]): Piece => ({ kind: 'cite', facts })
@@ -189,7 +199,7 @@ const instants: From = ({ picture }) => {
         [word((words) => words.kinds[fact.kind])],
         [at(fact.occurredAt)],
         [certainty(fact.certainty)],
-        [text(fact.recordedBy)],
+        [writer(fact.recordedBy)],
         [cite(fact.id)],
       ]),
     ),
@@ -430,7 +440,7 @@ function told(rows: readonly TimelineRow[], chapters: readonly Chapter[]): Block
           ...(one.late ? [text('('), label('late'), at(one.recordedAt), text(')')] : []),
           ...(one.supersededBy === undefined ? [] : [label('correctedBy'), cite(one.supersededBy)]),
         ],
-        [text(one.by)],
+        [writer(one.by)],
         [cite(...one.evidence)],
       ],
     })),

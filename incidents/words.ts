@@ -26,6 +26,8 @@ export interface Words {
   readonly suggestions: SuggestionWords
   readonly workflow: WorkflowWords
   readonly refusals: RefusalWords
+  /** Of a post-mortem, with its number and title. */
+  readonly heading: string
   /** Between the names of a list. */
   readonly comma: string
 }
@@ -43,8 +45,6 @@ export interface WorkflowWords {
 
 /** Headings, columns and short sentences. */
 export const labels = [
-  'postMortem',
-  'incident',
   'summary',
   'impact',
   'figures',

@@ -6,8 +6,6 @@ import { workflowEn } from './workflow-en.ts'
 export const en: Words = {
   tag: 'en',
   labels: {
-    postMortem: 'Post-mortem',
-    incident: 'Incident',
     summary: 'Summary',
     impact: 'Impact',
     figures: 'Times',
@@ -185,5 +183,6 @@ export const en: Words = {
   suggestions: suggestionsEn,
   workflow: workflowEn,
   refusals: refusalsEn,
+  heading: 'Post-mortem: Incident {number}, {title}',
   comma: ', ',
 }

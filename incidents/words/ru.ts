@@ -6,8 +6,6 @@ import { workflowRu } from './workflow-ru.ts'
 export const ru: Words = {
   tag: 'ru',
   labels: {
-    postMortem: 'Разбор инцидента',
-    incident: 'Инцидент',
     summary: 'Кратко',
     impact: 'Последствия',
     figures: 'Длительности',
@@ -190,5 +188,6 @@ export const ru: Words = {
   suggestions: suggestionsRu,
   workflow: workflowRu,
   refusals: refusalsRu,
+  heading: 'Разбор инцидента {number}: {title}',
   comma: ', ',
 }

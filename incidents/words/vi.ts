@@ -6,8 +6,6 @@ import { workflowVi } from './workflow-vi.ts'
 export const vi: Words = {
   tag: 'vi',
   labels: {
-    postMortem: 'Báo cáo sau sự cố',
-    incident: 'Sự cố',
     summary: 'Tóm tắt',
     impact: 'Phạm vi ảnh hưởng',
     figures: 'Thời lượng',
@@ -102,7 +100,7 @@ export const vi: Words = {
     role: 'Vai trò',
     finding: 'Phát hiện',
     part: 'Linh kiện',
-    runbook_step: 'Bước của quy trình',
+    runbook_step: 'Bước trong sổ tay',
     evidence: 'Bằng chứng lưu giữ',
     clock_paused: 'Tạm dừng đồng hồ',
     clock_resumed: 'Đồng hồ chạy tiếp',
@@ -185,5 +183,6 @@ export const vi: Words = {
   suggestions: suggestionsVi,
   workflow: workflowVi,
   refusals: refusalsVi,
+  heading: 'Báo cáo sau sự cố {number}: {title}',
   comma: ', ',
 }

@@ -6,14 +6,12 @@ import { workflowZh } from './workflow-zh.ts'
 export const zh: Words = {
   tag: 'zh-Hans',
   labels: {
-    postMortem: '事后复盘报告',
-    incident: '事件',
     summary: '概要',
     impact: '影响范围',
     figures: '用时',
-    instants: '关键时刻',
+    instants: '关键时间点',
     causes: '根本原因',
-    whys: '逐层追问原因',
+    whys: '五个为什么',
     measures: '措施',
     wentWell: '做得好的方面',
     wentBadly: '做得不好的方面',
@@ -64,7 +62,7 @@ export const zh: Words = {
     callsUnrecorded: '未录音呼叫',
     duration: '持续时间',
     downtime: '停机时间',
-    interruption: '停机时间(不含短暂恢复)',
+    interruption: '停机时间（不含短暂恢复）',
     toAcknowledge: '确认用时',
     toRespond: '到场用时',
     toRestore: '恢复用时',
@@ -75,7 +73,7 @@ export const zh: Words = {
     correctedBy: '更正见',
     generatedAt: '生成时间',
     factsAreEvidence:
-      '各行注明所依据的事实,用时由关键时刻算出。被更正的事实仍保留在时间线中,以删除线标示。',
+      '每行注明所依据的记录，用时按关键时间点计算。更正前的记录保留在时间线中，加删除线。',
     days: '天',
     hours: '小时',
     minutes: '分',
@@ -163,10 +161,10 @@ export const zh: Words = {
     repair: '修复',
   },
   questions: {
-    promptness: '处理是否及时?',
-    analysis_quality: '分析质量如何?',
-    escalation: '升级是否得当?',
-    communication: '沟通是否得当?',
+    promptness: '处理是否及时？',
+    analysis_quality: '分析质量如何？',
+    escalation: '升级是否得当？',
+    communication: '沟通是否得当？',
   },
   costs: {
     expropriated_funds: '被侵占的资金或资产',
@@ -185,5 +183,6 @@ export const zh: Words = {
   suggestions: suggestionsZh,
   workflow: workflowZh,
   refusals: refusalsZh,
+  heading: '事件 {number} 复盘报告：{title}',
   comma: '、',
 }

@@ -75,6 +75,7 @@ export const incidentEn = {
   'factForm.plan': 'Which plan is followed',
   'factForm.planRunbook': 'Runbook {name}, SHA-256 {hash}…',
   'factForm.planNone': 'None: {reason}',
+  'factForm.mend': '{field}: fill it in, or correct it.',
   'factForm.yes': 'yes',
   'factForm.no': 'no',
   'kept.band': 'The hub cannot be reached.',

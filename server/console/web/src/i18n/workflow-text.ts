@@ -24,6 +24,9 @@ export const saidName = (
 /** What a frozen piece of evidence shows. */
 export const aboutName = (about: string): string => evidenceAbout(about, documentWords())
 
+/** Between the names of a list. */
+export const listComma = (): string => documentWords().comma
+
 /** Who wrote something: the program's own name is a word. */
 export const writerName = (name: string): string => (name === hubActor ? roleName('hub') : name)
 
