@@ -37,7 +37,7 @@ export const refusalsZh: RefusalWords = {
   action_without_due: '改进事项 {number} 没有期限',
   duty_open: '监管义务 {duty}（{regime}）既未履行，也未说明不适用',
   major_without_duty: '重大事件还没有登记监管义务：请登记义务，或说明为何不适用',
-  customers_not_told: '还没有向客户发出结案通知，也未说明为何不需要',
+  customers_not_told: '还没有向客户发出结案通报，也未说明为何不需要',
   not_attested: '{person} 尚未签认',
   reviewer_not_attested: '评审人尚未签认',
   changed_after_attestation: '签认后“{kind}”又有改动（记录 {fact}），须重新签认',

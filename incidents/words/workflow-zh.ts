@@ -38,7 +38,7 @@ export const workflowZh: WorkflowWords = {
     four_questions: '及时性、分析质量、升级、沟通四问均已回答',
     actions_owned: '每项改进事项都有负责人和期限',
     duties_settled: '每项监管义务已履行或说明不适用；重大事件必有义务',
-    customers_told: '已向客户发出结案通知，或说明为何不需要',
+    customers_told: '已向客户发出结案通报，或说明为何不需要',
     attested: '评审人已签认，且签认后内容未变',
     sent_back_reason: '评审人在评审开始后写了备注，说明缺少什么',
     nobody_acted: '没有人推进、定级、填写原因或登记义务',

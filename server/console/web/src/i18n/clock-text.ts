@@ -1,6 +1,6 @@
 import type { MessageKey } from './catalogue.ts'
 import { clockTextsEn } from './clock-texts-en.ts'
-import { t } from './language.ts'
+import { language, t } from './language.ts'
 
 const keys = new Map(Object.entries(clockTextsEn).map(([key, text]) => [text as string, key]))
 
@@ -8,7 +8,7 @@ const keys = new Map(Object.entries(clockTextsEn).map(([key, text]) => [text as 
 export function clockText(text: string): string {
   const [, title = text, severity] = /^(.+) (sev[1-4])$/.exec(text) ?? []
   const key = keys.get(title) as MessageKey | undefined
-  if (key === undefined) return text
+  if (key === undefined || language.value === 'en') return text
   return severity === undefined
     ? t(key)
     : `${t(key)} · ${t(`incidentSeverity.${severity}` as MessageKey)}`

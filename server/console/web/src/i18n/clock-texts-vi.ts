@@ -14,7 +14,7 @@ export const clockTextsVi: Readonly<Record<keyof typeof clockTextsEn, string>> =
     'Dựa trên văn bản Công báo EU do nơi khác chép lại, chưa đối chiếu trên eur-lex.europa.eu. Pháp chế phải xác nhận từng thời hạn trước khi dùng; luật quốc gia và yêu cầu của cơ quan quản lý áp dụng thêm.',
   'clockText.doraInitial': 'Thông báo ban đầu',
   'clockText.doraIntermediate': 'Báo cáo giữa kỳ',
-  'clockText.doraUpdated': 'Báo cáo giữa kỳ cập nhật khi hoạt động đã phục hồi',
+  'clockText.doraUpdated': 'Báo cáo giữa kỳ cập nhật khi hoạt động đã khôi phục',
   'clockText.doraFinal': 'Báo cáo cuối cùng',
   'clockText.doraReclassified': 'Báo cơ quan quản lý: sự cố được xếp lại là không lớn',
   'clockText.doraClients': 'Báo khách hàng bị ảnh hưởng quyền lợi tài chính',
