@@ -1,6 +1,6 @@
 import type { FactKind } from './facts.ts'
 import { en } from './words/en.ts'
-import type { refusalsEn } from './words/refusals-en.ts'
+import { refusalsEn } from './words/refusals-en.ts'
 import type { Words } from './words.ts'
 import { type Role, roles, type State } from './workflow.ts'
 
@@ -26,12 +26,12 @@ export interface Sentence {
 }
 
 export function refusal(code: RefusalCode, params: RefusalParams = {}): Refusal {
-  return { code, params, text: filled(en.refusals[code], params, en, (at) => at) }
+  return { code, params, text: filled(refusalsEn[code], params, en, (at) => at) }
 }
 
 /**
  * A refusal in the reader's words, `at` writing its instants. A code that a newer hub says and these words lack is said as the hub
- * says it; so is English, whose text names what programs write.
+ * says it.
  */
 export function refusalText(
   said: Sentence,

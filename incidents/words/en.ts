@@ -1,6 +1,6 @@
 import type { Words } from '../words.ts'
 import { hubEn, suggestionsEn } from './hub-en.ts'
-import { refusalsEn } from './refusals-en.ts'
+import { refusalsForPeople } from './refusals-en.ts'
 import { workflowEn } from './workflow-en.ts'
 
 export const en: Words = {
@@ -182,7 +182,7 @@ export const en: Words = {
   hub: hubEn,
   suggestions: suggestionsEn,
   workflow: workflowEn,
-  refusals: refusalsEn,
+  refusals: refusalsForPeople,
   heading: 'Post-mortem: Incident {number}, {title}',
   comma: ', ',
 }

@@ -90,3 +90,20 @@ export const refusalsEn = {
   say_finding: 'what you found',
   malformed: '{fault}',
 } as const
+
+/** A hint at the end for who writes by a program, as `(root_cause; ...)`. */
+const hint = / \((?:[a-z_]+(?:\.[a-zA-Z]+)?|\{questionCode\})(?:[,;][^)]*)?\)$/
+
+const forPeople = (sentence: string) => {
+  const plain = sentence.replace(hint, '').replace(/Code\}/g, '}')
+  return plain.charAt(0).toUpperCase() + plain.slice(1)
+}
+
+/** The same for people: kinds and states by their names, without what only programs write. */
+export const refusalsForPeople = {
+  ...Object.fromEntries(
+    Object.entries(refusalsEn).map(([code, sentence]) => [code, forPeople(sentence)]),
+  ),
+  part_not_held: '{person} is not {role} of this incident ({does}): take that part first',
+  // The codes are those above.
+} as unknown as Readonly<Record<keyof typeof refusalsEn, string>>

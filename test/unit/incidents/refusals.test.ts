@@ -27,6 +27,11 @@ t.test('every refusal is said in every language, and no word of it is English', 
   for (const code of codes) {
     const said = refusal(code, sample)
     t.notMatch(said.text, /\{\w+\}/, `en ${code}: every place is filled`)
+    t.notMatch(
+      refusalText(said, words.en),
+      /\{\w+\}|\([a-z_]{3,}[);,.]/,
+      `${code}: no hint for programs`,
+    )
     for (const language of translated) {
       const sentence = words[language].refusals[code]
       const text = refusalText(said, words[language])
@@ -81,6 +86,19 @@ t.test('each code is one that the program says, and an unknown one is shown as i
   for (const code of codes) t.ok(sources.includes(`'${code}'`), code)
   t.equal(refusalText({ text: 'as it came' }, words.zh), 'as it came')
   t.equal(refusalText({ code: 'of_tomorrow', text: 'as it came' }, words.zh), 'as it came')
+  t.end()
+})
+
+t.test('English readers get names, programs get codes', (t) => {
+  const missing = refusal('root_cause_missing')
+  t.equal(missing.text, 'the coded root cause is missing (root_cause)')
+  t.equal(refusalText(missing, words.en), 'The coded root cause is missing')
+  const changed = refusal('changed_after_attestation', { kind: 'root_cause', fact: '7' })
+  t.equal(changed.text, 'root_cause changed after the attestation (fact 7); attest again')
+  t.equal(
+    refusalText(changed, words.en),
+    'Root cause changed after the attestation (fact 7); attest again',
+  )
   t.end()
 })
 
