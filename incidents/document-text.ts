@@ -1,5 +1,5 @@
 import type { Millis } from './facts.ts'
-import type { Cell, Piece } from './postmortem.ts'
+import type { Cell, Piece, PostMortem } from './postmortem.ts'
 import type { Words } from './words.ts'
 
 /** How a reader wants it: whose words, whose clock. */
@@ -7,6 +7,16 @@ export interface Reader {
   readonly words: Words
   /** IANA name; a wrong one throws RangeError. */
   readonly timeZone: string
+}
+
+/** The title of a post-mortem; `safe` escapes what people wrote in it. */
+export function headingOf(
+  { number, title }: Pick<PostMortem, 'number' | 'title'>,
+  { heading }: Words,
+  safe: (text: string) => string,
+): string {
+  const parts: Readonly<Record<string, string>> = { number: String(number), title: safe(title) }
+  return heading.replace(/\{(\w+)\}/g, (place, name: string) => parts[name] ?? place)
 }
 
 /** A piece as plain text, not escaped yet; `cite` gives its ids. */

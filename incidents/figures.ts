@@ -75,16 +75,58 @@ export function median(sorted: readonly number[]): number {
   return (lower + upper) / 2
 }
 
+/** What counts in a period: neither cancelled nor merged ones. */
+function countedIn(incidents: readonly CountedIncident[], { from, to }: Period): CountedIncident[] {
+  return incidents.filter(
+    ({ state, at }) => state !== 'cancelled' && state !== 'merged' && at >= from && at < to,
+  )
+}
+
+/** Figures of all incidents together, each counted once whatever it touched; `service` is empty. */
+export function wholeFigures(
+  incidents: readonly CountedIncident[],
+  period: Period,
+  targets: Targets,
+): ServiceFigures {
+  return ofService('', countedIn(incidents, period), period, targets)
+}
+
+/** Figures of one calendar month, as far as the period reaches into it. */
+export interface MonthFigures {
+  /** As `2026-03`, UTC. */
+  readonly month: string
+  readonly whole: ServiceFigures
+  readonly services: readonly ServiceFigures[]
+}
+
+/** Figures of each calendar month (UTC) of a period, oldest first; months without incidents are there too. */
+export function monthlyFigures(
+  incidents: readonly CountedIncident[],
+  { from, to }: Period,
+  targets: Targets,
+): MonthFigures[] {
+  const months: MonthFigures[] = []
+  for (let start = from; start < to; ) {
+    const day = new Date(start)
+    const next = Date.UTC(day.getUTCFullYear(), day.getUTCMonth() + 1, 1)
+    const period = { from: start, to: Math.min(next, to) }
+    months.push({
+      month: day.toISOString().slice(0, 7),
+      whole: wholeFigures(incidents, period, targets),
+      services: serviceFigures(incidents, period, targets),
+    })
+    start = next
+  }
+  return months
+}
+
 /** Figures per service, ordered by name; an incident counts for each service it names. */
 export function serviceFigures(
   incidents: readonly CountedIncident[],
   period: Period,
   targets: Targets,
 ): ServiceFigures[] {
-  const counted = incidents.filter(
-    ({ state, at }) =>
-      state !== 'cancelled' && state !== 'merged' && at >= period.from && at < period.to,
-  )
+  const counted = countedIn(incidents, period)
   const services = new Map<string, CountedIncident[]>()
   for (const incident of counted) {
     for (const service of new Set(incident.services)) {

@@ -10,6 +10,7 @@ import {
   recovery,
   said,
 } from './picture.ts'
+import { type Refusal, type RefusalCode, type RefusalParams, refusal } from './refusals.ts'
 import { additionalCauses } from './root-causes.ts'
 import { type GuardName, type Role, type State, times } from './workflow.ts'
 
@@ -21,30 +22,24 @@ export interface Move {
   readonly at: Millis
 }
 
-type Guard = (picture: Picture, move: Move) => readonly string[]
+type Guard = (picture: Picture, move: Move) => readonly Refusal[]
 
-const need = (there: boolean, missing: string): readonly string[] => (there ? [] : [missing])
-const minutes = (millis: number) => `${Math.floor(millis / 60_000)} minutes`
+const need = (there: boolean, code: RefusalCode, params?: RefusalParams): readonly Refusal[] =>
+  there ? [] : [refusal(code, params)]
+const minutes = (millis: number) => Math.floor(millis / 60_000)
 
-const recoveredAt: Guard = (picture) =>
-  need(recovery(picture) !== undefined, 'when it recovered is missing (recovered)')
+const recoveredAt: Guard = (picture) => need(recovery(picture) !== undefined, 'recovered_missing')
 
 const machineEvidence: Guard = (picture) => {
   const fact = recovery(picture)
-  if (fact?.value.evidence !== 'machine') {
-    return ['machine evidence is missing (recovered, evidence "machine", written by the hub)']
-  }
+  if (fact?.value.evidence !== 'machine') return [refusal('machine_evidence_missing')]
   const green = fact.value.greenMillis ?? 0
   return [
-    ...need(
-      fact.recordedBy === hubActor,
-      `machine evidence is written by ${hubActor}, not by ${fact.recordedBy}`,
-    ),
-    ...need(
-      green >= times.greenMillis,
-      `it was green for ${minutes(green)}; wait for ${minutes(times.greenMillis)}`,
-    ),
-    ...holding(picture).map((rule) => `the alert ${rule} still fires`),
+    ...need(fact.recordedBy === hubActor, 'machine_evidence_by', { person: fact.recordedBy }),
+    ...need(green >= times.greenMillis, 'green_too_short', {
+      ...{ minutes: minutes(green), needed: minutes(times.greenMillis) },
+    }),
+    ...holding(picture).map((rule) => refusal('alert_fires', { rule })),
   ]
 }
 
@@ -66,12 +61,11 @@ const recoveryProven: Guard = (picture, move) => {
   if (fact === undefined) return [] // which `recovered_at` says
   if (fact.value.evidence === 'machine') return machineEvidence(picture, move)
   const { verifier } = fact.value
-  if (verifier === undefined || fixers(picture).has(verifier))
-    return [`the verifier is the fixer ${verifier}`]
-  return need(
-    verifier === fact.recordedBy,
-    `the verifier ${verifier} confirms in person; ${fact.recordedBy} wrote it`,
-  )
+  if (verifier === undefined) return [refusal('verifier_missing')]
+  if (fixers(picture).has(verifier)) return [refusal('verifier_is_fixer', { person: verifier })]
+  return need(verifier === fact.recordedBy, 'verifier_in_person', {
+    ...{ person: verifier, by: fact.recordedBy },
+  })
 }
 
 const arrived: Guard = (picture) => {
@@ -79,39 +73,34 @@ const arrived: Guard = (picture) => {
   const came = said(picture, 'arrived').map(({ value }) => value.technician)
   if (came.some((technician) => accepted.has(technician))) return []
   return came.length === 0
-    ? ['no technician arrived or connected (arrived)']
-    : came.map((technician) => `${technician} arrived without having accepted`)
+    ? [refusal('nobody_arrived')]
+    : came.map((person) => refusal('arrived_unaccepted', { person }))
 }
 
 const rootCauseCoded: Guard = (picture) => {
   const fact = said(picture, 'root_cause').at(-1)
-  if (fact === undefined) return ['the coded root cause is missing (root_cause)']
+  if (fact === undefined) return [refusal('root_cause_missing')]
   const unclear = fact.value.codes.filter(
     (code) =>
       additionalCauses[code] !== undefined &&
       !Object.keys(additionalCauses[code]).some((one) => fact.value.additional?.includes(one)),
   )
-  return unclear.map((code) => `root cause ${code} needs its third level (additional)`)
+  return unclear.map((cause) => refusal('cause_level_missing', { cause }))
 }
 
 const actionsOwned: Guard = (picture) =>
   said(picture, 'action').flatMap(({ value: { number, owner, dueAt } }) => [
-    ...need(owner !== undefined, `action ${number} has no owner`),
-    ...need(dueAt !== undefined, `action ${number} has no due date`),
+    ...need(owner !== undefined, 'action_without_owner', { number }),
+    ...need(dueAt !== undefined, 'action_without_due', { number }),
   ])
 
-const questions = {
-  promptness: 'was it handled promptly',
-  analysis_quality: 'how good was the analysis',
-  escalation: 'was it escalated well',
-  communication: 'was it communicated well',
-} as const
+const questions = ['promptness', 'analysis_quality', 'escalation', 'communication'] as const
 
 const fourQuestions: Guard = (picture) => {
   const answered = new Set(said(picture, 'answer').map(({ value }) => value.question))
-  return Object.entries(questions)
-    .filter(([question]) => !answered.has(question as keyof typeof questions))
-    .map(([question, asks]) => `closing question "${asks}?" is not answered (${question})`)
+  return questions
+    .filter((question) => !answered.has(question))
+    .map((question) => refusal('question_unanswered', { question }))
 }
 
 /** Duties that are neither met nor waived. */
@@ -126,13 +115,10 @@ const dutiesSettled: Guard = (picture) => {
   const known = [...said(picture, 'duty_owed'), ...said(picture, 'duty_waived')]
   const major = said(picture, 'major').at(-1)?.value.major === true
   return [
-    ...openDuties(picture).map(
-      ({ value }) => `duty ${value.duty} (${value.regime}) is neither met nor waived`,
+    ...openDuties(picture).map(({ value: { duty, regime } }) =>
+      refusal('duty_open', { duty, regime }),
     ),
-    ...need(
-      !major || known.length > 0,
-      'a major incident has no regulatory duty on file: write duty_owed, or duty_waived with the reason',
-    ),
+    ...need(!major || known.length > 0, 'major_without_duty'),
   ]
 }
 
@@ -142,36 +128,35 @@ const customersTold: Guard = (picture) => {
   )
   return need(
     closing.length > 0 || said(picture, 'notice_not_needed').length > 0,
-    'the closing notice to customers is missing (notice, or notice_not_needed with the reason)',
+    'customers_not_told',
   )
 }
 
 const attested: Guard = (picture, { by }) => {
   const last = said(picture, 'attestation').findLast(({ recordedBy }) => recordedBy === by)
-  if (last === undefined) return [`${by || 'the reviewer'} has not attested (attestation)`]
+  if (last === undefined)
+    return [by === '' ? refusal('reviewer_not_attested') : refusal('not_attested', { person: by })]
   const changed = picture.facts
     .slice(picture.facts.findIndex(({ id }) => id === last.id) + 1)
     .filter((fact) => specOf(fact.kind).attested === true)
-  return changed.map(
-    (fact) => `${fact.kind} changed after the attestation (fact ${fact.id}); attest again`,
-  )
+  return changed.map(({ kind, id }) => refusal('changed_after_attestation', { kind, fact: id }))
 }
 
 /** Steps the hub takes, or took before there was a workflow. */
-const byPerson = (picture: Picture): readonly string[] => [
+const byPerson = (picture: Picture): readonly Refusal[] => [
   ...picture.steps
     .filter(({ by }) => by !== hubActor)
-    .map(({ by, to }) => `${by} moved it to ${to}`),
+    .map(({ by, to }) => refusal('moved_by', { person: by, state: to })),
   ...(['severity', 'major', 'root_cause', 'duty_owed', 'action', 'assigned', 'accepted'] as const)
     .flatMap((kind) => said(picture, kind) as readonly Fact[])
-    .map(({ kind, recordedBy }) => `${recordedBy} wrote ${kind}`),
+    .map(({ kind, recordedBy }) => refusal('written_by', { person: recordedBy, kind })),
 ]
 
 const notGrave: Guard = (picture) => {
   const severity = said(picture, 'severity').at(-1)?.value.severity
   return [
-    ...need(said(picture, 'major').at(-1)?.value.major !== true, 'it is major'),
-    ...need(severity !== 'sev1' && severity !== 'sev2', `it is ${severity}`),
+    ...need(said(picture, 'major').at(-1)?.value.major !== true, 'is_major'),
+    ...(severity === 'sev1' || severity === 'sev2' ? [refusal('is_grave', { severity })] : []),
   ]
 }
 
@@ -188,10 +173,9 @@ const insideStability: Guard = (picture) => {
   if (relapse === undefined) return [] // which `relapse_seen` says
   const recovered = recovery(picture)?.occurredAt ?? relapse.restored.at
   const after = relapse.at - recovered
-  return need(
-    after >= 0 && after <= times.stabilityMillis,
-    `it came back ${minutes(after)} after the recovery, not within ${minutes(times.stabilityMillis)}: record a new incident with recurrence_of`,
-  )
+  return need(after >= 0 && after <= times.stabilityMillis, 'relapse_too_late', {
+    ...{ minutes: minutes(after), within: minutes(times.stabilityMillis) },
+  })
 }
 
 /** Whether somebody was at it before the last recovery. */
@@ -203,46 +187,35 @@ const quietLongEnough: Guard = (picture, { at }) => {
   const restored = picture.steps.findLast(({ to }) => to === 'restored')
   const since = recovery(picture)?.occurredAt ?? restored?.at
   const quiet = since === undefined ? 0 : at - since
-  return need(
-    quiet >= times.unattendedMillis,
-    `it has been well for ${Math.floor(quiet / 3_600_000)} hours; wait for ${times.unattendedMillis / 3_600_000}`,
-  )
+  return need(quiet >= times.unattendedMillis, 'not_quiet_yet', {
+    ...{ hours: Math.floor(quiet / 3_600_000), needed: times.unattendedMillis / 3_600_000 },
+  })
 }
 
 const sentBack: Guard = (picture, { by }) => {
   const from = lastStep(picture, 'submit')?.position ?? 0
   return need(
     picture.facts.slice(from).some(({ kind, recordedBy }) => kind === 'note' && recordedBy === by),
-    'a note by the reviewer that says what is missing (note)',
+    'note_of_reviewer_missing',
   )
 }
 
-/** The code behind the published names: what is missing, in words; nothing when the guard lets pass. */
+/** The code behind the published names: what is missing; nothing when the guard lets pass. */
 export const guardCode: Readonly<Record<GuardName, Guard>> = {
-  phenomenon: (p) => need(said(p, 'phenomenon').length > 0, 'the phenomenon is missing'),
-  detected_at: (p) => need(said(p, 'detected').length > 0, 'when it was detected is missing'),
+  phenomenon: (p) => need(said(p, 'phenomenon').length > 0, 'phenomenon_missing'),
+  detected_at: (p) => need(said(p, 'detected').length > 0, 'detected_missing'),
   affected_service: (p) =>
-    need(
-      (current(p, 'impact')?.value.services?.length ?? 0) > 0,
-      'no affected service is named (impact.services)',
-    ),
+    need((current(p, 'impact')?.value.services?.length ?? 0) > 0, 'service_missing'),
   preliminary_cause: (p) =>
-    need(
-      live(p, 'preliminary_cause').length > 0,
-      'the preliminary cause is missing (preliminary_cause; confidence "unknown" will do)',
-    ),
-  plan_pinned: (p) =>
-    need(
-      said(p, 'plan_activated').length > 0,
-      'no runbook is pinned and no reason says that none applies (plan_activated)',
-    ),
+    need(live(p, 'preliminary_cause').length > 0, 'preliminary_cause_missing'),
+  plan_pinned: (p) => need(said(p, 'plan_activated').length > 0, 'plan_missing'),
   technician_accepted: (p) => {
     if (said(p, 'accepted').length > 0) return []
     const assigned = said(p, 'assigned').at(-1)?.value.technician
     return [
       assigned === undefined
-        ? 'no technician accepted (assigned, then accepted)'
-        : `${assigned} is assigned but has not accepted (accepted)`,
+        ? refusal('technician_missing')
+        : refusal('technician_not_accepted', { person: assigned }),
     ]
   },
   arrived,
@@ -250,32 +223,20 @@ export const guardCode: Readonly<Record<GuardName, Guard>> = {
   recovery_proven: recoveryProven,
   machine_evidence: (p, move) => (recovery(p) === undefined ? [] : machineEvidence(p, move)),
   // People's instants, which the hub cannot mend, do not hold what a machine saw; closing asks them of people.
-  instants_in_order: (p, { role }) => (role === 'hub' ? [] : disorder(p).map(({ text }) => text)),
-  relapse_seen: (p) => need(relapsedAt(p) !== undefined, 'the relapse is not written (relapse)'),
+  instants_in_order: (p, { role }) => (role === 'hub' ? [] : disorder(p)),
+  relapse_seen: (p) => need(relapsedAt(p) !== undefined, 'relapse_missing'),
   inside_stability: insideStability,
-  was_investigated: (p) =>
-    need(investigated(p), 'nobody had investigated: it goes back to recorded'),
-  was_not_investigated: (p) =>
-    need(!investigated(p), 'it had been investigated: it goes back to investigating'),
-  temporary_measures: (p) =>
-    need(
-      said(p, 'temporary_measure').length > 0,
-      'temporary measures are missing (temporary_measure; with none: true if there are none)',
-    ),
+  was_investigated: (p) => need(investigated(p), 'nobody_investigated'),
+  was_not_investigated: (p) => need(!investigated(p), 'somebody_investigated'),
+  temporary_measures: (p) => need(said(p, 'temporary_measure').length > 0, 'temporary_missing'),
   root_cause_coded: rootCauseCoded,
   cause_evidence: (p) => {
     const cause = said(p, 'root_cause').at(-1)
-    return need(
-      cause === undefined || cause.value.evidence.length > 0,
-      'the root cause links to no evidence (root_cause.evidence)',
-    )
+    return need(cause === undefined || cause.value.evidence.length > 0, 'cause_without_evidence')
   },
-  permanent_measures: (p) =>
-    need(
-      said(p, 'permanent_measure').length > 0,
-      'permanent measures are missing (permanent_measure; with none: true if there are none)',
-    ),
-  reviewer_not_author: (p, { by }) => need(!authors(p).has(by), `the reviewer is the author ${by}`),
+  permanent_measures: (p) => need(said(p, 'permanent_measure').length > 0, 'permanent_missing'),
+  reviewer_not_author: (p, { by }) =>
+    need(!authors(p).has(by), 'reviewer_is_author', { person: by }),
   four_questions: fourQuestions,
   actions_owned: actionsOwned,
   duties_settled: dutiesSettled,
@@ -285,8 +246,6 @@ export const guardCode: Readonly<Record<GuardName, Guard>> = {
   nobody_acted: byPerson,
   not_grave: notGrave,
   quiet_long_enough: quietLongEnough,
-  cancel_reason: (p) =>
-    need(said(p, 'cancelled').length > 0, 'the coded reason is missing (cancelled)'),
-  merge_target: (p) =>
-    need(said(p, 'merged').length > 0, 'the incident it goes into is missing (merged)'),
+  cancel_reason: (p) => need(said(p, 'cancelled').length > 0, 'cancel_reason_missing'),
+  merge_target: (p) => need(said(p, 'merged').length > 0, 'merge_target_missing'),
 }

@@ -1,4 +1,4 @@
-import { joined, plainText, type Reader, showInstant } from './document-text.ts'
+import { headingOf, joined, plainText, type Reader, showInstant, visible } from './document-text.ts'
 import type { Block, Cell, PostMortem } from './postmortem.ts'
 
 /** Quiet on the screen, complete on paper: rows are not cut, headings stay with what follows. On a phone each row is a block. */
@@ -13,7 +13,7 @@ export const styleText = style
 /** The post-mortem as one page that needs nothing from outside and runs nothing. All text is escaped. */
 export function toHtml(document: PostMortem, reader: Reader): string {
   const { labels, tag } = reader.words
-  const title = `${labels.postMortem}: ${labels.incident} ${document.number}, ${plainText({ kind: 'text', text: document.title }, reader)}`
+  const title = headingOf(document, reader.words, visible)
   const sections = document.sections
     .map(({ heading, blocks }) => {
       const body =

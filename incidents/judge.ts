@@ -9,7 +9,9 @@ import {
   specOf,
 } from './facts.ts'
 import { guardCode, type Move } from './guards.ts'
+import { hubSays } from './hub-sentences.ts'
 import { blank, live, type Picture, said } from './picture.ts'
+import { type Refusal, refusal } from './refusals.ts'
 import {
   type GuardName,
   type Role,
@@ -27,9 +29,8 @@ export interface Request extends Move {
 }
 
 /** Why a step is refused; `guard` is missing where the step itself is not in the table. */
-export interface Missing {
+export interface Missing extends Refusal {
   readonly guard?: GuardName | undefined
-  readonly text: string
 }
 
 export type Verdict =
@@ -49,39 +50,43 @@ const comeWithSteps: ReadonlySet<FactKind> = new Set(['cancelled', 'merged'])
 /** What is missing for a step; nothing when it may be taken. The facts that come with it are in the picture already. */
 export function missingFor(picture: Picture, move: Move): Missing[] {
   const rule = ruleFor(picture.state, move.to)
-  if (rule === undefined) return [{ text: noSuchStep(picture.state, move.to) }]
+  if (rule === undefined) return [noSuchStep(picture.state, move.to)]
   const faults: Missing[] = []
   if (!rule.roles.includes(move.role)) {
-    faults.push({ text: `a ${move.role} may not do this; ${rule.roles.join(', ')} may` })
+    faults.push(refusal('role_may_not', { role: move.role, roles: rule.roles.join(', ') }))
   }
   if ((move.role === 'hub') !== (move.by === hubActor)) {
-    faults.push({ text: `the role hub and the name ${hubActor} belong together` })
+    faults.push(refusal('hub_is_hub'))
   }
   return [...faults, ...guardFaults(picture, rule, move)]
 }
 
 function guardFaults(picture: Picture, rule: Transition, move: Move): Missing[] {
   return rule.guards.flatMap((guard) =>
-    guardCode[guard](picture, move).map((text) => ({ guard, text })),
+    guardCode[guard](picture, move).map(({ code, params, text }) => ({
+      guard,
+      code,
+      params,
+      text,
+    })),
   )
 }
 
-function noSuchStep(from: State, to: State): string {
+function noSuchStep(from: State, to: State): Refusal {
   const next = transitions.filter((one) => one.from.includes(from)).map((one) => one.to)
   return next.length === 0
-    ? `the incident is ${from}, which is final: record a new one with recurrence_of`
-    : `no step leads from ${from} to ${to}; from ${from} one goes to ${[...new Set(next)].join(', ')}`
+    ? refusal('state_final', { state: from })
+    : refusal('no_such_step', { from, to, states: [...new Set(next)].join(', ') })
 }
 
 /** What an incident says against one more fact: nothing when it may be added. Its own faults are `faultsOfFact`'s. */
-export function admit(picture: Picture, fact: Omit<NewFact, 'recordedAt'>): string[] {
+export function admit(picture: Picture, fact: Omit<NewFact, 'recordedAt'>): Refusal[] {
   const spec = specOf(fact.kind)
   if (picture.facts.length >= limits.facts && isSpare(picture, fact))
-    return [`the incident has ${limits.facts} facts, which is the limit: close it`]
-  if (fact.kind === 'opened' && picture.facts.length > 0)
-    return ['opened is the first fact of an incident, or none']
+    return [refusal('too_many_facts', { count: limits.facts })]
+  if (fact.kind === 'opened' && picture.facts.length > 0) return [refusal('opened_is_first')]
   if (!states[picture.state].open && spec.afterEnd !== true)
-    return [`the incident is ${picture.state}: ${fact.kind} is not taken any more; write a note`]
+    return [refusal('ended', { state: picture.state, kind: fact.kind })]
   return [...supersessionFaults(picture, fact as NewFact), ...twoPersonFaults(fact as NewFact)]
 }
 
@@ -91,19 +96,17 @@ function isSpare(picture: Picture, fact: Pick<NewFact, 'kind' | 'recordedBy'>): 
   return spare && !picture.simple && fact.recordedBy !== hubActor
 }
 
-function supersessionFaults(picture: Picture, fact: NewFact): string[] {
+function supersessionFaults(picture: Picture, fact: NewFact): Refusal[] {
   if (fact.supersedes !== null) {
     const old = picture.facts.find(({ id }) => id === fact.supersedes)
-    if (old === undefined)
-      return [`supersedes: there is no fact ${fact.supersedes} before this one`]
+    if (old === undefined) return [refusal('supersedes_nothing', { fact: fact.supersedes })]
     if (old.kind !== fact.kind)
-      return [`supersedes: fact ${old.id} is ${old.kind}; only ${fact.kind} may be superseded`]
+      return [refusal('supersedes_other_kind', { fact: old.id, old: old.kind, kind: fact.kind })]
     const by = picture.supersededBy.get(old.id)
-    if (by !== undefined)
-      return [`supersedes: fact ${old.id} is superseded by ${by}: name that one`]
+    if (by !== undefined) return [refusal('supersedes_old', { fact: old.id, by })]
     if (fact.certainty === 'suggestion' && old.certainty !== 'suggestion')
-      return [`a suggestion does not supersede what ${old.recordedBy} said`]
-    if (fact.kind === 'transition') return ['a step is never superseded']
+      return [refusal('suggestion_over_word', { person: old.recordedBy })]
+    if (fact.kind === 'transition') return [refusal('step_stays')]
   }
   if (picture.simple) return []
   const { per } = specOf(fact.kind)
@@ -115,31 +118,31 @@ function supersessionFaults(picture: Picture, fact: NewFact): string[] {
       (per === 'one' || keyOf(one, per) === keyOf(fact, per)),
   )
   if (beside === undefined) return []
-  const what = per === 'one' ? fact.kind : `${fact.kind} ${String(keyOf(fact, per))}`
-  return [`${what} is stated by fact ${beside.id}: name it in supersedes to correct it`]
+  const stated = { kind: fact.kind, fact: beside.id }
+  return [
+    per === 'one'
+      ? refusal('stated_already', stated)
+      : refusal('stated_already_of', { ...stated, key: String(keyOf(fact, per)) }),
+  ]
 }
 
 function keyOf(fact: { readonly value: unknown }, per: string): unknown {
   return (fact.value as Readonly<Record<string, unknown>>)[per]
 }
 
-function twoPersonFaults(fact: NewFact): string[] {
+function twoPersonFaults(fact: NewFact): Refusal[] {
+  const by = fact.recordedBy
   if (fact.kind === 'notice' && fact.value.audience === 'customers') {
     const { approvedBy } = fact.value
-    if (approvedBy === undefined) return ['notice.approvedBy is missing: name who approved it']
-    if (approvedBy === fact.recordedBy)
-      return [`the notice’s approver is its author ${approvedBy}: let another person approve it`]
+    if (approvedBy === undefined) return [refusal('approver_missing')]
+    if (approvedBy === by) return [refusal('approver_is_author', { person: by })]
   }
-  if (fact.kind === 'accepted' && fact.value.technician !== fact.recordedBy)
-    return [`${fact.value.technician} accepts in person; ${fact.recordedBy} cannot do it`]
-  if (fact.kind === 'declined' && fact.value.technician !== fact.recordedBy)
-    return [`${fact.value.technician} declines in person; ${fact.recordedBy} cannot do it`]
-  if (
-    fact.kind === 'recovered' &&
-    fact.value.evidence === 'machine' &&
-    fact.recordedBy !== hubActor
-  )
-    return [`machine evidence is written by ${hubActor}, not by ${fact.recordedBy}`]
+  if (fact.kind === 'accepted' && fact.value.technician !== by)
+    return [refusal('accepts_in_person', { person: fact.value.technician, by })]
+  if (fact.kind === 'declined' && fact.value.technician !== by)
+    return [refusal('declines_in_person', { person: fact.value.technician, by })]
+  if (fact.kind === 'recovered' && fact.value.evidence === 'machine' && by !== hubActor)
+    return [refusal('machine_evidence_by', { person: by })]
   return []
 }
 
@@ -157,20 +160,14 @@ function withFact(picture: Picture, fact: Fact): Picture {
  * its guard and in words.
  */
 export function judge(picture: Picture, request: Request): Verdict {
-  const refused = (texts: readonly string[]): Verdict => ({
-    allowed: false,
-    missing: texts.map((text) => ({ text })),
-  })
+  const refused = (missing: readonly Missing[]): Verdict => ({ allowed: false, missing })
   const started: Picture = picture.facts.length === 0 ? blank : picture
   let seen = started
   const coming = request.with ?? []
   if (picture.facts.length === 0 && coming[0]?.kind !== 'opened')
-    return refused(['the first fact of an incident is opened: how it came to be recorded'])
+    return refused([refusal('begins_with_opened')])
   for (const [index, fact] of coming.entries()) {
-    const faults = [
-      ...faultsOfFact(fact),
-      ...(writtenBySteps.has(fact.kind) ? [stepsOnly(fact)] : []),
-    ]
+    const faults = [...malformed(fact), ...(writtenBySteps.has(fact.kind) ? [stepsOnly(fact)] : [])]
     if (faults.length > 0) return refused(faults)
     const against = admit(seen, fact)
     if (against.length > 0) return refused(against)
@@ -188,14 +185,22 @@ export function judge(picture: Picture, request: Request): Verdict {
   }
 }
 
-function stepsOnly(fact: NewFact): string {
-  return `${fact.kind} is written by a step: ask for the step`
+function stepsOnly({ kind }: NewFact): Refusal {
+  return refusal('written_by_step', { kind })
+}
+
+function malformed(fact: NewFact): Refusal[] {
+  return faultsOfFact(fact).map((fault) => refusal('malformed', { fault }))
 }
 
 function added(from: State, rule: Transition, { to, by, role, at }: Request): NewFact[] {
   const stamp = { certainty: 'actual', occurredAt: at, recordedBy: by, supersedes: null } as const
   return [
-    ...rule.adds.map((kind) => ({ ...stamp, kind, value: { text: `Closed by ${by}.` } })),
+    ...rule.adds.map((kind) => ({
+      ...stamp,
+      kind,
+      value: { text: hubSays('closed', { name: by }) },
+    })),
     {
       ...stamp,
       kind: 'transition',
@@ -211,8 +216,8 @@ function added(from: State, rule: Transition, { to, by, role, at }: Request): Ne
 }
 
 /** Faults of a fact that comes without a step: its own, and what the incident says against it. */
-export function faultsOfAddition(picture: Picture, fact: NewFact): string[] {
-  const own = faultsOfFact(fact)
+export function faultsOfAddition(picture: Picture, fact: NewFact): Refusal[] {
+  const own = malformed(fact)
   if (own.length > 0) return own
   if (writtenBySteps.has(fact.kind) || comeWithSteps.has(fact.kind)) return [stepsOnly(fact)]
   return admit(picture, fact)

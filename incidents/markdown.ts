@@ -1,11 +1,11 @@
-import { joined, plainText, type Reader, showInstant, visible } from './document-text.ts'
+import { headingOf, joined, plainText, type Reader, showInstant, visible } from './document-text.ts'
 import type { Block, Cell, PostMortem } from './postmortem.ts'
 
 /** The post-mortem as Markdown (CommonMark with GitHub's tables). What people wrote has no effect as markup. */
 export function toMarkdown(document: PostMortem, reader: Reader): string {
   const { labels } = reader.words
   const lines = [
-    `# ${labels.postMortem}: ${labels.incident} ${document.number}, ${oneLine(document.title)}`,
+    `# ${headingOf(document, reader.words, oneLine)}`,
     '',
     `${labels.generatedAt}: ${showInstant(document.generatedAt, reader.timeZone)}. ${labels.factsAreEvidence}`,
   ]

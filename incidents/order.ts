@@ -1,10 +1,10 @@
 import type { FactOf, Millis } from './facts.ts'
 import { current, live, type Picture, placeOf } from './picture.ts'
+import { type Refusal, refusal } from './refusals.ts'
 
 /** A rule about instants that the facts break. */
-export interface Violation {
+export interface Violation extends Refusal {
   readonly rule: string
-  readonly text: string
   /** Ids of the facts that break it. */
   readonly facts: readonly string[]
 }
@@ -24,7 +24,10 @@ export function disorder(picture: Picture): Violation[] {
     if (before === undefined || after === undefined || before.occurredAt <= after.occurredAt) return
     found.push({
       rule: `${before.kind} <= ${after.kind}`,
-      text: `${before.kind} ${show(before.occurredAt)} is later than ${after.kind} ${show(after.occurredAt)}: correct one of them`,
+      ...refusal('instants_out_of_order', {
+        ...{ before: before.kind, beforeAt: show(before.occurredAt) },
+        ...{ after: after.kind, afterAt: show(after.occurredAt) },
+      }),
       facts: [before.id, after.id],
     })
   }
@@ -39,7 +42,9 @@ export function disorder(picture: Picture): Violation[] {
     if (fact.occurredAt <= fact.recordedAt + clockSlackMillis) continue
     found.push({
       rule: 'occurred <= recorded',
-      text: `${fact.kind} ${show(fact.occurredAt)} is later than its record ${show(fact.recordedAt)}: correct it`,
+      ...refusal('later_than_record', {
+        ...{ kind: fact.kind, at: show(fact.occurredAt), recordedAt: show(fact.recordedAt) },
+      }),
       facts: [fact.id],
     })
   }
@@ -54,7 +59,13 @@ export function backwardRecords(picture: Picture): Violation[] {
     return [
       {
         rule: 'recorded in order',
-        text: `fact ${fact.id} was recorded at ${show(fact.recordedAt)}, before the one ahead of it at ${show(before.recordedAt)}`,
+        ...refusal('recorded_backwards', {
+          ...{
+            fact: fact.id,
+            recordedAt: show(fact.recordedAt),
+            beforeAt: show(before.recordedAt),
+          },
+        }),
         facts: [before.id, fact.id],
       },
     ]

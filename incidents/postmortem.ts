@@ -1,10 +1,18 @@
-import type { Certainty, Fact, FactKind, FactOf, Millis } from './facts.ts'
+import {
+  type Certainty,
+  type Fact,
+  type FactKind,
+  type FactOf,
+  hubActor,
+  type Millis,
+} from './facts.ts'
 import { hubSentence } from './hub-sentences.ts'
 import { authors, current, live, said } from './picture.ts'
-import type { Replayed } from './replay.ts'
-import { additionalCodes, rootCauseCodes } from './root-causes.ts'
+import { refusalText, type Sentence } from './refusals.ts'
+import type { Owed, Replayed } from './replay.ts'
 import { type Chapter, type TimelineRow, timeline } from './timeline.ts'
-import { type Label, type Words, words } from './words.ts'
+import type { Label, Words } from './words.ts'
+import type { Role } from './workflow.ts'
 
 /** One piece of a document. Words are looked up in the reader's language; `text` stays as somebody wrote it. */
 export type Piece =
@@ -53,7 +61,10 @@ export interface PostMortemInput {
 const text = (value: string): Piece => ({ kind: 'text', text: value })
 /** A fact's words; those of the hub in the reader's language. */
 const saying = (fact: Fact): Piece =>
-  word((reader) => hubSentence(fact, fact.value.text, words.en, reader) ?? fact.value.text)
+  word((reader) => hubSentence(fact, fact.value.text, reader) ?? fact.value.text)
+/** Who wrote it: the program's own name is a word. */
+const writer = (name: string): Piece =>
+  name === hubActor ? word(({ workflow }) => workflow.roles.hub) : text(name)
 const word = (of: (words: Words) => string): Piece => ({ kind: 'word', of })
 const label = (name: Label): Piece => word((words) => words.labels[name])
 const cite = (...facts: readonly string[]): Piece => ({ kind: 'cite', facts })
@@ -188,7 +199,7 @@ const instants: From = ({ picture }) => {
         [word((words) => words.kinds[fact.kind])],
         [at(fact.occurredAt)],
         [certainty(fact.certainty)],
-        [text(fact.recordedBy)],
+        [writer(fact.recordedBy)],
         [cite(fact.id)],
       ]),
     ),
@@ -200,13 +211,14 @@ const causes: From = ({ picture }) => {
   if (fact === undefined) return []
   const { codes, additional = [], other, evidence } = fact.value
   const coded = [
-    ...codes.map((code) => rootCauseCodes.get(code) ?? code),
-    ...additional.map((code) => additionalCodes.get(code) ?? code),
-    ...(other === undefined ? [] : [other]),
+    ...[...codes, ...additional].map((code) =>
+      word((words) => words.workflow.causes[code] ?? code),
+    ),
+    ...(other === undefined ? [] : [text(other)]),
   ]
   return [
     { kind: 'paragraph', cell: [text(fact.value.text), cite(fact.id)] },
-    list(coded.map((one) => [text(one)])),
+    list(coded.map((one) => [one])),
     { kind: 'paragraph', cell: [label('evidence'), text(': '), text(evidence.join(', '))] },
   ]
 }
@@ -350,17 +362,31 @@ const owed: From = ({ owed }) =>
         table(
           ['what', 'who', 'dueAt'],
           owed.map((one) => [
-            [text(one.text)],
-            [text(one.by)],
+            [saidByHub(one)],
+            [by(one)],
             one.dueAt === undefined ? [] : [at(one.dueAt)],
           ]),
         ),
       ]
 
+/** What the hub says by a code, in the reader's language. */
+const saidByHub = (said: Sentence): Piece => word((words) => refusalText(said, words))
+
+/** Who owes it: whoever holds a part, or a person. */
+function by({ what, by: who }: Owed): Piece {
+  if (what === 'action') return who === 'nobody' ? label('unknown') : text(who)
+  return word(({ workflow, comma }) =>
+    who
+      .split(', ')
+      .map((role) => workflow.roles[role as Role] ?? role)
+      .join(comma),
+  )
+}
+
 const violations: From = ({ violations }) =>
   violations.length === 0
     ? []
-    : [list(violations.map(({ text: said, facts }) => [text(said), cite(...facts)]))]
+    : [list(violations.map((one) => [saidByHub(one), cite(...one.facts)]))]
 
 const sections: readonly (readonly [Label, From])[] = [
   ['summary', summary],
@@ -414,7 +440,7 @@ function told(rows: readonly TimelineRow[], chapters: readonly Chapter[]): Block
           ...(one.late ? [text('('), label('late'), at(one.recordedAt), text(')')] : []),
           ...(one.supersededBy === undefined ? [] : [label('correctedBy'), cite(one.supersededBy)]),
         ],
-        [text(one.by)],
+        [writer(one.by)],
         [cite(...one.evidence)],
       ],
     })),

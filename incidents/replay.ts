@@ -14,6 +14,7 @@ import {
   said,
   simpleState,
 } from './picture.ts'
+import { type Refusal, type RefusalParams, refusal } from './refusals.ts'
 import { ruleFor, type SimpleState, type State, simpleStates } from './workflow.ts'
 
 /** The first fact that a lawful history could not hold, and why. */
@@ -85,7 +86,7 @@ function faultsIn(picture: Picture, fact: Fact): string[] {
   if (own.length > 0) return own
   if (fact.kind === 'closed' && ruleFor(picture.state, 'closed') === undefined)
     return [`closed comes with the step to closed, which does not lead from ${picture.state}`]
-  return admit(picture, fact)
+  return admit(picture, fact).map(({ text }) => text)
 }
 
 /** What records give every fact; without it nothing else can be read. */
@@ -155,7 +156,7 @@ function simpleFaults(picture: Picture, fact: Fact): string[] {
     return [`the incident is ${picture.state} already`]
   if (fact.kind === 'relapse' && picture.state !== 'restored')
     return [`there is no relapse of an incident that is ${picture.state}`]
-  return admit(picture, fact)
+  return admit(picture, fact).map(({ text }) => text)
 }
 
 function take(draft: Draft, fact: Fact): void {
@@ -216,6 +217,9 @@ export interface Figures {
 /** What is still owed, and by whom. */
 export interface Owed {
   readonly what: 'step' | 'action' | 'duty'
+  /** Where the hub says it: what `text` says in English. */
+  readonly code?: Refusal['code']
+  readonly params?: RefusalParams
   /** The state to reach, the number of the action, the code of the duty. */
   readonly id: string
   readonly text: string
@@ -364,10 +368,10 @@ function owedIn(picture: Picture, now: Millis): Owed[] {
   const next = nextStep(picture, now)
   const done = new Set(said(picture, 'action_done').map(({ value }) => value.number))
   return [
-    ...(next?.missing ?? []).map(({ text }) => ({
+    ...(next?.missing ?? []).map(({ code, params, text }) => ({
       what: 'step' as const,
       id: next?.to ?? '',
-      text,
+      ...{ code, params, text },
       by: next?.roles.join(', ') ?? '',
     })),
     ...(next !== undefined && next.missing.length === 0
@@ -375,7 +379,7 @@ function owedIn(picture: Picture, now: Millis): Owed[] {
           {
             what: 'step' as const,
             id: next.to,
-            text: `everything for ${next.to} is there: take the step`,
+            ...refusal('take_the_step', { state: next.to }),
             by: next.roles.join(', '),
           },
         ]

@@ -1,5 +1,6 @@
-import type { Evidence, FrozenHost, FrozenSeries } from './evidence.ts'
+import type { Evidence, FrozenHost, FrozenSeries, SeenChange } from './evidence.ts'
 import { hubActor, type Millis, type NewFact } from './facts.ts'
+import { hubSays, suggests } from './hub-sentences.ts'
 import { faultsOfAddition } from './judge.ts'
 import { live, type Picture, said } from './picture.ts'
 
@@ -38,7 +39,7 @@ export const suggestionRules = {
       seriesOf(host, 'callward_certificate_not_after_timestamp_seconds').flatMap((series) => {
         const end = lastBefore(host, series, faultAt)
         if (end === undefined || end * 1000 > faultAt) return []
-        return [`a certificate (${named(series)}) ended at ${iso(end * 1000)}`]
+        return [suggests('certificateEnded', { which: named(series), time: iso(end * 1000) })]
       }),
   },
   disk_full: {
@@ -47,10 +48,10 @@ export const suggestionRules = {
     code: 'system_failure/hardware_capacity',
     of: (host, { faultAt }) => [
       ...shares(host, faultAt, 'node_filesystem_avail_bytes', 'node_filesystem_size_bytes').map(
-        ({ name, share }) => `the file system ${name} had ${percent(share)} left`,
+        ({ name, share }) => suggests('diskFull', { name, share: percent(share) }),
       ),
       ...shares(host, faultAt, 'node_filesystem_files_free', 'node_filesystem_files').map(
-        ({ name, share }) => `the file system ${name} had ${percent(share)} of its files left`,
+        ({ name, share }) => suggests('filesFull', { name, share: percent(share) }),
       ),
     ],
   },
@@ -68,7 +69,12 @@ export const suggestionRules = {
             faultAt + afterMillis,
           )
           return before.includes(1) && now.includes(0)
-            ? [`${series.labels['__name__']} (${named(series)}) went from 1 to 0`]
+            ? [
+                suggests('wentDown', {
+                  series: series.labels['__name__'] ?? '',
+                  which: named(series),
+                }),
+              ]
             : []
         },
       ),
@@ -81,10 +87,10 @@ export const suggestionRules = {
       ...seriesOf(host, 'node_md_disks')
         .filter(({ labels }) => labels['state'] === 'failed')
         .filter((series) => (lastBefore(host, series, faultAt) ?? 0) > 0)
-        .map((series) => `the array ${series.labels['device'] ?? ''} had a failed disk`),
+        .map(({ labels }) => suggests('arrayFailed', { name: labels['device'] ?? '' })),
       ...seriesOf(host, 'callward_disk_health_passed')
         .filter((series) => lastBefore(host, series, faultAt) === 0)
-        .map((series) => `the disk ${series.labels['device'] ?? ''} failed its own check`),
+        .map(({ labels }) => suggests('diskFailed', { name: labels['device'] ?? '' })),
     ],
   },
   changed_unplanned: {
@@ -105,7 +111,7 @@ export const suggestionRules = {
     code: 'system_failure/hardware_capacity',
     of: (host, { faultAt }) =>
       shares(host, faultAt, 'node_memory_MemAvailable_bytes', 'node_memory_MemTotal_bytes').map(
-        ({ share }) => `${percent(share)} of the memory was available`,
+        ({ share }) => suggests('memoryShort', { share: percent(share) }),
       ),
   },
   work_planned: {
@@ -122,7 +128,7 @@ export const suggestionRules = {
                 startsAt <= faultAt &&
                 endsAt >= faultAt,
             )
-            .map(({ number, title }) => `change ${number} (${title}) was in its window`),
+            .map(({ number, title }) => suggests('workPlanned', { number, title })),
   },
   drifted: {
     when: 'the host differs from its approved baseline',
@@ -134,7 +140,9 @@ export const suggestionRules = {
         : drift.findings
             .filter(({ kind }) => kind !== 'unknown')
             .slice(0, 3)
-            .map(({ subject, expected, found }) => `${subject} is ${found}, not ${expected}`),
+            .map(({ subject, expected, found }) =>
+              suggests('drifted', { subject, expected, found }),
+            ),
   },
   backup_overdue: {
     when: 'a backup of the host is not as it should be; it causes no fault, and matters for what may be lost',
@@ -145,8 +153,8 @@ export const suggestionRules = {
         : backups.jobs
             .filter(({ posture }) => posture === 'unprotected' || posture === 'attention')
             .slice(0, 3)
-            .map(
-              ({ name, posture, reasons }) => `backup ${name}: ${posture} (${reasons[0] ?? ''})`,
+            .map(({ name, posture, reasons }) =>
+              suggests('backup', { name, posture, reason: reasons[0] ?? '' }),
             ),
   },
 } as const satisfies Readonly<Record<string, SuggestionRule>>
@@ -183,7 +191,7 @@ function seenBefore({ similar }: Evidence): SuggestedCause[] {
     .slice(0, 2)
     .map(({ number, causes }) => ({
       rule: 'seen_before',
-      text: `the same alert opened incident ${number}, whose root cause was ${causes.join(', ')}`,
+      text: suggests('seenBefore', { number, codes: causes.join(', ') }),
       confidence: 'medium',
       ...(causes[0] === undefined ? {} : { code: causes[0] }),
     }))
@@ -247,8 +255,9 @@ function causeFact(picture: Picture, evidence: Evidence, hash: string): NewFact 
   if (first === undefined) return undefined
   const before = live(picture, 'preliminary_cause').findLast(ofHub)
   const told = causes.slice(0, mostTold).map(({ text, confidence }) => `${text} (${confidence})`)
-  const more = causes.length > mostTold ? `; and ${causes.length - mostTold} more` : ''
-  const text = `Suggested from the evidence: ${told.join('; ')}${more}.`.slice(0, 5000)
+  const more =
+    causes.length > mostTold ? hubSays('moreCauses', { count: causes.length - mostTold }) : ''
+  const text = hubSays('suggested', { causes: told.join('; ') + more }).slice(0, 5000)
   if (before?.value.text === text) return undefined
   return {
     ...stamp(evidence),
@@ -270,16 +279,15 @@ function impactFact(picture: Picture, evidence: Evidence, hash: string): NewFact
   const { text: _, evidence: __, ...scope } = before?.value ?? { text: '' }
   const value = { ...scope, ...calls }
   if (before !== undefined && JSON.stringify(value) === JSON.stringify(scope)) return undefined
-  const words = [
-    ...(calls.callsAttempted === undefined ? [] : [`${calls.callsAttempted} attempted`]),
-    ...(calls.callsFailed === undefined ? [] : [`${calls.callsFailed} failed`]),
-    ...(calls.callsAbandoned === undefined ? [] : [`${calls.callsAbandoned} abandoned`]),
-  ]
+  const counted = (['callsAttempted', 'callsFailed', 'callsAbandoned'] as const).flatMap((name) => {
+    const count = calls[name]
+    return count === undefined ? [] : [hubSays(name, { count })]
+  })
   return {
     ...stamp(evidence),
     kind: 'impact',
     value: {
-      text: `Calls since the fault began, as the hosts counted them: ${words.join(', ')}.`,
+      text: hubSays('callsCounted', { calls: counted.join(', ') }),
       ...{ ...value, evidence: [hash] },
     },
     supersedes: before?.id ?? null,
@@ -343,12 +351,18 @@ function changeTexts({ versions }: FrozenHost, { faultAt }: Evidence, open: bool
     .map(({ at, items, omitted }) => {
       const [first] = items
       const more = items.length - 1 + omitted
-      const what =
-        first === undefined
-          ? 'something'
-          : `${first.kind} ${first.subject} ${first.from ?? '(new)'} -> ${first.to ?? '(gone)'}`
-      return `${what}${more > 0 ? ` and ${more} more` : ''} changed ${Math.round((faultAt - at) / minuteMillis)} minutes before`
+      const what = first === undefined ? suggests('something') : changeText(first)
+      const change = more > 0 ? hubSays('andMore', { some: what, count: more }) : what
+      return suggests('changed', { change, minutes: Math.round((faultAt - at) / minuteMillis) })
     })
+}
+
+function changeText({ kind, subject, from, to }: SeenChange['items'][number]): string {
+  const what = `${kind} ${subject}`
+  if (to === null)
+    return suggests('vanished', { subject: from === null ? what : `${what} ${from}` })
+  if (from === null) return suggests('appeared', { subject: what, to })
+  return `${what} ${from} -> ${to}`
 }
 
 /** Labels that tell series of one host and name apart. */

@@ -1,10 +1,11 @@
 import type { Certainty, FactKind, FactValue } from './facts.ts'
-import type { HubSentence } from './hub-sentences.ts'
+import type { HubWords, SuggestionWords } from './hub-sentences.ts'
+import type { RefusalWords } from './refusals.ts'
 import { en } from './words/en.ts'
 import { ru } from './words/ru.ts'
 import { vi } from './words/vi.ts'
 import { zh } from './words/zh.ts'
-import type { State } from './workflow.ts'
+import type { GuardName, Role, State } from './workflow.ts'
 
 export type Language = 'en' | 'zh' | 'vi' | 'ru'
 
@@ -21,13 +22,29 @@ export interface Words {
   readonly costs: Readonly<Record<FactValue<'cost'>['cost'], string>>
   readonly audiences: Readonly<Record<FactValue<'notice'>['audience'], string>>
   readonly forms: Readonly<Record<FactValue<'notice'>['form'], string>>
-  readonly hub: Readonly<Record<HubSentence, string>>
+  readonly hub: HubWords
+  readonly suggestions: SuggestionWords
+  readonly workflow: WorkflowWords
+  readonly refusals: RefusalWords
+  /** Of a post-mortem, with its number and title. */
+  readonly heading: string
+  /** Between the names of a list. */
+  readonly comma: string
+}
+
+/** Words of the published workflow. */
+export interface WorkflowWords {
+  readonly roles: Readonly<Record<Role, string>>
+  /** What each guard asks for. */
+  readonly guards: Readonly<Record<GuardName, string>>
+  /** Root causes by code, of all three levels. */
+  readonly causes: Readonly<Record<string, string>>
+  /** Other codes, as `reason.false_alarm`. */
+  readonly codes: Readonly<Record<string, string>>
 }
 
 /** Headings, columns and short sentences. */
 export const labels = [
-  'postMortem',
-  'incident',
   'summary',
   'impact',
   'figures',

@@ -32,9 +32,11 @@ export type ErrorCode = keyof typeof errorTable
 /** A start that cannot work; main prints the message, which says what to do, and exits with 1. */
 export class StartError extends Error {}
 
-/** One thing that is missing; `guard` names the published rule that asks for it. */
+/** One thing that is missing; `guard` names the published rule that asks for it, `code` and `params` say `text` in any language. */
 export interface Missing {
   readonly guard?: string | undefined
+  readonly code?: string | undefined
+  readonly params?: Readonly<Record<string, string | number>> | undefined
   readonly text: string
 }
 

@@ -1,10 +1,11 @@
 import type { Words } from '../words.ts'
+import { hubEn, suggestionsEn } from './hub-en.ts'
+import { refusalsForPeople } from './refusals-en.ts'
+import { workflowEn } from './workflow-en.ts'
 
 export const en: Words = {
   tag: 'en',
   labels: {
-    postMortem: 'Post-mortem',
-    incident: 'Incident',
     summary: 'Summary',
     impact: 'Impact',
     figures: 'Times',
@@ -178,16 +179,10 @@ export const en: Words = {
   },
   audiences: { management: 'management', departments: 'departments', customers: 'customers' },
   forms: { opening: 'opening', update: 'update', restored: 'restored', closing: 'closing' },
-  hub: {
-    openedFromAlert: 'Recorded by the hub, from the alert {rule}.',
-    firstSeen: 'First seen at {time}; the fault may be older.',
-    alertFired: 'Alert {rule} fired.',
-    notKnown: 'Not known yet.',
-    severityAsCritical: 'As every incident of a critical alert; say otherwise.',
-    severityByRule: 'By the correlation rule {rule}; say otherwise.',
-    majorByRule: 'Major by the correlation rule {rule}; say otherwise.',
-    runbookAttached: 'Runbook {name} attached as it was.',
-    sameAlert: 'The same alert opened incident {number}.',
-    frozen: 'Frozen: {about}.',
-  },
+  hub: hubEn,
+  suggestions: suggestionsEn,
+  workflow: workflowEn,
+  refusals: refusalsForPeople,
+  heading: 'Post-mortem: Incident {number}, {title}',
+  comma: ', ',
 }

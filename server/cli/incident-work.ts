@@ -1,3 +1,4 @@
+import { type State, states } from '../../incidents/workflow.ts'
 import type { IncidentDetailAnswer } from './answers.ts'
 import { listField } from './change-fields.ts'
 import { type Call, sayJson, textOption, UsageError } from './command.ts'
@@ -53,7 +54,7 @@ export const works: Readonly<Record<string, Work>> = {
     call.say(`${plain(who)} is ${part} of this incident.`)
   },
   async fact(call, hub, id, words) {
-    const fact = await factOf(call, hub, words)
+    const fact = await factOf(call, hub, id, words)
     await hub.call('POST', `${incidentPath(id)}/facts`, { facts: [fact] })
     call.say('Written.')
   },
@@ -62,7 +63,7 @@ export const works: Readonly<Record<string, Work>> = {
     const role = textOption(call, 'as')
     if (role === undefined)
       throw new UsageError('Say in which part: --as commander. See: callward incident N next')
-    const facts = kind === undefined ? [] : [await factOf(call, hub, [kind, ...words])]
+    const facts = kind === undefined ? [] : [await factOf(call, hub, id, [kind, ...words])]
     const body = { to: state, role, ...(facts.length === 0 ? {} : { with: facts }) }
     const { incident } = await hub.call<Answer>('POST', `${incidentPath(id)}/steps`, body)
     call.say(`Incident #${incident.number} is ${incident.workflowState}.`)
@@ -137,11 +138,11 @@ async function showNext(call: Call, hub: Hub, id: string): Promise<void> {
       ? 'You have no part in it; take one: callward incident N take commander'
       : `Your parts: ${mine.join(', ')}.`,
   )
-  for (const step of steps) {
-    call.say(`\n-> ${step.to}  (${step.roles.join(', ')})`)
-    if (step.missing.length === 0) call.say('   ready')
-    for (const { text } of step.missing) call.say(`   missing: ${plain(text)}`)
-  }
+  const next: string | undefined = states[state as State]?.next
+  for (const step of steps.filter(({ to }) => to === next)) showStep(call, step)
+  const rare = steps.filter(({ to }) => to !== next)
+  if (rare.length > 0) call.say('\nSeldom needed')
+  for (const step of rare) showStep(call, step)
   const due = owed.filter(({ what }) => what !== 'step')
   if (due.length > 0) call.say('\nOwed')
   for (const one of due)
@@ -157,16 +158,22 @@ async function whoAmI(hub: Hub): Promise<string> {
   return (await hub.call<{ name: string }>('GET', '/api/v1/me')).name
 }
 
-async function factOf(call: Call, hub: Hub, [kind, text, ...words]: readonly string[]) {
+function showStep(call: Call, step: WorkflowAnswer['workflow']['steps'][number]): void {
+  call.say(`\n-> ${step.to}  (${step.roles.join(', ')})`)
+  if (step.missing.length === 0) call.say('   ready')
+  for (const { text } of step.missing) call.say(`   missing: ${plain(text)}`)
+}
+
+async function factOf(call: Call, hub: Hub, id: string, [kind, text, ...words]: readonly string[]) {
   const name = needed(kind, 'fact KIND "TEXT" [FIELD=VALUE …]')
   const published = await hub.call<PublishedKinds>('GET', '/api/v1/workflow')
+  const [at, corrected] = [textOption(call, 'at'), textOption(call, 'supersedes')]
   const doer = doers[name]
   // Who corrects a fact is not the one it names.
-  const given =
-    textOption(call, 'supersedes') !== undefined || words.some((w) => w.startsWith(`${doer}=`))
-  const self = doer === undefined || given ? [] : [`${doer}=${await whoAmI(hub)}`]
-  const value = factValue(published, name, needed(text, `fact ${name} "TEXT"`), [...words, ...self])
-  const [at, supersedes] = [textOption(call, 'at'), textOption(call, 'supersedes')]
+  const named = corrected !== undefined || words.some((word) => word.startsWith(`${doer}=`))
+  const self = doer === undefined || named ? [] : [`${doer}=${await whoAmI(hub)}`]
+  const given = factValue(published, name, needed(text, `fact ${name} "TEXT"`), [...words, ...self])
+  const [value, supersedes] = await withIds(hub, id, given, corrected)
   return {
     ...{ kind: name, value },
     ...(call.values['estimate'] === true ? { certainty: 'estimate' } : {}),
@@ -174,6 +181,35 @@ async function factOf(call: Call, hub: Hub, [kind, text, ...words]: readonly str
     ...(supersedes === undefined ? {} : { supersedes }),
   }
 }
+
+/** Numbers of facts, as the record shows them, become their ids: in `evidence` and for what is superseded. */
+async function withIds(
+  hub: Hub,
+  id: string,
+  value: Readonly<Record<string, unknown>>,
+  supersedes: string | undefined,
+): Promise<readonly [Readonly<Record<string, unknown>>, string | undefined]> {
+  const { evidence } = value
+  const named = Array.isArray(evidence) ? evidence.map(String) : []
+  if (![...named, supersedes ?? ''].some((one) => factNumber.test(one))) return [value, supersedes]
+  const { incident } = await hub.call<Answer>('GET', incidentPath(id))
+  const idOf = (name: string) => {
+    const number = Number(factNumber.exec(name)?.[1])
+    if (Number.isNaN(number)) return name
+    const fact = incident.facts.find(({ sequence }) => sequence === number)
+    if (fact !== undefined) return fact.id
+    throw new UsageError(
+      `Incident ${incident.number} has no fact ${number}; callward incident ${incident.number} shows their numbers.`,
+    )
+  }
+  return [
+    { ...value, ...(named.length === 0 ? {} : { evidence: named.map(idOf) }) },
+    supersedes === undefined ? undefined : idOf(supersedes),
+  ]
+}
+
+/** As `3` or `#3`. */
+const factNumber = /^#?(\d{1,5})$/
 
 function needed(word: string | undefined, usage: string): string {
   if (word === undefined) throw new UsageError(`Something is missing: callward incident N ${usage}`)

@@ -14,12 +14,12 @@ export const incidentCommand: Command = {
   help: `Shows the record of an incident: what, when, by whom, its alerts and its runbook.
 Each line of the timeline shows when it happened; when it was written down much later, that time too.
 
-  NUMBER                                     its record (--facts: with the ids of the facts)
-  NUMBER next                                where it stands, what each next step still lacks, what is owed
+  NUMBER                                     its record, each fact with its number (--facts: with its id too)
+  NUMBER next                                where it stands, what the next step still lacks, the rarer steps, what is owed
   NUMBER ack ["NOTE"]                        take it: the pages of its alerts stop
   NUMBER note "TEXT"                         write a note
   NUMBER take ROLE [PERSON]                  have a part: commander, technician, verifier, reviewer ...
-  NUMBER fact KIND "TEXT" [FIELD=VALUE ...]  write a fact; lists by commas (--at TIME, --estimate, --supersedes ID)
+  NUMBER fact KIND "TEXT" [FIELD=VALUE ...]  write a fact; lists by commas (--at TIME, --estimate, --supersedes NUMBER|ID)
   NUMBER step STATE --as ROLE [KIND "TEXT" FIELD=VALUE ...]
                                              take a step, with a fact that belongs to it
   NUMBER attach FILE                         attach a file of at most 25 MiB, kept by its SHA-256 (--name NAME)
@@ -39,7 +39,7 @@ Examples:
   callward incident record "Callers hear nothing" --service hotline --severity sev2
   callward incident 12 take commander
   callward incident 12 step plan_active --as commander plan_activated "None fits." reason=does_not_apply
-  callward incident 12 fact root_cause "The disk was full." codes=system_failure/hardware_capacity evidence=FACT-ID
+  callward incident 12 fact root_cause "The disk was full." codes=system_failure/hardware_capacity evidence=3,7
   callward incident 12 post-mortem --format html --language zh > incident-12.html`,
   options: {
     json: { type: 'boolean' },
@@ -142,5 +142,6 @@ function factLine(fact: FactAnswer, corrected: boolean, withId: boolean): string
   ]
   const kind = plain(fact.kind).replaceAll('_', ' ').padEnd(18)
   const mark = marks.length === 0 ? '' : `  (${marks.join('; ')})`
-  return `  ${localTime(fact.occurredAt)}  ${kind} ${plain(fact.text)}  [${plain(fact.recordedBy)}]${mark}${withId ? `  ${fact.id}` : ''}`
+  const number = String(fact.sequence).padStart(3)
+  return `  ${number}  ${localTime(fact.occurredAt)}  ${kind} ${plain(fact.text)}  [${plain(fact.recordedBy)}]${mark}${withId ? `  ${fact.id}` : ''}`
 }

@@ -1,5 +1,6 @@
 import type { NewFact } from '../../incidents/facts.ts'
 import { hubActor } from '../../incidents/facts.ts'
+import { hubSays } from '../../incidents/hub-sentences.ts'
 import { type Picture, said } from '../../incidents/picture.ts'
 import { type Clock, type Millis, rfc3339 } from '../clock.ts'
 import type { Communication } from '../communication/plugin.ts'
@@ -258,10 +259,13 @@ async function passOn(
   row: IncidentAssignmentRow,
   next: Candidate,
 ): Promise<void> {
-  const why = row.state === 'declined' ? 'declined' : `did not answer by ${at(row.due_at)}`
+  const why =
+    row.state === 'declined' ? hubSays('declined') : hubSays('noAnswer', { time: at(row.due_at) })
   const { incidents, clock } = parts
   if (row.state === 'waiting') await end(parts, tx, row, 'passed', why, clock.now())
-  const text = `Assigned to ${next.name}: ${row.technician} ${why}. (${next.because})`
+  const text = hubSays('passedOn', {
+    ...{ name: next.name, technician: row.technician, why, because: next.because },
+  })
   await incidents.write(tx, row.incident_id, [assignedFact(next.name, text, hubActor, clock.now())])
 }
 
@@ -274,7 +278,7 @@ async function nobodyLeft(
   leads: Awaited<ReturnType<Communication['leads']>>,
 ): Promise<void> {
   const now = clock.now()
-  const about = `Nobody is left to ask after ${row.technician} (${why}).`
+  const about = hubSays('nobodyLeft', { technician: row.technician, why })
   if (row.exhausted_at === null) {
     await tx
       .updateTable('incident_assignments')

@@ -86,7 +86,13 @@ export const MineView = Type.Object({
   contacts: Type.Array(
     Type.Object({ name: Type.String(), roles: Type.Array(Type.String()), phone: MaybeText }),
   ),
-  /** What is still to be written, in words. */
-  owed: Type.Array(Type.String()),
+  /** What is still to be written: in English, and by a code in any language. */
+  owed: Type.Array(
+    Type.Object({
+      code: Type.Optional(Type.String()),
+      params: Type.Optional(Type.Record(Type.String(), Type.Union([Type.String(), Type.Number()]))),
+      text: Type.String(),
+    }),
+  ),
 })
 export const MineAnswer = Type.Object({ assignments: Type.Array(MineView) })

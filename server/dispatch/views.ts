@@ -1,5 +1,6 @@
 import type { Static } from 'typebox'
 import { current, type Picture, said } from '../../incidents/picture.ts'
+import { type Refusal, refusal } from '../../incidents/refusals.ts'
 import { describe } from '../../incidents/replay.ts'
 import { type Millis, rfc3339 } from '../clock.ts'
 import type { IncidentAssignmentRow } from '../records/schema.ts'
@@ -20,17 +21,19 @@ export function assignmentView(row: IncidentAssignmentRow): Static<typeof Assign
 }
 
 /** What somebody who was sent still has to write, in the order of the work. */
-export function owedOf(picture: Picture, technician: string, now: Millis): string[] {
+export function owedOf(picture: Picture, technician: string, now: Millis): Refusal[] {
   const accepted = said(picture, 'accepted').some(({ value }) => value.technician === technician)
-  if (!accepted) return ['accept or decline']
+  if (!accepted) return [refusal('answer_assignment')]
   const arrived = said(picture, 'arrived').some(({ value }) => value.technician === technician)
   const found = said(picture, 'finding').some(({ recordedBy }) => recordedBy === technician)
   return [
-    ...(arrived ? [] : ['that you arrived or connected']),
-    ...(found ? [] : ['what you found']),
+    ...(arrived ? [] : [refusal('say_arrival')]),
+    ...(found ? [] : [refusal('say_finding')]),
     ...describe(picture, now)
       .owed.filter(({ what, by: who }) => what === 'step' && who.includes('technician'))
-      .map(({ text }) => text),
+      .flatMap(({ code, params = {}, text }) =>
+        code === undefined ? [] : [{ code, params, text }],
+      ),
   ]
 }
 

@@ -3,6 +3,7 @@ import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
 import canonicalize from 'canonicalize'
 import type { Evidence, FrozenHost } from '../../incidents/evidence.ts'
+import { hubSays } from '../../incidents/hub-sentences.ts'
 
 /** Largest evidence document; beyond it series go, the least important first, and what went is counted. */
 export const mostBytes = 1024 * 1024
@@ -87,8 +88,8 @@ function wellFormed(evidence: Evidence): Evidence {
 /** What it shows, in a line. */
 function aboutOf({ hosts, hostsOmitted, stage }: Evidence): string {
   const names = hosts.map(({ instance }) => instance).join(', ')
-  const more = hostsOmitted > 0 ? ` and ${hostsOmitted} more` : ''
-  const when = stage === 'detection' ? 'at detection' : 'after recovery'
-  const about = `${names === '' ? 'the hub’s records' : names}${more} ${when}`
+  const some = names === '' ? hubSays('hubRecords') : names
+  const of = hostsOmitted > 0 ? hubSays('andMore', { some, count: hostsOmitted }) : some
+  const about = hubSays(stage === 'detection' ? 'atDetection' : 'afterRecovery', { hosts: of })
   return about.replace(/\p{Cc}|\p{Surrogate}/gu, ' ').slice(0, 200)
 }

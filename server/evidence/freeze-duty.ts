@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { NewFact } from '../../incidents/facts.ts'
+import { hubSays } from '../../incidents/hub-sentences.ts'
 import { faultsOfAddition } from '../../incidents/judge.ts'
 import { isImported } from '../../incidents/picture.ts'
 import { suggestionFacts } from '../../incidents/suggestions.ts'
@@ -140,7 +141,8 @@ function evidenceFact({ hash, bytes, about, evidence }: FrozenDocument, now: Mil
         .filter(([, part]) => part.state === 'error')
         .map(([name]) => `${name} of ${instance}`),
   )
-  const text = `Frozen: ${about}.${lacking.length === 0 ? '' : ` Could not be had: ${lacking.join(', ')}.`}`
+  const without = lacking.length === 0 ? '' : hubSays('notFrozen', { parts: lacking.join(', ') })
+  const text = hubSays('frozen', { about }) + without
   return {
     kind: 'evidence',
     value: { text: text.slice(0, 2000), about, hash, bytes },

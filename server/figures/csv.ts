@@ -1,4 +1,4 @@
-import type { ServiceFigures, Spread } from '../../incidents/figures.ts'
+import type { MonthFigures, ServiceFigures, Spread } from '../../incidents/figures.ts'
 import { rfc3339 } from '../clock.ts'
 
 const columns = [
@@ -9,16 +9,32 @@ const columns = [
   ...['restore_within_target_share'],
 ]
 
+type Line = readonly (string | number | undefined)[]
+
 /** One line a service (RFC 4180); what is not known is empty. */
 export function figuresCsv(figures: readonly ServiceFigures[]): string {
-  const lines = figures.map((one) => [
+  return csv([columns, ...figures.map(lineOf)])
+}
+
+/** One line a month of all incidents together, with no service named, then one a service. */
+export function monthsCsv(months: readonly MonthFigures[]): string {
+  const lines = months.flatMap(({ month, whole, services }) =>
+    [whole, ...services].map((one) => [month, ...lineOf(one)]),
+  )
+  return csv([['month', ...columns], ...lines])
+}
+
+function lineOf(one: ServiceFigures): Line {
+  return [
     ...[one.service, rfc3339(one.period.from), rfc3339(one.period.to), one.incidents],
     ...[one.per30Days, one.failedCallShare],
     ...spread(one.toAcknowledge),
     ...spread(one.toRestore),
-  ])
-  return [columns, ...lines].map((line) => `${line.map(cell).join(',')}\r\n`).join('')
+  ]
 }
+
+const csv = (lines: readonly Line[]) =>
+  lines.map((line) => `${line.map(cell).join(',')}\r\n`).join('')
 
 function spread({ count, unknown, medianMillis, p90Millis, withinTargetShare }: Spread) {
   return [count, unknown, seconds(medianMillis), seconds(p90Millis), withinTargetShare]

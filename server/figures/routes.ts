@@ -1,5 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { serviceFigures } from '../../incidents/figures.ts'
+import {
+  type MonthFigures,
+  monthlyFigures,
+  type ServiceFigures,
+  serviceFigures,
+  wholeFigures,
+} from '../../incidents/figures.ts'
 import type { CausedIncident } from '../../incidents/recurrence.ts'
 import { type Clock, type Millis, rfc3339 } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
@@ -7,7 +13,7 @@ import type { Principal } from '../people/plugin.ts'
 import type { RecurrenceMonthRow } from '../records/schema.ts'
 import { toCounted } from './counted.ts'
 import { countedBetween } from './counted-store.ts'
-import { figuresCsv } from './csv.ts'
+import { figuresCsv, monthsCsv } from './csv.ts'
 import type { RecurrenceDesk } from './recurrence-desk.ts'
 import {
   FiguresAnswer,
@@ -36,24 +42,31 @@ export const figureRoutes: FastifyPluginAsyncTypebox<{
       schema: { querystring: FiguresQuery, response: { 200: FiguresAnswer } },
     },
     async (request, reply) => {
-      const { service, acknowledgeMinutes, restoreMinutes, format } = request.query
+      const { service, by, acknowledgeMinutes, restoreMinutes, format } = request.query
       const period = periodOf(request.query, clock.now())
       const targets = {
         acknowledgeMillis: acknowledgeMinutes * 60_000,
         restoreMillis: restoreMinutes * 60_000,
       }
       const rows = await countedBetween(app.records.read, period.from, period.to, service)
-      const all = serviceFigures(rows.map(toCounted), period, targets)
-      const figures = service === undefined ? all : all.filter((one) => one.service === service)
+      const counted = rows.map(toCounted)
+      const asked = (all: readonly ServiceFigures[]) =>
+        all.filter((one) => service === undefined || one.service === service)
+      const figures = asked(serviceFigures(counted, period, targets))
+      const months = (by === 'month' ? monthlyFigures(counted, period, targets) : []).map(
+        (one) => ({ ...one, services: asked(one.services) }),
+      )
       if (format === 'csv')
         return reply
           .type('text/csv; charset=utf-8')
           .header('content-disposition', 'attachment; filename="incident-figures.csv"')
           .serializer((text: unknown) => text as string)
-          .send(figuresCsv(figures) as never)
+          .send((by === 'month' ? monthsCsv(months) : figuresCsv(figures)) as never)
       return {
         ...{ from: rfc3339(period.from), to: rfc3339(period.to), targets },
-        services: figures.map(({ period: _, ...rest }) => rest),
+        whole: figuresView(wholeFigures(counted, period, targets)),
+        services: figures.map(servicesView),
+        ...(by === 'month' ? { months: months.map(monthOfFigures) } : {}),
       }
     },
   )
@@ -78,6 +91,21 @@ export const figureRoutes: FastifyPluginAsyncTypebox<{
       return answer(desk, clock, clock.now())
     },
   )
+}
+
+const servicesView = ({ period: _, ...rest }: ServiceFigures) => rest
+
+function figuresView(figures: ServiceFigures) {
+  const { service: _, ...rest } = servicesView(figures)
+  return rest
+}
+
+function monthOfFigures({ month, whole, services }: MonthFigures) {
+  const { from, to } = whole.period
+  return {
+    ...{ month, from: rfc3339(from), to: rfc3339(to) },
+    ...{ whole: figuresView(whole), services: services.map(servicesView) },
+  }
 }
 
 async function answer(desk: RecurrenceDesk, clock: Clock, until: Millis) {

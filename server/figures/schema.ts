@@ -10,7 +10,10 @@ export const FiguresQuery = Type.Object(
     from: Type.Optional(Instant),
     to: Type.Optional(Instant),
     service: Type.Optional(Service),
-    by: Type.Union([Type.Literal('service')], { default: 'service' }),
+    by: Type.Union([Type.Literal('service'), Type.Literal('month')], {
+      default: 'service',
+      description: '`month` adds the figures of each calendar month, UTC.',
+    }),
     acknowledgeMinutes: Minutes(15),
     restoreMinutes: Minutes(240),
     format: Type.Union([Type.Literal('json'), Type.Literal('csv')], { default: 'json' }),
@@ -28,20 +31,35 @@ const Spread = Type.Object({
   caution: Type.Optional(Type.String()),
 })
 
+const figures = {
+  incidents: Type.Integer(),
+  per30Days: Type.Number(),
+  failedCallShare: Type.Optional(Type.Number()),
+  toAcknowledge: Spread,
+  toRestore: Spread,
+  caution: Type.Optional(Type.String()),
+}
+const Whole = Type.Object(figures, {
+  description: 'All incidents together, each counted once; of one service where one is asked for.',
+})
+const Services = Type.Array(Type.Object({ service: Type.String(), ...figures }))
+
 export const FiguresAnswer = Type.Object({
   from: Type.String(),
   to: Type.String(),
   targets: Type.Object({ acknowledgeMillis: Type.Number(), restoreMillis: Type.Number() }),
-  services: Type.Array(
-    Type.Object({
-      service: Type.String(),
-      incidents: Type.Integer(),
-      per30Days: Type.Number(),
-      failedCallShare: Type.Optional(Type.Number()),
-      toAcknowledge: Spread,
-      toRestore: Spread,
-      caution: Type.Optional(Type.String()),
-    }),
+  whole: Whole,
+  services: Services,
+  months: Type.Optional(
+    Type.Array(
+      Type.Object({
+        month: Type.String(),
+        from: Type.String(),
+        to: Type.String(),
+        whole: Whole,
+        services: Services,
+      }),
+    ),
   ),
 })
 

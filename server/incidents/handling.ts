@@ -1,5 +1,7 @@
 import type { NewFact } from '../../incidents/facts.ts'
+import { hubSays } from '../../incidents/hub-sentences.ts'
 import type { Picture } from '../../incidents/picture.ts'
+import { refusal } from '../../incidents/refusals.ts'
 import { type Role, roleNames, type State, stateNames, workflow } from '../../incidents/workflow.ts'
 import type { Clock } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
@@ -103,12 +105,7 @@ export class Handling {
       const row = await store.byId(tx, id)
       const part = partFaults(withRoles(await store.picture(tx, row), facts), by, role)
       const move = { to, by: by.name, role, at: now, with: facts }
-      const after = await store.step(
-        tx,
-        row,
-        move,
-        part.map((text) => ({ text })),
-      )
+      const after = await store.step(tx, row, move, part)
       if (to === 'merged') await this.#merge(tx, row, facts)
       await this.#keep(tx, request.key, id)
       await publish(tx, id, changeOf(row, after) ?? 'stepped')
@@ -124,7 +121,7 @@ export class Handling {
       throw new CallwardError(
         'conflict',
         'merged.into: name the id of another incident that is not closed.',
-        { missing: [{ guard: 'merge_target', text: 'another incident that is not closed' }] },
+        { missing: [{ guard: 'merge_target', ...refusal('merge_target_ended') }] },
       )
     await takeOverKeys(tx, row, target.id)
   }
@@ -186,7 +183,7 @@ function openingByHand(by: Principal, request: RecordRequest, now: number): NewF
   const opened = {
     ...{ ...stamp, kind: 'opened', occurredAt: now },
     value: {
-      text: `Recorded by ${by.name}.`,
+      text: hubSays('openedByHand', { name: by.name }),
       how: request.how ?? 'hand',
       discovery: request.discovery ?? 'staff',
       workflow: workflow.version,
@@ -197,10 +194,10 @@ function openingByHand(by: Principal, request: RecordRequest, now: number): NewF
     say('phenomenon', { text: request.phenomenon }),
     ...(occurredAt === undefined
       ? []
-      : [say('occurred', { text: 'Said when it was recorded.' }, occurredAt)]),
-    say('detected', { text: 'Said when it was recorded.' }, detectedAt),
+      : [say('occurred', { text: hubSays('saidAtRecording') }, occurredAt)]),
+    say('detected', { text: hubSays('saidAtRecording') }, detectedAt),
     say('impact', {
-      text: `Services: ${request.services.join(', ')}`.slice(0, 10_000),
+      text: hubSays('servicesNamed', { services: request.services.join(', ') }).slice(0, 10_000),
       services: [...request.services],
       ...names('hosts', request.hosts),
       ...names('customers', request.customers),
@@ -208,11 +205,11 @@ function openingByHand(by: Principal, request: RecordRequest, now: number): NewF
     say(
       'preliminary_cause',
       request.cause === undefined
-        ? { text: 'Not known yet.', confidence: 'unknown' }
+        ? { text: hubSays('notKnown'), confidence: 'unknown' }
         : { text: request.cause, confidence: 'low' },
     ),
     ...(severity === undefined
       ? []
-      : [say('severity', { text: `Said by ${by.name} when it was recorded.`, severity })]),
+      : [say('severity', { text: hubSays('severityAtRecording', { name: by.name }), severity })]),
   ]
 }

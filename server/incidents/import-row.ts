@@ -1,4 +1,5 @@
 import { faultsOfFact, isFactKind, kinds, type NewFact } from '../../incidents/facts.ts'
+import { hubSays } from '../../incidents/hub-sentences.ts'
 import { rootCauseCodes } from '../../incidents/root-causes.ts'
 import { type Role, roleNames, type State, stateNames, workflow } from '../../incidents/workflow.ts'
 import type { Millis } from '../clock.ts'
@@ -161,25 +162,25 @@ function past(read: Read, by: string, more: readonly PastChapter[]): PastInciden
   const phenomenon = read.phenomenon ?? ''
   const first: NewFact[] = [
     said('opened', detectedAt, {
-      text: `Imported by ${by}; its own reference is ${read.reference}.`,
+      text: hubSays('openedByImport', { name: by, reference: read.reference ?? '' }),
       ...{ how: 'import', discovery: read.discovery ?? 'staff', workflow: workflow.version },
     }),
     said('phenomenon', read.at['occurredAt'] ?? detectedAt, { text: phenomenon }),
     ...(read.at['occurredAt'] === undefined
       ? []
-      : [said('occurred', read.at['occurredAt'], { text: 'As imported.' })]),
-    said('detected', detectedAt, { text: 'As imported.' }),
+      : [said('occurred', read.at['occurredAt'], { text: hubSays('asImported') })]),
+    said('detected', detectedAt, { text: hubSays('asImported') }),
     said('impact', detectedAt, impactOf(read)),
     said(
       'preliminary_cause',
       detectedAt,
       read.cause === undefined
-        ? { text: 'Not known.', confidence: 'unknown' }
+        ? { text: hubSays('unknown'), confidence: 'unknown' }
         : { text: read.cause, confidence: 'low' },
     ),
     ...(read.severity === undefined
       ? []
-      : [said('severity', detectedAt, { text: 'As imported.', severity: read.severity })]),
+      : [said('severity', detectedAt, { text: hubSays('asImported'), severity: read.severity })]),
   ]
   const codes = read.lists['rootCauses'] ?? []
   const later: NewFact[] = [
@@ -211,7 +212,7 @@ function past(read: Read, by: string, more: readonly PastChapter[]): PastInciden
 function impactOf(read: Read) {
   const { services = [], hosts = [], customers = [] } = read.lists
   return {
-    text: `Services: ${services.join(', ')}`.slice(0, 10_000),
+    text: hubSays('servicesNamed', { services: services.join(', ') }).slice(0, 10_000),
     services,
     ...(hosts.length === 0 ? {} : { hosts }),
     ...(customers.length === 0 ? {} : { customers }),
@@ -230,7 +231,9 @@ function handled(
   const taker = person(read.acknowledgedBy ?? read.technician ?? 'somebody')
   if (acknowledgedAt !== undefined)
     chapters.push({
-      facts: [said('acknowledged', acknowledgedAt, { text: `Taken by ${taker}.` }, taker)],
+      facts: [
+        said('acknowledged', acknowledgedAt, { text: hubSays('taken', { name: taker }) }, taker),
+      ],
     })
   if (recoveredAt === undefined || read.technician === undefined || read.verifier === undefined)
     return chapters
@@ -239,7 +242,7 @@ function handled(
   const from = acknowledgedAt ?? detectedAt
   const cameAt = arrivedAt ?? from
   const kept = (at: Millis | undefined) => (at === undefined ? 'estimate' : 'actual')
-  const as = (value: object) => ({ text: 'As imported.', ...value })
+  const as = (value: object) => ({ text: hubSays('asImported'), ...value })
   chapters.push(
     {
       facts: [

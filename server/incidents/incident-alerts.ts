@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type ExpressionBuilder, type Kysely, sql } from 'kysely'
 import type { AlertChange, AlertView } from '../../alerts/alert.ts'
+import { hubSays } from '../../incidents/hub-sentences.ts'
 import type { Clock, Millis } from '../clock.ts'
 import { alertViewOf } from '../records/alert-view.ts'
 import { later, type RecordsTransaction } from '../records/records.ts'
@@ -122,7 +123,7 @@ export class IncidentAlerts {
     alert: AlertView,
     at: Millis,
   ): Promise<boolean> {
-    const text = `The fault came back: ${titleOf(alert)}`
+    const text = hubSays('cameBack', { title: titleOf(alert) })
     const relapse = {
       ...({ kind: 'relapse', value: { text }, certainty: 'actual', occurredAt: at } as const),
       ...{ recordedBy: hubActor, supersedes: null },

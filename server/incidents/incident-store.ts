@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import type { Fact } from '../../incidents/facts.ts'
+import { hubSays } from '../../incidents/hub-sentences.ts'
 import { faultsOfAddition, judge, type Missing, type Request } from '../../incidents/judge.ts'
 import { blank, type Picture } from '../../incidents/picture.ts'
 import { advance } from '../../incidents/replay.ts'
@@ -193,12 +194,7 @@ export class IncidentStore {
     const written: IncidentFactRow[] = []
     for (const fact of facts) {
       const faults = faultsOfAddition(picture, fact)
-      if (faults.length > 0)
-        throw refusal(
-          'The fact is not taken',
-          faults.map((text) => ({ text })),
-          'unprocessable',
-        )
+      if (faults.length > 0) throw refusal('The fact is not taken', faults, 'unprocessable')
       const added = await this.#append(tx, row.id, fact)
       written.push(added)
       picture = pictureOf(picture, [added], row.number)
@@ -315,7 +311,10 @@ export class IncidentStore {
     if (row.state === 'resolved')
       throw new CallwardError('conflict', `Incident ${row.number} is already resolved.`)
     if (row.acknowledged_at !== null) return false
-    const text = note === undefined ? `Acknowledged by ${by}.` : `Acknowledged by ${by}: ${note}`
+    const text =
+      note === undefined
+        ? hubSays('acknowledged', { name: by })
+        : hubSays('acknowledgedWith', { name: by, note })
     const stamp = { certainty: 'actual', occurredAt: at, recordedBy: by, supersedes: null } as const
     await this.add(tx, row, [{ ...stamp, kind: 'acknowledged', value: { text } }])
     return true
@@ -345,7 +344,7 @@ function pictureOf(from: Picture, rows: readonly IncidentFactRow[], number?: num
 
 function refusal(
   what: string,
-  missing: readonly Missing[],
+  missing: NonNullable<CallwardError['missing']>,
   code: ErrorCode = 'conflict',
 ): CallwardError {
   const texts = missing.map(({ text }) => text).join('; ')

@@ -1,6 +1,7 @@
 import type { AlertChange, AlertView } from '../../alerts/alert.ts'
 import type { CorrelationOpening } from '../../alerts/correlation-config.ts'
 import { type Fact, hubActor, limits, type NewFact } from '../../incidents/facts.ts'
+import { hubSays } from '../../incidents/hub-sentences.ts'
 import type { Picture } from '../../incidents/picture.ts'
 import { standingOf } from '../../incidents/standing.ts'
 import { times, workflow } from '../../incidents/workflow.ts'
@@ -62,7 +63,7 @@ export function openingFacts(
     {
       ...{ ...stamp, kind: 'opened', occurredAt },
       value: {
-        text: words(`Recorded by the hub, from the alert ${alert.rule}.`),
+        text: words(hubSays('openedFromAlert', { rule: alert.rule })),
         ...{ how: 'alert', discovery: 'monitoring', workflow: workflow.version },
       },
     },
@@ -75,16 +76,16 @@ export function openingFacts(
     },
     {
       ...{ ...stamp, kind: 'occurred', certainty: 'estimate', occurredAt: alert.activeAt },
-      value: { text: `First seen at ${rfc3339(alert.activeAt)}; the fault may be older.` },
+      value: { text: hubSays('firstSeen', { time: rfc3339(alert.activeAt) }) },
     },
     {
       ...{ ...stamp, kind: 'detected', occurredAt },
-      value: { text: words(`Alert ${alert.rule} fired.`) },
+      value: { text: words(hubSays('alertFired', { rule: alert.rule })) },
     },
     {
       ...{ ...suggested, kind: 'impact' },
       value: {
-        text: words(annotations['callward_impact'] ?? 'Not known yet.'),
+        text: words(annotations['callward_impact'] ?? hubSays('notKnown')),
         ...scopeOf(alert, by.opening.services),
       },
     },
@@ -92,7 +93,7 @@ export function openingFacts(
       ...{ ...suggested, kind: 'preliminary_cause' },
       value:
         cause === undefined
-          ? { text: 'Not known yet.', confidence: 'unknown' }
+          ? { text: hubSays('notKnown'), confidence: 'unknown' }
           : { text: words(cause), confidence: 'low' },
     },
     ...gravity(by).map((fact) => ({ ...suggested, ...fact })),
@@ -102,7 +103,7 @@ export function openingFacts(
           {
             ...({ ...stamp, kind: 'runbook', occurredAt } as const),
             value: {
-              text: words(`Runbook ${runbook.name} attached as it was.`),
+              text: words(hubSays('runbookAttached', { name: runbook.name })),
               ...{ name: line(runbook.name), hash: runbook.hash },
             },
           },
@@ -113,7 +114,7 @@ export function openingFacts(
           {
             ...({ ...suggested, kind: 'recurrence_of' } as const),
             value: {
-              text: `The same alert opened incident ${earlier.number}.`,
+              text: hubSays('sameAlert', { number: earlier.number }),
               incident: earlier.id,
             },
           },
@@ -126,10 +127,10 @@ function gravity({ rule, opening }: OpenedBy) {
   const { severity, major } = opening
   const ofSeverity = (text: string) => ({ kind: 'severity', value: { text, severity } }) as const
   if (rule === undefined)
-    return [ofSeverity('As every incident of a critical alert; say otherwise.')]
-  const text = `Major by the correlation rule ${rule}; say otherwise.`
+    return [ofSeverity(hubSays('severityAsCritical'))]
+  const text = hubSays('majorByRule', { rule })
   return [
-    ofSeverity(`By the correlation rule ${rule}; say otherwise.`),
+    ofSeverity(hubSays('severityByRule', { rule })),
     ...(major ? [{ kind: 'major', value: { text, major } } as const] : []),
   ]
 }
@@ -154,7 +155,7 @@ export function alertFact(change: AlertChange, related: boolean): NewFact {
 
 function firedFact(change: AlertChange, related: boolean): NewFact {
   const { severity } = change.alert
-  const note = related ? ' (related: the incident recovers without it)' : ''
+  const note = related ? hubSays('related') : ''
   return {
     ...{ ...stamp, kind: 'alert_fired', occurredAt: change.at },
     value: { ...alertValue(change, 'fired', note), severity, related },
@@ -164,15 +165,15 @@ function firedFact(change: AlertChange, related: boolean): NewFact {
 function resolvedFact(change: AlertChange): NewFact {
   return {
     ...{ ...stamp, kind: 'alert_resolved', occurredAt: change.at },
-    value: alertValue(change, 'resolved'),
+    value: alertValue(change, 'ended'),
   }
 }
 
-function alertValue({ alert, late }: AlertChange, happened: string, note = '') {
-  const recorded =
-    late === true ? ' (recorded late: the records could not be written at the time)' : ''
+function alertValue({ alert, late }: AlertChange, happened: 'fired' | 'ended', note = '') {
+  const recorded = late === true ? hubSays('recordedLate') : ''
+  const said = hubSays(happened, { rule: line(alert.rule, 1000), title: titleOf(alert) })
   return {
-    text: words(`${line(alert.rule, 1000)} ${happened}: ${titleOf(alert)}${recorded}${note}`),
+    text: words(`${said}${recorded}${note}`),
     rule: line(alert.rule, 1000),
     fingerprint: alert.fingerprint,
     value: alert.value.slice(0, 1000),

@@ -67,6 +67,6 @@ function withStep(
 
 /** Facts of one chapter do not look at each other here; `advance` judges them in order. */
 function additions(picture: Picture, facts: readonly NewFact[]): Written {
-  const faults = facts.flatMap((fact) => faultsOfAddition(picture, fact))
+  const faults = facts.flatMap((fact) => faultsOfAddition(picture, fact)).map(({ text }) => text)
   return faults.length > 0 ? { faults } : { facts }
 }

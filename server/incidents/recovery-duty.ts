@@ -1,4 +1,5 @@
 import type { NewFact } from '../../incidents/facts.ts'
+import { hubSays } from '../../incidents/hub-sentences.ts'
 import { times } from '../../incidents/workflow.ts'
 import type { Clock, Millis } from '../clock.ts'
 import { uuid } from '../ids.ts'
@@ -83,11 +84,11 @@ function recovered(
   sources: readonly string[],
   related: readonly string[],
 ): NewFact {
-  const still = related.length === 0 ? '' : ` Related, and still firing: ${related.join(', ')}.`
+  const still = related.length === 0 ? '' : hubSays('relatedFiring', { rules: related.join(', ') })
   return {
     kind: 'recovered',
     value: {
-      text: `Every alert that holds this incident has ended, and none came back for 5 minutes.${still}`,
+      text: hubSays('greenAgain') + still,
       ...{ evidence: 'machine', greenMillis: now - since, sources },
     },
     ...{ certainty: 'actual', occurredAt: since, recordedBy: hubActor, supersedes: null },

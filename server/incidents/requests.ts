@@ -1,7 +1,8 @@
 import { type FactKind, isFactKind, type NewFact, specOf } from '../../incidents/facts.ts'
 import { writtenBySteps } from '../../incidents/judge.ts'
 import { holders, type Picture } from '../../incidents/picture.ts'
-import { type Role, roles } from '../../incidents/workflow.ts'
+import { type Refusal, refusal } from '../../incidents/refusals.ts'
+import type { Role } from '../../incidents/workflow.ts'
 import type { Millis } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
 import type { Principal } from '../people/plugin.ts'
@@ -69,14 +70,12 @@ function withInstants(kind: FactKind, value: unknown): unknown {
 }
 
 /** Why somebody may not act in a part; nothing when they may. `picture` has the facts that come with the step. */
-export function partFaults(picture: Picture, by: Principal, role: Role): string[] {
-  if (role === 'hub') return ['the part hub is the program’s own']
+export function partFaults(picture: Picture, by: Principal, role: Role): Refusal[] {
+  if (role === 'hub') return [refusal('hub_part')]
   if (secondPerson.has(role) && by.name === 'bootstrap')
-    return [`the bootstrap token is never one of two people: a ${role} signs in as a person`]
+    return [refusal('bootstrap_is_nobody', { role })]
   if (holders(picture, role).has(by.name)) return []
-  return [
-    `${by.name} is not ${role} of this incident (${roles[role]}): take that part with a fact "role" { role: "${role}", person: "${by.name}" } (callward incident N take ${role})`,
-  ]
+  return [refusal('part_not_held', { person: by.name, role })]
 }
 
 function refused(message: string): CallwardError {

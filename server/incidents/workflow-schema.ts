@@ -10,7 +10,15 @@ const Key = Type.String({
   description: 'Names this request: sent again, it is carried out once.',
 })
 
-export const Missing = Type.Object({ guard: Type.Optional(Type.String()), text: Type.String() })
+const Params = Type.Record(Type.String(), Type.Union([Type.String(), Type.Number()]))
+/** A sentence of the hub: its code with what changes in it, and the English text. */
+const said = {
+  code: Type.Optional(Type.String()),
+  params: Type.Optional(Params),
+  text: Type.String(),
+}
+
+export const Missing = Type.Object({ guard: Type.Optional(Type.String()), ...said })
 
 /** A fact as somebody sends it. */
 export const FactBody = Type.Object(
@@ -81,7 +89,7 @@ export const WorkflowView = Type.Object({
     Type.Object({
       what: Type.String(),
       id: Type.String(),
-      text: Type.String(),
+      ...said,
       by: Type.String(),
       dueAt: Type.Optional(Type.String()),
     }),
@@ -96,7 +104,7 @@ export const WorkflowView = Type.Object({
     relapses: Type.Number(),
     estimated: Type.Boolean(),
   }),
-  violations: Type.Array(Type.Object({ text: Type.String() })),
+  violations: Type.Array(Type.Object(said)),
 })
 
 export const WorkflowAnswer = Type.Object({ workflow: WorkflowView })

@@ -29,9 +29,9 @@ export function workflowView(
         return {
           ...{ to: step.to, rule: step.rule, roles: people, role, because: step.because },
           needs: [...step.guards],
-          missing: missingFor({ ...picture, simple: false }, move).map(({ guard, text }) => ({
+          missing: missingFor({ ...picture, simple: false }, move).map(({ guard, ...said }) => ({
             ...(guard === undefined ? {} : { guard }),
-            text,
+            ...said,
           })),
         }
       }),
@@ -40,6 +40,6 @@ export function workflowView(
       ...(dueAt === undefined ? {} : { dueAt: rfc3339(dueAt) }),
     })),
     figures: { ...figures },
-    violations: violations.map(({ text }) => ({ text })),
+    violations: violations.map(({ code, params, text }) => ({ code, params, text })),
   }
 }

@@ -189,6 +189,24 @@ t.test('figures, recurrences, their signature, and lists by page', async (t) => 
   t.match(text, /\r\n'=telephony,/, 'no spreadsheet runs it as a formula')
   for (const query of ['from=x', 'from=2026-02-01T00:00:00Z&to=2026-01-01T00:00:00Z', 'by=host'])
     t.equal((await desk.as('vera', 'GET', `/incidents/figures?${query}`)).status, 400, query)
+  const months = await desk.as('vera', 'GET', '/incidents/figures?by=month&service=telephony')
+  t.equal(months.status, 200, months.text)
+  t.match(months.body, { whole: { incidents: 2 } })
+  const counted = months.body.months.map(
+    (month: { whole: { incidents: number } }) => month.whole.incidents,
+  )
+  t.equal(
+    counted.reduce((sum: number, count: number) => sum + count, 0),
+    2,
+    'each in one month',
+  )
+  for (const month of months.body.months)
+    t.ok(month.services.every(({ service }: { service: string }) => service === 'telephony'))
+  const byMonth = (await desk.as('vera', 'GET', '/incidents/figures?by=month&format=csv')).text
+  t.match(byMonth, /^month,service,from,to,incidents/)
+  t.match(byMonth, /\r\n\d{4}-\d{2},,/, 'a line of all services together')
+  t.match(byMonth, /\r\n\d{4}-\d{2},'=telephony,/)
+  t.notOk('months' in figures.body, 'only where they are asked for')
   await desk.app.figures.look()
   const metrics = (
     await desk.app.inject({

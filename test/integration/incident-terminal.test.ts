@@ -30,7 +30,11 @@ t.test('an incident from its record to its end in the terminal', async (t) => {
   const recorded = ['record', 'Callers hear nothing', '--service', 'hotline', '--severity', 'sev2']
   await does(lena, /Recorded as #1/, ...recorded)
   await does(auditor, /Callers hear nothing[\s\S]*recorded/, '1')
-  await does(lena, /It is recorded[\s\S]*no part in it[\s\S]*-> plan_active/, '1', 'next')
+  await does(
+    lena,
+    /It is recorded[\s\S]*no part in it[\s\S]*-> plan_active[\s\S]*Seldom needed[\s\S]*-> cancelled/,
+    ...['1', 'next'],
+  )
   await does(lena, /root_cause +the root cause by code/, 'kinds')
   await does(
     lena,
@@ -115,10 +119,10 @@ t.test('an incident from its record to its end in the terminal', async (t) => {
     /coded root cause is missing[\s\S]*permanent measures are missing/,
     ...['1', 'step', 'review', '--as', 'technician'],
   )
-  const { incident } = await hub.api<{ incident: { facts: { id: string; kind: string }[] } }>(
-    '/api/v1/incidents/1',
-  )
-  const mitigated = incident.facts.find(({ kind }) => kind === 'mitigated')!.id
+  const { incident } = await hub.api<{
+    incident: { facts: { id: string; kind: string; sequence: number }[] }
+  }>('/api/v1/incidents/1')
+  const mitigated = incident.facts.find(({ kind }) => kind === 'mitigated')!
   const cause = ['fact', 'root_cause', 'The card was old.', 'codes=system_failure/hardware_ageing']
   await refused(
     tam,
@@ -130,7 +134,15 @@ t.test('an incident from its record to its end in the terminal', async (t) => {
     'codes=bad_luck',
     'evidence=x',
   )
-  await does(tam, /Written/, '1', ...cause, `evidence=${mitigated}`)
+  await misused(
+    tam,
+    /Incident 1 has no fact 999; .* shows their numbers/,
+    '1',
+    ...cause,
+    'evidence=999',
+  )
+  await does(tam, new RegExp(`\\n +${mitigated.sequence}  .*mitigated`), '1')
+  await does(tam, /Written/, '1', ...cause, `evidence=${mitigated.sequence}`)
   await does(tam, /Written/, '1', 'fact', 'permanent_measure', 'Cards are replaced after 5 years.')
   await does(tam, /is review/, '1', 'step', 'review', '--as', 'technician')
 
@@ -144,7 +156,9 @@ t.test('an incident from its record to its end in the terminal', async (t) => {
     ...['1', 'step', 'closed', '--as', 'reviewer'],
   )
   const action = (
-    await hub.api<{ incident: { facts: { id: string; kind: string }[] } }>('/api/v1/incidents/1')
+    await hub.api<{ incident: { facts: { id: string; kind: string; sequence: number }[] } }>(
+      '/api/v1/incidents/1',
+    )
   ).incident.facts.find(({ kind }) => kind === 'action')!.id
   await does(
     rita,

@@ -25,6 +25,12 @@ export default defineConfig({
         // A service worker is found by its address, which stays.
         entryFileNames: ({ name }) =>
           name === 'service-worker' ? '[name].js' : 'assets/[name]-[hash].js',
+        // Texts change less often than code, and are more than half of it.
+        codeSplitting: {
+          groups: [
+            { name: 'words', test: /[\\/](?:web[\\/]src[\\/]i18n|incidents[\\/]words)[\\/]/ },
+          ],
+        },
       },
     },
   },

@@ -8,6 +8,10 @@ import {
   specOf,
 } from '../../../incidents/facts.ts'
 import { additionalCodes, rootCauseCodes, rootCauses } from '../../../incidents/root-causes.ts'
+import { workflowEn } from '../../../incidents/words/workflow-en.ts'
+import { workflowRu } from '../../../incidents/words/workflow-ru.ts'
+import { workflowVi } from '../../../incidents/words/workflow-vi.ts'
+import { workflowZh } from '../../../incidents/words/workflow-zh.ts'
 import { cancelReasons, guards, noPlanReasons, roleNames } from '../../../incidents/workflow.ts'
 import type { Fact } from '../../../server/console/web/src/api-types.ts'
 import {
@@ -24,10 +28,6 @@ import {
   writableKinds,
 } from '../../../server/console/web/src/fact-forms.ts'
 import { catalogues } from '../../../server/console/web/src/i18n/catalogues.ts'
-import { workflowEn } from '../../../server/console/web/src/i18n/workflow/en.ts'
-import { workflowRu } from '../../../server/console/web/src/i18n/workflow/ru.ts'
-import { workflowVi } from '../../../server/console/web/src/i18n/workflow/vi.ts'
-import { workflowZh } from '../../../server/console/web/src/i18n/workflow/zh.ts'
 import {
   mostWaiting,
   outcomeOf,

@@ -120,7 +120,7 @@ t.test('the post-mortem in four languages holds all that is known', async (t) =>
     ['owed'],
   )
   for (const language of ['en', 'zh', 'vi', 'ru'] as const) {
-    const { labels: said, states, kinds } = words[language]
+    const { labels: said, states, kinds, workflow } = words[language]
     const markdown = toMarkdown(document, reader(language, 'Asia/Ho_Chi_Minh'))
     const html = toHtml(document, reader(language, 'Asia/Ho_Chi_Minh'))
     for (const text of [markdown, html]) {
@@ -135,7 +135,7 @@ t.test('the post-mortem in four languages holds all that is known', async (t) =>
         'Hà Nội',
         '412',
         '1250.00 EUR',
-        '3(a) Hardware capacity',
+        workflow.causes['system_failure/hardware_capacity'] ?? '-',
         'Rotate logs',
         'rita',
         '+07:00',
@@ -151,11 +151,15 @@ t.test('the post-mortem in four languages holds all that is known', async (t) =>
 })
 
 t.test('each language has its own words, and all of them', async (t) => {
+  const within = (path: string, texts: object): (readonly [string, string])[] =>
+    Object.entries(texts).flatMap(([key, one]: [string, unknown]) =>
+      typeof one === 'object' && one !== null
+        ? within(`${path}${key}.`, one)
+        : [[`${path}${key}`, String(one)] as const],
+    )
   const flat = (language: Language) =>
     Object.entries(words[language]).flatMap(([part, texts]) =>
-      typeof texts === 'string'
-        ? []
-        : Object.entries<string>(texts).map(([key, text]) => [`${part}.${key}`, text] as const),
+      typeof texts === 'object' ? within(`${part}.`, texts) : [],
     )
   const english = new Map(flat('en'))
   t.same(Object.keys(words.en.labels).sort(), [...labels].sort())

@@ -1,6 +1,13 @@
 import t from 'tap'
 import type { Fact, FactKind } from '../../../incidents/facts.ts'
-import { median, percentile, serviceFigures, spreadOf } from '../../../incidents/figures.ts'
+import {
+  median,
+  monthlyFigures,
+  percentile,
+  serviceFigures,
+  spreadOf,
+  wholeFigures,
+} from '../../../incidents/figures.ts'
 import { judge } from '../../../incidents/judge.ts'
 import { blank, type Picture, simpleState } from '../../../incidents/picture.ts'
 import { monthsBefore, recurrences } from '../../../incidents/recurrence.ts'
@@ -555,6 +562,47 @@ t.test('medians, shares and counts by service and period', async (t) => {
     /extrapolated/,
   )
 })
+
+t.test(
+  'figures by calendar month: clipped to the period, empty months too, each incident once',
+  async (t) => {
+    const day = (text: string) => Date.parse(`${text}T12:00:00Z`)
+    const incident = (at: string, services: string[], state = 'closed') => ({
+      ...{ id: at, state, services, at: day(at) },
+      ...{ toAcknowledgeMillis: minute, toRestoreMillis: hour },
+    })
+    const incidents = [
+      incident('2026-01-14', ['outbound']),
+      incident('2026-01-16', ['outbound', 'inbound']),
+      incident('2026-01-31', ['inbound'], 'cancelled'),
+      incident('2026-03-31', ['inbound']),
+      incident('2026-04-01', ['inbound']),
+    ]
+    const period = {
+      from: Date.parse('2026-01-15T00:00:00Z'),
+      to: Date.parse('2026-04-01T00:00:00Z'),
+    }
+    const targets = { acknowledgeMillis: minute, restoreMillis: minute }
+    const months = monthlyFigures(incidents, period, targets)
+    t.same(
+      months.map(({ month, whole }) => [month, whole.incidents]),
+      [
+        ['2026-01', 1],
+        ['2026-02', 0],
+        ['2026-03', 1],
+      ],
+    )
+    t.match(months[0], {
+      whole: { period: { from: period.from, to: Date.parse('2026-02-01T00:00:00Z') } },
+      services: [{ service: 'inbound' }, { service: 'outbound' }],
+    })
+    t.match(wholeFigures(incidents, period, targets), {
+      ...{ service: '', incidents: 2 },
+      ...{ toAcknowledge: { withinTargetShare: 1 }, toRestore: { withinTargetShare: 0 } },
+    })
+    t.same(monthlyFigures([], { from: 5, to: 5 }, targets), [])
+  },
+)
 
 t.test('recurrences within six calendar months', async (t) => {
   const utc = (text: string) => Date.parse(`${text}T00:00:00Z`)

@@ -22,8 +22,10 @@ import { attest, bad, begun, hour, minute, moverOf, reach, ruleOf, Story } from 
 /** What a refusal says; nothing when the step was allowed. */
 function refusal(story: Story, to: State, by: string, role: (typeof roleNames)[number]): string[] {
   const verdict = judge(story.picture, { to, by, role, at: story.now })
-  return verdict.allowed ? [] : verdict.missing.map(({ text }) => text)
+  return verdict.allowed ? [] : textsOf(verdict.missing)
 }
+
+const textsOf = (said: readonly { readonly text: string }[]) => said.map(({ text }) => text)
 
 t.test(
   'the table is whole: each state is reached, each guard and role is used, one rule a pair',
@@ -180,10 +182,10 @@ t.test('a refusal says exactly what is missing', async (t) => {
     ['closed', 'anna', 'reviewer'],
     [
       'the reviewer is the author anna',
-      'closing question "was it handled promptly?" is not answered (promptness)',
-      'closing question "how good was the analysis?" is not answered (analysis_quality)',
-      'closing question "was it escalated well?" is not answered (escalation)',
-      'closing question "was it communicated well?" is not answered (communication)',
+      'closing question "Was it handled promptly?" is not answered (promptness)',
+      'closing question "How good was the analysis?" is not answered (analysis_quality)',
+      'closing question "Was it escalated well?" is not answered (escalation)',
+      'closing question "Was it communicated well?" is not answered (communication)',
       'action 2 has no owner',
       'duty final (dora) is neither met nor waived',
       'the closing notice to customers is missing (notice, or notice_not_needed with the reason)',
@@ -246,7 +248,7 @@ t.test('an alert that fires and recovers while nobody acts ends by itself', asyn
 
 t.test('facts that come without a step', async (t) => {
   const story = reach('investigating')
-  const faults = (fact: NewFact) => faultsOfAddition(story.picture, fact)
+  const faults = (fact: NewFact) => textsOf(faultsOfAddition(story.picture, fact))
   const fact = story.newFact.bind(story)
   t.same(faults(fact('note', { text: 'Looked.' })), [])
   t.match(faults(fact('closed', { text: 'Done.' })), [/written by a step/])
@@ -279,7 +281,7 @@ t.test('facts that come without a step', async (t) => {
   )
   const closed = reach('closed')
   t.same(faultsOfAddition(closed.picture, fact('note', { text: 'A thought.' })), [])
-  t.match(faultsOfAddition(closed.picture, fact('impact', { text: 'More.' })), [
+  t.match(textsOf(faultsOfAddition(closed.picture, fact('impact', { text: 'More.' }))), [
     /the incident is closed/,
   ])
 })

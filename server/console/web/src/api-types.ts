@@ -205,8 +205,14 @@ export interface IncidentSummary {
 }
 
 /** One thing that is missing; `guard` names the published rule that asks for it. */
-export interface Missing {
+export interface Missing extends HubSaid {
   readonly guard?: string
+}
+
+/** A sentence of the hub: `text` in English, and its code with what changes in it, to be said in the reader's language. */
+export interface HubSaid {
+  readonly code?: string
+  readonly params?: Readonly<Record<string, string | number>>
   readonly text: string
 }
 

@@ -5,6 +5,7 @@ import { Account } from './pages/account.tsx'
 import { Alerts } from './pages/alerts.tsx'
 import { Approvals } from './pages/approvals.tsx'
 import { ContactPoints } from './pages/contact-points.tsx'
+import { Figures } from './pages/figures.tsx'
 import { HostLazily } from './pages/host-lazily.tsx'
 import { Incident } from './pages/incident.tsx'
 import { NewIncident } from './pages/incident-new.tsx'
@@ -69,6 +70,8 @@ function Page({ route: shown }: { route: Route | null }) {
       return <Incidents filter={shown} />
     case 'new-incident':
       return <NewIncident />
+    case 'figures':
+      return <Figures filter={shown} />
     case 'post-mortem':
       return <PostMortem key={shown.id} id={shown.id} />
     case 'work':

@@ -1,6 +1,6 @@
 import { type FactKind, factKinds, isFactKind, kinds, specOf } from '../../../../incidents/facts.ts'
 import { type GuardName, type State, states } from '../../../../incidents/workflow.ts'
-import type { Fact } from './api-types.ts'
+import type { Fact, Missing } from './api-types.ts'
 
 /** What people write, by the part of the work it belongs to; each kind of the published table that is in none comes last. */
 export const kindGroups = {
@@ -74,13 +74,11 @@ export const suppliers: Readonly<Partial<Record<GuardName, readonly FactKind[]>>
 }
 
 /** What is missing, gathered by the guard that asks for it; what no guard asks for stands alone. */
-export function byGuard(
-  missing: readonly { readonly guard?: string; readonly text: string }[],
-): [string | undefined, readonly string[]][] {
-  const gathered = new Map<string, [string | undefined, readonly string[]]>()
-  for (const { guard, text } of missing) {
-    const key = guard ?? text
-    gathered.set(key, [guard, [...(gathered.get(key)?.[1] ?? []), text]])
+export function byGuard(missing: readonly Missing[]): [string | undefined, readonly Missing[]][] {
+  const gathered = new Map<string, [string | undefined, readonly Missing[]]>()
+  for (const one of missing) {
+    const key = one.guard ?? one.text
+    gathered.set(key, [one.guard, [...(gathered.get(key)?.[1] ?? []), one]])
   }
   return [...gathered.values()]
 }

@@ -1,5 +1,7 @@
 /** What the routes of an incident's cards answer: deadlines, communication, dispatch, frozen evidence. */
 
+import type { HubSaid } from './api-types.ts'
+
 export interface ClockShown {
   readonly code: string
   readonly title: string
@@ -118,7 +120,7 @@ export interface MyAssignment extends AssignmentShown {
     readonly roles: readonly string[]
     readonly phone: string | null
   }[]
-  readonly owed: readonly string[]
+  readonly owed: readonly HubSaid[]
 }
 
 export interface EvidenceAnswer {

@@ -21,6 +21,7 @@ import './styles/silences.css'
 import './styles/search.css'
 import './styles/workflow.css'
 import './styles/incident-cards.css'
+import './styles/figures.css'
 import './styles/touch.css'
 
 startState()

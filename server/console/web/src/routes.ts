@@ -6,6 +6,14 @@ export interface IncidentFilter {
   readonly service: string
 }
 
+/** Which figures of incidents are shown: the last months, of one service or all, against which targets. */
+export interface FiguresFilter {
+  readonly months: number
+  readonly service: string
+  readonly acknowledgeMinutes: number
+  readonly restoreMinutes: number
+}
+
 /** A page of the console, read from the address. */
 export type Route =
   | { readonly page: 'overview' }
@@ -13,6 +21,7 @@ export type Route =
   | { readonly page: 'alerts'; readonly state: 'firing' | 'pending' | 'all' }
   | ({ readonly page: 'incidents' } & IncidentFilter)
   | { readonly page: 'new-incident' }
+  | ({ readonly page: 'figures' } & FiguresFilter)
   | { readonly page: 'incident'; readonly id: string }
   | { readonly page: 'post-mortem'; readonly id: string }
   | { readonly page: 'work' }
@@ -71,6 +80,8 @@ export function parseRoute(address: string): Route | null {
   }
   if (first === 'incidents' && second === 'new' && parts.length === 2)
     return { page: 'new-incident' }
+  if (first === 'incidents' && second === 'figures' && parts.length === 2)
+    return { page: 'figures', ...figuresFilter(new URLSearchParams(query)) }
   if (first === 'incidents' && parts[2] === 'post-mortem' && parts.length === 3) {
     const id = decode(second ?? '')
     return id === null ? null : { page: 'post-mortem', id }
@@ -90,6 +101,28 @@ function incidentFilter(query: URLSearchParams): IncidentFilter {
     workflow: query.get('workflow') ?? '',
     service: query.get('service') ?? '',
   }
+}
+
+/** How many months figures may be shown of. */
+export const figureMonths = [3, 6, 12, 24] as const
+
+function figuresFilter(query: URLSearchParams): FiguresFilter {
+  const minutes = (name: string, otherwise: number) => {
+    const given = Number(query.get(name))
+    return given >= 1 && given <= 525_600 ? Math.round(given) : otherwise
+  }
+  return {
+    months: Number(oneOf(query.get('months'), figureMonths.map(String), '12')),
+    service: query.get('service') ?? '',
+    acknowledgeMinutes: minutes('acknowledgeMinutes', 15),
+    restoreMinutes: minutes('restoreMinutes', 240),
+  }
+}
+
+export function figuresPath({ service, ...numbers }: FiguresFilter): string {
+  const query = new URLSearchParams(service === '' ? {} : { service })
+  for (const [name, value] of Object.entries(numbers)) query.set(name, String(value))
+  return `/incidents/figures?${query}`
 }
 
 /** The list's address; what is not narrowed is left out. */

@@ -1,4 +1,4 @@
-import type { IncidentSummary, Missing } from './api-types.ts'
+import type { HubSaid, IncidentSummary, Missing } from './api-types.ts'
 
 /** A step that may come next; `missing` is what it lacks for who asks. */
 export interface WorkflowStep {
@@ -18,13 +18,12 @@ export interface WorkflowView {
   readonly roles: readonly { readonly role: string; readonly people: readonly string[] }[]
   readonly mine: readonly string[]
   readonly steps: readonly WorkflowStep[]
-  readonly owed: readonly {
+  readonly owed: readonly (HubSaid & {
     readonly what: string
     readonly id: string
-    readonly text: string
     readonly by: string
     readonly dueAt?: string
-  }[]
+  })[]
   readonly figures: {
     readonly durationMillis?: number
     readonly downtimeMillis?: number
@@ -35,7 +34,7 @@ export interface WorkflowView {
     readonly relapses: number
     readonly estimated: boolean
   }
-  readonly violations: readonly { readonly text: string }[]
+  readonly violations: readonly HubSaid[]
 }
 
 /** A fact on its way to the hub. */

@@ -1,3 +1,5 @@
+import { clockTextsEn } from './clock-texts-en.ts'
+import { figuresEn } from './figures-en.ts'
 import { incidentCardsEn } from './incident-cards-en.ts'
 import { incidentEn } from './incident-en.ts'
 
@@ -650,6 +652,7 @@ export const en = {
   'approvals.reason': 'Why',
   'approvals.kind.baseline': 'Baseline',
   'files.title': 'Files',
+  'files.needNetwork': 'Files need the network: they are not kept on this device.',
   'files.none': 'Nothing is attached.',
   'files.bytes': '{count} bytes',
   'files.erased': 'Erased',
@@ -708,4 +711,6 @@ export const en = {
   'runbook-use.opened': { one: 'opened {count} time', other: 'opened {count} times' },
   ...incidentEn,
   ...incidentCardsEn,
+  ...figuresEn,
+  ...clockTextsEn,
 } as const

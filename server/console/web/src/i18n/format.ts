@@ -187,6 +187,18 @@ export function dayHeading(language: Language, at: string, zone?: string): strin
   return new Intl.DateTimeFormat(languageTags[language], { ...day, ...place }).format(millis)
 }
 
+/** A calendar month, `2026-03`: its name with the year, or short for an axis, where January shows the year too. */
+export function monthName(language: Language, month: string, short = false): string {
+  const at = Date.parse(`${month}-01T00:00:00Z`)
+  if (!Number.isFinite(at)) return month
+  const isPlain = short && !month.endsWith('-01')
+  const parts: Intl.DateTimeFormatOptions = {
+    ...{ month: short ? 'short' : 'long', timeZone: 'UTC' },
+    ...(isPlain ? {} : { year: short ? '2-digit' : 'numeric' }),
+  }
+  return new Intl.DateTimeFormat(languageTags[language], parts).format(at)
+}
+
 /** Weekday and day of a calendar day, `2026-03-02`. */
 export function dayName(language: Language, date: string): string {
   const day = { weekday: 'short', day: '2-digit', timeZone: 'UTC' } as const

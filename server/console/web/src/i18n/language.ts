@@ -9,6 +9,7 @@ import {
   type Values,
 } from './catalogue.ts'
 import { catalogues } from './catalogues.ts'
+import { reasonIn } from './reasons.ts'
 
 const storageKey = 'callward.language'
 
@@ -49,3 +50,6 @@ export function t(key: MessageKey, values?: Values): string {
     ? key.slice(key.lastIndexOf('.') + 1)
     : fill(language.value, message, values)
 }
+
+/** Why somebody was or was not told, in the language shown now. */
+export const reasonText = (text: string): string => reasonIn(language.value, text)

@@ -1,4 +1,6 @@
 import type { Catalogue } from './catalogue.ts'
+import { clockTextsRu } from './clock-texts-ru.ts'
+import { figuresRu } from './figures-ru.ts'
 import { incidentCardsRu } from './incident-cards-ru.ts'
 import { incidentRu } from './incident-ru.ts'
 
@@ -746,6 +748,7 @@ export const ru: Catalogue = {
   'approvals.reason': 'Причина',
   'approvals.kind.baseline': 'Эталон',
   'files.title': 'Файлы',
+  'files.needNetwork': 'Для файлов нужна сеть: на этом устройстве они не хранятся.',
   'files.none': 'Ничего не приложено.',
   'files.bytes': '{count} байт',
   'files.erased': 'Стёрто',
@@ -833,4 +836,6 @@ export const ru: Catalogue = {
   },
   ...incidentRu,
   ...incidentCardsRu,
+  ...figuresRu,
+  ...clockTextsRu,
 }

@@ -1,4 +1,6 @@
 import type { Catalogue } from './catalogue.ts'
+import { clockTextsVi } from './clock-texts-vi.ts'
+import { figuresVi } from './figures-vi.ts'
 import { incidentCardsVi } from './incident-cards-vi.ts'
 import { incidentVi } from './incident-vi.ts'
 
@@ -646,6 +648,7 @@ export const vi: Catalogue = {
   'approvals.reason': 'Lý do',
   'approvals.kind.baseline': 'Cấu hình chuẩn',
   'files.title': 'Tệp',
+  'files.needNetwork': 'Tệp cần có mạng: không lưu trên thiết bị này.',
   'files.none': 'Chưa có tệp đính kèm.',
   'files.bytes': '{count} byte',
   'files.erased': 'Đã xóa',
@@ -699,4 +702,6 @@ export const vi: Catalogue = {
   'runbook-use.opened': { other: 'mở {count} lần' },
   ...incidentVi,
   ...incidentCardsVi,
+  ...figuresVi,
+  ...clockTextsVi,
 }

@@ -1,23 +1,14 @@
-import type { FactKind } from '../../../../../incidents/facts.ts'
-import { hubSentence } from '../../../../../incidents/hub-sentences.ts'
+import { type FactKind, hubActor } from '../../../../../incidents/facts.ts'
+import { evidenceAbout, hubSentence } from '../../../../../incidents/hub-sentences.ts'
+import { refusalText } from '../../../../../incidents/refusals.ts'
 import { type Words, words } from '../../../../../incidents/words.ts'
 import type { GuardName, Role, State } from '../../../../../incidents/workflow.ts'
-import type { Language, MessageKey } from './catalogue.ts'
+import type { HubSaid } from '../api-types.ts'
+import type { MessageKey } from './catalogue.ts'
+import { fullTime } from './format.ts'
 import { language, t } from './language.ts'
-import { workflowEn } from './workflow/en.ts'
-import { workflowRu } from './workflow/ru.ts'
-import { workflowVi } from './workflow/vi.ts'
-import type { WorkflowWords } from './workflow/words.ts'
-import { workflowZh } from './workflow/zh.ts'
 
 /** Words of the workflow in the language shown now. What a newer hub says and these lack is shown as it says it. */
-
-const more: Readonly<Record<Language, WorkflowWords>> = {
-  en: workflowEn,
-  zh: workflowZh,
-  vi: workflowVi,
-  ru: workflowRu,
-}
 
 const documentWords = (): Words => words[language.value]
 
@@ -26,8 +17,22 @@ export const saidName = (
   fact: { readonly kind: string; readonly recordedBy: string },
   written: string,
 ): string =>
-  hubSentence({ ...fact, kind: fact.kind as FactKind }, written, words.en, documentWords()) ??
-  written
+  hubSentence({ ...fact, kind: fact.kind as FactKind }, written, documentWords(), (at) =>
+    fullTime(language.value, at),
+  ) ?? written
+
+/** What a frozen piece of evidence shows. */
+export const aboutName = (about: string): string => evidenceAbout(about, documentWords())
+
+/** Between the names of a list. */
+export const listComma = (): string => documentWords().comma
+
+/** Who wrote something: the program's own name is a word. */
+export const writerName = (name: string): string => (name === hubActor ? roleName('hub') : name)
+
+/** What the hub says by a code, in the reader's language and with their clock. */
+export const hubText = (said: HubSaid): string =>
+  refusalText(said, documentWords(), (at) => fullTime(language.value, at))
 
 export const kindName = (kind: string): string => documentWords().kinds[kind as FactKind] ?? kind
 /** With a capital, as a title; documents have it inside sentences. */
@@ -35,12 +40,13 @@ export function stateName(state: string): string {
   const name = documentWords().states[state as State] ?? state
   return name.charAt(0).toUpperCase() + name.slice(1)
 }
-export const roleName = (role: string): string => more[language.value].roles[role as Role] ?? role
-export const causeName = (code: string): string => more[language.value].causes[code] ?? code
+export const roleName = (role: string): string =>
+  documentWords().workflow.roles[role as Role] ?? role
+export const causeName = (code: string): string => documentWords().workflow.causes[code] ?? code
 
 /** What a guard asks for; undefined for one that is not in the table. */
 export function guardName(guard: string | undefined): string | undefined {
-  return more[language.value].guards[guard as GuardName]
+  return documentWords().workflow.guards[guard as GuardName]
 }
 
 /** A field of a fact. */
@@ -56,5 +62,5 @@ export function codeName(field: string, code: string): string {
   }
   if (field === 'role') return roleName(code)
   if (field === 'severity') return t(`incidentSeverity.${code}` as MessageKey)
-  return lists[field]?.[code] ?? more[language.value].codes[`${field}.${code}`] ?? code
+  return lists[field]?.[code] ?? documentWords().workflow.codes[`${field}.${code}`] ?? code
 }

@@ -1,4 +1,6 @@
 import type { Catalogue } from './catalogue.ts'
+import { clockTextsZh } from './clock-texts-zh.ts'
+import { figuresZh } from './figures-zh.ts'
 import { incidentCardsZh } from './incident-cards-zh.ts'
 import { incidentZh } from './incident-zh.ts'
 
@@ -24,15 +26,15 @@ export const zh: Catalogue = {
   'simulated.bandText': '标有“模拟”的数值来自演示，并非真实服务器。',
   'simulated.mark': '模拟',
   'announce.critical': '新的严重告警：{summary}，{server}',
-  'page.label': '需要您处理的呼叫',
-  'page.title': '呼叫 {number}',
+  'page.label': '需要您处理的寻呼',
+  'page.title': '寻呼 {number}',
   'page.take': '由我处理',
-  'page.takeThis': '接手呼叫 {number}：{title}',
+  'page.takeThis': '接手寻呼 {number}：{title}',
   'page.hide': '隐藏',
-  'page.hideThis': '在此标签页中隐藏呼叫 {number}',
+  'page.hideThis': '在此标签页中隐藏寻呼 {number}',
   'page.alerts': '查看告警',
-  'page.more': { other: '还有 {count} 个呼叫需要您处理' },
-  'page.notification': '{severity}：呼叫 {number} 需要您处理',
+  'page.more': { other: '还有 {count} 个寻呼需要您处理' },
+  'page.notification': '{severity}：寻呼 {number} 需要您处理',
   'page.soundOn': '声音：开',
   'page.soundOff': '声音：关',
   'page.soundAfterClick': '声音：首次点击后开启',
@@ -414,13 +416,13 @@ export const zh: Catalogue = {
   'oncall.read': '已读',
   'oncall.notRead': '尚未阅读',
   'oncall.acknowledgeHandover': '我已阅读',
-  'pages.title': '呼叫',
-  'pages.filter': '显示哪些呼叫',
+  'pages.title': '寻呼',
+  'pages.filter': '显示哪些寻呼',
   'pages.open': '未关闭',
   'pages.all': '全部',
   'pages.told': '通知了谁',
-  'pages.intro': '呼叫是向值班人员发出的告警通知，直到有人接手为止。',
-  'pages.none': '目前没有需要处理的呼叫。',
+  'pages.intro': '寻呼是向值班人员发出的告警通知，直到有人接手为止。',
+  'pages.none': '目前没有需要处理的寻呼。',
   'pages.nobody': '没有符合条件的通知记录。',
   'pages.nobodyYet': '尚未需要通知任何人。',
   'pages.policy': '升级策略',
@@ -629,6 +631,7 @@ export const zh: Catalogue = {
   'approvals.reason': '原因',
   'approvals.kind.baseline': '基线',
   'files.title': '文件',
+  'files.needNetwork': '文件需联网查看和上传，本设备不留存。',
   'files.none': '没有附件。',
   'files.bytes': '{count} 字节',
   'files.erased': '已删除',
@@ -680,4 +683,6 @@ export const zh: Catalogue = {
   'runbook-use.opened': { other: '打开 {count} 次' },
   ...incidentZh,
   ...incidentCardsZh,
+  ...figuresZh,
+  ...clockTextsZh,
 }

@@ -5,6 +5,7 @@ import type { IncidentDetail } from '../api-types.ts'
 import { standing } from '../fact-forms.ts'
 import type { MessageKey } from '../i18n/catalogue.ts'
 import { t } from '../i18n/language.ts'
+import { saidName } from '../i18n/workflow-text.ts'
 import type { AssignmentShown } from '../incident-card-types.ts'
 import { Problem } from '../parts/action-button.tsx'
 import { AssignmentAnswer } from '../parts/assignment-answer.tsx'
@@ -76,7 +77,7 @@ function Assignment({ incident, assignment }: AssignmentProps) {
         {arrived && <span class="badge boxed tone-ok">{t('assignments.arrived')}</span>}
         {state === 'waiting' && <Remaining at={answerBy} />}
       </p>
-      <p class="fact-text">{text}</p>
+      <p class="fact-text">{saidName({ kind: 'assigned', recordedBy: assignedBy }, text)}</p>
       <p class="muted note">
         {t('notices.by', { name: assignedBy })} · <FullTime at={assignedAt} />
       </p>

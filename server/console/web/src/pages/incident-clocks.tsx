@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals'
 import { useId } from 'preact/hooks'
 import type { Fact, IncidentDetail } from '../api-types.ts'
 import type { MessageKey } from '../i18n/catalogue.ts'
+import { clockText } from '../i18n/clock-text.ts'
 import { language, t } from '../i18n/language.ts'
 import { kindName } from '../i18n/workflow-text.ts'
 import type { ClockShown, ClocksAnswer, RegimeShown } from '../incident-card-types.ts'
@@ -12,6 +13,7 @@ import { useRead } from '../parts/read.ts'
 import { Refusal } from '../parts/refusal.tsx'
 import { FullTime } from '../parts/times.tsx'
 import { canAct } from '../state.ts'
+import { factText } from './incident-facts.tsx'
 import type { PartProps } from './incident-steps.tsx'
 
 const tones: Readonly<Record<string, string>> = {
@@ -57,7 +59,7 @@ function Regime({ regime, ...props }: PartProps & { regime: RegimeShown }) {
   const quiet = regime.clocks.filter(({ state }) => !urgency.includes(state))
   return (
     <>
-      <h3>{regime.title}</h3>
+      <h3>{clockText(regime.title)}</h3>
       {shown.length === 0 && <p class="muted">{t('clocks.noneRuns')}</p>}
       <ul class="rows">
         {shown.map((clock) => (
@@ -74,7 +76,7 @@ function Regime({ regime, ...props }: PartProps & { regime: RegimeShown }) {
           </ul>
         </details>
       )}
-      <p class="muted note">{regime.caution}</p>
+      <p class="muted note">{clockText(regime.caution)}</p>
     </>
   )
 }
@@ -94,7 +96,7 @@ function Clock({ regime, clock, incident, took }: ClockProps) {
     <li>
       <p class="row-head">
         <StateBadge state={state} />
-        <strong>{clock.title}</strong>
+        <strong>{clockText(clock.title)}</strong>
         {runs(state) && deadline !== null && <Remaining at={deadline} />}
       </p>
       {deadline !== null && live && (
@@ -109,7 +111,7 @@ function Clock({ regime, clock, incident, took }: ClockProps) {
       )}
       <details>
         <summary>
-          {t('clocks.why')} <span class="for-screen-readers">{clock.title}</span>
+          {t('clocks.why')} <span class="for-screen-readers">{clockText(clock.title)}</span>
         </summary>
         <Why clock={clock} facts={incident.facts} />
       </details>
@@ -170,7 +172,7 @@ function Why({ clock, facts }: { clock: ClockShown; facts: readonly Fact[] }) {
       <ul class="reasons">
         {grounds.map((fact) => (
           <li key={fact.id}>
-            {fact.sequence}. {kindName(fact.kind)}: {fact.text}{' '}
+            {fact.sequence}. {kindName(fact.kind)}: {factText(fact)}{' '}
             <span class="muted">
               <FullTime at={fact.occurredAt} />
             </span>
@@ -223,9 +225,9 @@ function Pause({ incident, took, clock, name }: PauseProps) {
   return (
     <details>
       <summary>
-        {label} <span class="for-screen-readers">{clock.title}</span>
+        {label} <span class="for-screen-readers">{clockText(clock.title)}</span>
       </summary>
-      <form class="link-form" aria-label={`${label}: ${clock.title}`} onSubmit={send}>
+      <form class="link-form" aria-label={`${label}: ${clockText(clock.title)}`} onSubmit={send}>
         {!still && (
           <>
             <label for={`${id}-reason`}>{t('clocks.reason')}</label>
@@ -238,7 +240,7 @@ function Pause({ incident, took, clock, name }: PauseProps) {
             >
               {clock.pauseReasons.map((one) => (
                 <option key={one} value={one}>
-                  {one}
+                  {clockText(one)}
                 </option>
               ))}
             </select>

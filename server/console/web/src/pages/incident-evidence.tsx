@@ -6,7 +6,7 @@ import { standing } from '../fact-forms.ts'
 import type { MessageKey } from '../i18n/catalogue.ts'
 import { bytes } from '../i18n/format.ts'
 import { language, t } from '../i18n/language.ts'
-import { codeName, kindName } from '../i18n/workflow-text.ts'
+import { aboutName, codeName, kindName } from '../i18n/workflow-text.ts'
 import type { EvidenceAnswer } from '../incident-card-types.ts'
 import { Problem } from '../parts/action-button.tsx'
 import { useRead } from '../parts/read.ts'
@@ -72,14 +72,14 @@ function OneEvidence({ hash, about, stage, at, bytes: size, path, number }: OneP
           href={path}
           download={`evidence-${number}-${stage.split(' ')[0]}-${hash.slice(0, 12)}.json`}
         >
-          {t('evidence.download')} <span class="for-screen-readers">{about}</span>
+          {t('evidence.download')} <span class="for-screen-readers">{aboutName(about)}</span>
         </a>
       </p>
       <p class="muted hash">
         SHA-256 <code>{hash}</code>
       </p>
       <details onToggle={(event) => void open(event.currentTarget.open)}>
-        <summary>{t('evidence.open', { about })}</summary>
+        <summary>{t('evidence.open', { about: aboutName(about) })}</summary>
         {error.value !== null && <Problem error={error.value} />}
         {read.value === null && error.value === null && <p class="muted">{t('loading')}</p>}
         {read.value !== null && <FrozenEvidence evidence={read.value} />}

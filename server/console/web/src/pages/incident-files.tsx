@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
-import { get, post, postFile } from '../api.ts'
+import { ApiError, get, post, postFile } from '../api.ts'
 import type { IncidentDetail } from '../api-types.ts'
 import { t } from '../i18n/language.ts'
 import { Problem } from '../parts/action-button.tsx'
@@ -50,10 +50,15 @@ export function IncidentFiles({ incident }: Props) {
   useEffect(() => {
     void read()
   }, [incident.id, seen])
+  const away = error.value instanceof ApiError && error.value.status === 0
   return (
     <section aria-labelledby="files-heading" class="card">
       <h2 id="files-heading">{t('files.title')}</h2>
-      {error.value !== null && <Problem error={error.value} />}
+      {away ? (
+        <p class="muted note">{t('files.needNetwork')}</p>
+      ) : (
+        error.value !== null && <Problem error={error.value} />
+      )}
       {files.value?.length === 0 && <p class="empty">{t('files.none')}</p>}
       <ul class="stack">
         {(files.value ?? []).map((file) => (
@@ -62,9 +67,9 @@ export function IncidentFiles({ incident }: Props) {
           </li>
         ))}
       </ul>
-      {canAct.value && <Attach path={path} onAttached={read} />}
+      {canAct.value && !away && <Attach path={path} onAttached={read} />}
       <Holds holds={holds.value} />
-      {canAct.value && (
+      {canAct.value && !away && (
         <>
           <SetHold incident={incident} onSet={read} />
           {holds.value.length === 0 && <Erase incident={incident} files={files.value ?? []} />}

@@ -1,7 +1,7 @@
 import type { MessageKey } from '../i18n/catalogue.ts'
 import { duration } from '../i18n/format.ts'
 import { language, t } from '../i18n/language.ts'
-import { roleName } from '../i18n/workflow-text.ts'
+import { hubText, listComma, roleName } from '../i18n/workflow-text.ts'
 import { FullTime } from '../parts/times.tsx'
 import type { PartProps } from './incident-steps.tsx'
 
@@ -12,6 +12,12 @@ const shown = [
   'downtimeMillis',
   'durationMillis',
 ] as const
+
+/** Who owes it: those who hold a part, or a person. */
+function owing(what: string, by: string): string {
+  if (what !== 'action') return by.split(', ').map(roleName).join(listComma())
+  return by === 'nobody' ? t('clocks.noOwner') : by
+}
 
 /** How long it took so far, what is owed, and what contradicts itself; all worked out by the hub. */
 export function IncidentStanding({ workflow: { figures, owed, violations } }: PartProps) {
@@ -43,9 +49,9 @@ export function IncidentStanding({ workflow: { figures, owed, violations } }: Pa
         <>
           <h3>{t('standing.owed')}</h3>
           <ul class="reasons">
-            {owed.map(({ what, id, text, by, dueAt }) => (
-              <li key={`${what} ${id}`}>
-                {text} <span class="muted">{by.split(', ').map(roleName).join(', ')}</span>
+            {owed.map(({ what, id, by, dueAt, ...said }) => (
+              <li key={`${what} ${id} ${said.text}`}>
+                {hubText(said)} <span class="muted">{owing(what, by)}</span>
                 {dueAt !== undefined && (
                   <span class="muted">
                     {' '}
@@ -61,8 +67,8 @@ export function IncidentStanding({ workflow: { figures, owed, violations } }: Pa
         <div class="problem">
           <p>{t('standing.violations')}</p>
           <ul class="reasons">
-            {violations.map(({ text }) => (
-              <li key={text}>{text}</li>
+            {violations.map((said) => (
+              <li key={said.text}>{hubText(said)}</li>
             ))}
           </ul>
         </div>

@@ -3,10 +3,10 @@ import { useId } from 'preact/hooks'
 import type { FactKind } from '../../../../../incidents/facts.ts'
 import { stateNames, states } from '../../../../../incidents/workflow.ts'
 import { post } from '../api.ts'
-import type { Fact, IncidentDetail } from '../api-types.ts'
+import type { Fact, IncidentDetail, Missing } from '../api-types.ts'
 import { byGuard, standing, suppliers } from '../fact-forms.ts'
 import { t } from '../i18n/language.ts'
-import { guardName, kindName, roleName, stateName } from '../i18n/workflow-text.ts'
+import { guardName, hubText, kindName, roleName, stateName } from '../i18n/workflow-text.ts'
 import { ActionButton } from '../parts/action-button.tsx'
 import { FactForm } from '../parts/fact-form.tsx'
 import { Refusal } from '../parts/refusal.tsx'
@@ -123,8 +123,8 @@ function Step({ step, incident, workflow, took }: PartProps & { step: WorkflowSt
               <TakePart {...{ incident, took }} role={role.value} />
             </li>
           )}
-          {byGuard(missing).map(([guard, texts]) => (
-            <MissingItem key={guard ?? texts[0]} {...{ guard, texts, incident, took }} />
+          {byGuard(missing).map(([guard, lacks]) => (
+            <MissingItem key={guard ?? lacks[0]?.text} {...{ guard, lacks, incident, took }} />
           ))}
         </ul>
       )}
@@ -184,12 +184,12 @@ async function takeStep(
 /** What is missing, with the forms that supply it right there. */
 function MissingItem({
   guard,
-  texts,
+  lacks,
   incident,
   took,
 }: {
   guard: string | undefined
-  texts: readonly string[]
+  lacks: readonly Missing[]
   incident: IncidentDetail
   took: (incident: IncidentDetail) => void
 }) {
@@ -199,12 +199,14 @@ function MissingItem({
   return (
     <li>
       <p>
-        {asks !== undefined && <strong>{asks}</strong>}
-        {texts.map((text) => (
-          <span key={text} class="muted note lacks">
-            {text}
-          </span>
+        {lacks.map((one) => (
+          <strong key={one.text} class="lacks">
+            {hubText(one)}
+          </strong>
         ))}
+        {asks !== undefined && (
+          <span class="muted note lacks">{t('refusal.rule', { rule: asks })}</span>
+        )}
       </p>
       {canAct.value && kinds.length > 0 && (
         <p class="supply">
@@ -228,7 +230,7 @@ function MissingItem({
           key={open.value}
           {...{ incident, took }}
           kind={open.value}
-          correct={named(open.value, texts[0] ?? '', incident.facts)}
+          correct={named(open.value, lacks[0], incident.facts)}
         />
       )}
     </li>
@@ -236,9 +238,13 @@ function MissingItem({
 }
 
 /** The action that a refusal names by its number, to be corrected. */
-function named(kind: FactKind, text: string, facts: readonly Fact[]): Fact | undefined {
+function named(
+  kind: FactKind,
+  lack: Missing | undefined,
+  facts: readonly Fact[],
+): Fact | undefined {
   if (kind !== 'action') return undefined
-  const number = Number(/\d+/.exec(text)?.[0])
+  const number = lack?.params?.['number']
   return standing(facts).find(
     (fact) => fact.kind === kind && (fact.value as { number?: number }).number === number,
   )

@@ -4,7 +4,7 @@ import type { Fact, IncidentDetail } from '../api-types.ts'
 import { mayCorrect } from '../fact-forms.ts'
 import { dayHeading, duration, fullTime, shortTime } from '../i18n/format.ts'
 import { language, t } from '../i18n/language.ts'
-import { kindName, roleName, stateName } from '../i18n/workflow-text.ts'
+import { kindName, roleName, stateName, writerName } from '../i18n/workflow-text.ts'
 import { FactForm } from '../parts/fact-form.tsx'
 import { canAct } from '../state.ts'
 import { CertaintyMark, factText } from './incident-facts.tsx'
@@ -121,7 +121,7 @@ function TimelineFact({ fact, correction, incident, took }: FactProps) {
       </p>
       <p class="fact-text">{correction !== undefined ? <s>{text}</s> : text}</p>
       <p class="fact-stamp muted">
-        {t('incident.recordedBy', { name: fact.recordedBy })}
+        {t('incident.recordedBy', { name: writerName(fact.recordedBy) })}
         {laterBy > laterMs &&
           ` · ${t('incident.recordedLater', {
             delay: duration(language.value, laterBy / 1000),

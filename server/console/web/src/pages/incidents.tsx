@@ -53,6 +53,7 @@ export function Incidents({ filter: wanted }: { filter: IncidentFilter }) {
             chosen: name === state,
           }))}
         />
+        <a href="/incidents/figures">{t('figures.title')}</a>
         {canAct.value && (
           <a class="button push" href="/incidents/new">
             {t('newIncident.title')}

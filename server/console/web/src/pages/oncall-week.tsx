@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import { get, post } from '../api.ts'
 import { dayName, moment } from '../i18n/format.ts'
-import { language, t } from '../i18n/language.ts'
+import { language, reasonText, t } from '../i18n/language.ts'
 import type {
   OncallExpansion,
   OncallNow,
@@ -153,7 +153,7 @@ function Segment({ one, expansion, colour, isFault, zone }: SegmentProps) {
   const span = `${moment(language.value, one.from, zone)} – ${moment(language.value, one.to, zone)}`
   const gap = isFault ? 'week-gap week-fault' : 'week-gap'
   const kind = one.person === null ? gap : `week-shift person-${colour}`
-  const why = one.reason === '' ? '' : `, ${one.reason}`
+  const why = one.reason === '' ? '' : `, ${reasonText(one.reason)}`
   const isOverride = one.overrideId !== null
   return (
     <li class={kind} style={place(expansion, one)} title={`${who}: ${span}${why}`}>
@@ -205,7 +205,11 @@ function ShiftList({ expansion, zone }: { expansion: OncallExpansion; zone: stri
               <td>{moment(language.value, one.from, zone)}</td>
               <td>{moment(language.value, one.to, zone)}</td>
               <td>{one.person?.name ?? t('oncall.nobody')}</td>
-              <td>{one.overrideId !== null ? t('oncall.override') : one.layer || one.reason}</td>
+              <td>
+                {one.overrideId !== null
+                  ? t('oncall.override')
+                  : one.layer || reasonText(one.reason)}
+              </td>
             </tr>
           ))}
         </tbody>

@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import { get } from '../api.ts'
 import { moment } from '../i18n/format.ts'
-import { language, t } from '../i18n/language.ts'
+import { language, reasonText, t } from '../i18n/language.ts'
 import type { OncallHandover, OncallNow, OncallPerson, OncallReadiness } from '../oncall-types.ts'
 import { Problem } from '../parts/action-button.tsx'
 import { PageTitle } from '../parts/page-title.tsx'
@@ -107,7 +107,7 @@ function NowCard({ schedule }: { schedule: OncallNow }) {
       ) : (
         <p class="big">{person.name}</p>
       )}
-      {person === undefined && gap !== null && <p class="muted note">{gap.reason}</p>}
+      {person === undefined && gap !== null && <p class="muted note">{reasonText(gap.reason)}</p>}
       <dl class="pairs">
         <div>
           <dt>{t('oncall.until')}</dt>

@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import { get, post } from '../api.ts'
-import { t } from '../i18n/language.ts'
+import { reasonText, t } from '../i18n/language.ts'
 import type { PageDetail, PageRung } from '../paging-types.ts'
 import { ActionButton, Problem } from '../parts/action-button.tsx'
 import { PageStateBadge, SeverityBadge } from '../parts/badges.tsx'
@@ -158,7 +158,7 @@ function Climb({ rungs }: { rungs: readonly PageRung[] }) {
               )}
             </p>
             <p>{rung.targets.map(({ name }) => name).join(', ') || '–'}</p>
-            <p class="muted">{rung.because}</p>
+            <p class="muted">{reasonText(rung.because)}</p>
           </li>
         ))}
       </ol>

@@ -2,7 +2,7 @@ import { type Signal, useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import type { FactKind } from '../../../../../incidents/facts.ts'
 import { t } from '../i18n/language.ts'
-import { codeName, kindName, roleName } from '../i18n/workflow-text.ts'
+import { codeName, hubText, kindName, roleName } from '../i18n/workflow-text.ts'
 import type { MyAssignment } from '../incident-card-types.ts'
 import { getKept } from '../kept.ts'
 import { write } from '../outbox.ts'
@@ -245,8 +245,8 @@ function Way({ assignment }: { assignment: MyAssignment }) {
         {owed.length > 0 && (
           <div>
             <dt>{t('work.owed')}</dt>
-            {owed.map((text) => (
-              <dd key={text}>{text}</dd>
+            {owed.map((said) => (
+              <dd key={said.text}>{hubText(said)}</dd>
             ))}
           </div>
         )}

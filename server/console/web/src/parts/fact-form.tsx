@@ -16,7 +16,7 @@ import {
   localInput,
   valueFrom,
 } from '../fact-forms.ts'
-import { t } from '../i18n/language.ts'
+import { language, t } from '../i18n/language.ts'
 import { causeName, codeName, fieldName, kindName } from '../i18n/workflow-text.ts'
 import { write } from '../outbox.ts'
 import { me } from '../state.ts'
@@ -149,12 +149,27 @@ function factOf(
   const faults = faultsOfFact({
     ...{ kind, value, certainty, occurredAt, recordedBy: scene.me, supersedes: old?.id ?? null },
   } as NewFact)
-  if (faults.length > 0) throw new Error(faults.join('\n'))
+  if (faults.length > 0) throw new Error(faultWords(kind, value, faults).join('\n'))
   return {
     ...{ kind, value, certainty },
     ...(given === '' ? {} : { occurredAt: new Date(occurredAt).toISOString() }),
     ...(old === undefined ? {} : { supersedes: old.id }),
   }
+}
+
+/** The fields to mend, by their names in the reader's language; English readers get the published table's own words. */
+function faultWords(
+  kind: FactKind,
+  value: Readonly<Record<string, unknown>>,
+  faults: readonly string[],
+): readonly string[] {
+  if (language.value === 'en') return faults
+  const fields = Object.entries(specOf(kind).fields).filter(
+    ([name, field]) => field.faultsOf(value[name], name).length > 0,
+  )
+  return fields.length === 0
+    ? faults
+    : fields.map(([name]) => t('factForm.mend', { field: fieldName(name) }))
 }
 
 /** The line a person reads, where nobody wrote one: what the fields say, in the writer's language. */

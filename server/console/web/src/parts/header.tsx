@@ -29,7 +29,9 @@ export function Header() {
         <PageLink
           href="/incidents"
           label={t('nav.incidents')}
-          chosen={['incidents', 'incident', 'new-incident', 'post-mortem'].includes(page ?? '')}
+          chosen={['incidents', 'incident', 'new-incident', 'post-mortem', 'figures'].includes(
+            page ?? '',
+          )}
         />
         <PageLink
           href="/pages"

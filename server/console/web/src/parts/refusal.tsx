@@ -1,7 +1,6 @@
 import { ApiError, explain } from '../api.ts'
-import { byGuard } from '../fact-forms.ts'
 import { t } from '../i18n/language.ts'
-import { guardName } from '../i18n/workflow-text.ts'
+import { hubText } from '../i18n/workflow-text.ts'
 
 /** Why the hub refused, thing by thing, where the reader looks; said aloud. */
 export function Refusal({ error }: { error: unknown }) {
@@ -18,11 +17,8 @@ export function Refusal({ error }: { error: unknown }) {
     <div class="problem" role="alert">
       <p>{t('refusal.title')}</p>
       <ul class="reasons">
-        {byGuard(missing).map(([guard, texts]) => (
-          <li key={texts[0]}>
-            {guardName(guard) !== undefined && <strong>{guardName(guard)}: </strong>}
-            {texts.join('; ')}
-          </li>
+        {missing.map((one) => (
+          <li key={one.text}>{hubText(one)}</li>
         ))}
       </ul>
     </div>

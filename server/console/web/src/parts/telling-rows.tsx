@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import type { MessageKey } from '../i18n/catalogue.ts'
-import { t } from '../i18n/language.ts'
+import { reasonText, t } from '../i18n/language.ts'
 import type { PageAttempt, PageTelling } from '../paging-types.ts'
 import { channelName } from './channel-name.ts'
 import { FullTime } from './times.tsx'
@@ -39,7 +39,7 @@ export function TellingRows({ telling, children }: Props) {
         <td>
           <FullTime at={telling.openedAt} />
         </td>
-        <td>{telling.reason}</td>
+        <td>{reasonText(telling.reason)}</td>
       </tr>
     )
   return (
@@ -56,7 +56,7 @@ export function TellingRows({ telling, children }: Props) {
             <FullTime at={attempt.displayedAt ?? attempt.receivedAt ?? attempt.at} />
           </td>
           {/* What was true when it was queued is no news once it was shown. */}
-          <td>{attempt.displayedAt === null ? attempt.reason : ''}</td>
+          <td>{attempt.displayedAt === null ? reasonText(attempt.reason) : ''}</td>
         </tr>
       ))}
     </>

@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals'
 import { get } from '../api.ts'
-import { t } from '../i18n/language.ts'
+import { reasonText, t } from '../i18n/language.ts'
 import type { PageSummary } from '../paging-types.ts'
 import { pagePath } from '../routes.ts'
 import { Problem } from './action-button.tsx'
@@ -33,7 +33,7 @@ export function WhoWasTold({ alertId, summary }: { alertId: string; summary: str
       {error.value !== null && <Problem error={error.value} />}
       {why.value !== null && (
         <p>
-          {why.value.answer}{' '}
+          {reasonText(why.value.answer)}{' '}
           {why.value.pages.map(({ number }) => (
             <a key={number} href={pagePath(number)}>
               {t('page.title', { number: String(number) })}

@@ -1,10 +1,6 @@
-import {
-  additionalCodes,
-  rootCauseCodes,
-  rootCauses,
-} from '../../../../../../incidents/root-causes.ts'
-import { cancelReasons, guards, noPlanReasons } from '../../../../../../incidents/workflow.ts'
-import type { WorkflowWords } from './words.ts'
+import { additionalCodes, rootCauseCodes, rootCauses } from '../root-causes.ts'
+import type { WorkflowWords } from '../words.ts'
+import { cancelReasons, guards, noPlanReasons } from '../workflow.ts'
 
 const titles = Object.entries(rootCauses).map(([group, { title }]) => [group, title] as const)
 const reasons = Object.entries({ ...cancelReasons, ...noPlanReasons })

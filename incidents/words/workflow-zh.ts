@@ -1,4 +1,4 @@
-import type { WorkflowWords } from './words.ts'
+import type { WorkflowWords } from '../words.ts'
 
 export const workflowZh: WorkflowWords = {
   roles: {
@@ -19,12 +19,12 @@ export const workflowZh: WorkflowWords = {
     detected_at: '已知发现时间',
     affected_service: '至少写明一项受影响的服务',
     preliminary_cause: '已写明初步原因，可写“未知”',
-    plan_pinned: '已按 SHA-256 固定处置手册，或说明为何没有适用的预案',
+    plan_pinned: '已关联处置手册（按 SHA-256），或说明为何没有适用的手册',
     technician_accepted: '有技术员接单；仅指派不算',
     arrived: '接单的技术员已到场或已远程接入',
     recovered_at: '已知最近一次复发后的恢复时间',
-    recovery_proven: '机器连续 5 分钟见其正常，或由未参与修复的核验人确认',
-    machine_evidence: '机器连续 5 分钟见其正常',
+    recovery_proven: '系统连续 5 分钟检测正常，或由未参与修复的核验人确认',
+    machine_evidence: '系统连续 5 分钟检测正常',
     instants_in_order: '发生 ≤ 发现 ≤ 记录，知悉 ≤ 定级，缓解 ≤ 恢复（只对人员要求，不对系统要求）',
     relapse_seen: '已写明复发',
     inside_stability: '复发发生在恢复后 10 分钟内',
@@ -38,10 +38,10 @@ export const workflowZh: WorkflowWords = {
     four_questions: '及时性、分析质量、升级、沟通四问均已回答',
     actions_owned: '每项改进事项都有负责人和期限',
     duties_settled: '每项监管义务已履行或说明不适用；重大事件必有义务',
-    customers_told: '已向客户发出结案通知，或说明为何不需要',
+    customers_told: '已向客户发出结案通报，或说明为何不需要',
     attested: '评审人已签认，且签认后内容未变',
     sent_back_reason: '评审人在评审开始后写了备注，说明缺少什么',
-    nobody_acted: '无人推进、定级、写原因或承担义务',
+    nobody_acted: '没有人推进、定级、填写原因或登记义务',
     not_grave: '不属重大，也无人定为一级或二级',
     quiet_long_enough: '已保持正常 24 小时',
     cancel_reason: '已给出撤销原因代码',

@@ -1,4 +1,4 @@
-import type { WorkflowWords } from './words.ts'
+import type { WorkflowWords } from '../words.ts'
 
 export const workflowVi: WorkflowWords = {
   roles: {
@@ -19,19 +19,18 @@ export const workflowVi: WorkflowWords = {
     detected_at: 'đã biết lúc phát hiện',
     affected_service: 'đã nêu ít nhất một dịch vụ bị ảnh hưởng',
     preliminary_cause: 'đã ghi nguyên nhân sơ bộ, có thể là “chưa biết”',
-    plan_pinned: 'đã ghim quy trình theo SHA-256, hoặc nói rõ vì sao không có',
+    plan_pinned: 'đã gắn sổ tay xử lý theo SHA-256, hoặc nêu lý do không có sổ tay phù hợp',
     technician_accepted: 'có kỹ thuật viên đã nhận việc; giao thôi chưa đủ',
     arrived: 'kỹ thuật viên đã nhận việc có mặt hoặc đã kết nối từ xa',
-    recovered_at: 'đã biết lúc phục hồi, sau lần tái phát cuối',
+    recovered_at: 'đã biết lúc khôi phục, sau lần tái phát cuối',
     recovery_proven:
-      'máy thấy bình thường 5 phút, hoặc người kiểm chứng không tham gia sửa xác nhận',
-    machine_evidence: 'máy thấy bình thường 5 phút',
-    instants_in_order:
-      'xảy ra ≤ phát hiện ≤ ghi nhận, biết ≤ phân loại, giảm nhẹ ≤ phục hồi (hỏi con người, không hỏi hub)',
+      'hệ thống đo thấy bình thường 5 phút, hoặc người kiểm chứng không tham gia sửa xác nhận',
+    machine_evidence: 'hệ thống đo thấy bình thường 5 phút',
+    instants_in_order: 'xảy ra ≤ phát hiện ≤ ghi nhận, biết ≤ phân loại, giảm nhẹ ≤ khôi phục (hỏi con người, không hỏi hub)',
     relapse_seen: 'đã ghi lần tái phát',
-    inside_stability: 'tái phát trong vòng 10 phút sau khi phục hồi',
-    was_investigated: 'đã có người điều tra trước khi phục hồi',
-    was_not_investigated: 'đã phục hồi trước khi có người điều tra',
+    inside_stability: 'tái phát trong vòng 10 phút sau khi khôi phục',
+    was_investigated: 'đã có người xử lý trước khi khôi phục',
+    was_not_investigated: 'đã khôi phục trước khi có người xử lý',
     temporary_measures: 'đã nêu biện pháp tạm thời, hoặc nói rõ vì sao không có',
     root_cause_coded: 'nguyên nhân gốc có mã trong danh sách công bố',
     cause_evidence: 'nguyên nhân gốc dẫn tới bằng chứng',
@@ -110,8 +109,8 @@ export const workflowVi: WorkflowWords = {
     'reason.recorded_twice': 'cùng sự cố đã ghi dưới số khác',
     'reason.recorded_by_mistake': 'ghi nhầm',
     'reason.other': 'lý do khác, nêu trong phần chữ',
-    'reason.none_exists': 'chưa có quy trình cho việc này',
-    'reason.does_not_apply': 'quy trình không hợp với trường hợp này',
+    'reason.none_exists': 'chưa có sổ tay cho việc này',
+    'reason.does_not_apply': 'sổ tay không hợp với trường hợp này',
     'confidence.unknown': 'chưa biết',
     'confidence.low': 'thấp',
     'confidence.medium': 'vừa',
