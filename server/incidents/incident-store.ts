@@ -105,18 +105,32 @@ export class IncidentStore {
         tx.insertInto('incident_facts').values(facts.slice(from, from + factsPerStatement)),
       )
     const opened = { ...row, number }
-    let told: string | undefined
-    for (const one of verdict.pictures) {
-      const last = one.facts.at(-1)
-      const then = standingColumns(one)
-      if (last === undefined || then.state === told) continue
-      const at = told === undefined ? row.opened_at : last.occurredAt
-      told = then.state
-      await this.#ledgerState(tx, { ...opened, ...then }, last.recordedBy, at)
-    }
-    for (const fact of facts) await this.#ledgerFact(tx, fact)
+    await this.#ledgerPast(tx, opened, verdict.pictures, facts)
     await this.#settled(tx, { before: undefined, after: opened, picture, facts: picture.facts })
     return opened
+  }
+
+  /** Entries of a whole history in the order in which they would have been written: before the facts of a chapter the state they lead to. */
+  async #ledgerPast(
+    tx: RecordsTransaction,
+    opened: IncidentRow,
+    pictures: readonly Picture[],
+    facts: readonly IncidentFactRow[],
+  ): Promise<void> {
+    let told: string | undefined
+    let written = 0
+    for (const picture of pictures) {
+      const last = picture.facts.at(-1)
+      const then = standingColumns(picture)
+      if (last !== undefined && then.state !== told) {
+        const at = told === undefined ? opened.opened_at : last.occurredAt
+        await this.#ledgerState(tx, { ...opened, ...then }, last.recordedBy, at)
+        told = then.state
+      }
+      for (const fact of facts.slice(written, picture.facts.length))
+        await this.#ledgerFact(tx, fact)
+      written = picture.facts.length
+    }
   }
 
   async #insert(tx: RecordsTransaction, row: Omit<IncidentRow, 'number'>): Promise<number> {

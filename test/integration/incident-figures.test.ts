@@ -147,6 +147,23 @@ t.test('incidents of the past come in once, judged, with what is wrong named', a
   )
 })
 
+t.test(
+  'the bundle of an imported incident is verified, whatever states it went through',
+  async (t) => {
+    const desk = await IncidentDesk.start(t)
+    const lines = [head, line('A-1', 2), line('A-2', 3)].join('\r\n')
+    t.equal((await desk.as('ines', 'POST', '/incidents/import', `${lines}\r\n`, csv)).status, 200)
+    for (const number of [1, 2]) {
+      const report = await desk.verified(number)
+      t.same(
+        report.checks.flatMap(({ faults }) => faults),
+        [],
+      )
+      t.equal(report.verdict, 'verified')
+    }
+  },
+)
+
 t.test('figures, recurrences, their signature, and lists by page', async (t) => {
   const desk = await IncidentDesk.start(t)
   const now = new Date()
