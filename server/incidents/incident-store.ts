@@ -17,6 +17,13 @@ import { judgePast, type PastIncident } from './past.ts'
 /** Rows of one statement: 10 columns each, well below what either database takes. */
 const factsPerStatement = 200
 
+/** The fact by which a simple state comes about; who wrote it brought the state about. */
+const causeOf: Readonly<Record<string, string>> = {
+  open: 'relapse',
+  acknowledged: 'acknowledged',
+  resolved: 'transition',
+}
+
 /** What an incident begins with. */
 export interface NewIncident {
   readonly title: string
@@ -120,16 +127,18 @@ export class IncidentStore {
     let told: string | undefined
     let written = 0
     for (const picture of pictures) {
-      const last = picture.facts.at(-1)
+      const chapter = facts.slice(written, picture.facts.length)
+      written = picture.facts.length
       const then = standingColumns(picture)
-      if (last !== undefined && then.state !== told) {
-        const at = told === undefined ? opened.opened_at : last.occurredAt
-        await this.#ledgerState(tx, { ...opened, ...then }, last.recordedBy, at)
+      const cause =
+        chapter.find(({ kind }) => told !== undefined && kind === causeOf[then.state]) ??
+        chapter.at(-1)
+      if (cause !== undefined && then.state !== told) {
+        const at = told === undefined ? opened.opened_at : cause.occurred_at
+        await this.#ledgerState(tx, { ...opened, ...then }, cause.recorded_by, at)
         told = then.state
       }
-      for (const fact of facts.slice(written, picture.facts.length))
-        await this.#ledgerFact(tx, fact)
-      written = picture.facts.length
+      for (const fact of chapter) await this.#ledgerFact(tx, fact)
     }
   }
 
