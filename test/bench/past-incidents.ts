@@ -11,8 +11,8 @@ const perRequest = 200
 const yearMinutes = 525_600
 const years = 5
 /** One of so many is still being worked on, one of so many others waits for its review; the rest are closed. */
-const openEvery = 200
-const unreviewedEvery = 20
+export const openEvery = 200
+export const unreviewedEvery = 20
 /** Facts that an incident has without its notes, by how far it came. */
 const ownFacts = { open: 9, restored: 18, closed: 31 } as const
 
