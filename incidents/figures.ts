@@ -130,7 +130,9 @@ export function serviceFigures(
   const services = new Map<string, CountedIncident[]>()
   for (const incident of counted) {
     for (const service of new Set(incident.services)) {
-      services.set(service, [...(services.get(service) ?? []), incident])
+      const its = services.get(service)
+      if (its === undefined) services.set(service, [incident])
+      else its.push(incident)
     }
   }
   return [...services]

@@ -18,6 +18,13 @@ import { judgePast, type PastIncident } from './past.ts'
 /** Rows of one statement: 10 columns each, well below what either database takes. */
 const factsPerStatement = 200
 
+/** The fact by which a simple state comes about; who wrote it brought the state about. */
+const causeOf: Readonly<Record<string, string>> = {
+  open: 'relapse',
+  acknowledged: 'acknowledged',
+  resolved: 'transition',
+}
+
 /** What an incident begins with. */
 export interface NewIncident {
   readonly title: string
@@ -106,18 +113,34 @@ export class IncidentStore {
         tx.insertInto('incident_facts').values(facts.slice(from, from + factsPerStatement)),
       )
     const opened = { ...row, number }
-    let told: string | undefined
-    for (const one of verdict.pictures) {
-      const last = one.facts.at(-1)
-      const then = standingColumns(one)
-      if (last === undefined || then.state === told) continue
-      const at = told === undefined ? row.opened_at : last.occurredAt
-      told = then.state
-      await this.#ledgerState(tx, { ...opened, ...then }, last.recordedBy, at)
-    }
-    for (const fact of facts) await this.#ledgerFact(tx, fact)
+    await this.#ledgerPast(tx, opened, verdict.pictures, facts)
     await this.#settled(tx, { before: undefined, after: opened, picture, facts: picture.facts })
     return opened
+  }
+
+  /** Entries of a whole history in the order in which they would have been written: before the facts of a chapter the state they lead to. */
+  async #ledgerPast(
+    tx: RecordsTransaction,
+    opened: IncidentRow,
+    pictures: readonly Picture[],
+    facts: readonly IncidentFactRow[],
+  ): Promise<void> {
+    let told: string | undefined
+    let written = 0
+    for (const picture of pictures) {
+      const chapter = facts.slice(written, picture.facts.length)
+      written = picture.facts.length
+      const then = standingColumns(picture)
+      const cause =
+        chapter.find(({ kind }) => told !== undefined && kind === causeOf[then.state]) ??
+        chapter.at(-1)
+      if (cause !== undefined && then.state !== told) {
+        const at = told === undefined ? opened.opened_at : cause.occurred_at
+        await this.#ledgerState(tx, { ...opened, ...then }, cause.recorded_by, at)
+        told = then.state
+      }
+      for (const fact of chapter) await this.#ledgerFact(tx, fact)
+    }
   }
 
   async #insert(tx: RecordsTransaction, row: Omit<IncidentRow, 'number'>): Promise<number> {

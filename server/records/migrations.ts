@@ -22,6 +22,7 @@ import { evidence } from './migrations/0020-evidence.ts'
 import { deadlines } from './migrations/0021-deadlines.ts'
 import { undelivered } from './migrations/0022-undelivered.ts'
 import { correlation } from './migrations/0024-correlation.ts'
+import { coveringWords } from './migrations/0026-covering-words.ts'
 import type { Migration, MigrationContext } from './migrations/migration.ts'
 import type { Records, RecordsTransaction } from './records.ts'
 
@@ -49,6 +50,7 @@ export const allMigrations: readonly Migration[] = [
   deadlines,
   undelivered,
   correlation,
+  coveringWords,
 ]
 
 export interface MigrateOptions {

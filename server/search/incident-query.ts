@@ -124,7 +124,12 @@ function partOf(term: Term, all: readonly IndexedWord[]) {
       sql`select * from (select number, ${points} as points from incident_words where word = ${word}${newest}) one`,
     )
   }
-  const query = sql`select number, max(points) as points from (${sql.join(selects, sql` union all `)}) term group by number`
+  const hits = sql.join(selects, sql` union all `)
+  // A word stands once for each incident: what is of one word needs no grouping.
+  const query =
+    selects.length === 1
+      ? hits
+      : sql`select number, max(points) as points from (${hits}) term group by number`
   return { query, rows: rowsOfTermMax - left, cut }
 }
 

@@ -5,18 +5,16 @@ import {
   type Benchmark,
   callward,
   cpuSeconds,
-  http,
   inScratch,
   progress,
   quantile,
   residentMebibytes,
   Sheet,
   sized,
-  type Target,
 } from './kit.ts'
 import { type LoadSession, openSessions } from './load-session.ts'
 import { profiled } from './profile.ts'
-import { BenchHub } from './subjects.ts'
+import { BenchHub, hubMetrics, monitorMillis } from './subjects.ts'
 
 const collectors = sized(5000, 500)
 const intervalMillis = 10_000
@@ -80,17 +78,6 @@ class Pace {
     clearInterval(this.#timer)
   }
 }
-
-/** The hub's own figures: read, and begun anew. */
-async function hubMetrics(target: Target): Promise<(name: string) => number> {
-  const base = new URL('/metrics', target.prometheusApi).href
-  const { body } = await http(base, { headers: target.headers })
-  const text = body.toString()
-  return (name) => Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (.+)$`, 'm').exec(text)?.[1])
-}
-
-/** The monitor's timer runs each 10 ms; what it measures beyond that is delay. */
-const monitorMillis = 10
 
 async function openAll(server: BenchHub, fleets: readonly Fleet[]): Promise<LoadSession[]> {
   const token = await server.hub.token('bench', 'collector')

@@ -6,6 +6,7 @@ import { alertLoad } from './alert-load.ts'
 import { collector } from './collector.ts'
 import { fleet } from './collectors.ts'
 import { disk } from './disk.ts'
+import { incidents } from './incidents.ts'
 import { ingest } from './ingest.ts'
 import { inventory } from './inventory.ts'
 import { type Benchmark, canPin, pinLoad, progress, repeats, settings } from './kit.ts'
@@ -45,6 +46,7 @@ const benchmarks: readonly Benchmark[] = [
   ruleRounds,
   alertLoad,
   search,
+  incidents,
 ]
 
 /** Those that drive the hub through a profile of its own. */
@@ -58,6 +60,7 @@ const profilable = [
   'push',
   'rules',
   'alert-load',
+  'incidents',
 ]
 
 const help = `npm run bench -- [--quick] [--markdown] [--profile] [NAME ...]
@@ -67,6 +70,7 @@ const help = `npm run bench -- [--quick] [--markdown] [--profile] [NAME ...]
   --markdown  the tables as docs/benchmarks.md has them
   --profile   only the hub, once: prints its functions by their own time and writes .cpuprofile files here
               (${profilable.join(', ')})
+  --keep DIR  incidents: keeps its filled databases in DIR and measures those that are there
 `
 
 function machine(): string {

@@ -8,6 +8,8 @@ export interface Settings {
   readonly quick: boolean
   /** Only the hub, under the CPU profiler. */
   readonly profile: boolean
+  /** Folder in which `incidents` keeps its filled databases, and looks for them. */
+  readonly keep: string | undefined
   readonly help: boolean
 }
 
@@ -20,10 +22,11 @@ export function readSettings(args: readonly string[]): Settings {
       markdown: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       profile: { type: 'boolean', default: false },
+      keep: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   })
-  return { names: positionals, ...values }
+  return { names: positionals, ...values, keep: values.keep }
 }
 
 export const settings = readSettings(process.argv.slice(2))

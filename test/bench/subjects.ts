@@ -101,6 +101,17 @@ export function hubTarget(hub: TestHub): Target {
   }
 }
 
+/** The hub's own figures: read, and begun anew. */
+export async function hubMetrics(target: Target): Promise<(name: string) => number> {
+  const base = new URL('/metrics', target.prometheusApi).href
+  const { body } = await http(base, { headers: target.headers })
+  const text = body.toString()
+  return (name) => Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (.+)$`, 'm').exec(text)?.[1])
+}
+
+/** The monitor's timer runs each 10 ms; what it measures beyond that is delay. */
+export const monitorMillis = 10
+
 /** The hub, loaded by sessions. */
 export class HubSubject implements Subject {
   readonly title = callward

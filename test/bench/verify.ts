@@ -3,27 +3,14 @@ import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { compiled } from '../helpers/hub.ts'
-import {
-  type Benchmark,
-  callward,
-  inScratch,
-  progress,
-  repeats,
-  Sheet,
-  serverLauncher,
-  sized,
-} from './kit.ts'
+import { type Benchmark, callward, inScratch, progress, repeats, Sheet, sized } from './kit.ts'
+import { type Verified, verifyOnce } from './verify-once.ts'
 
 const logEntries = sized(1_000_000, 20_000)
 /** The longest tail that the bundle of an incident has. */
 const incidentEntries = sized(19_990, 2_000)
 const limitMillis = 600_000
 const run = promisify(execFile)
-
-interface Measured {
-  readonly seconds: number
-  readonly peakMebibytes: number
-}
 
 /** Makes a bundle's files, once for all repeats. */
 async function make(script: string, folder: string, entries: number): Promise<number> {
@@ -33,23 +20,13 @@ async function make(script: string, folder: string, entries: number): Promise<nu
   return statSync(join(folder, 'bundle.zip')).size / 1024 ** 2
 }
 
-/** `callward verify` from start to end on one core. */
-async function verify(folder: string, entries: number): Promise<Measured> {
-  const read = (name: string) => readFileSync(join(folder, name), 'utf8')
-  // The end of the process says how much memory it had at most.
-  const peak = 'process.once("exit",()=>process._rawDebug("peak",process.resourceUsage().maxRSS))'
-  const command = [
-    ...[...serverLauncher, process.execPath, '--import', `data:text/javascript,${peak}`],
-    ...[join(compiled, 'server/cli/main.js'), 'verify', join(folder, 'bundle.zip')],
-    ...['--key', read('key.txt'), '--checkpoint', join(folder, 'checkpoint.txt'), '--json'],
-  ]
-  const began = performance.now()
-  const { stdout, stderr } = await run(command[0]!, command.slice(1), { timeout: limitMillis })
-  const seconds = (performance.now() - began) / 1000
-  const report = JSON.parse(stdout) as { verdict: string; entries: number }
-  if (report.verdict !== 'verified' || report.entries < entries)
-    throw new Error(`${report.entries} entries: ${report.verdict}`)
-  return { seconds, peakMebibytes: Number(/peak (\d+)/.exec(stderr)?.[1]) / 1024 }
+/** Checks the bundle of a folder with key and older checkpoint, and that all its entries were checked. */
+async function verify(folder: string, entries: number): Promise<Verified> {
+  const key = readFileSync(join(folder, 'key.txt'), 'utf8')
+  const older = join(folder, 'checkpoint.txt')
+  const verified = await verifyOnce(join(folder, 'bundle.zip'), key, older)
+  if (verified.entries < entries) throw new Error(`${verified.entries} entries were checked`)
+  return verified
 }
 
 /** What an auditor waits for: a whole log and one incident, each a bundle checked by `callward verify`. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
-import { chown, mkdtemp, rm } from 'node:fs/promises'
+import { chown, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
@@ -25,12 +25,16 @@ export function postgresPrograms(root = '/usr/lib/postgresql'): string | undefin
   return newest === undefined ? undefined : join(root, newest, 'bin')
 }
 
-/** Starts a cluster on a free loopback port; as user `postgres` when we are root, which PostgreSQL refuses. `durable`: commits reach the disk, for measurements. */
+/**
+ * Starts a cluster on a free loopback port; as user `postgres` when we are root, which PostgreSQL refuses. `durable`: commits reach the
+ * disk, for measurements. `kept`: a folder whose cluster outlives `stop`, and is used again when it is there.
+ */
 export async function startPostgres(
   programs: string,
-  { durable = false } = {},
+  { durable = false, kept }: { durable?: boolean; kept?: string | undefined } = {},
 ): Promise<PostgresCluster> {
-  const folder = await mkdtemp(join(tmpdir(), 'callward-postgres-'))
+  if (kept !== undefined) await mkdir(kept, { recursive: true })
+  const folder = kept ?? (await mkdtemp(join(tmpdir(), 'callward-postgres-')))
   const asRoot = process.getuid?.() === 0
   const ids = asRoot ? await postgresIds() : undefined
   const own = (program: string, ...rest: string[]): [string, string[]] => {
@@ -44,9 +48,8 @@ export async function startPostgres(
   if (ids !== undefined) await chown(folder, ids.user, ids.group)
   const data = join(folder, 'data')
   const user = asRoot ? 'postgres' : userInfo().username
-  await run(
-    ...own('initdb', '-D', data, '-U', user, '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '-N'),
-  )
+  const make = ['-U', user, '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '-N']
+  if (!existsSync(data)) await run(...own('initdb', '-D', data, ...make))
   const port = await freePort()
   const server = spawn(
     // Without fsync: tests kill clients, never the machine.
@@ -74,14 +77,16 @@ export async function startPostgres(
   return {
     psql,
     async database(name) {
-      await psql('postgres', `create database "${name}"`)
+      const there = `select 1 from pg_database where datname = '${name}'`
+      if ((await psql('postgres', there)) === '')
+        await psql('postgres', `create database "${name}"`)
       return url(name)
     },
     async stop() {
       const ended = new Promise((resolve) => server.once('exit', resolve))
       server.kill('SIGINT')
       await ended
-      await rm(folder, { recursive: true, force: true })
+      if (kept === undefined) await rm(folder, { recursive: true, force: true })
     },
   }
 }

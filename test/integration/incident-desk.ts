@@ -8,6 +8,7 @@ import { buildApp } from '../../server/app.ts'
 import { readHubConfig } from '../../server/config.ts'
 import { prepareDataFolder } from '../../server/first-start.ts'
 import { rowOf, saveAlerts } from '../../server/rules/alert-store.ts'
+import { type Report, readVerifierKey, verifyBundle } from '../../verifier/verify.ts'
 import { folderOf } from '../helpers/folder.ts'
 import { hostLabels } from '../helpers/host-labels.ts'
 import { adminToken, until } from '../helpers/hub.ts'
@@ -165,6 +166,16 @@ export class IncidentDesk {
       await this.app.obligations.settled()
       return check()
     })
+  }
+
+  /** What `callward verify` says of an incident's bundle, given the key that the hub shows. */
+  async verified(number: number): Promise<Report> {
+    const { verifierKeys } = (await this.as('vera', 'GET', '/ledger/status')).body
+    const { rawPayload } = await this.app.inject({
+      ...{ method: 'GET', url: `/api/v1/ledger/bundle?incident=${number}` },
+      headers: { authorization: `Bearer ${this.#tokens['vera']}` },
+    })
+    return verifyBundle(new Uint8Array(rawPayload), { key: readVerifierKey(verifierKeys[0])! })
   }
 
   async evidenceOf(number: number) {

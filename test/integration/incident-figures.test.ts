@@ -147,6 +147,42 @@ t.test('incidents of the past come in once, judged, with what is wrong named', a
   )
 })
 
+t.test(
+  'the bundle of an imported incident is verified, whatever states it went through',
+  async (t) => {
+    const desk = await IncidentDesk.start(t)
+    const lines = [head, line('A-1', 2), line('A-2', 3)].join('\r\n')
+    t.equal((await desk.as('ines', 'POST', '/incidents/import', `${lines}\r\n`, csv)).status, 200)
+    // Taken by one, with a note of another written beside it; over when a third called it a test.
+    const at = '2026-05-01T11:00:00+02:00'
+    const fact = (kind: string, by: string, more: object = {}) => ({
+      ...{ kind, by, at },
+      value: { text: 'As written down then.', ...more },
+    })
+    const whole = {
+      ...{ reference: 'C-1', phenomenon: 'no recording', services: ['recording'] },
+      detectedAt: '2026-05-01T10:00:00+02:00',
+      chapters: [
+        { facts: [fact('acknowledged', 'anna'), fact('note', 'boris')] },
+        {
+          facts: [fact('cancelled', 'clara', { reason: 'test' }), fact('note', 'boris')],
+          step: { to: 'cancelled', role: 'commander', by: 'clara', at },
+        },
+      ],
+    }
+    const json = JSON.stringify(whole)
+    t.equal((await desk.as('ines', 'POST', '/incidents/import', json, ndjson)).status, 200)
+    for (const number of [1, 2, 3]) {
+      const report = await desk.verified(number)
+      t.same(
+        report.checks.flatMap(({ faults }) => faults),
+        [],
+      )
+      t.equal(report.verdict, 'verified')
+    }
+  },
+)
+
 t.test('figures, recurrences, their signature, and lists by page', async (t) => {
   const desk = await IncidentDesk.start(t)
   const now = new Date()
