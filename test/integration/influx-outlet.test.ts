@@ -1,7 +1,11 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { readHubConfig } from '../../server/config.ts'
 import type { EmbeddedStore } from '../../server/store/embedded-store.ts'
 import { InfluxClient } from '../../server/store/influx/influx-client.ts'
 import { Outlet } from '../../server/store/influx/outlet.ts'
+import { fill, startHub } from '../differential/peers.ts'
 import { until } from '../helpers/hub.ts'
 import { handClock, listeningLogger, openStore, temporaryFolder } from '../unit/store/store-kit.ts'
 import { InfluxPeer, withoutInflux } from './influx-peer.ts'
@@ -280,3 +284,79 @@ t.test('with a user, and points older than its retention', { skip }, async (t) =
   t.ok(load.logger.lines.some((line) => /points beyond retention policy/.test(line)))
   t.notOk(load.logger.lines.some((line) => line.includes('s3cret')))
 })
+
+t.test('a setting that cannot be used stops the start and shows no secret', async (t) => {
+  const url = 'http://127.0.0.1:8086'
+  const faults: [object, RegExp][] = [
+    [{ url: 'http://hub:s3cret@127.0.0.1' }, /influx: url holds a password/],
+    [{ url: `${url}/?p=s3cret` }, /influx: url must end before/],
+    [{ url: 'http://[' }, /influx: url is no URL/],
+    [{ url, password: 's3cret' }, /username and password go together/],
+    [{ url, username: 'a:b', password: 's3cret' }, /username holds a colon/],
+    [{ url, database: 'a b' }, /influx: .*Example: influx: \{ url/],
+    [{ url, retentionDays: -1 }, /influx: .*Example: influx: \{ url/],
+  ]
+  for (const [influx, words] of faults) {
+    try {
+      readHubConfig({ CALLWARD_CONFIG: configFile(t, influx) })
+      t.fail(`taken: ${JSON.stringify(influx)}`)
+    } catch (error) {
+      t.match((error as Error).message, words)
+      t.notMatch((error as Error).message, /s3cret/)
+    }
+  }
+})
+
+t.test('a hub sends, and says when InfluxDB is away', { skip }, async (t) => {
+  const peer = await InfluxPeer.prepare(t)
+  await peer.launch()
+  const hub = await startHub({ CALLWARD_CONFIG: configFile(t, { url: peer.url }) })
+  t.teardown(() => hub.stop())
+  const end = Math.floor(Date.now() / 1000) * 1000 - 60_000
+  const labels = [
+    ['__name__', 'callward_load'],
+    ['n', '0'],
+  ] as const
+  const samples = Array.from({ length: 30 }, (_, i) => ({ t: end - (29 - i) * 10_000, value: i }))
+  await fill(hub, [[{ labels, samples }]])
+  const up = async () => {
+    const answer = await hub.ask({ path: '/api/v1/query?query=callward_influx_up' })
+    return JSON.parse(answer.body).data.result[0]?.value[1] as string | undefined
+  }
+  const seal = async () => {
+    const { status } = await hub.ask({ method: 'POST', path: '/../api/v1/store/compact' })
+    t.equal(status, 200)
+  }
+  await seal()
+  const found = async () =>
+    (await peer.query('SELECT value FROM callward_load').catch(() => []))[0]?.values
+  await until('they are there', async () => (await found())?.length === 30, 60_000)
+  t.same(
+    await found(),
+    samples.map(({ t: time, value }) => [time, value]),
+  )
+  await until('it is up', async () => (await up()) === '1', 60_000)
+  await peer.kill()
+  await until('it is away', async () => (await up()) === '0', 90_000)
+
+  // While it is away the hub takes, seals and answers as before; then all of it comes.
+  const later = samples.map(({ t: time, value }) => ({ t: time + 5000, value: value + 0.5 }))
+  await fill(hub, [[{ labels, samples: later }]])
+  await seal()
+  const answer = await hub.ask({
+    path: `/api/v1/query?query=count_over_time(callward_load[6m])&time=${end / 1000 + 5}`,
+  })
+  t.match(answer.body, /"60"/)
+  await peer.launch()
+  await until('the others are there', async () => (await found())?.length === 60, 90_000)
+  await until('it is up again', async () => (await up()) === '1', 60_000)
+  const metrics = await hub.ask({ path: '/../metrics' })
+  t.match(metrics.body, /callward_influx_failures_total [1-9]/)
+  t.match(metrics.body, /callward_influx_samples_total\{outcome="lost"\} 0/)
+})
+
+function configFile(t: Test, influx: object): string {
+  const path = join(temporaryFolder(t), 'callward.yaml')
+  writeFileSync(path, JSON.stringify({ hub: { influx } }))
+  return path
+}
