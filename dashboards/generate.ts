@@ -3,17 +3,32 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { boards } from './boards.ts'
+import { influxBoards } from './influxdb/boards.ts'
 import { stableJson } from './layer/json.ts'
 import { metricsPage } from './metrics-page.ts'
-import { datasourceFile, providerFile } from './provisioning.ts'
+import {
+  datasourceFile,
+  influxDatasourceFile,
+  influxProviderFile,
+  providerFile,
+} from './provisioning.ts'
 import { defaultHubUrl } from './shared.ts'
 
 /** Files by path, and their whole text. */
 export type Files = ReadonlyMap<string, string>
 
-/** What Grafana's provisioning folder gets: paths below that folder. */
+/**
+ * What Grafana's provisioning folder gets: paths below that folder. What stands below `influxdb` is for those who have one, and is
+ * copied by itself.
+ */
 export function provisioningFiles(hubUrl: string): Files {
   return new Map([
+    ['influxdb/datasources/callward-influxdb.yaml', influxDatasourceFile],
+    ['influxdb/dashboards/callward-influxdb.yaml', influxProviderFile],
+    ...influxBoards(hubUrl).map(
+      ({ fileName, model }) =>
+        [`influxdb/dashboards/callward-influxdb/${fileName}`, stableJson(model)] as const,
+    ),
     ['datasources/callward.yaml', datasourceFile],
     ['dashboards/callward.yaml', providerFile],
     ...boards(hubUrl).map(
@@ -35,7 +50,11 @@ export function projectFiles(): Files {
 }
 
 /** Folders that hold boards and nothing else. */
-const boardFolders = ['dashboards/generated', 'dashboards/provisioning/dashboards/callward']
+const boardFolders = [
+  'dashboards/generated',
+  'dashboards/provisioning/dashboards/callward',
+  'dashboards/provisioning/influxdb/dashboards/callward-influxdb',
+]
 
 /** Each way in which the files below `root` differ from `files`, one line each; empty when they agree. */
 export function differences(root: string, files: Files): string[] {
