@@ -8,6 +8,7 @@ import { hostSources } from '../../../collector/sources/all.ts'
 import { boards } from '../../../dashboards/boards.ts'
 import { metricCatalogue, prometheusMetadata } from '../../../dashboards/catalogue.ts'
 import { differences, projectFiles, provisioningFiles, run } from '../../../dashboards/generate.ts'
+import { influxBoards } from '../../../dashboards/influxdb/boards.ts'
 import { stableJson } from '../../../dashboards/layer/json.ts'
 import type { BoardModel, PanelModel, Plain } from '../../../dashboards/layer/model.ts'
 import { packageRoot } from '../../../server/assets.ts'
@@ -322,6 +323,8 @@ t.test('boards pass Grafana’s JSON Schemas', { skip: withoutSchemas }, async (
       if (unit !== undefined) t.ok(unitIds.includes(unit), `${at}: unit ${unit}`)
     }
   }
+  for (const { model } of influxBoards('http://127.0.0.1:9770'))
+    check(whole, model, `${model.title}`)
   const broken = { ...models[0]!, panels: [{ ...(models[0]!.panels![0] as PanelModel), spann: 4 }] }
   t.notOk(whole(broken), 'the schema refuses a stray key')
 })
