@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { boards } from './boards.ts'
+import { contactPointFile, grafanaRulesFile } from './grafana-alerts.ts'
 import { influxBoards } from './influxdb/boards.ts'
 import { stableJson } from './layer/json.ts'
 import { metricsPage } from './metrics-page.ts'
@@ -17,12 +18,21 @@ import { defaultHubUrl } from './shared.ts'
 /** Files by path, and their whole text. */
 export type Files = ReadonlyMap<string, string>
 
+/** Texts of the rule files, by name. This file runs as dist/dashboards/generate.js, two folders below the project. */
+function ruleFiles(): readonly string[] {
+  const folder = fileURLToPath(new URL('../../alerts/rules/', import.meta.url))
+  const names = readdirSync(folder).filter((name) => /^[a-z]+\.yaml$/.test(name))
+  return names.sort().map((name) => readFileSync(join(folder, name), 'utf8'))
+}
+
 /**
- * What Grafana's provisioning folder gets: paths below that folder. What stands below `influxdb` is for those who have one, and is
- * copied by itself.
+ * What Grafana's provisioning folder gets: paths below that folder. What stands below `influxdb` and `alerting-in-grafana`
+ * is for those who want it, and is copied by itself.
  */
 export function provisioningFiles(hubUrl: string): Files {
   return new Map([
+    ['alerting-in-grafana/alerting/callward-rules.yaml', grafanaRulesFile(ruleFiles(), hubUrl)],
+    ['alerting-in-grafana/alerting/callward-contact-point.yaml', contactPointFile],
     ['influxdb/datasources/callward-influxdb.yaml', influxDatasourceFile],
     ['influxdb/dashboards/callward-influxdb.yaml', influxProviderFile],
     ...influxBoards(hubUrl).map(
