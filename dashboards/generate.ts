@@ -12,6 +12,7 @@ import {
   influxDatasourceFile,
   influxProviderFile,
   providerFile,
+  victoriaDatasourceFile,
 } from './provisioning.ts'
 import { defaultHubUrl } from './shared.ts'
 
@@ -26,13 +27,14 @@ function ruleFiles(): readonly string[] {
 }
 
 /**
- * What Grafana's provisioning folder gets: paths below that folder. What stands below `influxdb` and `alerting-in-grafana`
- * is for those who want it, and is copied by itself.
+ * What Grafana's provisioning folder gets: paths below that folder. What stands below `influxdb`, `victoriametrics`
+ * and `alerting-in-grafana` is for those who want it, and is copied by itself.
  */
 export function provisioningFiles(hubUrl: string): Files {
   return new Map([
     ['alerting-in-grafana/alerting/callward-rules.yaml', grafanaRulesFile(ruleFiles(), hubUrl)],
     ['alerting-in-grafana/alerting/callward-contact-point.yaml', contactPointFile],
+    ['victoriametrics/datasources/callward-victoriametrics.yaml', victoriaDatasourceFile],
     ['influxdb/datasources/callward-influxdb.yaml', influxDatasourceFile],
     ['influxdb/dashboards/callward-influxdb.yaml', influxProviderFile],
     ...influxBoards(hubUrl).map(

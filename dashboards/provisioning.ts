@@ -60,6 +60,23 @@ providers:
       path: ${boardsPath}
 `
 
+/** VictoriaMetrics as a Prometheus data source: the boards' "Data source" then chooses between it and the hub. */
+export const victoriaDatasourceFile = `# Written by \`npm run boards\`. Grafana puts in the variable from its environment.
+apiVersion: 1
+datasources:
+  - name: ${datasource.name} VictoriaMetrics
+    uid: ${datasource.uid}-victoriametrics
+    type: prometheus
+    access: proxy
+    url: $CALLWARD_VICTORIAMETRICS_URL
+    editable: false
+    jsonData:
+      httpMethod: POST
+      timeInterval: ${reportInterval}
+      prometheusType: Prometheus
+      manageAlerts: false
+`
+
 /**
  * InfluxDB as a data source with InfluxQL; field names as in Grafana's "Configure the InfluxDB data source" (database in
  * `jsonData.dbName`).
