@@ -1,4 +1,4 @@
-import { type Board, board } from './layer/board.ts'
+import { type Board, board, type RowSpec } from './layer/board.ts'
 import { badAbove, colours, noJudgement, words } from './layer/fields.ts'
 import { query } from './layer/panel.ts'
 import { BarGauge, Stat, StateTimeline, Text, TimeSeries } from './layer/panels.ts'
@@ -192,6 +192,13 @@ const purpose = new Text(
   { width: 24, height: 3 },
 )
 
+/** Its panels; the board on InfluxDB takes them too. */
+export const backupsRows: readonly RowSpec[] = [
+  { panels: [...numbers, purpose] },
+  { number: 80, title: 'Backups', panels: copies },
+  { number: 81, title: 'Restore drills', folded: true, panels: drills },
+]
+
 /** "Could we restore today?" Posture, age, size and restore drills of every backup. `hubUrl` is where people reach the console. */
 export function backupsBoard(hubUrl: string): Board {
   return board({
@@ -205,10 +212,6 @@ export function backupsBoard(hubUrl: string): Board {
     variables: hostVariables(hubUrl, true),
     annotations: overlays,
     links: headLinks,
-    rows: [
-      { panels: [...numbers, purpose] },
-      { number: 80, title: 'Backups', panels: copies },
-      { number: 81, title: 'Restore drills', folded: true, panels: drills },
-    ],
+    rows: backupsRows,
   })
 }

@@ -348,6 +348,24 @@ const ruleMetrics: readonly Metric[] = [
     ),
     unit: 'seconds',
   },
+  ruleMetric(
+    'gauge',
+    'callward_influx_up',
+    '1 while InfluxDB takes what the hub sends; only where one is set.',
+  ),
+  {
+    ...ruleMetric(
+      'gauge',
+      'callward_influx_behind_seconds',
+      'Age of the oldest sealed sample that is not known to be in InfluxDB; 0: none waits.',
+    ),
+    unit: 'seconds',
+  },
+  ruleMetric(
+    'gauge',
+    'callward_influx_dropped_samples',
+    'Samples that InfluxDB will not have since the hub started: refused by it, or at the end of their retention first.',
+  ),
 ]
 
 /** The hub's own rules watch it. */
@@ -652,6 +670,27 @@ const ownMetrics: readonly Metric[] = [
     'gauge',
     'callward_store_forward_waiting_bytes',
     'Sealed files that are not known to be in VictoriaMetrics, in bytes.',
+    [],
+    'bytes',
+  ),
+  own(
+    'store',
+    'counter',
+    'callward_influx_samples_total',
+    'Samples on their way to InfluxDB, by outcome: sent, refused, unwritable (NaN or infinite, which it cannot hold), lost (their retention ended first), retried (in a request that failed; they are sent again).',
+    ['outcome'],
+  ),
+  own(
+    'store',
+    'counter',
+    'callward_influx_failures_total',
+    'Attempts to send to InfluxDB that failed; they are made again.',
+  ),
+  own(
+    'store',
+    'gauge',
+    'callward_influx_waiting_bytes',
+    'Sealed files that are not known to be in InfluxDB, in bytes.',
     [],
     'bytes',
   ),

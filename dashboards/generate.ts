@@ -3,17 +3,44 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { boards } from './boards.ts'
+import { contactPointFile, grafanaRulesFile } from './grafana-alerts.ts'
+import { influxBoards } from './influxdb/boards.ts'
 import { stableJson } from './layer/json.ts'
 import { metricsPage } from './metrics-page.ts'
-import { datasourceFile, providerFile } from './provisioning.ts'
+import {
+  datasourceFile,
+  influxDatasourceFile,
+  influxProviderFile,
+  providerFile,
+  victoriaDatasourceFile,
+} from './provisioning.ts'
 import { defaultHubUrl } from './shared.ts'
 
 /** Files by path, and their whole text. */
 export type Files = ReadonlyMap<string, string>
 
-/** What Grafana's provisioning folder gets: paths below that folder. */
+/** Texts of the rule files, by name. This file runs as dist/dashboards/generate.js, two folders below the project. */
+function ruleFiles(): readonly string[] {
+  const folder = fileURLToPath(new URL('../../alerts/rules/', import.meta.url))
+  const names = readdirSync(folder).filter((name) => /^[a-z]+\.yaml$/.test(name))
+  return names.sort().map((name) => readFileSync(join(folder, name), 'utf8'))
+}
+
+/**
+ * What Grafana's provisioning folder gets: paths below that folder. What stands below `influxdb`, `victoriametrics`
+ * and `alerting-in-grafana` is for those who want it, and is copied by itself.
+ */
 export function provisioningFiles(hubUrl: string): Files {
   return new Map([
+    ['alerting-in-grafana/alerting/callward-rules.yaml', grafanaRulesFile(ruleFiles(), hubUrl)],
+    ['alerting-in-grafana/alerting/callward-contact-point.yaml', contactPointFile],
+    ['victoriametrics/datasources/callward-victoriametrics.yaml', victoriaDatasourceFile],
+    ['influxdb/datasources/callward-influxdb.yaml', influxDatasourceFile],
+    ['influxdb/dashboards/callward-influxdb.yaml', influxProviderFile],
+    ...influxBoards(hubUrl).map(
+      ({ fileName, model }) =>
+        [`influxdb/dashboards/callward-influxdb/${fileName}`, stableJson(model)] as const,
+    ),
     ['datasources/callward.yaml', datasourceFile],
     ['dashboards/callward.yaml', providerFile],
     ...boards(hubUrl).map(
@@ -35,7 +62,11 @@ export function projectFiles(): Files {
 }
 
 /** Folders that hold boards and nothing else. */
-const boardFolders = ['dashboards/generated', 'dashboards/provisioning/dashboards/callward']
+const boardFolders = [
+  'dashboards/generated',
+  'dashboards/provisioning/dashboards/callward',
+  'dashboards/provisioning/influxdb/dashboards/callward-influxdb',
+]
 
 /** Each way in which the files below `root` differ from `files`, one line each; empty when they agree. */
 export function differences(root: string, files: Files): string[] {

@@ -1,3 +1,4 @@
+import { influxDatasource } from './influxdb/boards.ts'
 import { datasource } from './shared.ts'
 
 /** Where Grafana finds the boards once the provisioning folder is copied to /etc/grafana/provisioning. */
@@ -57,4 +58,59 @@ providers:
     updateIntervalSeconds: 30
     options:
       path: ${boardsPath}
+`
+
+/** VictoriaMetrics as a Prometheus data source: the boards' "Data source" then chooses between it and the hub. */
+export const victoriaDatasourceFile = `# Written by \`npm run boards\`. Grafana puts in the variable from its environment.
+apiVersion: 1
+datasources:
+  - name: ${datasource.name} VictoriaMetrics
+    uid: ${datasource.uid}-victoriametrics
+    type: prometheus
+    access: proxy
+    url: $CALLWARD_VICTORIAMETRICS_URL
+    editable: false
+    jsonData:
+      httpMethod: POST
+      timeInterval: ${reportInterval}
+      prometheusType: Prometheus
+      manageAlerts: false
+`
+
+/**
+ * InfluxDB as a data source with InfluxQL; field names as in Grafana's "Configure the InfluxDB data source" (database in
+ * `jsonData.dbName`).
+ */
+export const influxDatasourceFile = `# Written by \`npm run boards\`. Grafana puts in the variables from its environment.
+apiVersion: 1
+datasources:
+  - name: ${influxDatasource.name}
+    uid: ${influxDatasource.uid}
+    type: influxdb
+    access: proxy
+    url: $CALLWARD_INFLUXDB_URL
+    user: $CALLWARD_INFLUXDB_USER
+    editable: false
+    jsonData:
+      version: InfluxQL
+      dbName: callward
+      httpMode: POST
+      timeInterval: ${reportInterval}
+    secureJsonData:
+      password: $CALLWARD_INFLUXDB_PASSWORD
+`
+
+/** The boards on InfluxDB, in a folder of their own. */
+export const influxProviderFile = `# Written by \`npm run boards\`.
+apiVersion: 1
+providers:
+  - name: callward-influxdb
+    folder: Callward on InfluxDB
+    folderUid: callward-influxdb
+    type: file
+    disableDeletion: true
+    allowUiUpdates: false
+    updateIntervalSeconds: 30
+    options:
+      path: ${boardsPath}-influxdb
 `

@@ -1,4 +1,4 @@
-import { type Board, board } from './layer/board.ts'
+import { type Board, board, type RowSpec } from './layer/board.ts'
 import { badAbove, badBelow, colours, noJudgement, wordFrom, words } from './layer/fields.ts'
 import { forNames, query } from './layer/panel.ts'
 import { BarGauge, Stat, StateTimeline, Text, TimeSeries } from './layer/panels.ts'
@@ -407,6 +407,21 @@ const purpose = new Text(
   { width: 24, height: 3 },
 )
 
+/** Its panels; the board on InfluxDB takes them too. */
+export const serverRows: readonly RowSpec[] = [
+  { panels: [...numbers, purpose] },
+  { number: 80, title: 'CPU', panels: cpu },
+  { number: 81, title: 'Memory', panels: memory },
+  { number: 82, title: 'Network', panels: network },
+  { number: 83, title: 'Disk', folded: true, panels: disks },
+  { number: 84, title: 'CPU in detail', folded: true, panels: cpuDetail },
+  { number: 85, title: 'Memory in detail', folded: true, panels: memoryDetail },
+  { number: 86, title: 'Network in detail', folded: true, panels: networkDetail },
+  { number: 87, title: 'Clock and collector', folded: true, panels: system },
+  { number: 95, title: 'Services and time', folded: true, panels: servicesAndTime },
+  { number: 92, title: 'Software', folded: true, panels: softwarePanels },
+]
+
 /** "What is wrong with this server?" By utilisation, saturation and errors. `hubUrl` is where people reach the console. */
 export function serverBoard(hubUrl: string): Board {
   return board({
@@ -421,18 +436,6 @@ export function serverBoard(hubUrl: string): Board {
     variables: hostVariables(hubUrl, false),
     annotations: overlays,
     links: headLinks,
-    rows: [
-      { panels: [...numbers, purpose] },
-      { number: 80, title: 'CPU', panels: cpu },
-      { number: 81, title: 'Memory', panels: memory },
-      { number: 82, title: 'Network', panels: network },
-      { number: 83, title: 'Disk', folded: true, panels: disks },
-      { number: 84, title: 'CPU in detail', folded: true, panels: cpuDetail },
-      { number: 85, title: 'Memory in detail', folded: true, panels: memoryDetail },
-      { number: 86, title: 'Network in detail', folded: true, panels: networkDetail },
-      { number: 87, title: 'Clock and collector', folded: true, panels: system },
-      { number: 95, title: 'Services and time', folded: true, panels: servicesAndTime },
-      { number: 92, title: 'Software', folded: true, panels: softwarePanels },
-    ],
+    rows: serverRows,
   })
 }

@@ -103,6 +103,7 @@ async function registerAll(app: FastifyInstance, config: HubConfig, clock: Clock
     folder: join(folder, 'store'),
     retentionDays: config.retentionDays,
     victoria: config.store,
+    influx: config.influx,
     clock,
     // Until the holds are read everything is kept.
     keepFrom: () => (app.hasDecorator('holds') ? app.holds.keepFrom() : Number.NEGATIVE_INFINITY),

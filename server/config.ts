@@ -6,6 +6,7 @@ import { LineCounter, parseDocument } from 'yaml'
 import { zoneFault } from '../alerts/calendar.ts'
 import { deadlineSettings } from './deadlines/settings.ts'
 import { witnessFaults } from './ledger/witness-config.ts'
+import { influxFaults, influxSettings } from './store/influx/settings.ts'
 import { storeFaults, storeSettings } from './store/victoria/settings.ts'
 import { incidentEvents, webhookFaults } from './webhooks/events.ts'
 
@@ -222,6 +223,8 @@ const HubFile = Type.Object(
     ),
     /** Where samples go besides the hub's own store; docs/victoriametrics.md. */
     store: Type.Optional(storeSettings),
+    /** An InfluxDB that is sent every sample too; docs/influxdb.md. */
+    influx: Type.Optional(influxSettings),
     /** Threads for heavy queries; absent: two, or one on a single core. */
     queryWorkers: Type.Optional(Type.Integer({ minimum: 0, maximum: 64 })),
     logLevel: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
@@ -294,6 +297,7 @@ const examples: Record<string, string> = {
   witnesses:
     "witnesses: [{ name: auditor, url: 'http://10.20.0.7:9780', key: auditor.bank.example/anna+…+B… }]",
   store: "store: { engine: victoriametrics, write: 'http://10.20.0.9:8428' }",
+  influx: "influx: { url: 'http://10.20.0.9:8086', database: callward, retentionDays: 400 }",
   logLevel: 'logLevel: info   (environment: CALLWARD_LOG)',
 }
 
@@ -322,6 +326,7 @@ export function readHubConfig(
   faults.push(...witnessFaults(config.witnesses).map((fault) => `witnesses: ${fault}`))
   faults.push(...webhookFaults(config.incidents).map((fault) => `incidents.webhooks: ${fault}`))
   faults.push(...storeFaults(config.store).map((fault) => `store: ${fault}`))
+  faults.push(...influxFaults(config.influx).map((fault) => `influx: ${fault}`))
   const address = parseListen(String(config.listen))
   if (address === undefined)
     faults.push(`listen: "${String(config.listen)}" is not HOST:PORT. Example: ${examples.listen}`)

@@ -1,6 +1,8 @@
 import fp from 'fastify-plugin'
 import type { Clock, Millis } from '../clock.ts'
 import { type EmbeddedStore, openEmbeddedStore } from './embedded-store.ts'
+import { influxOutletting } from './influx/outletting.ts'
+import type { InfluxSettings } from './influx/settings.ts'
 import type { SeriesColumns, StoreReader } from './reader.ts'
 import { victoriaForwarding } from './victoria/forwarding.ts'
 import type { VictoriaSettings } from './victoria/settings.ts'
@@ -40,6 +42,8 @@ export interface StoreOptions {
   readonly reserveBytes?: number
   /** Where samples are forwarded to; absent: nowhere. */
   readonly victoria?: VictoriaSettings | undefined
+  /** Where samples are sent to as well; absent: nowhere. */
+  readonly influx?: InfluxSettings | undefined
 }
 
 /** Opens the embedded store and closes it with the application. */
@@ -49,6 +53,7 @@ export const storePlugin = fp(
     app.decorate('store', store)
     app.addHook('onClose', () => store.close())
     if (options.victoria) victoriaForwarding(app, store, { ...options, settings: options.victoria })
+    if (options.influx) influxOutletting(app, store, { ...options, settings: options.influx })
   },
   { name: 'callward-store' },
 )

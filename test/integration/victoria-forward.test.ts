@@ -103,7 +103,7 @@ t.test(
     const leave = async () => {
       await forwarder.stop()
       counters.samples += forwarder.counters.samples
-      counters.failures += forwarder.counters.failures
+      counters.failures += forwarder.failures
     }
     for (let fall = 0; fall < 4; fall++) {
       const before = forwarder.counters.samples

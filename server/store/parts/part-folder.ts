@@ -39,7 +39,7 @@ export class PartFolder {
   /** Files and columns found damaged since the start. */
   damaged = 0
   /** Told of each file that goes because of its age. */
-  agedOut: (part: Part) => void = () => undefined
+  readonly agedOut: ((part: Part) => void)[] = []
   /** What reads of these files stand on. */
   readonly sources: ColumnSources
 
@@ -250,7 +250,7 @@ export class PartFolder {
     return this.inTurn(async () => {
       const old = this.parts.filter((part) => part.maxTime < before)
       this.replace(old, [])
-      for (const part of old) this.agedOut(part)
+      for (const part of old) for (const hear of this.agedOut) hear(part)
       await this.remove(old)
       return old.length
     })

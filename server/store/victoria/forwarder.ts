@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { StoreLogger } from '../log.ts'
 import type { Part } from '../parts/part.ts'
-import type { SeriesId } from '../writer.ts'
-import { type Cursor, readCursor, writeCursor } from './forward-cursor.ts'
+import { type Cursor, readCursor, writeCursor } from '../spool/cursor.ts'
+import { RetryLoop } from '../spool/retry-loop.ts'
 import {
   batchesOf,
   type Expected,
@@ -11,11 +10,12 @@ import {
   idsOf,
   missing,
   type SealedSource,
+  type SentEntries,
   type Unit,
   unitsOf,
-} from './sealed-units.ts'
-import { EngineAway, EntriesRefused, seriesKey, type VictoriaClient } from './victoria-client.ts'
-import type { SentEntries } from './write-request.ts'
+} from '../spool/sealed-units.ts'
+import type { SeriesId } from '../writer.ts'
+import { EntriesRefused, seriesKey, type VictoriaClient } from './victoria-client.ts'
 
 export interface ForwarderParts {
   readonly source: SealedSource
@@ -32,7 +32,6 @@ export interface ForwarderParts {
 
 /** Files of one round have about so many samples. */
 const roundSamples = 20_000_000
-const mostRetryMillis = 60_000
 /** Rounds of looking and sending again, after which what is still not there counts as refused. */
 const mostRepairs = 5
 
@@ -50,17 +49,33 @@ interface Short {
  */
 export class Forwarder {
   readonly #parts: ForwarderParts
-  readonly #stopping = new AbortController()
+  readonly #loop: RetryLoop
   readonly #refused = new Set<string>()
   #cursor: Cursor | undefined
-  #running: Promise<void> | undefined
   /** Since the start. */
-  readonly counters = { samples: 0, repaired: 0, refused: 0, failures: 0, lost: 0 }
-  /** Why the newest attempt failed; undefined while all is well. */
-  away: string | undefined
+  readonly counters = { samples: 0, repaired: 0, refused: 0, lost: 0 }
 
   constructor(parts: ForwarderParts) {
     this.#parts = parts
+    const { logger, pollMillis, retryMillis } = parts
+    this.#loop = new RetryLoop({
+      engine: 'VictoriaMetrics',
+      logger,
+      pollMillis,
+      retryMillis,
+      round: () => this.round(),
+      probe: () => this.#probe(),
+    })
+  }
+
+  /** Why the newest attempt failed; undefined while all is well. */
+  get away(): string | undefined {
+    return this.#loop.away
+  }
+
+  /** Failed attempts since the start. */
+  get failures(): number {
+    return this.#loop.failures
   }
 
   /** Files that are not known to be in VictoriaMetrics. */
@@ -80,54 +95,23 @@ export class Forwarder {
   }
 
   start(): void {
-    this.#running ??= this.#run()
+    this.#loop.start()
   }
 
   /** What is under way ends; what was sent is looked up at the next start. */
-  async stop(): Promise<void> {
-    this.#stopping.abort(new Error('the hub is stopping'))
-    await this.#running
-  }
-
-  async #run(): Promise<void> {
-    const { pollMillis = 5000, retryMillis = 5000, logger } = this.#parts
-    const { signal } = this.#stopping
-    let wait = retryMillis
-    while (!signal.aborted) {
-      try {
-        const sent = await this.round()
-        if (this.away !== undefined) logger.info({}, 'VictoriaMetrics takes samples again')
-        this.away = undefined
-        wait = retryMillis
-        if (!sent) await this.#probe(pollMillis)
-      } catch (error) {
-        if (signal.aborted) return
-        this.counters.failures++
-        const why =
-          error instanceof EngineAway ? error.message : 'the hub failed to forward samples'
-        if (this.away === undefined)
-          logger.warn({ err: error }, `${why}; samples are kept and sent later`)
-        this.away = why
-        await this.#sleep(wait)
-        wait = Math.min(2 * wait, mostRetryMillis)
-      }
-    }
+  stop(): Promise<void> {
+    return this.#loop.stop()
   }
 
   /** With nothing to send, VictoriaMetrics is asked something small, so that its absence shows. */
-  async #probe(pollMillis: number): Promise<void> {
-    await this.#parts.client.counts('count_over_time', 'up', 1000, 1000, this.#stopping.signal)
-    await this.#sleep(pollMillis)
-  }
-
-  async #sleep(millis: number): Promise<void> {
-    await sleep(millis, undefined, { signal: this.#stopping.signal }).catch(() => undefined)
+  async #probe(): Promise<void> {
+    await this.#parts.client.counts('count_over_time', 'up', 1000, 1000, this.#loop.signal)
   }
 
   /** Sends the next files; false when there are none. Throws EngineAway. */
   async round(): Promise<boolean> {
     const { settleMillis } = this.#parts
-    const { signal } = this.#stopping
+    const { signal } = this.#loop
     const cursor = await this.#loadCursor()
     const parts = this.#nextParts()
     const last = parts.at(-1)?.order
@@ -137,7 +121,7 @@ export class Forwarder {
       const begun = Math.max(cursor.begun, last)
       await this.#save({ ...cursor, begun })
       // What was on its way when an earlier round ended shows only now.
-      if (parts.some(({ order }) => order <= cursor.begun)) await this.#sleep(settleMillis)
+      if (parts.some(({ order }) => order <= cursor.begun)) await this.#loop.sleep(settleMillis)
       for (const unit of unitsOf(parts))
         await this.#send(unit, idsOf(unit), unit.part.order <= cursor.begun || unit.part.level > 0)
       await this.#settle(parts, last)
@@ -153,7 +137,7 @@ export class Forwarder {
   /** Without a cursor everything that is sealed may have been sent. */
   async #loadCursor(): Promise<Cursor> {
     const { source, folder, client } = this.#parts
-    this.#cursor ??= (await readCursor(folder, client.target)) ?? {
+    this.#cursor ??= (await readCursor(folder, 'forwarded.json', client.target)) ?? {
       target: client.target,
       forwarded: 0,
       begun: source.parts.newestOrder,
@@ -162,7 +146,7 @@ export class Forwarder {
   }
 
   async #save(cursor: Cursor): Promise<void> {
-    await writeCursor(this.#parts.folder, cursor)
+    await writeCursor(this.#parts.folder, 'forwarded.json', cursor)
     this.#cursor = cursor
   }
 
@@ -181,7 +165,7 @@ export class Forwarder {
   /** Sends series of a unit; `looked`: only what VictoriaMetrics has not got. Returns the samples sent. */
   async #send(unit: Unit, ids: readonly SeriesId[], looked: boolean): Promise<number> {
     const { source, client } = this.#parts
-    const { signal } = this.#stopping
+    const { signal } = this.#loop
     let sent = 0
     for (const batch of batchesOf(unit, ids)) {
       signal.throwIfAborted()
@@ -203,7 +187,7 @@ export class Forwarder {
   async #write(series: readonly SentEntries[]): Promise<number> {
     const { client, logger } = this.#parts
     try {
-      await client.write(series, this.#stopping.signal)
+      await client.write(series, this.#loop.signal)
     } catch (error) {
       if (!(error instanceof EntriesRefused)) throw error
       if (series.length > 1) {
@@ -226,7 +210,7 @@ export class Forwarder {
     const { settleMillis, logger } = this.#parts
     let units = unitsOf(parts).map((unit): Short => ({ unit, ids: idsOf(unit), samples: 0 }))
     for (let repairs = 0; ; repairs++) {
-      await this.#sleep(settleMillis)
+      await this.#loop.sleep(settleMillis)
       const short: Short[] = []
       for (const { unit, ids } of units) {
         const found = await this.#shortOf(unit, ids, order)
@@ -249,7 +233,7 @@ export class Forwarder {
 
   async #shortOf(unit: Unit, ids: readonly SeriesId[], order: number): Promise<Short> {
     const { source } = this.#parts
-    const { signal } = this.#stopping
+    const { signal } = this.#loop
     // Files are read in the order of ids, which is by host; VictoriaMetrics is asked by metric.
     const byMetric = new Map<string, Expected[]>()
     for (const batch of batchesOf(unit, ids)) {
@@ -280,7 +264,7 @@ export class Forwarder {
     expected: readonly Expected[],
   ): Promise<[SeriesId, number][]> {
     const { source, client } = this.#parts
-    const { signal } = this.#stopping
+    const { signal } = this.#loop
     const samples = await client.counts('count_over_time', metric, minTime, maxTime, signal)
     const marks = expected.some((one) => one.marks > 0)
       ? await client.counts('stale_samples_over_time', metric, minTime, maxTime, signal)

@@ -27,7 +27,7 @@ export function victoriaForwarding(
     logger: app.log,
     settleMillis: settings.settleSeconds * 1000,
   })
-  store.parts.agedOut = (part) => forwarder.agedOut(part)
+  store.parts.agedOut.push((part) => forwarder.agedOut(part))
   if (app.hasDecorator('telemetry')) forwardMetrics(app, forwarder)
   app.addHook('onReady', async () => {
     if (app.hasDecorator('rules')) {
@@ -87,7 +87,7 @@ function forwardMetrics(app: FastifyInstance, forwarder: Forwarder): void {
     registers,
     collect() {
       this.reset()
-      this.inc(counters.failures)
+      this.inc(forwarder.failures)
     },
   })
 }

@@ -6,7 +6,7 @@ import { Forwarder } from './forwarder.ts'
 import { storeFaults, storeSettings, type VictoriaSettings } from './settings.ts'
 import { VictoriaClient } from './victoria-client.ts'
 
-export { EngineAway } from './victoria-client.ts'
+export { EngineAway } from '../spool/retry-loop.ts'
 
 /** The setting made of what was given, or what is wrong with it; shows no secret. */
 export function migrationSettings(

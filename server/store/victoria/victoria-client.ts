@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto'
 import type { Millis } from '../../clock.ts'
 import type { Labels } from '../reader.ts'
+import { EngineAway } from '../spool/retry-loop.ts'
+import type { SentEntries } from '../spool/sealed-units.ts'
 import { authorizationOf, endpointsOf, type VictoriaSettings } from './settings.ts'
 import { compressSnappy } from './snappy-encoder.ts'
-import { encodeWriteRequest, type SentEntries } from './write-request.ts'
-
-/** VictoriaMetrics cannot be reached, or did not answer as it should; try again later. Names no address and no secret. */
-export class EngineAway extends Error {}
+import { encodeWriteRequest } from './write-request.ts'
 
 /** VictoriaMetrics refused what was sent; sending the same again is of no use. */
 export class EntriesRefused extends Error {}

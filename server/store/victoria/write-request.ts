@@ -1,12 +1,5 @@
 import type { Labels } from '../reader.ts'
-
-/** Samples and ends of one series, as they are sent; times ascend, no time stands in both lists. */
-export interface SentEntries {
-  readonly labels: Labels
-  readonly times: Float64Array
-  readonly values: Float64Array
-  readonly staleTimes: Float64Array
-}
+import type { SentEntries } from '../spool/sealed-units.ts'
 
 /** Prometheus's staleness mark (model/value, StaleNaN), by its bits: a double may lose them on its way. */
 const staleLow = 2

@@ -8,6 +8,7 @@ import { hostSources } from '../../../collector/sources/all.ts'
 import { boards } from '../../../dashboards/boards.ts'
 import { metricCatalogue, prometheusMetadata } from '../../../dashboards/catalogue.ts'
 import { differences, projectFiles, provisioningFiles, run } from '../../../dashboards/generate.ts'
+import { influxBoards } from '../../../dashboards/influxdb/boards.ts'
 import { stableJson } from '../../../dashboards/layer/json.ts'
 import type { BoardModel, PanelModel, Plain } from '../../../dashboards/layer/model.ts'
 import { packageRoot } from '../../../server/assets.ts'
@@ -322,6 +323,8 @@ t.test('boards pass Grafana’s JSON Schemas', { skip: withoutSchemas }, async (
       if (unit !== undefined) t.ok(unitIds.includes(unit), `${at}: unit ${unit}`)
     }
   }
+  for (const { model } of influxBoards('http://127.0.0.1:9770'))
+    check(whole, model, `${model.title}`)
   const broken = { ...models[0]!, panels: [{ ...(models[0]!.panels![0] as PanelModel), spann: 4 }] }
   t.notOk(whole(broken), 'the schema refuses a stray key')
 })
@@ -488,6 +491,54 @@ t.test('the provisioning is YAML Grafana understands', async (t) => {
     files.get('dashboards/callward/01-fleet.json'),
     stableJson(boards('https://callward.bank.example')[0]!.model),
   )
+})
+
+t.test('every rule of the hub is a rule of Grafana', async (t) => {
+  const files = provisioningFiles('https://callward.bank.example')
+  const text = files.get('alerting-in-grafana/alerting/callward-rules.yaml')!
+  const { groups } = parseYaml(text) as {
+    groups: {
+      name: string
+      rules: {
+        uid: string
+        title: string
+        data: { model: { expr?: string } }[]
+        annotations: Record<string, string>
+        labels: Record<string, string>
+      }[]
+    }[]
+  }
+  const rules = groups.flatMap((group) => group.rules)
+  const folder = join(packageRoot, 'alerts/rules')
+  const ours = readdirSync(folder)
+    .filter((name) => name.endsWith('.yaml') && !name.endsWith('.callward.yaml'))
+    .flatMap((name) => {
+      const file = parseYaml(readFileSync(join(folder, name), 'utf8')) as {
+        groups: { rules: { alert: string; expr: string }[] }[]
+      }
+      return file.groups.flatMap((group) => group.rules)
+    })
+  t.equal(rules.length, ours.length)
+  t.equal(new Set(rules.map(({ uid }) => uid)).size, rules.length)
+  t.equal(new Set(rules.map(({ title }) => title)).size, rules.length)
+  t.equal(new Set(groups.map(({ name }) => name)).size, groups.length)
+  const expressions = new Set(ours.map(({ expr }) => `(${expr}) * 1`))
+  for (const { uid, title, data, annotations, labels } of rules) {
+    t.ok(uid.length <= 40, title)
+    for (const { model } of data) if (model.expr !== undefined) parse(model.expr)
+    t.ok(expressions.has(data[0]!.model.expr!), `${title} asks what the hub asks`)
+    t.match(annotations['runbook_url'], /^https:\/\/callward\.bank\.example\/runbooks\/\w+$/)
+    t.notMatch(JSON.stringify(annotations), /\$value\b/)
+    t.match(labels['severity'], /^(critical|warning|info)$/)
+  }
+  t.match(parseYaml(files.get('alerting-in-grafana/alerting/callward-contact-point.yaml')!), {
+    contactPoints: [
+      { receivers: [{ type: 'prometheus-alertmanager', settings: { url: '$CALLWARD_URL/am' } }] },
+    ],
+  })
+  t.match(parseYaml(files.get('influxdb/datasources/callward-influxdb.yaml')!), {
+    datasources: [{ type: 'influxdb', jsonData: { dbName: 'callward' } }],
+  })
 })
 
 function readdirOr(folder: string): string[] {

@@ -1,12 +1,9 @@
 import t, { type Test } from 'tap'
 import { silentLogger } from '../../../server/store/log.ts'
+import { EngineAway } from '../../../server/store/spool/retry-loop.ts'
+import type { SentEntries } from '../../../server/store/spool/sealed-units.ts'
 import { Forwarder } from '../../../server/store/victoria/forwarder.ts'
-import {
-  EngineAway,
-  EntriesRefused,
-  seriesKey,
-} from '../../../server/store/victoria/victoria-client.ts'
-import type { SentEntries } from '../../../server/store/victoria/write-request.ts'
+import { EntriesRefused, seriesKey } from '../../../server/store/victoria/victoria-client.ts'
 import { base, handClock, openStore, temporaryFolder } from './store-kit.ts'
 
 /** What VictoriaMetrics 1.79 was seen to do: it keeps what comes twice as two, and may lose what it took. */

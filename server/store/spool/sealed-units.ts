@@ -2,11 +2,19 @@ import { ColumnRead } from '../parts/column-read.ts'
 import type { Part } from '../parts/part.ts'
 import type { PartFolder } from '../parts/part-folder.ts'
 import type { Slot } from '../parts/part-format.ts'
+import type { Labels } from '../reader.ts'
 import { clip, type Entries, noEntries } from '../samples.ts'
 import type { SeriesIndex } from '../series/series-index.ts'
 import { Breathing } from '../store-reads.ts'
 import type { SeriesId } from '../writer.ts'
-import type { SentEntries } from './write-request.ts'
+
+/** Samples and ends of one series, as they are sent; times ascend, no time stands in both lists. */
+export interface SentEntries {
+  readonly labels: Labels
+  readonly times: Float64Array
+  readonly values: Float64Array
+  readonly staleTimes: Float64Array
+}
 
 /** The sealed files of a store, and whose samples they hold. */
 export interface SealedSource {
@@ -70,6 +78,20 @@ function without({ times, values, staleTimes }: Entries, taken: ReadonlySet<numb
 }
 
 const nothing: ReadonlySet<number> = new Set()
+
+/** Entries of some series of a unit, whatever older files have: for an engine where a sample sent twice is one. */
+export async function ownEntries(
+  source: SealedSource,
+  unit: Unit,
+  ids: readonly SeriesId[],
+  signal: AbortSignal,
+): Promise<readonly SentEntries[]> {
+  const own = await readEntries(source, [unit.part], ids, unit, signal)
+  return ids.map((id, i) => ({
+    labels: source.index.labels(id),
+    ...clip(own[i]!, unit.slot.minTime, unit.slot.maxTime),
+  }))
+}
 
 /** Entries of some series of a unit that no older file has: what has been sent once is not sent again. */
 export async function freshEntries(

@@ -6,9 +6,9 @@ import { realDisk, systemCode } from '../disk.ts'
 
 const CursorFile = Type.Object(
   {
-    /** Whose cursor it is, as a hash: with another target everything is looked up there. */
+    /** Whose cursor it is, as a hash: with another target nothing is known of it. */
     target: Type.String({ maxLength: 100 }),
-    /** Files up to this order are in VictoriaMetrics, seen there when it had had time to write them to its disk. */
+    /** Files up to this order are in the engine, on its disk. */
     forwarded: Type.Integer({ minimum: 0 }),
     /** Files up to this order may be there in part: what is there is looked up before anything is sent. */
     begun: Type.Integer({ minimum: 0 }),
@@ -18,10 +18,15 @@ const CursorFile = Type.Object(
 
 export type Cursor = Readonly<Static<typeof CursorFile>>
 
-export const cursorName = 'forwarded.json'
+/** Of VictoriaMetrics and of InfluxDB, in the folder of the store. */
+export type CursorName = 'forwarded.json' | 'outlet.json'
 
 /** The cursor of a store folder; undefined when there is none of this target: then nothing is known of what was sent. */
-export async function readCursor(folder: string, target: string): Promise<Cursor | undefined> {
+export async function readCursor(
+  folder: string,
+  cursorName: CursorName,
+  target: string,
+): Promise<Cursor | undefined> {
   const text = await readFile(join(folder, cursorName), 'utf8').catch((error: unknown) => {
     if (systemCode(error) === 'ENOENT') return ''
     throw error
@@ -35,7 +40,11 @@ export async function readCursor(folder: string, target: string): Promise<Cursor
 }
 
 /** Writes the cursor durably: the file is the old one or the new one. */
-export async function writeCursor(folder: string, cursor: Cursor): Promise<void> {
+export async function writeCursor(
+  folder: string,
+  cursorName: CursorName,
+  cursor: Cursor,
+): Promise<void> {
   const path = join(folder, cursorName)
   const handle = await open(`${path}.tmp`, 'w')
   try {
