@@ -2,10 +2,8 @@ import type { Points } from './board-engines.ts'
 
 /** How far one answer is from another: series and points that only one side has, and values further apart than allowed. */
 export interface Difference {
-  readonly seriesHere: number
-  readonly seriesThere: number
-  readonly pointsHere: number
-  readonly pointsThere: number
+  readonly onlyHere: number
+  readonly onlyThere: number
   readonly unequal: number
   /** The widest distance of two values, as a share of the larger. */
   readonly widest: number
@@ -24,51 +22,46 @@ function distance(here: number, there: number): number {
   return apart <= 1e-9 ? 0 : apart / Math.max(Math.abs(here), Math.abs(there))
 }
 
-/** Compares two answers; undefined when they are equal within the share `allowed`. */
-export function compare(here: Points, there: Points, allowed: number): Difference | undefined {
-  const count = { seriesHere: 0, seriesThere: 0, pointsHere: 0, pointsThere: 0, unequal: 0 }
-  let widest = 0
+/** Compares two answers at the times that count; undefined when they are equal within the share `allowed`. */
+export function compare(
+  here: Points,
+  there: Points,
+  allowed: number,
+  counts: (seconds: number) => boolean = () => true,
+): Difference | undefined {
+  const found = { onlyHere: 0, onlyThere: 0, unequal: 0, widest: 0 }
   let example = ''
-  const tell = (text: string) => {
-    example ||= text
-  }
-  for (const key of there.keys())
-    if (!here.has(key)) {
-      count.seriesThere++
-      tell(`only there: ${key}`)
-    }
-  for (const [key, points] of here) {
-    const others = there.get(key)
-    if (others === undefined) {
-      count.seriesHere++
-      tell(`only here: ${key}`)
-      continue
-    }
-    for (const time of others.keys())
-      if (!points.has(time)) {
-        count.pointsThere++
-        tell(`only there: ${key} at ${time}`)
-      }
-    for (const [time, value] of points) {
-      const other = others.get(time)
+  for (const [key, values] of here)
+    for (const [time, value] of values) {
+      if (!counts(time)) continue
+      const other = there.get(key)?.get(time)
       if (other === undefined) {
-        count.pointsHere++
-        tell(`only here: ${key} at ${time}`)
-      } else {
-        const apart = distance(value, other)
-        widest = Math.max(widest, apart)
-        if (apart > allowed) {
-          count.unequal++
-          tell(`${key} at ${time}: ${value} against ${other}`)
-        }
+        found.onlyHere++
+        example ||= `only here: ${key} at ${time}`
+        continue
       }
+      const apart = distance(value, other)
+      found.widest = Math.max(found.widest, apart)
+      if (apart <= allowed) continue
+      found.unequal++
+      example ||= `${key} at ${time}: ${value} against ${other}`
     }
-  }
-  const differs = Object.values(count).some((one) => one > 0)
-  return differs ? { ...count, widest, example } : undefined
+  for (const [key, values] of there)
+    for (const time of values.keys()) {
+      if (!counts(time) || here.get(key)?.has(time)) continue
+      found.onlyThere++
+      example ||= `only there: ${key} at ${time}`
+    }
+  return example === '' ? undefined : { ...found, example }
 }
 
-/** The order of a sorted answer: its values one after the other; which of equal ones comes first is left open. */
-export function orderOf(points: Points): readonly number[] {
+/** A difference in a line. */
+export function told({ onlyHere, onlyThere, unequal, widest, example }: Difference): string {
+  const share = `${(100 * widest).toPrecision(2)} %`
+  return `${unequal} points unequal by up to ${share}, ${onlyHere} only here, ${onlyThere} only there; ${example}`
+}
+
+/** The values of a sorted answer, one after the other. */
+export function inOrder(points: Points): readonly number[] {
   return [...points.values()].flatMap((values) => [...values.values()])
 }

@@ -15,8 +15,9 @@ export interface Asked {
   readonly stepSeconds?: number
 }
 
+type Name = 'hub' | 'Prometheus' | 'VictoriaMetrics'
+
 export interface Engine {
-  readonly name: 'hub' | 'Prometheus' | 'VictoriaMetrics'
   ask(asked: Asked): Promise<Points>
 }
 
@@ -115,7 +116,7 @@ export async function threeEngines(
   series: readonly SentEntries[],
   start: number,
   end: number,
-): Promise<readonly Engine[]> {
+): Promise<Readonly<Record<Name, Engine>>> {
   const victoria = await VictoriaPeer.prepare(t)
   await victoria.launch()
   const hub = await startHub()
@@ -138,5 +139,11 @@ export async function threeEngines(
   }
   // What was just written is not shown at once.
   await fetch(`${victoria.url}/internal/force_flush`)
-  return peers.map(([name, peer]) => ({ name, ask: (asked) => ask(name, peer, asked) }))
+  return {
+    hub: { ask: (asked) => ask('hub', hub, asked) },
+    Prometheus: { ask: (asked) => ask('Prometheus', prometheus, asked) },
+    VictoriaMetrics: {
+      ask: (asked) => ask('VictoriaMetrics', peerOfVictoria(victoria), asked),
+    },
+  }
 }

@@ -192,6 +192,18 @@ const within =
   (time: number): boolean =>
     spans.some(([from, until]) => time >= from && time < until)
 
+/** Gaps, resets, beginnings and ends of counters. */
+const disturbances: readonly Span[] = [hub, ...hosts].flatMap(({ labels, alive, restarts }) => {
+  const ends = alive.flat().filter((time) => time > weekStart && Number.isFinite(time))
+  const moments = [...restarts, ...ends].map((time): Span => [time, time])
+  return [...moments, ...gapsOf(labels['instance'] ?? '')]
+})
+
+/** Whether no counter has a gap, a reset, a beginning or an end from `from` to `until`. */
+export function quiet(from: number, until: number): boolean {
+  return from >= weekStart && !disturbances.some(([begin, end]) => begin <= until && end >= from)
+}
+
 function entries(labels: Labels, there: (time: number) => boolean, valueAt: ValueAt): SentEntries {
   const times: number[] = []
   const values: number[] = []
