@@ -286,7 +286,7 @@ function queryFaults(board: BoardModel, panel: PanelModel): string[] {
     targets.length === 0
       ? ['no query']
       : repeated(targets.map(({ refId }) => refId)).map((refId) => `refId ${refId} twice`)
-  const instant = ['stat', 'gauge', 'bargauge', 'table'].includes(panel.type)
+  const instant = ['stat', 'gauge', 'bargauge', 'histogram', 'table'].includes(panel.type)
   for (const target of targets) {
     if (target.instant !== instant || target.range === instant)
       faults.push(

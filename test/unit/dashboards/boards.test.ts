@@ -308,6 +308,18 @@ t.test('boards pass Grafana’s JSON Schemas', { skip: withoutSchemas }, async (
       options: compile(schema('statetimeline'), 'Options'),
       custom: compile(schema('statetimeline'), 'FieldConfig'),
     },
+    'status-history': {
+      options: compile(schema('statushistory'), 'Options'),
+      custom: compile(schema('statushistory'), 'FieldConfig'),
+    },
+    heatmap: {
+      options: compile(schema('heatmap'), 'Options'),
+      custom: compile(schema('heatmap'), 'FieldConfig'),
+    },
+    histogram: {
+      options: compile(schema('histogram'), 'Options'),
+      custom: compile(schema('histogram'), 'FieldConfig'),
+    },
     text: { options: compile(schema('text'), 'Options') },
   }
   for (const model of models) {
