@@ -1,4 +1,5 @@
 import type { BoardModel, PanelModel, RowModel } from '../../../dashboards/layer/model.ts'
+import { kindFaults } from './kind-lint.ts'
 import {
   answeredLabels,
   catalogued,
@@ -100,7 +101,9 @@ export function lint(board: BoardModel, uids: ReadonlySet<string>): string[] {
       queryFaults(board, panel).map((fault) => `${panel.id} ${panel.title}: ${fault}`),
     ),
     ...panels.flatMap((panel) =>
-      thresholdFaults(board, panel).map((fault) => `${panel.id} ${panel.title}: ${fault}`),
+      [...thresholdFaults(board, panel), ...kindFaults(panel)].map(
+        (fault) => `${panel.id} ${panel.title}: ${fault}`,
+      ),
     ),
     ...linkFaults(board, uids),
     ...annotationFaults(board),
