@@ -1,4 +1,5 @@
 import { type Board, board, type RowSpec } from './layer/board.ts'
+import { StatusHistory } from './layer/distributions.ts'
 import { badAbove, colours, noJudgement, words } from './layer/fields.ts'
 import { query } from './layer/panel.ts'
 import { BarGauge, Stat, StateTimeline, Text, TimeSeries } from './layer/panels.ts'
@@ -169,7 +170,7 @@ const drills = [
     links: [seriesHost],
     queries: [query(one('callward_restore_drill_duration_seconds'), named)],
   }),
-  new StateTimeline(13, 'Proof', {
+  new StatusHistory(13, 'Proof', {
     description:
       'Results of restore drills and of verifications of what is stored. A gap: there was none yet.',
     width: 12,

@@ -1,4 +1,5 @@
 import { type Board, board } from './layer/board.ts'
+import { Heatmap } from './layer/distributions.ts'
 import { badAbove, colours, noJudgement, words } from './layer/fields.ts'
 import { query } from './layer/panel.ts'
 import { Stat, Text, TimeSeries } from './layer/panels.ts'
@@ -85,6 +86,14 @@ const requests = [
         `${slowest('callward_query_duration_seconds', 'kind, place', 0.95)} >= 0`,
         '{{kind}} {{place}}',
       ),
+    ],
+  }),
+  new Heatmap(14, 'How long queries took', {
+    description:
+      'PromQL queries by the time they took; darker: more of them. Two bands: some kind of query is much dearer than the rest.',
+    ...{ width: 24, unit: 's', links },
+    queries: [
+      query(`sum by (le) (increase(callward_query_duration_seconds_bucket[${RI}]))`, '{{le}}'),
     ],
   }),
 ]

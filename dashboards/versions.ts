@@ -1,4 +1,5 @@
 import { type Board, board } from './layer/board.ts'
+import { Histogram } from './layer/distributions.ts'
 import { badAbove, noJudgement } from './layer/fields.ts'
 import { query } from './layer/panel.ts'
 import { Stat, Text, TimeSeries } from './layer/panels.ts'
@@ -6,6 +7,7 @@ import { label, Table, value } from './layer/table.ts'
 import { chosenHosts, hostNames } from './selectors.ts'
 import {
   consolePages,
+  fleetLink,
   headLinks,
   hostVariables,
   overlays,
@@ -109,6 +111,21 @@ const servers = [
     thresholds: badAbove({ attention: 1 }),
     links: [seriesServer, seriesHost],
     queries: [query(unapproved, '{{customer}} {{server}}')],
+  }),
+  new Histogram(9, 'Servers by security updates waiting', {
+    description:
+      'How many servers wait for how many security updates. A bar far to the right: servers that nobody updates any more.',
+    width: 24,
+    unit: 'none',
+    decimals: 0,
+    min: 0,
+    links: [fleetLink],
+    queries: [
+      query(
+        `max by (${hostNames}) (callward_software_updates_pending{security="true",${S}})`,
+        '{{customer}} {{server}}',
+      ),
+    ],
   }),
 ]
 

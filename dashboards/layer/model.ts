@@ -1,10 +1,22 @@
 import type * as grafana from '@grafana/schema'
 import type { Options as BarGaugeOptions } from '@grafana/schema/dist/esm/raw/composable/bargauge/panelcfg/x/BarGaugePanelCfg_types.gen'
+import type {
+  FieldConfig as HeatmapField,
+  Options as HeatmapOptions,
+} from '@grafana/schema/dist/esm/raw/composable/heatmap/panelcfg/x/HeatmapPanelCfg_types.gen'
+import type {
+  FieldConfig as HistogramField,
+  Options as HistogramOptions,
+} from '@grafana/schema/dist/esm/raw/composable/histogram/panelcfg/x/HistogramPanelCfg_types.gen'
 import type { Options as StatOptions } from '@grafana/schema/dist/esm/raw/composable/stat/panelcfg/x/StatPanelCfg_types.gen'
 import type {
   FieldConfig as StateTimelineField,
   Options as StateTimelineOptions,
 } from '@grafana/schema/dist/esm/raw/composable/statetimeline/panelcfg/x/StateTimelinePanelCfg_types.gen'
+import type {
+  FieldConfig as StatusHistoryField,
+  Options as StatusHistoryOptions,
+} from '@grafana/schema/dist/esm/raw/composable/statushistory/panelcfg/x/StatusHistoryPanelCfg_types.gen'
 import type { Options as TableOptions } from '@grafana/schema/dist/esm/raw/composable/table/panelcfg/x/TablePanelCfg_types.gen'
 import type { Options as TextOptions } from '@grafana/schema/dist/esm/raw/composable/text/panelcfg/x/TextPanelCfg_types.gen'
 import type { Options as TimeSeriesOptions } from '@grafana/schema/dist/esm/raw/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen'
@@ -50,14 +62,20 @@ export type AnnotationModel = Plain<grafana.AnnotationQuery> & {
 /** Options of each panel type, and the part of the field configuration that is its own. */
 export interface PanelOptions {
   bargauge: Plain<BarGaugeOptions>
+  heatmap: Plain<HeatmapOptions>
+  histogram: Plain<HistogramOptions>
   stat: Plain<StatOptions>
   'state-timeline': Plain<StateTimelineOptions>
+  'status-history': Plain<StatusHistoryOptions>
   table: Plain<TableOptions>
   text: Plain<TextOptions>
   timeseries: Plain<TimeSeriesOptions>
 }
 export type TimeSeriesFieldModel = Plain<grafana.GraphFieldConfig>
 export type StateTimelineFieldModel = Plain<StateTimelineField>
+export type StatusHistoryFieldModel = Plain<StatusHistoryField>
+export type HeatmapFieldModel = Plain<HeatmapField>
+export type HistogramFieldModel = Plain<HistogramField>
 export type TableFieldModel = Plain<grafana.TableFieldOptions>
 
 /** The data source every panel, variable and annotation reads: the board's `datasource` variable. */

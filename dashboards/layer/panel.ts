@@ -107,7 +107,7 @@ export abstract class DataPanel<Spec extends PanelSpec = PanelSpec> extends Pane
     return [...(this.spec.transformations ?? [])]
   }
 
-  protected format(): 'time_series' | 'table' {
+  protected format(): 'time_series' | 'table' | 'heatmap' {
     return 'time_series'
   }
 

@@ -29,7 +29,7 @@ export interface ReadLimits {
   readonly maxSeries?: number
   readonly maxSamples?: number
   readonly signal?: AbortSignal
-  /** Throws OutsideMemory instead of reading files for more series than this. */
+  /** Throws OutsideMemory instead of reading files for more series than this, or more than eight days of files. */
   readonly fileSeries?: number
 }
 

@@ -189,6 +189,28 @@ export const changingShapes: readonly SeriesShape[] = hostShapes.filter(({ name,
   )
 })
 
+/** What some panels of the boards ask for: 25 series of a host. */
+export const boardShapes: readonly SeriesShape[] = [
+  ...hostShapes.filter(
+    ({ name, labels: { cpu, mode, device, mountpoint } }) =>
+      (['0', '1'].includes(cpu ?? '') && /^(user|system|idle|iowait)$/.test(mode ?? '')) ||
+      (device === 'eth0' && /_(receive|transmit)_bytes_total$/.test(name)) ||
+      (['/', '/srv/recordings'].includes(mountpoint ?? '') && /_(size|avail)_bytes$/.test(name)) ||
+      /^node_(memory_Mem(Available|Total)_bytes|load1)$/.test(name),
+  ),
+  ...['sensor1', 'sensor2'].flatMap((sensor) => {
+    const labels = { chip: 'coretemp', sensor }
+    return [
+      { name: 'node_hwmon_temp_celsius', labels, ...walk(30, 80, 1, 10) },
+      { name: 'node_hwmon_temp_crit_celsius', labels, ...constant(100) },
+    ]
+  }),
+  { name: 'node_pressure_cpu_waiting_seconds_total', labels: {}, ...millisCounter(20) },
+  { name: 'callward_clock_offset_seconds', labels: {}, ...walk(-0.01, 0.01, 0.001, 1e6) },
+  { name: 'node_netstat_Tcp_RetransSegs', labels: {}, ...counter(1) },
+  { name: 'node_netstat_Tcp_OutSegs', labels: {}, ...counter(900) },
+]
+
 /** Numbers in [0, 1), the same in every run. */
 function seeded(seed: number): () => number {
   let state = seed

@@ -3,6 +3,7 @@ import { cpus, loadavg, release, totalmem } from 'node:os'
 import { version } from '../../server/assets.ts'
 import { alert } from './alert.ts'
 import { alertLoad } from './alert-load.ts'
+import { boardPanels } from './boards.ts'
 import { collector } from './collector.ts'
 import { fleet } from './collectors.ts'
 import { disk } from './disk.ts'
@@ -30,6 +31,7 @@ const benchmarks: readonly Benchmark[] = [
   write,
   disk,
   query,
+  boardPanels,
   memory,
   recovery,
   fleet,
@@ -54,6 +56,7 @@ const profilable = [
   'ingest',
   'remote-write',
   'query',
+  'boards',
   'fleet',
   'reconnect',
   'storm',

@@ -71,7 +71,8 @@ export function encodeWriteRequest(series: readonly RemoteSeries[]): Buffer {
   return bytes.subarray(0, at)
 }
 
-const headers = {
+/** Headers of remote write 1.0. */
+export const writeHeaders = {
   'content-type': 'application/x-protobuf',
   'content-encoding': 'snappy',
   'x-prometheus-remote-write-version': '0.1.0',
@@ -105,7 +106,7 @@ export async function remoteWrite(
   await post(
     url,
     body,
-    authorization === undefined ? headers : { ...headers, authorization },
+    authorization === undefined ? writeHeaders : { ...writeHeaders, authorization },
     agent,
   )
 }

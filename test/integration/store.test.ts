@@ -6,7 +6,7 @@ import t from 'tap'
 import { type EmbeddedStore, openEmbeddedStore } from '../../server/store/embedded-store.ts'
 import { createMemoryStore } from '../../server/store/memory-store.ts'
 import { storePlugin } from '../../server/store/plugin.ts'
-import type { Labels, Matcher } from '../../server/store/reader.ts'
+import { type Labels, type Matcher, OutsideMemory } from '../../server/store/reader.ts'
 import type { Batch, Row } from '../../server/store/writer.ts'
 import fc from '../helpers/property.ts'
 import {
@@ -635,6 +635,34 @@ t.test('reads are bounded, and stop when asked', async (t) => {
   t.equal(over.stats().seriesRefused, 1)
   await Promise.all([store.close(), over.close()])
 })
+
+t.test(
+  'a reader of few series is sent elsewhere for many series, and for weeks of files',
+  async (t) => {
+    const clock = handClock(base + 240 * hour)
+    const folder = temporaryFolder(t)
+    let store = await openStore(folder, clock)
+    const ids = ['a', 'b'].map((instance) => store.intern({ __name__: 'up', instance }))
+    const rows = Array.from({ length: 110 }, (_, slot) =>
+      row(base + slot * 2 * hour, ids, [slot, 1]),
+    )
+    await store.append({ rows })
+    clock.at += 24 * hour
+    await store.maintain()
+    // Opened anew, it has nothing in memory.
+    await store.close()
+    store = await openStore(folder, clock)
+    const select = (hours: number, fileSeries: number) =>
+      store.select([], base, base + hours * hour, { fileSeries })
+    t.equal((await select(100, 2)).length, 2)
+    const refusal = (hours: number, fileSeries: number) =>
+      select(hours, fileSeries).catch((error: unknown) => error)
+    t.ok((await refusal(100, 1)) instanceof OutsideMemory, 'many series')
+    t.ok((await refusal(219, 2)) instanceof OutsideMemory, 'weeks')
+    t.equal((await store.select([], base, base + 219 * hour))[0]?.times.length, 110)
+    await store.close()
+  },
+)
 
 t.test('one hub a folder; a folder that cannot be used says what to do', async (t) => {
   const folder = temporaryFolder(t)

@@ -1,4 +1,5 @@
 import type { BoardModel, PanelModel, RowModel } from '../../../dashboards/layer/model.ts'
+import { kindFaults } from './kind-lint.ts'
 import {
   answeredLabels,
   catalogued,
@@ -100,7 +101,9 @@ export function lint(board: BoardModel, uids: ReadonlySet<string>): string[] {
       queryFaults(board, panel).map((fault) => `${panel.id} ${panel.title}: ${fault}`),
     ),
     ...panels.flatMap((panel) =>
-      thresholdFaults(board, panel).map((fault) => `${panel.id} ${panel.title}: ${fault}`),
+      [...thresholdFaults(board, panel), ...kindFaults(panel)].map(
+        (fault) => `${panel.id} ${panel.title}: ${fault}`,
+      ),
     ),
     ...linkFaults(board, uids),
     ...annotationFaults(board),
@@ -286,7 +289,7 @@ function queryFaults(board: BoardModel, panel: PanelModel): string[] {
     targets.length === 0
       ? ['no query']
       : repeated(targets.map(({ refId }) => refId)).map((refId) => `refId ${refId} twice`)
-  const instant = ['stat', 'gauge', 'bargauge', 'table'].includes(panel.type)
+  const instant = ['stat', 'gauge', 'bargauge', 'histogram', 'table'].includes(panel.type)
   for (const target of targets) {
     if (target.instant !== instant || target.range === instant)
       faults.push(

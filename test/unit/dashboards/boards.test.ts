@@ -241,6 +241,27 @@ t.test('the rules find what breaks them', async (t) => {
         ),
       /13 panels open/,
     ],
+    [
+      'curves as a heatmap',
+      (b) => {
+        panel(b, 112).type = 'heatmap'
+      },
+      /other series than buckets/,
+    ],
+    [
+      'a histogram of several queries',
+      (b) => {
+        panel(b, 111).type = 'histogram'
+      },
+      /a histogram of 3 queries/,
+    ],
+    [
+      'states without words',
+      (b) => {
+        panel(b, 107).fieldConfig!.defaults.mappings = []
+      },
+      /states without words/,
+    ],
     ['no overlay', (b) => void b.annotations!.list!.pop(), /no overlay Incidents/],
   ]
   for (const [name, change, found] of cases) t.match(faults(change), found, name)
@@ -308,6 +329,18 @@ t.test('boards pass Grafana’s JSON Schemas', { skip: withoutSchemas }, async (
     'state-timeline': {
       options: compile(schema('statetimeline'), 'Options'),
       custom: compile(schema('statetimeline'), 'FieldConfig'),
+    },
+    'status-history': {
+      options: compile(schema('statushistory'), 'Options'),
+      custom: compile(schema('statushistory'), 'FieldConfig'),
+    },
+    heatmap: {
+      options: compile(schema('heatmap'), 'Options'),
+      custom: compile(schema('heatmap'), 'FieldConfig'),
+    },
+    histogram: {
+      options: compile(schema('histogram'), 'Options'),
+      custom: compile(schema('histogram'), 'FieldConfig'),
     },
     text: { options: compile(schema('text'), 'Options') },
   }
