@@ -21,6 +21,7 @@ import './styles/silences.css'
 import './styles/search.css'
 import './styles/workflow.css'
 import './styles/incident-cards.css'
+import './styles/boards.css'
 import './styles/touch.css'
 
 startState()

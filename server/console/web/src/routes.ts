@@ -30,6 +30,8 @@ export type Route =
   | { readonly page: 'search'; readonly query: string }
   | { readonly page: 'runbook-use' }
   | { readonly page: 'ledger' }
+  | { readonly page: 'boards' }
+  | { readonly page: 'board'; readonly board: string; readonly query: string }
 
 function oneOf<T extends string>(value: string | null, allowed: readonly T[], otherwise: T): T {
   return allowed.find((candidate) => candidate === value) ?? otherwise
@@ -61,7 +63,7 @@ export function parseRoute(address: string): Route | null {
     if (first === 'pages')
       return { page: 'pages', view: oneOf(state, ['open', 'all', 'told'], 'open') }
     const plain = (
-      ['welcome', 'account', 'people', 'teams', 'approvals', 'work', 'ledger'] as const
+      ['welcome', 'account', 'people', 'teams', 'approvals', 'work', 'ledger', 'boards'] as const
     ).find((page) => page === first)
     if (plain !== undefined) return { page: plain }
     if (first === 'alerts')
@@ -79,6 +81,7 @@ export function parseRoute(address: string): Route | null {
   if (name !== null && first === 'incidents') return { page: 'incident', id: name }
   if (name !== null && first === 'pages' && /^\d+$/.test(name))
     return { page: 'page', number: name }
+  if (name !== null && first === 'boards') return { page: 'board', board: name, query }
   if (name !== null && first === 'hosts') return { page: 'host', instance: name }
   return null
 }
@@ -101,6 +104,8 @@ export function incidentsPath(filter: IncidentFilter): string {
 export const hostPath = (instance: string) => `/hosts/${encodeURIComponent(instance)}`
 export const silencePath = (matchers: string) =>
   `/silences?matchers=${encodeURIComponent(matchers)}`
+export const boardPath = (board: string, query: URLSearchParams) =>
+  `/boards/${encodeURIComponent(board)}?${query}`
 export const searchPath = (query: URLSearchParams) => `/search?${query}`
 export const incidentPath = (id: string) => `/incidents/${encodeURIComponent(id)}`
 export const postMortemPath = (id: string) => `${incidentPath(id)}/post-mortem`

@@ -1,3 +1,4 @@
+import { boardsEn } from './boards-en.ts'
 import { incidentCardsEn } from './incident-cards-en.ts'
 import { incidentEn } from './incident-en.ts'
 
@@ -708,4 +709,5 @@ export const en = {
   'runbook-use.opened': { one: 'opened {count} time', other: 'opened {count} times' },
   ...incidentEn,
   ...incidentCardsEn,
+  ...boardsEn,
 } as const

@@ -1,3 +1,4 @@
+import { boardsRu } from './boards-ru.ts'
 import type { Catalogue } from './catalogue.ts'
 import { incidentCardsRu } from './incident-cards-ru.ts'
 import { incidentRu } from './incident-ru.ts'
@@ -833,4 +834,5 @@ export const ru: Catalogue = {
   },
   ...incidentRu,
   ...incidentCardsRu,
+  ...boardsRu,
 }

@@ -1,3 +1,4 @@
+import { boardsVi } from './boards-vi.ts'
 import type { Catalogue } from './catalogue.ts'
 import { incidentCardsVi } from './incident-cards-vi.ts'
 import { incidentVi } from './incident-vi.ts'
@@ -699,4 +700,5 @@ export const vi: Catalogue = {
   'runbook-use.opened': { other: 'mở {count} lần' },
   ...incidentVi,
   ...incidentCardsVi,
+  ...boardsVi,
 }

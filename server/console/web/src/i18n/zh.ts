@@ -1,3 +1,4 @@
+import { boardsZh } from './boards-zh.ts'
 import type { Catalogue } from './catalogue.ts'
 import { incidentCardsZh } from './incident-cards-zh.ts'
 import { incidentZh } from './incident-zh.ts'
@@ -680,4 +681,5 @@ export const zh: Catalogue = {
   'runbook-use.opened': { other: '打开 {count} 次' },
   ...incidentZh,
   ...incidentCardsZh,
+  ...boardsZh,
 }
