@@ -39,14 +39,16 @@ export interface Window {
 
 const steps = [10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400]
 
-/** The window from `from` to `to` with at most `points` steps; undefined for a range that is none or is empty. */
+/** The window from `from` to `to` with at most `points` steps; undefined for a range that is none or is empty. It ends now at the latest. */
 export function windowOf(
   { from, to }: { readonly from: string; readonly to: string },
   now: number,
   points: number,
 ): Window | undefined {
-  const [first, last] = [momentOf(from, now), momentOf(to, now)]
-  if (first === undefined || last === undefined || last <= first) return undefined
+  const [first, wished] = [momentOf(from, now), momentOf(to, now)]
+  if (first === undefined || wished === undefined) return undefined
+  const last = Math.min(wished, now)
+  if (last <= first) return undefined
   const seconds = (last - first) / 1000
   const fine = steps.find((step) => seconds / step <= points)
   const step = fine ?? Math.ceil(seconds / points / 86_400) * 86_400

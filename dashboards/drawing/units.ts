@@ -33,13 +33,16 @@ const spans = [
   ['microsecond', 1e-6],
 ] as const
 
-/** One figure in the largest span that it reaches, such as `1.5 hr`. */
+/** One figure in the largest span that it reaches, such as `1.5h`. */
 function lasting(language: string, seconds: number, decimals?: number): string {
   const size = Math.abs(seconds)
   const [unit, length] =
     size === 0 ? (['second', 1] as const) : (spans.find(([, s]) => size >= s) ?? spans.at(-1)!)
   const value = seconds / length
-  return number(language, value, { style: 'unit', unit, ...digits(value, decimals) })
+  return number(language, value, {
+    ...{ style: 'unit', unit, unitDisplay: 'narrow' },
+    ...digits(value, decimals),
+  })
 }
 
 /** The two largest whole parts, such as `3 days, 4 hr`. */

@@ -106,6 +106,32 @@ export const silencePath = (matchers: string) =>
   `/silences?matchers=${encodeURIComponent(matchers)}`
 export const boardPath = (board: string, query: URLSearchParams) =>
   `/boards/${encodeURIComponent(board)}?${query}`
+/** The board of one server. */
+export const serverBoardPath = (server: string) =>
+  boardPath('server', new URLSearchParams({ 'var-server': server }))
+
+const beforeMillis = 3_600_000
+const afterMillis = 1_800_000
+
+/** The board of an incident's server, from an hour before it opened; the fleet's where it names no server of `known`. */
+export function boardAround(
+  incident: {
+    readonly server: string | null
+    readonly openedAt: string
+    readonly resolvedAt: string | null
+  },
+  known: readonly string[],
+): string {
+  const { server, openedAt, resolvedAt } = incident
+  const time = {
+    from: String(Date.parse(openedAt) - beforeMillis),
+    to: resolvedAt === null ? 'now' : String(Date.parse(resolvedAt) + afterMillis),
+  }
+  return server !== null && known.includes(server)
+    ? boardPath('server', new URLSearchParams({ ...time, 'var-server': server }))
+    : boardPath('fleet', new URLSearchParams(time))
+}
+
 export const searchPath = (query: URLSearchParams) => `/search?${query}`
 export const incidentPath = (id: string) => `/incidents/${encodeURIComponent(id)}`
 export const postMortemPath = (id: string) => `${incidentPath(id)}/post-mortem`

@@ -9,7 +9,7 @@ import {
   labelQuery,
   shownVariables,
 } from '../../../../../dashboards/drawing/variables.ts'
-import type { Address } from './address.ts'
+import type { Address } from '../../../../../dashboards/drawing/address.ts'
 import type { Asking } from './asking.ts'
 
 interface Known {

@@ -1,9 +1,8 @@
 import { useSignal } from '@preact/signals'
 import { momentOf, spanSeconds } from '../../../../../dashboards/drawing/time.ts'
-import { inUnit } from '../../../../../dashboards/drawing/units.ts'
 import { languageTags } from '../i18n/catalogue.ts'
 import { language, t } from '../i18n/language.ts'
-import type { Address } from './address.ts'
+import type { Address } from '../../../../../dashboards/drawing/address.ts'
 
 const ranges = ['1h', '6h', '24h', '7d', '14d', '30d', '90d']
 const rhythms = ['10s', '30s', '1m', '5m', '15m']
@@ -14,18 +13,21 @@ interface Props {
   readonly again: () => void
 }
 
-/** A span in hours or days, as people say it. */
+const spanUnits = [
+  ['day', 86_400],
+  ['hour', 3600],
+  ['minute', 60],
+  ['second', 1],
+] as const
+
+/** A span as people say it; a day is 24 hours here. */
 function spanText(span: string): string {
   const seconds = spanSeconds(span) ?? 0
-  const written = { language: languageTags[language.value], now: 0, decimals: 0 }
-  if (seconds > 86_400)
-    return inUnit(seconds, 'dtdurations', written).replace(/^.*$/, dayText(seconds))
-  return inUnit(seconds, 'dtdurations', written)
-}
-
-function dayText(seconds: number): string {
-  const form = { style: 'unit', unit: 'day', unitDisplay: 'short' } as const
-  return new Intl.NumberFormat(languageTags[language.value], form).format(seconds / 86_400)
+  const fits = ([, length]: (typeof spanUnits)[number]) =>
+    seconds % length === 0 && seconds > length - 1 && seconds !== 86_400
+  const [unit, length] = spanUnits.find(fits) ?? (['hour', 3600] as const)
+  const form = { style: 'unit', unit, unitDisplay: 'long' } as const
+  return new Intl.NumberFormat(languageTags[language.value], form).format(seconds / length)
 }
 
 /** Which time the board shows, and how often it looks again. */
@@ -33,7 +35,8 @@ export function TimeChoice({ address, choose, again }: Props) {
   const { from, to, refresh } = address
   const own = useSignal(false)
   const chosen = to === 'now' ? /^now-(.+)$/.exec(from)?.[1] : undefined
-  const isOwn = own.value || chosen === undefined || !ranges.includes(chosen)
+  const isOwn = own.value || chosen === undefined || spanSeconds(chosen) === undefined
+  const offeredRanges = isOwn || ranges.includes(chosen) ? ranges : [chosen, ...ranges]
   const offered = refresh === '' || rhythms.includes(refresh) ? rhythms : [refresh, ...rhythms]
   return (
     <>
@@ -46,7 +49,7 @@ export function TimeChoice({ address, choose, again }: Props) {
             if (value !== 'own') choose({ from: `now-${value}`, to: 'now' })
           }}
         >
-          {ranges.map((range) => (
+          {offeredRanges.map((range) => (
             <option key={range} value={range}>
               {spanText(range)}
             </option>

@@ -1,6 +1,6 @@
-import type { BoardDefinition } from '../../../../../dashboards/drawing/definition.ts'
-import { spanSeconds } from '../../../../../dashboards/drawing/time.ts'
-import { type Choices, variablesQuery } from '../../../../../dashboards/drawing/variables.ts'
+import type { BoardDefinition } from './definition.ts'
+import { spanSeconds } from './time.ts'
+import { type Choices, variablesQuery } from './variables.ts'
 
 /** What the reader of a board chose; the address holds it, in the form Grafana uses, so it can be sent to somebody. */
 export interface Address {
