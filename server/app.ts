@@ -133,7 +133,7 @@ async function registerAll(app: FastifyInstance, config: HubConfig, clock: Clock
     alerts: () => prometheusAlerts(app.rules.activeAlerts()),
     targets: () => prometheusTargets(app.inventory),
   })
-  await app.register(boardsPlugin)
+  await app.register(boardsPlugin, { clock })
   await app.register(rulesPlugin, { clock, config, externalUrl: publicUrl(config) })
   await app.register(notifyPlugin, { clock, config })
   await app.register(witnessesPlugin, { clock, witnesses: config.witnesses })

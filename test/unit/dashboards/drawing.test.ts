@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { addressQuery, readAddress } from '../../../dashboards/drawing/address.ts'
 import {
   type BoardDefinition,
   fieldOf,
@@ -28,7 +29,6 @@ import { inUnit } from '../../../dashboards/drawing/units.ts'
 import { all, chosenOf, fillQuery, labelQuery } from '../../../dashboards/drawing/variables.ts'
 import { wordsOf } from '../../../dashboards/drawing/words.ts'
 import { packageRoot } from '../../../server/assets.ts'
-import { addressQuery, readAddress } from '../../../dashboards/drawing/address.ts'
 
 const folder = join(packageRoot, 'dashboards', 'generated')
 const boards = readdirSync(folder).map(

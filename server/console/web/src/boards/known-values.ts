@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useMemo } from 'preact/hooks'
+import type { Address } from '../../../../../dashboards/drawing/address.ts'
 import type { VariableDefinition } from '../../../../../dashboards/drawing/definition.ts'
 import type { Window } from '../../../../../dashboards/drawing/time.ts'
 import {
@@ -9,7 +10,6 @@ import {
   labelQuery,
   shownVariables,
 } from '../../../../../dashboards/drawing/variables.ts'
-import type { Address } from '../../../../../dashboards/drawing/address.ts'
 import type { Asking } from './asking.ts'
 
 interface Known {

@@ -1,5 +1,7 @@
 import { useSignal } from '@preact/signals'
+import { addressQuery } from '../../../../../dashboards/drawing/address.ts'
 import type { PanelDefinition } from '../../../../../dashboards/drawing/definition.ts'
+import { drawnKinds } from '../../../../../dashboards/drawing/picture.ts'
 import { explain } from '../api.ts'
 import { t } from '../i18n/language.ts'
 import { CurvePanel } from './curve-panel.tsx'
@@ -104,6 +106,13 @@ function About({ panel, scene, asTable, turn }: Props & { asTable: boolean; turn
             <Linked text={link.title} links={[link]} labels={{}} scene={scene} />
           </p>
         ))}
+        {drawnKinds.includes(panel.type) && (
+          <p>
+            <a href={pictureAddress(panel, scene)} download={`${scene.board}-${panel.id}.svg`}>
+              {t('boards.picture')}
+            </a>
+          </p>
+        )}
         {panel.type === 'timeseries' && (
           <button type="button" class="plain small" onClick={turn}>
             {t(asTable ? 'boards.asCurve' : 'boards.asTable')}
@@ -112,4 +121,10 @@ function About({ panel, scene, asTable, turn }: Props & { asTable: boolean; turn
       </div>
     </details>
   )
+}
+
+/** The same panel and time, drawn by the hub. */
+function pictureAddress({ id }: PanelDefinition, { board, from, to, choices }: Scene): string {
+  const query = addressQuery({ from, to, refresh: '', choices })
+  return `/api/v1/boards/${encodeURIComponent(board)}/panels/${id}/picture.svg?${query}`
 }

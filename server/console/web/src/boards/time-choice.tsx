@@ -1,8 +1,8 @@
 import { useSignal } from '@preact/signals'
+import type { Address } from '../../../../../dashboards/drawing/address.ts'
 import { momentOf, spanSeconds } from '../../../../../dashboards/drawing/time.ts'
 import { languageTags } from '../i18n/catalogue.ts'
 import { language, t } from '../i18n/language.ts'
-import type { Address } from '../../../../../dashboards/drawing/address.ts'
 
 const ranges = ['1h', '6h', '24h', '7d', '14d', '30d', '90d']
 const rhythms = ['10s', '30s', '1m', '5m', '15m']

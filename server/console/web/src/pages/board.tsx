@@ -1,6 +1,11 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useMemo } from 'preact/hooks'
 import {
+  type Address,
+  addressQuery,
+  readAddress,
+} from '../../../../../dashboards/drawing/address.ts'
+import {
   type BoardDefinition,
   type Group,
   groupsOf,
@@ -8,7 +13,6 @@ import {
 import { spanSeconds, windowOf } from '../../../../../dashboards/drawing/time.ts'
 import { shownVariables } from '../../../../../dashboards/drawing/variables.ts'
 import { get } from '../api.ts'
-import { type Address, addressQuery, readAddress } from '../../../../../dashboards/drawing/address.ts'
 import { Asking } from '../boards/asking.ts'
 import { useKnownValues } from '../boards/known-values.ts'
 import { useMarks } from '../boards/marks.ts'
