@@ -18,6 +18,17 @@ export interface Mark {
   readonly href: string | undefined
 }
 
+/** What is painted behind curves: marks of one tone that overlap are one band. */
+export function bandsOf(marks: readonly Mark[]): readonly Pick<Mark, 'from' | 'to' | 'tone'>[] {
+  const bands: { from: number; to: number; tone: Tone }[] = []
+  for (const { from, to, tone } of [...marks].sort((a, b) => a.from - b.from)) {
+    const last = bands.findLast((band) => band.tone === tone)
+    if (last !== undefined && from <= last.to) last.to = Math.max(last.to, to)
+    else bands.push({ from, to, tone })
+  }
+  return bands
+}
+
 /** The overlay's answers as marks, earliest first: points at most one step apart are one. */
 export function marksOf(
   annotation: AnnotationDefinition,

@@ -1,6 +1,6 @@
 import type { PanelDefinition } from './definition.ts'
 import { judge, limitLines, type Reader, type Tone, toneOf } from './judged.ts'
-import type { Mark } from './marks.ts'
+import { bandsOf, type Mark } from './marks.ts'
 import {
   type Answered,
   type Curve,
@@ -11,6 +11,7 @@ import {
   scaleOf,
   stacked,
   stretchesOf,
+  ticksOf,
 } from './series.ts'
 import { timesOf, type Window } from './time.ts'
 
@@ -57,7 +58,8 @@ export const drawnKinds: readonly string[] = [
 ]
 
 /** A panel as an SVG of its own, on white, for reports and post-mortems; of one of `drawnKinds`. */
-export function pictureOf(picture: Picture): string {
+export function pictureOf(wished: Picture): string {
+  const picture = { ...wished, height: Math.min(wished.height, neededHeight(wished)) }
   const { panel, width, height, note } = picture
   const body =
     panel.type === 'timeseries'
@@ -72,6 +74,18 @@ export function pictureOf(picture: Picture): string {
     text(16, 40, note, { fill: muted }) +
     `${body}</svg>\n`
   )
+}
+
+const lanePx = 30
+const barPx = 44
+
+/** Lanes and bars take no more room than they fill. */
+function neededHeight({ panel, answers }: Picture): number {
+  if (panel.type === 'timeseries') return Number.POSITIVE_INFINITY
+  const count = Math.max(1, answers.flatMap(({ series }) => series).length)
+  return panel.type.endsWith('gauge') || panel.type === 'stat'
+    ? edges.top + count * barPx + 24
+    : edges.top + count * lanePx + 34
 }
 
 function escaped(words: string): string {
@@ -139,17 +153,16 @@ function curvesPart(picture: Picture): string {
     edges.left +
     ((at - window.start) / (window.end - window.start)) * (width - edges.left - edges.right)
   const y = (value: number) => bottom - ((value - low) / (high - low)) * (bottom - edges.top)
-  const grid = [0, 0.25, 0.5, 0.75, 1].map((share) => {
-    const value = low + (high - low) * share
+  const grid = ticksOf(low, high).map((value) => {
     const words = judge(value, { ...field, mappings: [] }, reader).text
     return (
       `<path d="M${edges.left} ${round(y(value))}H${width - edges.right}" stroke="#e6eaf0"/>` +
       text(edges.left - 8, y(value) + 4, words, { fill: muted, size: 11, anchor: 'end' })
     )
   })
-  const bands = marks.map(
-    ({ from, to, tone, title }) =>
-      `<rect x="${round(x(Math.max(from, window.start)))}" y="${edges.top}" width="${round(Math.max(1, x(to) - x(Math.max(from, window.start))))}" height="${round(bottom - edges.top)}" fill="${tones[tone]}" opacity="0.12"><title>${escaped(title)}</title></rect>`,
+  const bands = bandsOf(marks).map(
+    ({ from, to, tone }) =>
+      `<rect x="${round(x(Math.max(from, window.start)))}" y="${edges.top}" width="${round(Math.max(1, x(to) - x(Math.max(from, window.start))))}" height="${round(bottom - edges.top)}" fill="${tones[tone]}" opacity="0.12"/>`,
   )
   const limits = limitLines(field)
     .filter(({ at }) => at > low && at <= high)
@@ -205,7 +218,7 @@ function legendPart(
     const value = lastOf(curve.values)
     const sign = curve.field.custom?.transform === 'negative-Y' ? -1 : 1
     const words = judge(value === null ? null : value * sign, curve.field, reader).text
-    const name = short(`${curve.name}  ${words}`, column / 6.6 - 3)
+    const name = short(`${curve.name}  ${words}`, column / 5.8 - 3)
     return `<rect x="${round(x)}" y="${round(y - 5)}" width="12" height="3" fill="${colourOf(curve, index)}"/>${text(x + 18, y, name, { size: 11 })}`
   })
   const [x, y] = place(shown.length)
@@ -223,7 +236,7 @@ function lanesPart(picture: Picture): string {
   if (curves.length === 0) return nothing(picture)
   const [start, bottom] = [180, height - 34]
   const { shown, left } = clipped(curves, Math.max(1, Math.floor((bottom - edges.top) / 18)))
-  const room = Math.min(30, (bottom - edges.top) / shown.length)
+  const room = Math.min(lanePx, (bottom - edges.top) / shown.length)
   const scale = (width - start - edges.right) / (window.end - window.start)
   const lanes = shown.map((curve, index) => {
     const top = edges.top + index * room
@@ -251,7 +264,7 @@ function figuresPart(picture: Picture): string {
   const figures = figuresOf(panel, answers)
   if (figures.length === 0) return nothing(picture)
   const { shown, left } = clipped(figures, Math.max(1, Math.floor((height - edges.top - 24) / 22)))
-  const room = Math.min(44, (height - edges.top - 24) / shown.length)
+  const room = Math.min(barPx, (height - edges.top - 24) / shown.length)
   const { min = 0, max = Math.max(0, ...figures.map(({ value }) => value ?? 0)) } =
     panel.fieldConfig?.defaults ?? {}
   const isStat = panel.type === 'stat'

@@ -145,6 +145,16 @@ export function scaleOf(
   ]
 }
 
+/** Three to six round values from `low` to `high`. */
+export function ticksOf(low: number, high: number): readonly number[] {
+  const rough = (high - low) / 5
+  const power = 10 ** Math.floor(Math.log10(rough))
+  const step = [1, 2, 2.5, 5, 10].map((one) => one * power).find((one) => one >= rough)!
+  const first = Math.ceil(low / step - 1e-9)
+  const last = Math.floor(high / step + 1e-9)
+  return Array.from({ length: last - first + 1 }, (_, index) => (first + index) * step)
+}
+
 /** A stretch of one value on a lane; seconds, and a gap is no stretch. */
 export interface Stretch {
   readonly from: number

@@ -12,7 +12,8 @@ import {
 } from '../../../dashboards/drawing/definition.ts'
 import { judge, judgeText, limitLines, toneOf } from '../../../dashboards/drawing/judged.ts'
 import { addressOf } from '../../../dashboards/drawing/links.ts'
-import { marksOf } from '../../../dashboards/drawing/marks.ts'
+import { bandsOf, marksOf } from '../../../dashboards/drawing/marks.ts'
+import { pictureOf } from '../../../dashboards/drawing/picture.ts'
 import { cellOf, rowsOf } from '../../../dashboards/drawing/rows.ts'
 import {
   curvesOf,
@@ -23,6 +24,7 @@ import {
   scaleOf,
   stacked,
   stretchesOf,
+  ticksOf,
 } from '../../../dashboards/drawing/series.ts'
 import { momentOf, spanSeconds, timesOf, windowOf } from '../../../dashboards/drawing/time.ts'
 import { inUnit } from '../../../dashboards/drawing/units.ts'
@@ -314,6 +316,73 @@ t.test('overlays are stretches with a page', async (t) => {
   const [mark] = marksOf(incidents!, [{ metric: { incident: '7', title: 'Down' }, values }], window)
   t.match(mark, { title: 'Incident 7: Down', href: '/incidents/7', tone: 'bad' })
 })
+
+t.test('bands that overlap are one', async (t) => {
+  const mark = { lasting: false, title: '', text: '', labels: {}, href: undefined }
+  const bands = bandsOf([
+    { ...mark, from: 5, to: 9, tone: 'bad' },
+    { ...mark, from: 0, to: 6, tone: 'bad' },
+    { ...mark, from: 3, to: 4, tone: 'attention' },
+    { ...mark, from: 20, to: 21, tone: 'bad' },
+  ])
+  t.same(bands, [
+    { from: 0, to: 9, tone: 'bad' },
+    { from: 3, to: 4, tone: 'attention' },
+    { from: 20, to: 21, tone: 'bad' },
+  ])
+})
+
+t.test(
+  'a picture: its curves, limits and gaps, and nothing of a label that is not text',
+  async (t) => {
+    const panel = panelOf('CPU busy')
+    const target = { ...panel.targets![0]!, legendFormat: '{{server}}' }
+    const values = [1000, 1010, 1030, 1040].map((at): [number, string] => [at, '0.9'])
+    const picture = (
+      of: PanelDefinition,
+      series: { metric: object; values: [number, string][] }[],
+    ) =>
+      pictureOf({
+        ...{ panel: of, window, marks: [], reader: { language: 'en-GB', now }, note: 'a & b' },
+        answers: [{ target, series: series as never }],
+        ...{ width: 640, height: 300 },
+      })
+    const svg = picture(panel, [{ metric: { server: '<script>"\u0000' }, values }])
+    t.match(svg, /^<svg [^>]*width="640" height="300"/)
+    t.equal(svg.match(/stroke-dasharray/g)?.length, 2, 'both limits')
+    const [, path] = /<path d="(M[^"]*)" fill="none"/.exec(svg)!
+    t.equal(path!.match(/M/g)?.length, 2, 'a gap ends the line')
+    t.match(svg, 'a &amp; b')
+    t.match(svg, '&lt;script&gt;&quot;\ufffd  90%')
+    t.notMatch(svg, '<script')
+    t.match(picture(panel, []), '>no data<')
+    t.match(picture(panelOf('Calls set up', board('callward-sip')), []), '>no source yet<')
+    const state = picture(panelOf('State of each server'), [
+      {
+        metric: { server: 'a' },
+        values: [
+          [1000, '0'],
+          [1010, '2'],
+        ],
+      },
+    ])
+    t.match(state, '<title>critical</title>')
+    t.match(
+      picture(panelOf('Fullest file systems'), [{ metric: { server: 'a' }, values }]),
+      '>90%<',
+    )
+    const many = Array.from({ length: 15 }, (_, index) => ({
+      metric: { server: `s${index}` },
+      values,
+    }))
+    t.match(picture(panel, many), '>+ 3<', 'what has no room is counted')
+    t.same(
+      ticksOf(0, 1).map((tick) => tick.toFixed(1)),
+      ['0.0', '0.2', '0.4', '0.6', '0.8', '1.0'],
+    )
+    t.same(ticksOf(-860, 857), [-500, 0, 500])
+  },
+)
 
 t.test('texts', async (t) => {
   t.same(wordsOf('**A** b *c* `d` * e'), [

@@ -140,7 +140,7 @@ function CurveTable({ drawn: { curves, window }, scene }: { drawn: Drawn; scene:
   const times = timesOf(window)
   const order = times.map((_, index) => times.length - 1 - index)
   return (
-    <table class="list">
+    <table class="board-table">
       <thead>
         <tr>
           <th scope="col">{t('curve.time')}</th>

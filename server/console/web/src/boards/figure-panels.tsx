@@ -87,7 +87,7 @@ export function TablePanel({ panel, data, scene }: Props) {
   const { columns, rows } = rowsOf(panel, data.answers)
   if (rows.length === 0) return <Nothing noValue={undefined} />
   return (
-    <table class="list">
+    <table class="board-table">
       <thead>
         <tr>
           {columns.map(({ key, title }) => (

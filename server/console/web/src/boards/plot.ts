@@ -1,7 +1,7 @@
 import type uPlot from 'uplot'
 import type { PanelDefinition } from '../../../../../dashboards/drawing/definition.ts'
 import { limitLines, type Tone, toneOf } from '../../../../../dashboards/drawing/judged.ts'
-import type { Mark } from '../../../../../dashboards/drawing/marks.ts'
+import { bandsOf, type Mark } from '../../../../../dashboards/drawing/marks.ts'
 import {
   type Curve,
   isStacked,
@@ -131,7 +131,7 @@ function drawMarks(plot: uPlot, marks: readonly Mark[]): void {
   ctx.beginPath()
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height)
   ctx.clip()
-  for (const { from, to, tone } of marks) {
+  for (const { from, to, tone } of bandsOf(marks)) {
     const left = plot.valToPos(from, 'x', true)
     const width = Math.max(plot.valToPos(to, 'x', true) - left, 1)
     ctx.fillStyle = withOpacity(colour(toneColour(tone)), 10)

@@ -51,7 +51,10 @@ export function Nothing({ noValue }: { noValue: string | undefined }) {
   return <p class="panel-nothing muted">{nothingText(noValue)}</p>
 }
 
-/** A label or cell that leads to the first of its links with an address; the others stand behind it. */
+/**
+ * A label or cell that leads to the first of its links with an address; the others that are about it stand behind it.
+ * Links that are about the whole panel stand in what the panel says of itself.
+ */
 export function Linked({
   text,
   links = [],
@@ -63,7 +66,9 @@ export function Linked({
   labels: Readonly<Record<string, string | number>>
   scene: Scene
 }) {
-  const found = links.flatMap(({ title, url }) => {
+  const ofThis = links.filter(({ url }) => url.includes('${__field.') || url.includes('${__data.'))
+  const wanted = ofThis.length > 0 ? ofThis : links.slice(0, 1)
+  const found = wanted.flatMap(({ title, url }) => {
     const href = addressOf(url, { ...scene, labels })
     return href === undefined ? [] : [{ title, href }]
   })
