@@ -31,6 +31,7 @@ const web = {
   sources: [
     join('server', 'console', 'web'),
     join('server', 'console', 'program-paths.ts'),
+    join('dashboards', 'drawing'),
     'incidents',
     'package.json',
   ],

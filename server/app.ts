@@ -7,6 +7,7 @@ import { approvalsPlugin } from './approvals/plugin.ts'
 import { attachmentsFolder, attachmentsPlugin } from './attachments/plugin.ts'
 import { backupPlugin } from './backup/plugin.ts'
 import { baselinesPlugin } from './baselines/plugin.ts'
+import { boardsPlugin } from './boards/plugin.ts'
 import { canaryPlugin } from './canary/plugin.ts'
 import { changesPlugin } from './changes/plugin.ts'
 import type { Clock } from './clock.ts'
@@ -133,6 +134,7 @@ async function registerAll(app: FastifyInstance, config: HubConfig, clock: Clock
     alerts: () => prometheusAlerts(app.rules.activeAlerts()),
     targets: () => prometheusTargets(app.inventory),
   })
+  await app.register(boardsPlugin, { clock })
   await app.register(rulesPlugin, { clock, config, externalUrl: publicUrl(config) })
   await app.register(notifyPlugin, { clock, config })
   await app.register(witnessesPlugin, { clock, witnesses: config.witnesses })

@@ -169,6 +169,9 @@ const table: Readonly<Record<string, RouteAccess['roles']>> = {
   'GET /api/v1/erasures': staff,
   'POST /api/v1/erasures': onCall,
 
+  'GET /api/v1/boards': readers,
+  'GET /api/v1/boards/:board': readers,
+  'GET /api/v1/boards/:board/panels/:panel/picture.svg': readers,
   'GET /prom/api/v1/query': readers,
   'POST /prom/api/v1/query': readers,
   'GET /prom/api/v1/query_range': readers,

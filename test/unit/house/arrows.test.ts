@@ -59,7 +59,8 @@ function fault({ from, to, typeOnly }: Import): string | undefined {
   if (top(to) === 'verifier')
     return capability(from) === 'cli' ? undefined : 'only the command may run the verifier'
   if (top(to) === 'dashboards')
-    return to === 'dashboards/catalogue.ts' && capability(from) === undefined
+    return (to === 'dashboards/catalogue.ts' && capability(from) === undefined) ||
+      (to.startsWith('dashboards/drawing/') && capability(from) === 'boards')
       ? undefined
       : 'boards are data for the hub'
   if (top(to) === 'witness')

@@ -40,7 +40,7 @@ async function request(
     response = await fetch(path, {
       credentials: 'same-origin',
       ...init,
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: eitherOf(AbortSignal.timeout(timeoutMs), init.signal),
     })
   } catch (error) {
     throw new ApiError(0, 'unreachable', error instanceof Error ? error.message : String(error))
@@ -63,6 +63,11 @@ async function request(
     error?.requestId,
     error?.missing,
   )
+}
+
+/** Ends with the first of both. */
+function eitherOf(timeout: AbortSignal, other: AbortSignal | null | undefined): AbortSignal {
+  return other === null || other === undefined ? timeout : AbortSignal.any([timeout, other])
 }
 
 function parseJson(text: string): unknown {
@@ -118,13 +123,18 @@ export async function postOpen<T>(path: string, body: unknown): Promise<T> {
   return (await request(path, json(body))) as T
 }
 
-/** POST of a form, as Prometheus's query API takes it. */
-export function postForm<T>(path: string, fields: Readonly<Record<string, string>>): Promise<T> {
+/** POST of a form, as Prometheus's query API takes it; `signal` gives it up. */
+export function postForm<T>(
+  path: string,
+  fields: Readonly<Record<string, string>>,
+  signal?: AbortSignal,
+): Promise<T> {
   return guarded<T>(
     request(path, {
       method: 'POST',
       body: new URLSearchParams(fields),
       headers: { accept: 'application/json' },
+      ...(signal === undefined ? {} : { signal }),
     }),
   )
 }

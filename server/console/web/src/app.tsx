@@ -4,6 +4,8 @@ import { tabTitle } from './live-reducer.ts'
 import { Account } from './pages/account.tsx'
 import { Alerts } from './pages/alerts.tsx'
 import { Approvals } from './pages/approvals.tsx'
+import { BoardLazily } from './pages/board-lazily.tsx'
+import { Boards } from './pages/boards.tsx'
 import { ContactPoints } from './pages/contact-points.tsx'
 import { Figures } from './pages/figures.tsx'
 import { HostLazily } from './pages/host-lazily.tsx'
@@ -92,6 +94,10 @@ function Page({ route: shown }: { route: Route | null }) {
       return <Silences matchers={shown.matchers} />
     case 'search':
       return <Search query={shown.query} />
+    case 'boards':
+      return <Boards />
+    case 'board':
+      return <BoardLazily key={shown.board} board={shown.board} query={shown.query} />
     case 'runbook-use':
       return <RunbookUsePage />
     case 'account':
@@ -140,6 +146,8 @@ function pageName(shown: Route | null): string {
       return t('page.title', { number: shown.number })
     case 'silences':
       return t('silences.title')
+    case 'board':
+      return t('boards.title')
     case 'sign-in':
       return t('signIn.title')
     case 'welcome':
@@ -150,6 +158,7 @@ function pageName(shown: Route | null): string {
     case 'teams':
     case 'approvals':
     case 'ledger':
+    case 'boards':
       return t(`${shown.page}.title`)
     default:
       return t('notFound.title')

@@ -22,6 +22,7 @@ import './styles/search.css'
 import './styles/workflow.css'
 import './styles/incident-cards.css'
 import './styles/figures.css'
+import './styles/boards.css'
 import './styles/touch.css'
 
 startState()

@@ -39,6 +39,8 @@ export type Route =
   | { readonly page: 'search'; readonly query: string }
   | { readonly page: 'runbook-use' }
   | { readonly page: 'ledger' }
+  | { readonly page: 'boards' }
+  | { readonly page: 'board'; readonly board: string; readonly query: string }
 
 function oneOf<T extends string>(value: string | null, allowed: readonly T[], otherwise: T): T {
   return allowed.find((candidate) => candidate === value) ?? otherwise
@@ -70,7 +72,7 @@ export function parseRoute(address: string): Route | null {
     if (first === 'pages')
       return { page: 'pages', view: oneOf(state, ['open', 'all', 'told'], 'open') }
     const plain = (
-      ['welcome', 'account', 'people', 'teams', 'approvals', 'work', 'ledger'] as const
+      ['welcome', 'account', 'people', 'teams', 'approvals', 'work', 'ledger', 'boards'] as const
     ).find((page) => page === first)
     if (plain !== undefined) return { page: plain }
     if (first === 'alerts')
@@ -90,6 +92,7 @@ export function parseRoute(address: string): Route | null {
   if (name !== null && first === 'incidents') return { page: 'incident', id: name }
   if (name !== null && first === 'pages' && /^\d+$/.test(name))
     return { page: 'page', number: name }
+  if (name !== null && first === 'boards') return { page: 'board', board: name, query }
   if (name !== null && first === 'hosts') return { page: 'host', instance: name }
   return null
 }
@@ -134,6 +137,34 @@ export function incidentsPath(filter: IncidentFilter): string {
 export const hostPath = (instance: string) => `/hosts/${encodeURIComponent(instance)}`
 export const silencePath = (matchers: string) =>
   `/silences?matchers=${encodeURIComponent(matchers)}`
+export const boardPath = (board: string, query: URLSearchParams) =>
+  `/boards/${encodeURIComponent(board)}?${query}`
+/** The board of one server. */
+export const serverBoardPath = (server: string) =>
+  boardPath('server', new URLSearchParams({ 'var-server': server }))
+
+const beforeMillis = 3_600_000
+const afterMillis = 1_800_000
+
+/** The board of an incident's server, from an hour before it opened; the fleet's where it names no server of `known`. */
+export function boardAround(
+  incident: {
+    readonly server: string | null
+    readonly openedAt: string
+    readonly resolvedAt: string | null
+  },
+  known: readonly string[],
+): string {
+  const { server, openedAt, resolvedAt } = incident
+  const time = {
+    from: String(Date.parse(openedAt) - beforeMillis),
+    to: resolvedAt === null ? 'now' : String(Date.parse(resolvedAt) + afterMillis),
+  }
+  return server !== null && known.includes(server)
+    ? boardPath('server', new URLSearchParams({ ...time, 'var-server': server }))
+    : boardPath('fleet', new URLSearchParams(time))
+}
+
 export const searchPath = (query: URLSearchParams) => `/search?${query}`
 export const incidentPath = (id: string) => `/incidents/${encodeURIComponent(id)}`
 export const postMortemPath = (id: string) => `${incidentPath(id)}/post-mortem`

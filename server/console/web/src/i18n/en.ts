@@ -1,5 +1,6 @@
 import { clockTextsEn } from './clock-texts-en.ts'
 import { figuresEn } from './figures-en.ts'
+import { boardsEn } from './boards-en.ts'
 import { incidentCardsEn } from './incident-cards-en.ts'
 import { incidentEn } from './incident-en.ts'
 
@@ -713,4 +714,5 @@ export const en = {
   ...incidentCardsEn,
   ...figuresEn,
   ...clockTextsEn,
+  ...boardsEn,
 } as const

@@ -1,3 +1,4 @@
+import { boardsRu } from './boards-ru.ts'
 import type { Catalogue } from './catalogue.ts'
 import { clockTextsRu } from './clock-texts-ru.ts'
 import { figuresRu } from './figures-ru.ts'
@@ -838,4 +839,5 @@ export const ru: Catalogue = {
   ...incidentCardsRu,
   ...figuresRu,
   ...clockTextsRu,
+  ...boardsRu,
 }

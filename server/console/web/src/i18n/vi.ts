@@ -1,3 +1,4 @@
+import { boardsVi } from './boards-vi.ts'
 import type { Catalogue } from './catalogue.ts'
 import { clockTextsVi } from './clock-texts-vi.ts'
 import { figuresVi } from './figures-vi.ts'
@@ -704,4 +705,5 @@ export const vi: Catalogue = {
   ...incidentCardsVi,
   ...figuresVi,
   ...clockTextsVi,
+  ...boardsVi,
 }

@@ -1,3 +1,4 @@
+import { boardsZh } from './boards-zh.ts'
 import type { Catalogue } from './catalogue.ts'
 import { clockTextsZh } from './clock-texts-zh.ts'
 import { figuresZh } from './figures-zh.ts'
@@ -685,4 +686,5 @@ export const zh: Catalogue = {
   ...incidentCardsZh,
   ...figuresZh,
   ...clockTextsZh,
+  ...boardsZh,
 }

@@ -15,6 +15,7 @@ import { cannotSee, LastReport } from '../parts/host-card.tsx'
 import { SectionStateIcon } from '../parts/icons.tsx'
 import { PageTitle } from '../parts/page-title.tsx'
 import { Age } from '../parts/times.tsx'
+import { serverBoardPath } from '../routes.ts'
 import { alerts, changes, hostsByInstance } from '../state.ts'
 import { Backups } from './host-backups.tsx'
 import { SoftwareVersions } from './host-software.tsx'
@@ -106,6 +107,7 @@ function HostHead({ host }: { host: HostRow }) {
         <PageTitle>{host.server}</PageTitle>
         <HostStateBadge state={host.state} />
         {host.simulated && <SimulatedMark />}
+        <a href={serverBoardPath(host.server)}>{t('boards.ofHost')}</a>
         <span class="muted push">
           <LastReport host={host} /> · {t('host.interval', { seconds: host.intervalSeconds })} ·{' '}
           {t(host.connected ? 'host.connected' : 'host.notConnected')}

@@ -11,8 +11,8 @@ import { OutboxList } from '../parts/outbox-list.tsx'
 import { PageTitle } from '../parts/page-title.tsx'
 import { PeopleKnown } from '../parts/people-known.tsx'
 import { FullTime, Lasting } from '../parts/times.tsx'
-import { postMortemPath } from '../routes.ts'
-import { canAct, changes, live, takeIncident } from '../state.ts'
+import { boardAround, postMortemPath } from '../routes.ts'
+import { canAct, changes, hosts, live, takeIncident } from '../state.ts'
 import type { WorkflowView } from '../workflow-types.ts'
 import { IncidentActions } from './incident-actions.tsx'
 import { KnownFacts } from './incident-facts.tsx'
@@ -126,6 +126,9 @@ function IncidentHead({ incident }: { incident: IncidentDetail }) {
         {incident.major && <span class="badge boxed tone-critical">{t('incident.major')}</span>}
         {incident.simulated && <SimulatedMark />}
         {incident.server && <span>{incident.server}</span>}
+        <a href={boardAround(incident, hosts.value?.map(({ server }) => server) ?? [])}>
+          {t('boards.atThatTime')}
+        </a>
         {incident.firing > 0 && (
           <span class="firing">{t('incident.firingCount', { count: incident.firing })}</span>
         )}

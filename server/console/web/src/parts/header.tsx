@@ -38,6 +38,11 @@ export function Header() {
           label={t('pages.title')}
           chosen={page === 'pages' || page === 'page'}
         />
+        <PageLink
+          href="/boards"
+          label={t('boards.title')}
+          chosen={page === 'boards' || page === 'board'}
+        />
         <PageLink href="/oncall" label={t('nav.oncall')} chosen={page === 'oncall'} />
         <MorePages />
       </nav>

@@ -1,0 +1,290 @@
+import type { PanelDefinition } from './definition.ts'
+import { judge, limitLines, type Reader, type Tone, toneOf } from './judged.ts'
+import { bandsOf, type Mark } from './marks.ts'
+import {
+  type Answered,
+  type Curve,
+  curvesOf,
+  figuresOf,
+  isStacked,
+  lastOf,
+  scaleOf,
+  stacked,
+  stretchesOf,
+  ticksOf,
+} from './series.ts'
+import { timesOf, type Window } from './time.ts'
+
+/** All that a picture of a panel shows. */
+export interface Picture {
+  readonly panel: PanelDefinition
+  readonly answers: readonly Answered[]
+  readonly window: Window
+  readonly marks: readonly Mark[]
+  readonly reader: Reader
+  /** What stands below the title, such as the board and its choices. */
+  readonly note: string
+  readonly width: number
+  readonly height: number
+}
+
+const tones: Readonly<Record<Tone, string>> = {
+  good: '#1b6b3d',
+  attention: '#b86e00',
+  bad: '#b3201c',
+  unknown: '#848f9e',
+  silent: '#6a3d9a',
+  note: '#23589f',
+  plain: '#17202b',
+}
+const lines = [
+  '#1f6fc4',
+  '#c2410c',
+  '#14804a',
+  '#8a3ffc',
+  '#b5179e',
+  '#0f766e',
+  '#a16207',
+  '#475569',
+]
+const muted = '#566273'
+const edges = { left: 78, right: 18, top: 52 }
+const mostNamed = 12
+
+/** Kinds of panels that can be a picture. */
+export const drawnKinds: readonly string[] = [
+  ...['timeseries', 'state-timeline', 'status-history'],
+  ...['stat', 'bargauge', 'gauge'],
+]
+
+/** A panel as an SVG of its own, on white, for reports and post-mortems; of one of `drawnKinds`. */
+export function pictureOf(wished: Picture): string {
+  const picture = { ...wished, height: Math.min(wished.height, neededHeight(wished)) }
+  const { panel, width, height, note } = picture
+  const body =
+    panel.type === 'timeseries'
+      ? curvesPart(picture)
+      : /^stat(?:e|us)-/.test(panel.type)
+        ? lanesPart(picture)
+        : figuresPart(picture)
+  return (
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12" role="img" aria-label="${escaped(panel.title)}">` +
+    `<rect width="100%" height="100%" fill="#ffffff"/>` +
+    text(16, 22, panel.title, { weight: 600, size: 15 }) +
+    text(16, 40, note, { fill: muted }) +
+    `${body}</svg>\n`
+  )
+}
+
+const lanePx = 30
+const barPx = 44
+
+/** Lanes and bars take no more room than they fill. */
+function neededHeight({ panel, answers }: Picture): number {
+  if (panel.type === 'timeseries') return Number.POSITIVE_INFINITY
+  const count = Math.max(1, answers.flatMap(({ series }) => series).length)
+  return panel.type.endsWith('gauge') || panel.type === 'stat'
+    ? edges.top + count * barPx + 24
+    : edges.top + count * lanePx + 34
+}
+
+function escaped(words: string): string {
+  return words
+    .replace(/&/g, '&amp;')
+    .replace(/</g, '&lt;')
+    .replace(/>/g, '&gt;')
+    .replace(/"/g, '&quot;')
+    .replace(/[^\t\n\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, '\ufffd')
+}
+
+interface Type {
+  readonly fill?: string
+  readonly size?: number
+  readonly weight?: number
+  readonly anchor?: 'start' | 'middle' | 'end'
+}
+
+function text(x: number, y: number, words: string, type: Type = {}): string {
+  const { fill = tones.plain, size = 12, weight = 400, anchor = 'start' } = type
+  return `<text x="${round(x)}" y="${round(y)}" fill="${fill}" font-size="${size}" font-weight="${weight}" text-anchor="${anchor}">${escaped(words)}</text>`
+}
+
+function round(value: number): number {
+  return Math.round(value * 10) / 10
+}
+
+function nothing({ panel, width, height }: Picture): string {
+  const words = panel.fieldConfig?.defaults.noValue ?? 'no data'
+  return text(width / 2, height / 2, words, { fill: muted, anchor: 'middle' })
+}
+
+/** The rest is counted, never left out unsaid. */
+function clipped<T>(all: readonly T[], most: number): { shown: readonly T[]; left: number } {
+  return { shown: all.slice(0, most), left: Math.max(0, all.length - most) }
+}
+
+function timeAxis({ window, width, reader }: Picture, bottom: number, left = edges.left): string {
+  const days = window.end - window.start > 2 * 86_400
+  const form = new Intl.DateTimeFormat(reader.language, {
+    ...{ month: '2-digit', day: '2-digit', timeZone: 'UTC' },
+    ...(days ? {} : { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }),
+  })
+  const count = 5
+  return Array.from({ length: count }, (_, index) => {
+    const at = window.start + ((window.end - window.start) * index) / (count - 1)
+    const x = left + ((width - left - edges.right) * index) / (count - 1)
+    const anchor = index === 0 ? 'start' : index === count - 1 ? 'end' : 'middle'
+    const words = form.format(at * 1000) + (index === count - 1 ? ' UTC' : '')
+    return text(x, bottom + 16, words, { fill: muted, size: 11, anchor })
+  }).join('')
+}
+
+function curvesPart(picture: Picture): string {
+  const { panel, answers, window, marks, width, height, reader } = picture
+  const curves = curvesOf(panel, answers, window)
+  if (curves.every(({ values }) => lastOf(values) === null)) return nothing(picture)
+  const { shown, left } = clipped(curves, mostNamed)
+  const legendRows = Math.ceil((shown.length + (left > 0 ? 1 : 0)) / 3)
+  const bottom = height - 30 - legendRows * 17
+  const field = panel.fieldConfig?.defaults ?? {}
+  const drawn = isStacked(panel) ? stacked(curves) : curves.map(({ values }) => values)
+  const [low, high] = scaleOf(field, drawn)
+  const x = (at: number) =>
+    edges.left +
+    ((at - window.start) / (window.end - window.start)) * (width - edges.left - edges.right)
+  const y = (value: number) => bottom - ((value - low) / (high - low)) * (bottom - edges.top)
+  const grid = ticksOf(low, high).map((value) => {
+    const words = judge(value, { ...field, mappings: [] }, reader).text
+    return (
+      `<path d="M${edges.left} ${round(y(value))}H${width - edges.right}" stroke="#e6eaf0"/>` +
+      text(edges.left - 8, y(value) + 4, words, { fill: muted, size: 11, anchor: 'end' })
+    )
+  })
+  const bands = bandsOf(marks).map(
+    ({ from, to, tone }) =>
+      `<rect x="${round(x(Math.max(from, window.start)))}" y="${edges.top}" width="${round(Math.max(1, x(to) - x(Math.max(from, window.start))))}" height="${round(bottom - edges.top)}" fill="${tones[tone]}" opacity="0.12"/>`,
+  )
+  const limits = limitLines(field)
+    .filter(({ at }) => at > low && at <= high)
+    .map(
+      ({ at, tone }) =>
+        `<path d="M${edges.left} ${round(y(at))}H${width - edges.right}" stroke="${tones[tone]}" stroke-dasharray="6 4"/>`,
+    )
+  const paths = curves.map((curve, index) => line(curve, index, drawn[index]!, window, x, y))
+  const legend = legendPart(picture, shown, left, bottom + 34)
+  return [...grid, ...bands, ...limits, ...paths, timeAxis(picture, bottom), legend].join('')
+}
+
+function colourOf({ field }: Curve, index: number): string {
+  if (field.color?.mode === 'fixed') return tones[toneOf(field.color.fixedColor)]
+  return lines[index % lines.length]!
+}
+
+/** A gap ends the line; a point between gaps is a dot. */
+function line(
+  curve: Curve,
+  index: number,
+  values: readonly (number | null)[],
+  window: Window,
+  x: (at: number) => number,
+  y: (value: number) => number,
+): string {
+  const times = timesOf(window)
+  let path = ''
+  let isOpen = false
+  for (const [at, value] of values.entries()) {
+    if (value === null) isOpen = false
+    else {
+      const alone = !isOpen && (values[at + 1] ?? null) === null
+      path += `${isOpen ? 'L' : 'M'}${round(x(times[at]!))} ${round(y(value))}${alone ? 'h0.1' : ''}`
+      isOpen = true
+    }
+  }
+  const pale = curve.field.custom?.lineWidth === 0 ? ' opacity="0.5"' : ''
+  return `<path d="${path}" fill="none" stroke="${colourOf(curve, index)}" stroke-width="1.6" stroke-linecap="round" stroke-linejoin="round"${pale}/>`
+}
+
+function legendPart(
+  { width, reader }: Picture,
+  shown: readonly Curve[],
+  left: number,
+  top: number,
+): string {
+  const column = (width - 32) / 3
+  const place = (index: number) =>
+    [16 + (index % 3) * column, top + Math.floor(index / 3) * 17] as const
+  const entries = shown.map((curve, index) => {
+    const [x, y] = place(index)
+    const value = lastOf(curve.values)
+    const sign = curve.field.custom?.transform === 'negative-Y' ? -1 : 1
+    const words = judge(value === null ? null : value * sign, curve.field, reader).text
+    const name = short(`${curve.name}  ${words}`, column / 5.8 - 3)
+    return `<rect x="${round(x)}" y="${round(y - 5)}" width="12" height="3" fill="${colourOf(curve, index)}"/>${text(x + 18, y, name, { size: 11 })}`
+  })
+  const [x, y] = place(shown.length)
+  const more = left > 0 ? text(x, y, `+ ${left}`, { size: 11, fill: muted }) : ''
+  return entries.join('') + more
+}
+
+function short(words: string, most: number): string {
+  return words.length <= most ? words : `${words.slice(0, Math.max(1, Math.floor(most) - 1))}…`
+}
+
+function lanesPart(picture: Picture): string {
+  const { panel, answers, window, width, height, reader } = picture
+  const curves = curvesOf(panel, answers, window)
+  if (curves.length === 0) return nothing(picture)
+  const [start, bottom] = [180, height - 34]
+  const { shown, left } = clipped(curves, Math.max(1, Math.floor((bottom - edges.top) / 18)))
+  const room = Math.min(lanePx, (bottom - edges.top) / shown.length)
+  const scale = (width - start - edges.right) / (window.end - window.start)
+  const lanes = shown.map((curve, index) => {
+    const top = edges.top + index * room
+    const name = text(start - 8, top + room / 2 + 4, short(curve.name, 26), {
+      anchor: 'end',
+      size: 11,
+    })
+    const pieces = stretchesOf(curve, window).map(({ from, to, value }) => {
+      const { text: words, tone } = judge(value, curve.field, reader)
+      const [x, w] = [start + (from - window.start) * scale, (to - from) * scale]
+      const said =
+        w > words.length * 7 + 8
+          ? text(x + 5, top + room / 2 + 4, words, { fill: '#ffffff', size: 11 })
+          : ''
+      return `<rect x="${round(x)}" y="${round(top + 2)}" width="${round(w)}" height="${round(room - 4)}" fill="${tones[tone]}"><title>${escaped(words)}</title></rect>${said}`
+    })
+    return name + pieces.join('')
+  })
+  const more = left > 0 ? text(16, bottom + 16, `+ ${left}`, { fill: muted, size: 11 }) : ''
+  return [...lanes, timeAxis(picture, bottom, start), more].join('')
+}
+
+function figuresPart(picture: Picture): string {
+  const { panel, answers, width, height, reader } = picture
+  const figures = figuresOf(panel, answers)
+  if (figures.length === 0) return nothing(picture)
+  const { shown, left } = clipped(figures, Math.max(1, Math.floor((height - edges.top - 24) / 22)))
+  const room = Math.min(barPx, (height - edges.top - 24) / shown.length)
+  const { min = 0, max = Math.max(0, ...figures.map(({ value }) => value ?? 0)) } =
+    panel.fieldConfig?.defaults ?? {}
+  const isStat = panel.type === 'stat'
+  const [start, end] = [width * 0.4, width - 110]
+  const rows = shown.map((figure, index) => {
+    const middle = edges.top + room * (index + 0.5)
+    const { text: words, tone } = judge(figure.value, figure.field, reader)
+    const share =
+      max > min ? Math.min(1, Math.max(0, ((figure.value ?? min) - min) / (max - min))) : 0
+    const bar = isStat
+      ? ''
+      : `<rect x="${start}" y="${round(middle - 7)}" width="${round(end - start)}" height="14" fill="#e6eaf0"/><rect x="${start}" y="${round(middle - 7)}" width="${round((end - start) * share)}" height="14" fill="${tones[tone]}"/>`
+    return (
+      text(start - 10, middle + 4, short(figure.name, (start - 20) / 6.6), { anchor: 'end' }) +
+      bar +
+      text(isStat ? start : end + 8, middle + 5, words, {
+        ...{ fill: tones[tone], weight: 600, size: isStat ? 20 : 13 },
+      })
+    )
+  })
+  const more = left > 0 ? text(16, height - 8, `+ ${left}`, { fill: muted, size: 11 }) : ''
+  return rows.join('') + more
+}

@@ -1,0 +1,196 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import t, { type Test } from 'tap'
+import { type BoardDefinition, panelsOf } from '../../dashboards/drawing/definition.ts'
+import { addressOf } from '../../dashboards/drawing/links.ts'
+import { faultsOf, signIn } from '../helpers/console-tab.ts'
+import { folderOf } from '../helpers/folder.ts'
+import { Program, TestHub, until } from '../helpers/hub.ts'
+
+const executablePath = '/usr/bin/chromium'
+const required = process.env['CALLWARD_REQUIRE_PEERS'] === '1'
+const skip = existsSync(executablePath) || required ? false : 'chromium is not installed'
+/** Names a folder to look at the pictures. */
+const pictures = process.env['CALLWARD_PICTURES']
+const host = hostname()
+
+/** Fires for this host as soon as its collector reports, and has a runbook. */
+const rules = `groups:
+  - name: test
+    interval: 1s
+    rules:
+      - alert: HostSilent
+        expr: callward_collector_up == 1
+        labels: { severity: critical }
+        annotations: { summary: The lines are dead }
+`
+
+interface Scene {
+  readonly hub: TestHub
+  readonly browser: Browser
+  readonly page: Page
+  /** Script errors, errors of the console, answers that refuse, and fetches from anywhere but the hub. */
+  readonly problems: string[]
+}
+
+async function scene(t: Test): Promise<Scene> {
+  const folder = folderOf(t)
+  mkdirSync(join(folder, 'rules'))
+  writeFileSync(join(folder, 'rules', 'test.yaml'), rules)
+  const config = join(folder, 'callward.yaml')
+  writeFileSync(config, `hub:\n  rulesFolder: ${join(folder, 'rules')}\n`)
+  const data = join(folder, 'data')
+  const hub = await TestHub.start(data, { CALLWARD_CONFIG: config })
+  t.teardown(() => hub.stop())
+  const collector = new Program('collector/main.js', {
+    ...{ CALLWARD_DATA: data, CALLWARD_INTERVAL: '1' },
+    CALLWARD_HUB: hub.url.replace('http', 'ws'),
+  })
+  t.teardown(() => collector.kill('SIGKILL'))
+  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
+  t.teardown(() => browser.close())
+  await until('the alert has opened an incident', async () => {
+    const { incidents } = await hub.api<{ incidents: unknown[] }>('/api/v1/incidents')
+    return incidents.length === 1
+  })
+  const page = await signIn(hub, browser, 'en-GB', 1440)
+  const problems: string[] = []
+  watch(page, hub, problems)
+  return { hub, browser, page, problems }
+}
+
+function watch(page: Page, hub: TestHub, problems: string[]): void {
+  page.on('pageerror', (error) => problems.push(String(error)))
+  page.on('console', (message) => {
+    if (message.type() === 'error') problems.push(message.text())
+  })
+  page.on('request', (request) => {
+    if (!request.url().startsWith(hub.url)) problems.push(`outside fetch: ${request.url()}`)
+  })
+  page.on('response', (answer) => {
+    if (answer.status() >= 400) problems.push(`${answer.status()} ${answer.url()}`)
+  })
+}
+
+/** Unfolds every row and waits until each panel shows something. */
+async function showAll(page: Page): Promise<void> {
+  await page.locator('.board-panel').first().waitFor()
+  await page.evaluate(
+    'document.querySelectorAll(".board-row:not([open])").forEach((row) => { row.open = true })',
+  )
+  await until('every panel has its answers', async () => {
+    const rows = await page.locator('.board-row').count()
+    const drawn = await page.locator('.board-row .board-grid').count()
+    const waiting = await page.locator('.panel-nothing', { hasText: 'Loading' }).count()
+    return rows === drawn && waiting === 0
+  })
+}
+
+t.test('boards in the console', { skip, timeout: 180_000 }, async (t) => {
+  const { hub, browser, page, problems } = await scene(t)
+  const picture = async (shown: Page, name: string) => {
+    if (pictures !== undefined)
+      await shown.screenshot({ path: join(pictures, `board-${name}.png`), fullPage: true })
+  }
+  const { boards } = await hub.api<{ boards: { board: string }[] }>('/api/v1/boards')
+  t.ok(boards.length >= 12)
+
+  await page.getByRole('link', { name: 'Boards', exact: true }).click()
+  await page.getByRole('heading', { level: 1, name: 'Boards' }).waitFor()
+  t.same(await faultsOf(page), [])
+  for (const { board } of boards) {
+    await page.goto(`${hub.url}/boards/${board}?from=now-15m&to=now`)
+    await showAll(page)
+    t.equal(await page.locator('.problem').count(), 0, `${board}: no panel has an error`)
+    await picture(page, board)
+  }
+  t.same(problems.splice(0), [], 'no error, no refusal, nothing from outside')
+
+  await page.goto(`${hub.url}/boards/sip`)
+  await page.getByText('Waits for its source').first().waitFor()
+  t.equal(await page.locator('.stat-figure').count(), 0, 'no false zero')
+
+  // An alert fires: the board marks it; the mark leads to the incident, and the incident back.
+  await page.goto(`${hub.url}/boards/fleet?from=now-15m&to=now&refresh=5s`)
+  const marks = page.locator('.marks')
+  const incident = marks.getByRole('link', { name: /^Incident 1: / })
+  await incident.waitFor()
+  await marks.getByRole('link', { name: 'HostSilent' }).first().waitFor()
+  t.same(await faultsOf(page), [])
+  await incident.click()
+  await page.getByRole('heading', { level: 1, name: 'The lines are dead' }).waitFor()
+  t.match(page.url(), /\/incidents\/1$/)
+  await page.getByRole('link', { name: 'Board at that time' }).click()
+  await page.getByRole('heading', { level: 1, name: 'Server' }).waitFor()
+  t.equal(new URL(page.url()).searchParams.get('var-server'), host)
+  await page
+    .locator('.marks')
+    .getByRole('link', { name: /^Incident 1: / })
+    .waitFor()
+
+  // Board -> host -> board; what is chosen stands in the address.
+  await page.goto(`${hub.url}/boards/fleet?from=now-15m&to=now`)
+  const worst = page.getByRole('region', { name: 'Worst first' }).first()
+  await worst.getByRole('link', { name: host, exact: true }).first().click()
+  await page.getByRole('heading', { level: 1, name: 'Server' }).waitFor()
+  await page.getByLabel('Time range').selectOption('24h')
+  await until('the address says so', () => page.url().includes('from=now-24h'))
+  await page.goBack()
+  await page.goto(`${hub.url}/hosts/${host}`)
+  await page.getByRole('link', { name: 'Board of this server' }).click()
+  await page.getByRole('heading', { level: 1, name: 'Server' }).waitFor()
+  t.same(problems.splice(0), [])
+
+  await followEveryLink(t, { hub, page, boards: boards.map(({ board }) => board) })
+  t.same(problems.splice(0), [], 'no link leads nowhere')
+
+  const fleet = await hub.api<BoardDefinition>('/api/v1/boards/fleet')
+  const cpu = panelsOf(fleet).find(({ title }) => title === 'CPU busy')!
+  const svg = await page.request.get(
+    `${hub.url}/api/v1/boards/fleet/panels/${cpu.id}/picture.svg?from=now-15m`,
+  )
+  t.match(svg.headers()['content-type'], 'image/svg+xml')
+  t.match(await svg.text(), /^<svg .*<path d="M[^"]+" fill="none"/)
+
+  for (const locale of ['ru-RU', 'zh-CN', 'vi-VN']) {
+    const phone = await signIn(hub, browser, locale, 390)
+    watch(phone, hub, problems)
+    await phone.goto(`${hub.url}/boards/fleet?from=now-15m&to=now`)
+    await phone.locator('.board-table').first().waitFor()
+    t.ok(
+      await phone.evaluate('document.documentElement.scrollWidth <= innerWidth'),
+      `${locale}: a phone needs no sideways scrolling`,
+    )
+    await picture(phone, `phone-${locale}`)
+    await phone.context().close()
+  }
+  t.same(problems, [])
+})
+
+/** Each address to which a link of any board leads, with the labels of the host and the incident that are there. */
+async function followEveryLink(
+  t: Test,
+  { hub, page, boards }: { hub: TestHub; page: Page; boards: readonly string[] },
+): Promise<void> {
+  const labels = { server: host, instance: host, alertname: 'HostSilent', incident: '1' }
+  const place = { from: 'now-1h', to: 'now', choices: { server: [host] } }
+  const addresses = new Set<string>()
+  for (const board of boards) {
+    const definition = await hub.api<BoardDefinition>(`/api/v1/boards/${board}`)
+    JSON.stringify(definition.panels, (key, url) => {
+      if (key === 'url' && url !== '')
+        addresses.add(addressOf(String(url), { ...place, labels }) ?? `none for ${url}`)
+      return url
+    })
+  }
+  t.ok(addresses.size >= 8, `${addresses.size} addresses`)
+  for (const address of addresses) {
+    await page.goto(`${hub.url}${address}`)
+    await page.locator('h1').first().waitFor()
+    const heading = await page.locator('h1').first().innerText()
+    t.notMatch(heading, /not found|no such/i, `${address}: ${heading}`)
+    t.equal(await page.locator('.problem').count(), 0, address)
+  }
+}
