@@ -172,7 +172,7 @@ async function untaken(t: Test, recordsUrl?: string): Promise<void> {
   await scene.over(trunk)
   t.match(await scene.pages(), [{ state: 'open' }])
   await scene.settle(5 * minute)
-  const alone = /^escalated: Incident 1: Response sev1: time limit is over.*[^)]$/
+  const alone = /^escalated: Incident 1: Response sev1: time limit is over.*\(sla\)$/
   t.match(scene.told().at(-1), alone, 'without the alert that is over')
 }
 
