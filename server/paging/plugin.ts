@@ -164,7 +164,7 @@ export const pagingPlugin = fp(
       },
     })
     await app.register(toldRoutes)
-    ports.attempts = pagingMetrics(app)
+    ports.attempts = pagingMetrics(app, clock)
   },
   {
     name: 'callward-paging',

@@ -13,6 +13,8 @@ const statements = [
   )`,
   'create unique index page_asks_open on page_asks (name) where ended_at is null',
   'create index page_asks_of_page on page_asks (page_id)',
+  // Figures of the last 30 days.
+  'create index pages_by_opening on pages (opened_at)',
   // `clock:`, the incident's id of 36 characters, a stroke, the clock.
   `insert into page_asks (id, page_id, name, incident_id, title, asked_at, ended_at)
     select id, id, group_key, substr(group_key, 7, 36), title, opened_at, null
