@@ -119,7 +119,7 @@ const targets = [
   new BarGauge(28, 'Error budget used at 99.9 %', {
     description:
       'Time in which a service was not restored, of the 43 minutes that 99.9 % leaves in 30 days. Above 100 %: the budget is gone.',
-    ...{ width: 8, unit: 'percentunit', min: 0, noValue: 'no incident in 30 days', links },
+    ...{ width: 8, unit: 'percentunit', min: 0, max: 2, noValue: 'no incident in 30 days', links },
     thresholds: badAbove({ attention: 0.5, bad: 1 }),
     queries: [
       query(
