@@ -420,7 +420,7 @@ export function namesOf(rule: ClockRule): ReadonlySet<string> {
     ...[rule.startsWith, rule.requires, rule.voidBy, rule.pause?.begins, rule.pause?.ends],
     ...(rule.deadline === undefined ? [] : factsOf(rule.deadline)),
     ...[rule.satisfiedBy, rule.lapsesBy].flatMap((one) => [one?.fact, one?.notBefore]),
-    ...[rule.rhythm?.event, rule.rhythm?.until],
+    ...[rule.rhythm?.event, rule.rhythm?.until, rule.rhythm?.anew],
   ]
   return new Set(names.filter((name) => name !== undefined))
 }

@@ -227,7 +227,13 @@ function checkFacts(
     rule.voidBy,
     ...(rule.deadline === undefined ? [] : factsOf(rule.deadline)),
     ...[rule.satisfiedBy, rule.lapsesBy].flatMap((one) => [one?.fact, one?.notBefore]),
-    ...[rule.rhythm?.event, rule.rhythm?.until, rule.pause?.begins, rule.pause?.ends],
+    ...[
+      rule.rhythm?.event,
+      rule.rhythm?.until,
+      rule.rhythm?.anew,
+      rule.pause?.begins,
+      rule.pause?.ends,
+    ],
   ]
   for (const name of new Set(named))
     if (name !== undefined && !Object.hasOwn(facts, name))
@@ -285,15 +291,20 @@ function readAttributes(
 
 function readRhythm(reader: DocumentReader, value: unknown, path: Path): Rhythm | undefined {
   const example = '{ every: { minutes: 20 }, event: update_sent, until: restored }'
-  const item = reader.mapping(value, path, ['every', 'event', 'until'], example)
+  const item = reader.mapping(value, path, ['every', 'event', 'until', 'anew'], example)
   if (item === undefined) return undefined
   const every = readDuration(reader, item['every'], [...path, 'every'])
   const event = reader.name(item['event'], [...path, 'event'], 'event: update_sent')
   const until = reader.name(item['until'], [...path, 'until'], 'until: restored')
+  const anew =
+    item['anew'] === undefined
+      ? undefined
+      : reader.name(item['anew'], [...path, 'anew'], 'anew: promised_anew')
   if (every !== undefined && every.unit !== 'minutes' && every.unit !== 'hours')
     return reader.fault([...path, 'every'], 'must be minutes or hours')
   if (every === undefined || event === undefined || until === undefined) return undefined
-  return { everyMillis: every.amount * (every.unit === 'hours' ? 3_600_000 : 60_000), event, until }
+  const everyMillis = every.amount * (every.unit === 'hours' ? 3_600_000 : 60_000)
+  return { everyMillis, event, until, anew }
 }
 
 function readRoll(reader: DocumentReader, value: unknown, path: Path): RollRule | undefined {

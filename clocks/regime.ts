@@ -42,6 +42,8 @@ export interface Rhythm {
   /** The fact that is owed each time. */
   readonly event: string
   readonly until: string
+  /** A fact from which on it counts anew: what was owed before the latest one is counted no more. */
+  readonly anew: string | undefined
 }
 
 /** One duty with its time limit, as a regime file declares it. */

@@ -20,10 +20,10 @@ interface Rounded {
 /** Rounds named one by one in an explanation; of more, the last. */
 const roundsShown = 20
 
-/** Goes through the reports that were owed: each is due one interval after the one before it, or after the start. */
+/** Goes through the reports that were owed: each is due one interval after the one before it, or after the start; of a rhythm that began anew, after that. */
 export function roundsOf(
   rule: ClockRule,
-  { everyMillis, event, until }: Rhythm,
+  { everyMillis, event, until, anew }: Rhythm,
   start: HeldFact,
   book: FactBook,
   paused: readonly Span[],
@@ -34,12 +34,16 @@ export function roundsOf(
   const due = (from: Millis, length = everyMillis) => advance(from, length, counting, paused)
   const say = (at: Millis) => spoken(at, calendar.zone)
   const ended = book.all(until).find(({ at }) => at >= start.at && at <= now)
+  const begun = (anew === undefined ? [] : book.all(anew)).findLast(
+    ({ at }) => at > start.at && at <= (ended?.at ?? now),
+  )
+  const from = begun ?? start
   const events = book
     .all(event)
-    .filter(({ at }) => at > start.at && at <= (ended?.at ?? now))
+    .filter(({ at }) => at > from.at && at <= (ended?.at ?? now))
     .map(({ at }) => at)
   const rounds: { readonly at: Millis; readonly limit: Millis }[] = []
-  let last = start.at
+  let last = from.at
   for (const at of events) {
     rounds.push({ at, limit: due(last) })
     last = at
@@ -54,7 +58,7 @@ export function roundsOf(
     atRiskAt: due(last, everyMillis * rule.atRiskShare),
     ended,
     steps: [
-      { kind: 'anchor', text: `${start.name}: ${say(start.at)}` },
+      { kind: 'anchor', text: `${from.name}: ${say(from.at)}` },
       { kind: 'rule', text: `${event} every ${spokenLength(everyMillis)} until ${until}` },
       ...rounds.slice(-roundsShown).map(({ at, limit }): Step => {
         const how = at > limit ? 'late' : 'in time'

@@ -116,6 +116,40 @@ const targets = [
     ...{ width: 12, unit: 's', min: 0, links },
     queries: took('restore'),
   }),
+  new BarGauge(28, 'Error budget used at 99.9 %', {
+    description:
+      'Time in which a service was not restored, of the 43 minutes that 99.9 % leaves in 30 days. Above 100 %: the budget is gone.',
+    ...{ width: 8, unit: 'percentunit', min: 0, max: 2, noValue: 'no incident in 30 days', links },
+    thresholds: badAbove({ attention: 0.5, bad: 1 }),
+    queries: [
+      query(
+        'sort_desc(max by (service) (callward_incident_disrupted_seconds) / 2592)',
+        '{{service}}',
+      ),
+    ],
+  }),
+  new BarGauge(29, 'Service levels missed', {
+    description: 'Share of the service-level time limits of 30 days that were missed, by service.',
+    ...{ width: 8, unit: 'percentunit', min: 0, max: 1, noValue: 'no limit in 30 days', links },
+    thresholds: badAbove({ attention: 0.05, bad: 0.2 }),
+    queries: [
+      query(
+        'sort_desc((max by (service) (callward_incident_service_levels_30d{outcome="missed"}) or 0 * max by (service) (callward_incident_service_levels_30d)) / sum by (service) (max by (service, outcome) (callward_incident_service_levels_30d)))',
+        '{{service}}',
+      ),
+    ],
+  }),
+  new BarGauge(30, 'Causes that come again', {
+    description: 'Incidents of 6 months that share a coded cause with another one of the service.',
+    ...{ width: 8, unit: 'none', decimals: 0, min: 0, noValue: 'none in 6 months', links },
+    thresholds: badAbove({ attention: 2, bad: 4 }),
+    queries: [
+      query(
+        'sort_desc(max by (service, cause) (callward_incident_recurring))',
+        '{{service}} {{cause}}',
+      ),
+    ],
+  }),
   new BarGauge(24, 'Incidents of 30 days', {
     description: 'Incidents by service; cancelled and merged ones are not counted.',
     ...{ width: 12, unit: 'none', min: 0, thresholds: noJudgement(), links },

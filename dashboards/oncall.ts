@@ -97,6 +97,44 @@ const alerts = [
 ]
 
 const load = [
+  new BarGauge(24, 'Pages of 30 days', {
+    description: 'Pages by escalation policy and severity: who bears the load.',
+    ...{ width: 8, unit: 'none', decimals: 0, min: 0, thresholds: noJudgement(), links },
+    noValue: 'no page in 30 days',
+    queries: [
+      query(
+        'sort_desc(max by (policy, severity) (callward_pages_opened_30d))',
+        '{{policy}} {{severity}}',
+      ),
+    ],
+  }),
+  new TimeSeries(25, 'Time until a page is taken', {
+    description:
+      'From the opening of a page to the first acknowledgement, over the 30 days before each moment.',
+    ...{ width: 8, unit: 's', min: 0, links },
+    queries: [
+      query(
+        'max by (policy) (callward_page_acknowledge_seconds{quantile="0.5"})',
+        '{{policy}} median',
+      ),
+      query(
+        'max by (policy) (callward_page_acknowledge_seconds{quantile="0.9"})',
+        '{{policy}} 9 of 10',
+      ),
+    ],
+  }),
+  new BarGauge(26, 'Escalations of 30 days', {
+    description:
+      'How often a page went on to a later step, to the catch-all, or asked again whoever had taken it.',
+    ...{ width: 8, unit: 'none', decimals: 0, min: 0, thresholds: noJudgement(), links },
+    noValue: 'none in 30 days',
+    queries: [
+      query(
+        'sort_desc(max by (policy, kind) (callward_page_escalations_30d))',
+        '{{policy}} {{kind}}',
+      ),
+    ],
+  }),
   new TimeSeries(20, 'Attempts to tell somebody of a page', {
     description: 'Attempts a second, by channel and outcome. Failures of one channel: test it.',
     ...{ width: 12, unit: 'ops', min: 0, links },

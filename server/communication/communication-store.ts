@@ -201,6 +201,21 @@ export async function countUndelivered(database: Reading, now: Millis): Promise<
     .innerJoin('incident_notices as notice', 'notice.id', 'delivery.notice_id')
     .select((is) => is.fn.countAll().as('count'))
     .where('notice.audience', '<>', 'staff')
+    // A correction that came to the same receiver says all that this one would.
+    .where((is) =>
+      is.not(
+        is.exists(
+          is
+            .selectFrom('incident_notice_deliveries as after')
+            .innerJoin('incident_notices as correction', 'correction.id', 'after.notice_id')
+            .select('after.id')
+            .whereRef('correction.series_id', '=', 'notice.series_id')
+            .whereRef('correction.version', '>', 'notice.version')
+            .whereRef('after.contact_point_id', '=', 'delivery.contact_point_id')
+            .where('after.state', 'in', ['accepted', 'delivered']),
+        ),
+      ),
+    )
     .where((is) =>
       is.or([
         is.and([

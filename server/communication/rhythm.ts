@@ -1,4 +1,5 @@
-import { type Picture, relapseRules, said } from '../../incidents/picture.ts'
+import { type Picture, said } from '../../incidents/picture.ts'
+import { promisedAnew } from '../../incidents/promise.ts'
 import type { Millis } from '../clock.ts'
 
 /** How often word is promised. */
@@ -27,17 +28,12 @@ const waiting: ReadonlySet<string> = new Set([
 ])
 
 /**
- * The promise an incident stands under. It counts from the latest of: its first fact, the beginning of its present severity, its
- * last relapse, its last notice to anybody; what that notice promised counts as it was said. `severity` is what lists show of it.
+ * The promise an incident stands under. It counts from the latest of: where it began anew (`promisedAnew`, as the clock of the
+ * service levels does), its last notice to anybody; what that notice promised counts as it was said. `severity` is what lists show of it.
  */
 export function rhythmOf(picture: Picture, severity: string, rhythms: UpdateRhythms): Rhythm {
   const notice = said(picture, 'notice').at(-1)
-  const relapses: readonly string[] = relapseRules
-  const other = Math.max(
-    picture.facts[0]?.recordedAt ?? 0,
-    severitySince(picture),
-    picture.steps.findLast(({ rule }) => relapses.includes(rule))?.at ?? 0,
-  )
+  const other = Math.max(0, ...promisedAnew(picture).map(({ recordedAt }) => recordedAt))
   const since = Math.max(other, notice?.recordedAt ?? 0)
   const rhythm = rhythms(severity)
   if (rhythm === undefined || !waiting.has(picture.state))
@@ -45,21 +41,6 @@ export function rhythmOf(picture: Picture, severity: string, rhythms: UpdateRhyt
   const promised =
     notice !== undefined && notice.recordedAt >= other ? notice.value.nextUpdateAt : undefined
   return { severity, since, dueAt: promised ?? rhythm.after(since) }
-}
-
-/** When the present severity was first said; said again it moves nothing. */
-function severitySince(picture: Picture): Millis {
-  const history = picture.facts.filter(
-    (fact) => fact.kind === 'severity' && fact.certainty !== 'suggestion',
-  )
-  let since = 0
-  let now: string | undefined
-  for (const fact of history) {
-    if (fact.kind !== 'severity' || fact.value.severity === now) continue
-    now = fact.value.severity
-    since = fact.recordedAt
-  }
-  return since
 }
 
 /** Whether an incident still waits to be restored. */

@@ -3,6 +3,7 @@ import type { Regime } from '../../clocks/regime.ts'
 import type { Fact, FactKind } from '../../incidents/facts.ts'
 import { hubActor } from '../../incidents/facts.ts'
 import { type Picture, relapseRules } from '../../incidents/picture.ts'
+import { promisedAnew } from '../../incidents/promise.ts'
 
 /** A fact of a clock, with where it comes from. */
 export interface CaseFact extends ClockFact {
@@ -37,7 +38,7 @@ const given: ReadonlySet<string> = new Set([
   ...Object.values(namesOfKind).flat(),
   ...toldCustomers,
   ...namesOfRestored,
-  ...['classified', 'reclassified', 'paused', 'resumed'],
+  ...['classified', 'reclassified', 'paused', 'resumed', 'promised_anew'],
 ])
 
 const others: ReadonlySet<FactKind> = new Set([
@@ -63,8 +64,11 @@ export function caseFacts(picture: Picture, regimes: readonly Regime[]): CaseFac
   const major = new MajorFacts(book)
   const restored = new RestoredFacts(book, picture)
   const byName = new Map(regimes.map((regime) => [regime.name, regime]))
+  const anew = new Set(promisedAnew(picture))
   for (const [position, fact] of picture.facts.entries()) {
     restored.step(position, fact)
+    // Facts of before stand beside it: none corrects another.
+    if (anew.has(fact)) book.put(fact, 'promised_anew', { at: fact.recordedAt, corrects: false })
     if (fact.certainty === 'suggestion') continue
     for (const name of namesOf(fact, byName)) book.put(fact, name)
     if (fact.kind === 'major') major.said(fact, fact.value.major)
@@ -109,6 +113,8 @@ interface More {
   readonly at?: Millis | undefined
   readonly reason?: string
   readonly ofClock?: string
+  /** False: it corrects nothing, whatever its fact does. */
+  readonly corrects?: false
   /** Id of the clock's fact it corrects, where that does not follow from the fact. */
   readonly supersedes?: string
 }
@@ -121,7 +127,8 @@ class CaseBook {
   /** Gives the id. What would have happened after its record counts as of its record. */
   put(fact: Fact, name: string, more: More = {}): string {
     const id = `${fact.id} ${name}`
-    const old = this.#liveOf(fact.supersedes).find((one) => one.name === name)
+    const live = more.corrects === false ? [] : this.#liveOf(fact.supersedes)
+    const old = live.find((one) => one.name === name)
     const at = 'at' in more ? more.at : fact.occurredAt
     const made: CaseFact = {
       ...{ id, name, source: fact.id, recordedAt: fact.recordedAt },
@@ -140,7 +147,8 @@ class CaseBook {
   withdrawStale(fact: Fact): void {
     const corrected = new Set(this.#bySource.get(fact.id)?.map(({ supersedes }) => supersedes))
     for (const old of this.#liveOf(fact.supersedes)) {
-      const kept = namesOfRestored.includes(old.name) || ofMajor.has(old.name)
+      const kept =
+        namesOfRestored.includes(old.name) || ofMajor.has(old.name) || old.name === 'promised_anew'
       if (!corrected.has(old.id) && !kept)
         this.put(fact, old.name, { at: undefined, supersedes: old.id })
     }

@@ -31,8 +31,8 @@ export const actionKind = 'incident-action'
 export const kindOf = ({ regime }: Pick<Deadline, 'regime'>) =>
   regime === actionRegime ? actionKind : clockKind
 
-/** The page that asks for somebody when a clock is breached. */
-export const pageOfClock = (subject: string) => `clock:${subject}`
+/** What a page asks for when a clock is breached; two capabilities and a migration know its form. */
+export const askOfClock = (subject: string) => `clock:${subject}`
 
 export interface KeeperParts {
   readonly clock: Clock
@@ -104,7 +104,7 @@ export class DeadlineKeeper {
   ): Promise<void> {
     const { obligations, paging } = this.#parts
     if (before.nextAt !== undefined) await obligations.close(tx, kindOf(before), subject, why)
-    if (before.toldSoFar === 2 && !goesOn) await paging.askedFor(tx, pageOfClock(subject), why)
+    if (before.toldSoFar === 2 && !goesOn) await paging.askedFor(tx, askOfClock(subject), why)
   }
 
   async #open(tx: RecordsTransaction, id: string, deadline: Deadline, dueAt: number) {
@@ -121,11 +121,13 @@ export class DeadlineKeeper {
     return keepDeadline(tx, kept.incidentId, kept, told)
   }
 
-  /** Opens anew what was found lost; false: nothing is owed. */
+  /** Opens anew what was found lost, a breach that no page asks for as one that is not told; false: nothing is owed. */
   async mend(tx: RecordsTransaction, subject: string): Promise<boolean> {
     const kept = await keptDeadline(tx, subject)
-    if (kept?.nextAt === undefined) return false
-    await this.#open(tx, kept.incidentId, kept, kept.nextAt)
+    if (kept === undefined) return false
+    const nextAt = kept.nextAt ?? (await keepDeadline(tx, kept.incidentId, kept, 1))
+    if (nextAt === undefined) return false
+    await this.#open(tx, kept.incidentId, kept, nextAt)
     return true
   }
 }

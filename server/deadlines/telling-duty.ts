@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { type ExpressionBuilder, sql } from 'kysely'
 import { holders, type Picture, said } from '../../incidents/picture.ts'
 import type { Role } from '../../incidents/workflow.ts'
 import type { Clock } from '../clock.ts'
@@ -6,9 +6,9 @@ import type { Incidents } from '../incidents/plugin.ts'
 import type { Obligation, ObligationKind, Outcome } from '../obligations/plugin.ts'
 import type { Paging } from '../paging/plugin.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
-import type { IncidentRow } from '../records/schema.ts'
+import type { IncidentRow, RecordsSchema } from '../records/schema.ts'
 import { type KeptDeadline, keptDeadline, subjectOf } from './deadline-store.ts'
-import { actionKind, clockKind, type DeadlineKeeper, pageOfClock } from './keeper.ts'
+import { actionKind, askOfClock, clockKind, type DeadlineKeeper } from './keeper.ts'
 import { actionRegime, nextWord, type Regimes, spokenIn, type Told, wordAt } from './standing.ts'
 
 export interface TellingParts {
@@ -41,7 +41,7 @@ function dutyOf(parts: TellingParts, kind: string, promise: string): ObligationK
       (read as Records['read'])
         .selectFrom('incident_deadlines')
         .select(sql<string>`incident_id || '/' || regime || '/' || code`.as('subject'))
-        .where('next_at', 'is not', null)
+        .where((is) => is.or([is('next_at', 'is not', null), isUnasked(is)]))
         .where('regime', kind === actionKind ? '=' : '<>', actionRegime),
     mend: (tx, subject) => keeper.mend(tx, subject),
   }
@@ -71,6 +71,28 @@ function dutyOf(parts: TellingParts, kind: string, promise: string): ObligationK
   }
 }
 
+/** A breach that no page asks for, though it was told: its page went missing. */
+function isUnasked(is: ExpressionBuilder<RecordsSchema, 'incident_deadlines'>) {
+  return is.and([
+    is('incident_deadlines.told', '=', 2),
+    is('incident_deadlines.state', '=', 'owed'),
+    is('incident_deadlines.regime', '<>', actionRegime),
+    is.not(
+      is.exists(
+        is
+          .selectFrom('page_asks')
+          .select('page_asks.id')
+          .where('page_asks.ended_at', 'is', null)
+          .where(
+            'page_asks.name',
+            '=',
+            sql<string>`'clock:' || incident_id || '/' || regime || '/' || code`,
+          ),
+      ),
+    ),
+  ])
+}
+
 interface Saying {
   readonly kept: KeptDeadline
   readonly row: IncidentRow
@@ -84,7 +106,9 @@ async function say(parts: TellingParts, tx: RecordsTransaction, saying: Saying):
   const subject = subjectOf(kept.incidentId, kept)
   const words = { title: titleOf(parts.regimes(), saying), lane: row.server || row.id, labels }
   if (kept.regime !== actionRegime && word === 2)
-    return parts.paging.ask(tx, { groupKey: pageOfClock(subject), ...words })
+    return parts.paging.ask(tx, {
+      ...{ name: askOfClock(subject), incidentId: kept.incidentId, ...words },
+    })
   const to = peopleOf(picture, kept, word).map((name) => ({ kind: 'person', name }) as const)
   await parts.paging.say(tx, {
     ...{ key: `deadline:${subject}/${kept.dueAt}/${word}`, from: 'deadlines', to },

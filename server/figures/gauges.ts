@@ -1,17 +1,25 @@
 import { Gauge, type Registry } from 'prom-client'
 import { type ServiceFigures, type Spread, serviceFigures } from '../../incidents/figures.ts'
+import { monthsBefore, recurrences } from '../../incidents/recurrence.ts'
 import type { Clock } from '../clock.ts'
 import type { Records } from '../records/records.ts'
-import { toCounted } from './counted.ts'
+import { toCaused, toCounted } from './counted.ts'
 import { countedBetween } from './counted-store.ts'
+import { levelCounts } from './levels-store.ts'
+import { mostServices, promiseGauges } from './promise-gauges.ts'
 
-/** Services that get series; the rest are counted in `callward_incident_services_omitted`. */
-export const mostServices = 200
 const windowMillis = 30 * 86_400_000
+/** Six months of incidents are read this often. */
+const longEveryMillis = 10 * 60_000
 const targets = { acknowledgeMillis: 15 * 60_000, restoreMillis: 240 * 60_000 }
 
-/** Figures of the last 30 days at /metrics, as of the last `look`. */
-export function figureGauges(registry: Registry, clock: Clock, records: Records) {
+/** Figures of the last 30 days at /metrics, as of the last `look`. `serviceLevels` names their regime. */
+export function figureGauges(
+  registry: Registry,
+  clock: Clock,
+  records: Records,
+  serviceLevels: () => string,
+) {
   const registers = [registry]
   const gauge = (name: string, help: string, labelNames: string[]) =>
     new Gauge({ name, help, labelNames, registers })
@@ -65,12 +73,21 @@ export function figureGauges(registry: Registry, clock: Clock, records: Records)
     }
     omitted.set(figures.length - shown.length)
   }
+  const { showBroken, showLevels, showRecurring } = promiseGauges(registry)
+  let longLookAt = Number.NEGATIVE_INFINITY
   return {
     async look(): Promise<void> {
       const to = clock.now() + 1
       const period = { from: to - windowMillis, to }
       const rows = await countedBetween(records.read, period.from, to)
       show(serviceFigures(rows.map(toCounted), period, targets))
+      showLevels(await levelCounts(records.read, serviceLevels(), period))
+      if (Math.abs(to - longLookAt) < longEveryMillis) return
+      // What began before and lasted into the period belongs to it too; causes are compared over 6 months.
+      const long = await countedBetween(records.read, monthsBefore(to, 6), to)
+      longLookAt = to
+      showBroken(long, period)
+      showRecurring(recurrences(long.map(toCaused), to))
     },
   }
 }

@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
 import type { Clock } from '../clock.ts'
+import type {} from '../deadlines/plugin.ts'
 import type {} from '../incidents/plugin.ts'
 import type {} from '../ledger/plugin.ts'
 import type {} from '../obligations/plugin.ts'
@@ -39,7 +40,12 @@ export const figuresPlugin = fp(
   async (app, { clock, lookEveryMillis = defaultLookMillis }: FiguresOptions) => {
     const { records, obligations } = app
     let oldestDue = Number.POSITIVE_INFINITY
-    const gauges = figureGauges(app.telemetry.registry, clock, records)
+    const gauges = figureGauges(
+      app.telemetry.registry,
+      clock,
+      records,
+      () => app.deadlines.regimes().serviceLevels.name,
+    )
     const desk = new RecurrenceDesk({
       ...{ clock, records, ledger: app.ledger },
       open: (tx, opening) => obligations.open(tx, opening),
@@ -109,6 +115,7 @@ export const figuresPlugin = fp(
       'callward-telemetry',
       'callward-obligations',
       'callward-incidents',
+      'callward-deadlines',
       'callward-rules',
     ],
   },

@@ -7,12 +7,12 @@ import {
   addStep,
   findPage,
   heldBack,
-  insertTelling,
   pageOf,
   type Reading,
   writeEscalation,
 } from './paging-store.ts'
 import type { PagingPorts } from './ports.ts'
+import { insertTelling } from './telling-store.ts'
 
 export const escalationKind = 'escalation'
 export const tellingKind = 'telling'

@@ -2,7 +2,7 @@ import type { Millis } from '../clock.ts'
 import type { RecordsTransaction } from '../records/records.ts'
 import type { PageRow, PageTellingRow } from '../records/schema.ts'
 import { type Duties, oweTelling } from './escalation-duty.ts'
-import { lastMoreAt, namedBy } from './paging-store.ts'
+import { lastMoreAt, namedBy } from './telling-store.ts'
 
 /** How often at most those whom a page named are told that more alerts joined it, its opening included. */
 const moreMillis = 30_000

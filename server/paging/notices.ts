@@ -7,13 +7,13 @@ import { ledgerOpened } from './ledgered.ts'
 import { laneOf, policyOfEverybody, titleOfAll } from './page.ts'
 import {
   addStep,
-  hasTaken,
   historyOf,
   insertPage,
   joinAlerts,
   type Reading,
   readable,
 } from './paging-store.ts'
+import { hasTaken } from './telling-store.ts'
 import { pageTheUnheard } from './unheard.ts'
 
 /** Whom a notice is for, by the names people gave. */

@@ -4,7 +4,12 @@ import { storableText } from '../records/bindings.ts'
 
 /** The group a page is opened for: the incident where there is one, else the alert's own label set. */
 export function groupKeyOf(alert: AlertView, incidentId: string | undefined): string {
-  return incidentId === undefined ? `alert:${alert.fingerprint}` : `incident:${incidentId}`
+  return incidentId === undefined ? `alert:${alert.fingerprint}` : groupKeyOfIncident(incidentId)
+}
+
+/** The page of an incident's alerts, and of its time limits. */
+export function groupKeyOfIncident(incidentId: string): string {
+  return `incident:${incidentId}`
 }
 
 /** The system an alert is about: pages of one system wait for each other, never for those of another. */
@@ -27,7 +32,12 @@ export function titleOfAll(alerts: readonly AlertView[]): string {
 
 /** As `titleOfAll`, of the one that is named and how many there are with it. */
 export function titleOfMany(first: AlertView, alerts: number): string {
-  return alerts <= 1 ? titleOf(first) : `${titleOf(first)} (and ${alerts - 1} more)`
+  return andMore(titleOf(first), alerts)
+}
+
+/** A title, and how many others there are with it. */
+export function andMore(title: string, all: number): string {
+  return all <= 1 ? title : `${title} (and ${all - 1} more)`
 }
 
 /** Why an alert of a severity opens no page; undefined: it does. */

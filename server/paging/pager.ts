@@ -2,25 +2,23 @@ import type { AlertChange, AlertView } from '../../alerts/alert.ts'
 import type { Millis } from '../clock.ts'
 import type { RecordsTransaction } from '../records/records.ts'
 import type { PageRow } from '../records/schema.ts'
+import { openAsksOf } from './ask-store.ts'
 import { type Duties, escalationKind, oweStep, oweTelling, tellingKind } from './escalation-duty.ts'
 import { ledgerJoined, ledgerOpened } from './ledgered.ts'
 import { oweMore, saysMore } from './more.ts'
 import { groupKeyOf, laneOf, titleOfAll, whyNotPaged } from './page.ts'
 import {
   addStep,
-  endTelling,
-  hasTaken,
+  hasOpenAlerts,
   insertPage,
   joinAlerts,
-  namedBy,
   openPageOf,
   pageOf,
   pagesOfAlert,
   resolveAlert,
-  toldByWay,
-  waitingTellings,
   writeEscalation,
 } from './paging-store.ts'
+import { endTelling, hasTaken, namedBy, toldByWay, waitingTellings } from './telling-store.ts'
 
 /** Alerts that are told together. */
 export interface PageWord {
@@ -87,9 +85,14 @@ export class Pager {
       id: alert.id,
       ...counted(joined.size),
     })
-    if (current.state === 'acknowledged') await this.#askAgain(tx, current, alert.id, now)
-    else await oweMore(this.#duties, tx, current, alert.id)
+    await this.tellMore(tx, current, alert.id)
     return current
+  }
+
+  /** Something came to an open page: whom it named is told of it, and asked again where somebody took it without that. */
+  async tellMore(tx: RecordsTransaction, page: PageRow, joinedId: string): Promise<void> {
+    if (page.state === 'acknowledged') await this.#askAgain(tx, page, joinedId)
+    else await oweMore(this.#duties, tx, page, joinedId)
   }
 
   /** Tells those again whom a page named, while nobody has taken it; opens it anew where it is gone. */
@@ -122,17 +125,13 @@ export class Pager {
     }
   }
 
-  /** Whoever took the page has not seen this alert: the acknowledgement ends now. */
-  async #askAgain(
-    tx: RecordsTransaction,
-    page: PageRow,
-    alertId: string,
-    now: Millis,
-  ): Promise<void> {
-    const { obligations } = this.#duties
+  /** Whoever took the page has not seen what joined it: the acknowledgement ends now. */
+  async #askAgain(tx: RecordsTransaction, page: PageRow, joinedId: string): Promise<void> {
+    const { obligations, clock } = this.#duties
+    const now = clock.now()
     await writeEscalation(tx, page.id, { ...pageOf(page).escalation, dueAt: now })
-    await obligations.close(tx, escalationKind, page.id, 'an alert joined')
-    await oweStep(this.#duties, tx, page, `joined/${alertId}`, now)
+    await obligations.close(tx, escalationKind, page.id, 'more joined it')
+    await oweStep(this.#duties, tx, page, `joined/${joinedId}`, now)
   }
 
   async #open(
@@ -197,7 +196,7 @@ export class Pager {
       await oweStep(this.#duties, tx, row, `acknowledged/${state.generation}/${at}`, state.dueAt)
   }
 
-  /** An alert is over; a page whose alerts all are is closed, and whom a way told of it is told that. */
+  /** An alert is over; a page that asks for nothing more is closed, and whom a way told of it is told that. */
   async ended(tx: RecordsTransaction, alertId: string, at: Millis): Promise<PageRow | undefined> {
     const rows = await pagesOfAlert(tx, alertId)
     for (const row of rows) await this.#endedOn(tx, row, alertId, at)
@@ -205,7 +204,15 @@ export class Pager {
   }
 
   async #endedOn(tx: RecordsTransaction, row: PageRow, alertId: string, at: Millis): Promise<void> {
-    if ((await resolveAlert(tx, row.id, alertId, at)) > 0) return
+    const isNews = await resolveAlert(tx, row.id, alertId, at)
+    if (await hasOpenAlerts(tx, row.id)) return
+    const [ask] = await openAsksOf(tx, row.id)
+    if (ask !== undefined) {
+      const { ports, clock } = this.#duties
+      const about = { ask: ask.name, title: ask.title }
+      if (isNews) await addStep(ports, tx, row.id, clock.now(), 'alerts over', about)
+      return
+    }
     await this.close(tx, row, at, 'every alert of it has resolved')
   }
 

@@ -2,25 +2,20 @@ import type { Severity } from '../../alerts/alert.ts'
 import type { Recipient, Target } from '../oncall/plugin.ts'
 import { storableText } from '../records/bindings.ts'
 import type { RecordsTransaction } from '../records/records.ts'
-import type { PageRow } from '../records/schema.ts'
-import { type Duties, oweStep, oweTelling } from './escalation-duty.ts'
+import { type Duties, oweTelling } from './escalation-duty.ts'
 import { ledgerOpened } from './ledgered.ts'
 import { given, groupKeyOfNotice, type NoticeTarget, resolved } from './notices.ts'
 import { policyOfEverybody, staffTeam } from './page.ts'
-import type { Pager } from './pager.ts'
-import { addStep, insertPage, openPageOf } from './paging-store.ts'
+import { addStep, insertPage } from './paging-store.ts'
 
-interface PlainWord {
+/** Something that is said once and that no alert stands behind. */
+export interface PlainNotice {
   /** What people read, in one line. */
   readonly title: string
   /** Words of one lane wait for each other. */
   readonly lane: string
   /** Labels that may name an escalation policy. */
   readonly labels: Readonly<Record<string, string>>
-}
-
-/** Something that is said once and that no alert stands behind. */
-export interface PlainNotice extends PlainWord {
   /** Names it for ever; a second one of the same key is the same. */
   readonly key: string
   readonly severity: Severity
@@ -30,28 +25,8 @@ export interface PlainNotice extends PlainWord {
   readonly to: readonly NoticeTarget[]
 }
 
-/** Something that asks for a person and that no alert stands behind. */
-export interface PlainPage extends PlainWord {
-  /** The page that is open under this name is asked of already; at most one is. */
-  readonly groupKey: string
-}
-
-/** What `app.paging` says and asks where no alert does. */
-export function plainWords(
-  duties: Duties,
-  contactNamed: Parameters<typeof resolved>[2],
-  pager: Pager,
-) {
-  return {
-    say: (tx: RecordsTransaction, word: PlainNotice) => sayPlainly(duties, contactNamed, tx, word),
-    ask: (tx: RecordsTransaction, word: PlainPage) => askPlainly(duties, tx, word),
-    askedFor: (tx: RecordsTransaction, groupKey: string, reason: string) =>
-      endPlainly(duties, pager, tx, groupKey, reason),
-  }
-}
-
 /** A page that is closed as it is opened, and what is owed to whom it names. */
-async function sayPlainly(
+export async function sayPlainly(
   duties: Duties,
   contactNamed: Parameters<typeof resolved>[2],
   tx: RecordsTransaction,
@@ -99,44 +74,12 @@ async function sayPlainly(
 async function firstTargets(
   { ports }: Duties,
   tx: RecordsTransaction,
-  labels: PlainWord['labels'],
+  labels: PlainNotice['labels'],
 ): Promise<readonly Target[]> {
   const policy = await ports.policy(tx, labels)
   return policy.steps[0]?.targets ?? [{ kind: 'team', id: staffTeam }]
 }
 
-/** Opens a page that climbs as any other; none where one of its name is open. */
-async function askPlainly(duties: Duties, tx: RecordsTransaction, word: PlainPage): Promise<void> {
-  const { clock, ports, escalation } = duties
-  if ((await openPageOf(tx, word.groupKey)) !== undefined) return
-  const now = clock.now()
-  const policy = await ports.policy(tx, word.labels)
-  const page = await insertPage(
-    tx,
-    {
-      ...{ groupKey: word.groupKey, policy, escalation: escalation.triggered(now) },
-      ...{ severity: 'critical', ...wordsOf(word) },
-    },
-    now,
-  )
-  await ledgerOpened(ports, tx, 'paging.opened', page, [])
-  const { name, revision } = policy
-  await addStep(ports, tx, page.id, now, 'opened', { policy: name, revision })
-  await oweStep(duties, tx, page, 'opened', now)
-}
-
-/** Closes the page of a name, where one is open. */
-async function endPlainly(
-  { clock }: Duties,
-  pager: Pager,
-  tx: RecordsTransaction,
-  groupKey: string,
-  reason: string,
-): Promise<void> {
-  const page: PageRow | undefined = await openPageOf(tx, groupKey)
-  if (page !== undefined) await pager.close(tx, page, clock.now(), reason)
-}
-
-function wordsOf({ title, lane }: PlainWord) {
+function wordsOf({ title, lane }: PlainNotice) {
   return { title: storableText(title), lane: storableText(lane) }
 }

@@ -1,6 +1,5 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { Counter, Gauge } from 'prom-client'
 import type { AlertChange, AlertView } from '../../alerts/alert.ts'
 import type { Clock, Millis } from '../clock.ts'
 import { type HubConfig, publicUrl } from '../config.ts'
@@ -12,24 +11,27 @@ import type {} from '../obligations/plugin.ts'
 import type {} from '../oncall/plugin.ts'
 import type { RecordsTransaction } from '../records/records.ts'
 import type {} from '../rules/plugin.ts'
+import { Asks, type PlainPage } from './asks.ts'
 import { escalationDuty } from './escalation-duty.ts'
 import { hubPorts } from './hub-ports.ts'
 import { messageOf } from './message.ts'
+import { pagingMetrics } from './metrics.ts'
 import { missedDuty } from './missed-duty.ts'
 import { giveNotice, type Notice, whyUntaken } from './notices.ts'
 import { groupKeyOf } from './page.ts'
 import { Pager, type PageWord } from './pager.ts'
 import { findPage, pagesOfAlert, shoutingPages } from './paging-store.ts'
-import { type PlainNotice, type PlainPage, plainWords } from './plain-words.ts'
+import { type PlainNotice, sayPlainly } from './plain-words.ts'
 import { prunePages } from './pruning.ts'
 import { stampReceipts } from './receipts.ts'
 import { pageRoutes } from './routes.ts'
 import { defaultTellingTimes, TellingDuty, type TellingTimes } from './telling-duty.ts'
 import { toldRoutes } from './told-routes.ts'
 
+export type { PlainPage } from './asks.ts'
 export type { Notice, NoticeTarget } from './notices.ts'
 export type { PageWord } from './pager.ts'
-export type { PlainNotice, PlainPage } from './plain-words.ts'
+export type { PlainNotice } from './plain-words.ts'
 
 /** Alerts that page somebody, and the proof of it. */
 export interface Paging {
@@ -49,7 +51,7 @@ export interface Paging {
   tell(tx: RecordsTransaction, word: PageWord): Promise<void>
   /** Tells those again whom the page named, while nobody has taken it; `key` names the reminder for ever. */
   remind(tx: RecordsTransaction, word: PageWord, key: string): Promise<void>
-  /** An alert is over: a page whose alerts all are is closed. */
+  /** An alert is over: a page that asks for nothing more is closed. */
   ended(tx: RecordsTransaction, alertId: string, at: Millis): Promise<void>
   /** An alert goes on as another life; its pages stay open for that one. */
   continued(tx: RecordsTransaction, before: string, after: string, at: Millis): Promise<void>
@@ -57,10 +59,13 @@ export interface Paging {
   notice(tx: RecordsTransaction, notice: Notice): Promise<void>
   /** Says something that no alert stands behind, once; nobody is asked to act. */
   say(tx: RecordsTransaction, word: PlainNotice): Promise<void>
-  /** Asks for somebody where no alert does: one page under that name, until it is over (`askedFor`). */
+  /**
+   * Asks for somebody where no alert does, until it is over (`askedFor`): on the page that the incident has open, and who
+   * took that is asked again; else on a page of its own, which alerts of the incident join.
+   */
   ask(tx: RecordsTransaction, word: PlainPage): Promise<void>
-  /** What a page of that name asked for is over. */
-  askedFor(tx: RecordsTransaction, groupKey: string, reason: string): Promise<void>
+  /** What was asked for under that name is over; a page that asks for nothing more is closed. */
+  askedFor(tx: RecordsTransaction, name: string, reason: string): Promise<void>
   /** Why nobody has taken the notice of a key yet; undefined: somebody has, or there is none of that key. */
   whyUntaken(key: string): Promise<string | undefined>
   /** Somebody has taken an alert, perhaps for the second time: takes its page where that is open. */
@@ -89,6 +94,7 @@ export const pagingPlugin = fp(
     const ports = hubPorts(app, config.escalationPolicy)
     const duties = { records, clock, ports, obligations, escalation: oncall.escalation }
     const pager = new Pager(duties)
+    const asks = new Asks(duties, pager)
     const contactNamed = (name: string) => app.notify.contactPointNamed(name)
     let shouting = 0
     const countShouting = async () => {
@@ -126,7 +132,9 @@ export const pagingPlugin = fp(
       },
       continued: (tx, before, after, at) => pager.continued(tx, before, after, at),
       notice: (tx, notice) => giveNotice(duties, contactNamed, tx, notice),
-      ...plainWords(duties, contactNamed, pager),
+      say: (tx, notice) => sayPlainly(duties, contactNamed, tx, notice),
+      ask: (tx, word) => asks.ask(tx, word),
+      askedFor: (tx, name, reason) => asks.askedFor(tx, name, reason),
       whyUntaken: (key) => whyUntaken(records.read, key),
       async alertTaken(alertId, by, at) {
         const open = (await pagesOfAlert(records.read, alertId)).some((row) => row.state === 'open')
@@ -156,33 +164,7 @@ export const pagingPlugin = fp(
       },
     })
     await app.register(toldRoutes)
-    registerMetrics()
-
-    function registerMetrics(): void {
-      new Gauge({
-        name: 'callward_pages',
-        help: 'Pages that are not closed, by state: open (nobody has taken it), acknowledged.',
-        labelNames: ['state'],
-        registers: [app.telemetry.registry],
-        async collect() {
-          const rows = await records.read
-            .selectFrom('pages')
-            .select((is) => ['state', is.fn.countAll<number>().as('count')])
-            .where('state', '<>', 'closed')
-            .groupBy('state')
-            .execute()
-            .catch(() => undefined)
-          for (const state of rows === undefined ? [] : ['open', 'acknowledged'])
-            this.set({ state }, Number(rows?.find((row) => row.state === state)?.count ?? 0))
-        },
-      })
-      ports.attempts = new Counter({
-        name: 'callward_page_attempts_total',
-        help: 'Attempts to tell somebody of a page, by channel and outcome.',
-        labelNames: ['channel', 'outcome'],
-        registers: [app.telemetry.registry],
-      })
-    }
+    ports.attempts = pagingMetrics(app, clock)
   },
   {
     name: 'callward-paging',

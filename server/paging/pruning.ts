@@ -56,6 +56,7 @@ async function pruneBatch(records: Records, before: Millis, limit: number): Prom
     await tx.deleteFrom('page_attempts').where('telling_id', 'in', tellings).execute()
     await tx.deleteFrom('page_tellings').where('page_id', 'in', ids).execute()
     await tx.deleteFrom('page_steps').where('page_id', 'in', ids).execute()
+    await tx.deleteFrom('page_asks').where('page_id', 'in', ids).execute()
     await tx.deleteFrom('page_alerts').where('page_id', 'in', ids).execute()
     await tx.deleteFrom('pages').where('id', 'in', ids).execute()
   })

@@ -43,6 +43,14 @@ export const TellingView = Type.Object({
   attempts: Type.Array(AttemptView),
 })
 
+const AskView = Type.Object({
+  title: Type.String(),
+  incident: Type.String(),
+  askedAt: Time,
+  /** Null: it is not over. */
+  endedAt: MaybeTime,
+})
+
 const StepView = Type.Object({
   sequence: Type.Integer(),
   at: Time,
@@ -70,6 +78,8 @@ export const PageDetail = Type.Object({
     PageView,
     Type.Object({
       alerts: Type.Array(Type.String()),
+      /** What it asks for besides its alerts: time limits of an incident that were over. */
+      asks: Type.Array(AskView),
       steps: Type.Array(StepView),
       tellings: Type.Array(TellingView),
       climb: Type.Array(RungView),

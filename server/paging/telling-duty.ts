@@ -7,16 +7,16 @@ import type { Records, RecordsTransaction } from '../records/records.ts'
 import type { PageRow, PageTellingRow } from '../records/schema.ts'
 import { type Duties, oweTelling, tellingKind } from './escalation-duty.ts'
 import { saysMore } from './more.ts'
+import { findPage } from './paging-store.ts'
+import { passRefusedStep } from './refused-step.ts'
 import {
   addAttempt,
   displayed,
   endTelling,
-  findPage,
   tellingById,
   toldAnew,
   waysThatTook,
-} from './paging-store.ts'
-import { passRefusedStep } from './refused-step.ts'
+} from './telling-store.ts'
 import { pageTheUnheard } from './unheard.ts'
 import { newTelling, nextWay, screen, type TellingState, type Way } from './ways.ts'
 

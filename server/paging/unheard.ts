@@ -4,7 +4,8 @@ import { alertViewOf } from '../records/alert-view.ts'
 import type { RecordsTransaction } from '../records/records.ts'
 import type { Duties } from './escalation-duty.ts'
 import { Pager } from './pager.ts'
-import { addStep, findPage, pageOf, reachedSomebody, readable } from './paging-store.ts'
+import { addStep, findPage, pageOf, readable } from './paging-store.ts'
+import { reachedSomebody } from './telling-store.ts'
 
 /**
  * A notice that seems to reach nobody: its critical alerts that still fire page as if routing

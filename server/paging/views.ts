@@ -1,7 +1,13 @@
 import type { Static } from 'typebox'
 import { type Millis, rfc3339 } from '../clock.ts'
 import type { Target } from '../oncall/plugin.ts'
-import type { PageAttemptRow, PageRow, PageStepRow, PageTellingRow } from '../records/schema.ts'
+import type {
+  PageAskRow,
+  PageAttemptRow,
+  PageRow,
+  PageStepRow,
+  PageTellingRow,
+} from '../records/schema.ts'
 import { climbOf } from './climb.ts'
 import { pageOf } from './paging-store.ts'
 import type { PageDetail, PageView } from './schema.ts'
@@ -36,6 +42,7 @@ export function pageDetail(
     readonly tellings: readonly PageTellingRow[]
     readonly attempts: readonly PageAttemptRow[]
     readonly alertIds: readonly string[]
+    readonly asks: readonly PageAskRow[]
   },
   nameOf: (target: Target) => string = ({ id }) => id,
 ): Detail {
@@ -51,6 +58,10 @@ export function pageDetail(
   return {
     ...view,
     alerts: [...history.alertIds],
+    asks: history.asks.map(({ title, incident_id, asked_at, ended_at }) => ({
+      ...{ title, incident: incident_id },
+      ...{ askedAt: rfc3339(Number(asked_at)), endedAt: time(ended_at) },
+    })),
     steps,
     climb: climb.map((rung) => ({ ...rung, targets: [...rung.targets] })),
     tellings: history.tellings.map((one) => tellingView(one, attemptsOf.get(one.id) ?? [])),

@@ -74,6 +74,7 @@ export interface RecordsSchema {
   lost_obligations: LostObligationRow
   pages: PageRow
   page_alerts: PageAlertRow
+  page_asks: PageAskRow
   page_steps: PageStepRow
   page_tellings: PageTellingRow
   page_attempts: PageAttemptRow
@@ -888,6 +889,18 @@ export interface PageAlertRow {
   alert_id: string
   joined_at: Millis
   resolved_at: Millis | null
+}
+
+/** What a page asks for besides its alerts: a time limit of an incident that is over. */
+export interface PageAskRow {
+  id: string
+  page_id: string
+  /** `clock:`, the incident's id, a stroke, the regime, a stroke, the clock; one of a name is open at most. */
+  name: string
+  incident_id: string
+  title: string
+  asked_at: Millis
+  ended_at: Millis | null
 }
 
 /** What happened to a page, in order; never updated. */

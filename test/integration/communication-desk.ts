@@ -28,18 +28,22 @@ export class CommunicationDesk {
   readonly url: string
   /** Paths whose webhook is refused for now. */
   readonly refusing: Set<string>
+  /** Paths whose receiver is out of order for now. */
+  readonly failing: Set<string>
 
   private constructor(
     app: FastifyInstance,
     clock: MovedClock,
     place: { heard: Heard[]; url: string },
     refusing: Set<string>,
+    failing: Set<string>,
   ) {
     this.app = app
     this.clock = clock
     this.heard = place.heard
     this.url = place.url
     this.refusing = refusing
+    this.failing = failing
   }
 
   static async start(
@@ -48,8 +52,10 @@ export class CommunicationDesk {
     recordsUrl?: string,
   ): Promise<CommunicationDesk> {
     const refusing = new Set<string>()
+    const failing = new Set<string>()
     const place = await receiver(t, ({ request }, response) => {
-      response.statusCode = refusing.has(request.url ?? '') ? 400 : 200
+      const path = request.url ?? ''
+      response.statusCode = failing.has(path) ? 503 : refusing.has(path) ? 400 : 200
       response.end('ok')
     })
     const folder = folderOf(t)
@@ -71,7 +77,7 @@ export class CommunicationDesk {
     const app = await buildApp(config, clock)
     t.teardown(() => app.close())
     await app.ready()
-    const desk = new CommunicationDesk(app, clock, place, refusing)
+    const desk = new CommunicationDesk(app, clock, place, refusing, failing)
     for (const [name, role] of [
       ['anna', 'operator'],
       ['boris', 'admin'],

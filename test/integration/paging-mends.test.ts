@@ -371,7 +371,7 @@ t.test('each telling has its attempts, found in one walk through them', async (t
   const page = { id: 'p', number: 1, state: 'open', policy, opened_at: at, ...never } as PageRow
   const detail = pageDetail(
     { ...page, escalation: JSON.stringify(escalation), escalation_due_at: null },
-    { steps: [], tellings, attempts, alertIds: [] },
+    { steps: [], tellings, attempts, alertIds: [], asks: [] },
   )
   for (const [i, telling] of detail.tellings.entries()) {
     const seen = telling.attempts.map(({ channel, reason }) => [channel, reason])

@@ -41,6 +41,7 @@ const newer: readonly (keyof RecordsSchema)[] = [
   'lost_obligations',
   'pages',
   'page_alerts',
+  'page_asks',
   'page_steps',
   'page_tellings',
   'page_attempts',

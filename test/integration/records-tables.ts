@@ -452,6 +452,10 @@ export const rows: { [T in keyof RecordsSchema]: RecordsSchema[T] } = {
     closed_at: null,
   },
   page_alerts: { page_id: 'g', alert_id: 'a', joined_at: 1, resolved_at: null },
+  page_asks: {
+    ...{ id: 'q', page_id: 'g', name: 'n', incident_id: 'i', title: 't', asked_at: 1 },
+    ended_at: null,
+  },
   page_steps: { id: 's', page_id: 'g', sequence: 1, at: 1, kind: 'opened', content: '{}' },
   page_tellings: {
     id: 'w',

@@ -65,8 +65,9 @@ t.test('the next update is promised from what happened last', async (t) => {
   ] as const)
     t.equal(due([opened()], 'sev1', { state }), undefined, state)
   const relapse = { from: 'restored', to: 'recorded', at: 50 * minute, by: 'hub' } as const
-  const steps = [{ ...relapse, rule: 'relapse_unattended', fact: 'r', position: 1 }] as const
-  t.equal(due([opened(), notice(12)], 'sev1', { steps }), 80, 'a relapse begins it anew')
+  const steps = [{ ...relapse, rule: 'relapse_unattended', fact: 'r', position: 2 }] as const
+  const again = fact('transition', { to: 'recorded' }, 50)
+  t.equal(due([opened(), notice(12), again], 'sev1', { steps }), 80, 'a relapse begins it anew')
 })
 
 t.test('a notice says what is known, and of the rest that it is not', async (t) => {
