@@ -1,5 +1,6 @@
 import { checkAlertRows } from './alert-checks.ts'
 import { type Bundle, type Entry, type Row, readBundle } from './bundle.ts'
+import { checkDeadlines } from './deadline-checks.ts'
 import { checkFiles } from './erasure-checks.ts'
 import { checkEvidence } from './evidence-checks.ts'
 import { type History, hashOf, historyOf, isTold } from './history.ts'
@@ -35,7 +36,7 @@ export async function verifyBundle(file: Uint8Array, trust: Trust): Promise<Repo
     checkOrder(bundle),
     checkStates(bundle, history),
     checkRows(bundle, history),
-    absent('deadlines', 'bundles do not carry the deadlines of incidents yet'),
+    checkDeadlines(bundle, history),
     checkPaging(bundle, history),
     absent('notices', 'bundles do not carry the notices of incidents yet'),
     checkDigests(bundle),

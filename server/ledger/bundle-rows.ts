@@ -27,6 +27,7 @@ export type RowsOf =
 export const maxBundleRows = 200_000
 const maxObjects = 20_000
 const idsPerQuery = 500
+const maxTimeLimits = 1000
 
 /** What the ledger says nothing of (housekeeping, plans, receipts of screens) is left out. */
 const columns = {
@@ -46,12 +47,14 @@ const columns = {
   page_attempts: 'id telling_id round channel contact_point_id outcome reason at',
   routing_holds: 'alert_id at stage receiver because until_at',
   runbook_versions: 'hash name body',
+  incident_deadlines: 'incident_id regime code state due_at at_risk_at satisfied_at tells',
+  time_limits: 'id in_force_at sha256 body',
   attachments: 'id incident_id name media_type bytes sha256 added_at added_by erased_at',
 } as const
 type Table = keyof typeof columns
 
 /** PostgreSQL gives 64-bit numbers as text. */
-const numbers = /(?:^|_)(?:at|number|sequence|round|bytes)$/
+const numbers = /(?:^|_)(?:at|number|sequence|round|bytes|tells)$/
 
 /** Reads the rows; several statements, so the caller must know that nothing changed between. Throws unprocessable. */
 export async function bundleRows(database: Database, asked: RowsOf): Promise<BundleRows> {
@@ -82,6 +85,8 @@ export async function bundleRows(database: Database, asked: RowsOf): Promise<Bun
   )
   await reader.take('runbook_versions', 'hash', new Set(hashes))
   await reader.take('attachments', 'incident_id', incidents, 'incident_id, added_at, id')
+  await reader.take('incident_deadlines', 'incident_id', incidents, 'incident_id, regime, code')
+  await reader.take('time_limits', 'id', await timeLimitsOf(database))
   return { tables: reader.tables, objects: { incident: incidents, alert: alerts, page: pages } }
 }
 
@@ -124,6 +129,22 @@ class Reader {
 function plain(row: Record<string, unknown>, whole: readonly string[]): Row {
   for (const name of whole) if (row[name] !== null) row[name] = Number(row[name])
   return row
+}
+
+/** What the log that goes on names of the time limits; they are few, and by each some deadline may have been worked out. */
+async function timeLimitsOf(database: Database): Promise<Set<string>> {
+  const rows = await database
+    .selectFrom('ledger_entries')
+    .select('object_id')
+    .where('object_type', '=', 'time-limits')
+    .where('number', '>=', (is) =>
+      is.selectFrom('ledger_epochs').select((of) => of.fn.max('first_number').as('first')),
+    )
+    .orderBy('number', 'desc')
+    .limit(maxTimeLimits + 1)
+    .execute()
+  if (rows.length > maxTimeLimits) tooMuch(`${maxTimeLimits} changes of time limits`)
+  return new Set(rows.map(({ object_id: id }) => id))
 }
 
 async function incidentIds(database: Database, asked: RowsOf): Promise<Set<string>> {

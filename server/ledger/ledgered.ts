@@ -99,6 +99,12 @@ export const ledgered = {
     who: 'who agreed',
     holds: ['incident', 'requestedBy', 'reason*'],
   },
+  'time_limits.in_force': {
+    what: 'The time limits of incidents came into force: at a start with other ones than before, or because their files were changed.',
+    object: 'time-limits',
+    who: hub,
+    holds: ['sha256', 'serviceLevels', 'regulators'],
+  },
   'incident.update_overdue': {
     what: 'The update of an incident that was promised by a time was not sent; once for each promise, with the accounts that were told.',
     object: 'incident',

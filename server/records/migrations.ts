@@ -21,6 +21,7 @@ import { communication } from './migrations/0019-communication.ts'
 import { evidence } from './migrations/0020-evidence.ts'
 import { deadlines } from './migrations/0021-deadlines.ts'
 import { undelivered } from './migrations/0022-undelivered.ts'
+import { timeLimits } from './migrations/0023-time-limits.ts'
 import type { Migration, MigrationContext } from './migrations/migration.ts'
 import type { Records, RecordsTransaction } from './records.ts'
 
@@ -47,6 +48,7 @@ export const allMigrations: readonly Migration[] = [
   evidence,
   deadlines,
   undelivered,
+  timeLimits,
 ]
 
 export interface MigrateOptions {
