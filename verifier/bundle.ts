@@ -23,6 +23,10 @@ export const tableNames = [
   'attachments',
   'incident_deadlines',
   'time_limits',
+  'incident_assignments',
+  'incident_notices',
+  'incident_notice_deliveries',
+  'legal_holds',
 ] as const
 export type TableName = (typeof tableNames)[number]
 

@@ -8,7 +8,9 @@ type Row = Readonly<Record<string, unknown>>
 /** Rows a bundle shows, by table, and what they are about. */
 export interface BundleRows {
   readonly tables: Readonly<Record<string, readonly Row[]>>
-  readonly objects: Readonly<Record<'incident' | 'alert' | 'page', ReadonlySet<string>>>
+  readonly objects: Readonly<
+    Record<'incident' | 'alert' | 'page' | 'notice' | 'hold', ReadonlySet<string>>
+  >
 }
 
 /** Whose rows are asked for: one incident, or what the entries and the times of a period name. */
@@ -48,13 +50,21 @@ const columns = {
   routing_holds: 'alert_id at stage receiver because until_at',
   runbook_versions: 'hash name body',
   incident_deadlines: 'incident_id regime code state due_at at_risk_at satisfied_at tells',
+  incident_assignments:
+    'fact_id incident_id principal_id technician assigned_by state assigned_at due_at ended_at exhausted_at',
+  incident_notices:
+    'id incident_id series_id version audience form language text_hash state contact_points approval_id fact_id next_update_at written_by approved_by written_at sent_at',
+  incident_notice_deliveries:
+    'id notice_id contact_point_id recipient channel key state attempts reason opened_at updated_at',
+  legal_holds:
+    'id incident_id from_at to_at reason until_at set_at set_by released_at release_asked_by released_by release_reason',
   time_limits: 'id in_force_at sha256 body',
   attachments: 'id incident_id name media_type bytes sha256 added_at added_by erased_at',
 } as const
 type Table = keyof typeof columns
 
 /** PostgreSQL gives 64-bit numbers as text. */
-const numbers = /(?:^|_)(?:at|number|sequence|round|bytes|tells)$/
+const numbers = /(?:^|_)(?:at|number|sequence|round|bytes|tells|version|attempts)$/
 
 /** Reads the rows; several statements, so the caller must know that nothing changed between. Throws unprocessable. */
 export async function bundleRows(database: Database, asked: RowsOf): Promise<BundleRows> {
@@ -87,7 +97,16 @@ export async function bundleRows(database: Database, asked: RowsOf): Promise<Bun
   await reader.take('attachments', 'incident_id', incidents, 'incident_id, added_at, id')
   await reader.take('incident_deadlines', 'incident_id', incidents, 'incident_id, regime, code')
   await reader.take('time_limits', 'id', await timeLimitsOf(database))
-  return { tables: reader.tables, objects: { incident: incidents, alert: alerts, page: pages } }
+  await reader.take('incident_assignments', 'incident_id', incidents, 'incident_id, fact_id')
+  const notices = await noticesOf(database, incidents)
+  await reader.take('incident_notices', 'id', notices)
+  await reader.take('incident_notice_deliveries', 'notice_id', notices, 'notice_id, id')
+  const holds = await holdsOf(database, asked, incidents)
+  await reader.take('legal_holds', 'id', holds)
+  return {
+    tables: reader.tables,
+    objects: { incident: incidents, alert: alerts, page: pages, notice: notices, hold: holds },
+  }
 }
 
 class Reader {
@@ -129,6 +148,42 @@ class Reader {
 function plain(row: Record<string, unknown>, whole: readonly string[]): Row {
   for (const name of whole) if (row[name] !== null) row[name] = Number(row[name])
   return row
+}
+
+/** Notices to others; of words to an incident's own people the ledger holds only how they ended. */
+async function noticesOf(database: Database, incidents: ReadonlySet<string>): Promise<Set<string>> {
+  const found = new Set<string>()
+  const all = [...incidents]
+  for (let from = 0; from < all.length; from += idsPerQuery) {
+    const rows = await database
+      .selectFrom('incident_notices')
+      .select('id')
+      .where('incident_id', 'in', all.slice(from, from + idsPerQuery))
+      .where('audience', '<>', 'staff')
+      .limit(maxBundleRows + 1)
+      .execute()
+    for (const { id } of rows) found.add(id)
+    if (found.size > maxBundleRows) tooMuch(`${maxBundleRows} rows`)
+  }
+  return found
+}
+
+/** Holds of the incidents; in a period also those that were set or released in it. */
+async function holdsOf(
+  database: Database,
+  asked: RowsOf,
+  incidents: ReadonlySet<string>,
+): Promise<Set<string>> {
+  const found = new Set(
+    asked.kind === 'period' ? await idsOf(database, asked, 'hold', 'legal_holds', 'set_at') : [],
+  )
+  const rows = await database
+    .selectFrom('legal_holds')
+    .select(['id', 'incident_id'])
+    .where('incident_id', 'is not', null)
+    .execute()
+  for (const { id, incident_id } of rows) if (incidents.has(incident_id!)) found.add(id)
+  return found
 }
 
 /** What the log that goes on names of the time limits; they are few, and by each some deadline may have been worked out. */

@@ -175,7 +175,7 @@ async function isTouched(read: Database, from: number): Promise<boolean> {
     .selectFrom('ledger_entries')
     .select('number')
     .where('number', '>=', from)
-    .where('object_type', 'in', ['incident', 'alert', 'page', 'time-limits'])
+    .where('object_type', 'in', ['incident', 'alert', 'page', 'notice', 'hold', 'time-limits'])
     .limit(1)
     .executeTakeFirst()
   return row !== undefined

@@ -138,6 +138,30 @@ export const ledgered = {
       ...['reason*', 'recipient*'],
     ],
   },
+  'notice.again': {
+    what: 'A notice was sent again to those to whom it did not come.',
+    object: 'notice',
+    who: staff,
+    holds: ['incident', 'deliveries'],
+  },
+  'dispatch.asked': {
+    what: 'A technician was asked to take an incident, and until when an answer is waited for.',
+    object: 'incident',
+    who: 'hub or person',
+    holds: ['fact', 'account', 'dueAt'],
+  },
+  'dispatch.answered': {
+    what: 'How asking a technician ended: accepted, declined, passed to the next, or over.',
+    object: 'incident',
+    who: hub,
+    holds: ['fact', 'state', 'endedAt'],
+  },
+  'dispatch.exhausted': {
+    what: 'Nobody was left to ask after a technician.',
+    object: 'incident',
+    who: hub,
+    holds: ['fact'],
+  },
   'incident.recurrence_signed': {
     what: 'The incidents that recurred in a month were judged: by a person, or by the hub where there was nothing to judge.',
     object: 'recurrence-month',
