@@ -15,6 +15,7 @@ const program = {
     'dashboards',
     'alerts',
     'clocks',
+    'deadlines',
     'incidents',
     'witness',
     'verifier',

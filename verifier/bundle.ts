@@ -21,6 +21,12 @@ export const tableNames = [
   'routing_holds',
   'runbook_versions',
   'attachments',
+  'incident_deadlines',
+  'time_limits',
+  'incident_assignments',
+  'incident_notices',
+  'incident_notice_deliveries',
+  'legal_holds',
 ] as const
 export type TableName = (typeof tableNames)[number]
 
@@ -38,6 +44,8 @@ export interface Manifest {
   readonly madeAt: string
   /** Why the hub itself signs nothing any more. */
   readonly inconsistency: string | null
+  /** Tables that it put in; an older hub knew fewer. */
+  readonly tables: ReadonlySet<string>
 }
 
 /** What an entry says, when it says it in the form of format 1. */
@@ -144,6 +152,7 @@ function manifestOf(value: unknown): Manifest {
     madeAt: text(row['madeAt'], 'madeAt'),
     inconsistency:
       row['inconsistency'] === null ? null : text(row['inconsistency'], 'inconsistency'),
+    tables: new Set(Object.keys(isRow(row['counts']) ? row['counts'] : {})),
   }
 }
 

@@ -37,7 +37,7 @@ export type Disclosed =
   | { readonly kind: 'false' | 'hidden' | 'none' }
 
 /** Objects of which a bundle shows rows. */
-const shownTypes = new Set(['incident', 'alert', 'page'])
+const shownTypes = new Set(['incident', 'alert', 'page', 'notice', 'hold'])
 
 /** Sorts the entries of a bundle by what they are about. */
 export function historyOf(bundle: Bundle): History {

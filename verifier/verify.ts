@@ -1,8 +1,11 @@
 import { checkAlertRows } from './alert-checks.ts'
+import { checkAssignments } from './assignment-checks.ts'
 import { type Bundle, type Entry, type Row, readBundle } from './bundle.ts'
+import { checkDeadlines } from './deadline-checks.ts'
 import { checkFiles } from './erasure-checks.ts'
 import { checkEvidence } from './evidence-checks.ts'
 import { type History, hashOf, historyOf, isTold } from './history.ts'
+import { checkHolds } from './hold-checks.ts'
 import { checkIncidentRows, checkStates } from './incident-checks.ts'
 import {
   checkConsistency,
@@ -13,8 +16,9 @@ import {
   checkSignatures,
   type Trust,
 } from './log-checks.ts'
+import { checkNotices } from './notice-checks.ts'
 import { checkPageRows, checkPaging } from './page-checks.ts'
-import { type Check, type CheckId, Findings, type Report, shown } from './report.ts'
+import { type Check, Findings, type Report, shown } from './report.ts'
 import { RowCheck } from './rows.ts'
 
 export type { Trust } from './log-checks.ts'
@@ -35,9 +39,9 @@ export async function verifyBundle(file: Uint8Array, trust: Trust): Promise<Repo
     checkOrder(bundle),
     checkStates(bundle, history),
     checkRows(bundle, history),
-    absent('deadlines', 'bundles do not carry the deadlines of incidents yet'),
+    checkDeadlines(bundle, history),
     checkPaging(bundle, history),
-    absent('notices', 'bundles do not carry the notices of incidents yet'),
+    checkNotices(bundle, history),
     checkDigests(bundle),
     checkReads(bundle),
   ]
@@ -70,6 +74,8 @@ function checkRows(bundle: Bundle, history: History): Check {
   checkIncidentRows(bundle, history, rows)
   checkAlertRows(history, rows)
   checkPageRows(history, rows)
+  checkAssignments(bundle, history, rows)
+  checkHolds(bundle, history, rows)
   checkDisclosures(bundle, history, rows)
   for (const [why, count] of rows.uncompared) found.flag(`not compared: ${count} × ${why}`)
   if (rows.compared === 0) found.notChecked('the bundle shows no row')
@@ -122,10 +128,4 @@ function checkDigests(bundle: Bundle): Check {
   return found.done(
     `${there.size} runbooks, ${files} attached files and ${pieces} pieces of evidence are what their hashes name.`,
   )
-}
-
-function absent(id: CheckId, why: string): Check {
-  const found = new Findings(id)
-  found.notChecked(why)
-  return found.done('')
 }

@@ -31,6 +31,11 @@ function replayed(history: History, entries: readonly Told[]): Advance | undefin
   return advance(blank, facts)
 }
 
+/** Places of an incident's facts in the log, in their order. */
+export function placesOf(entries: readonly Told[]): number[] {
+  return factsOf(entries).map(({ index }) => index)
+}
+
 /** Names the entry that a lawful history could not hold. */
 export function illegal(entries: readonly Told[], { position, reasons }: IllegalStep): string {
   const entry = factsOf(entries)[position - 1]

@@ -18,6 +18,8 @@ export interface RegimeFileFault {
 export interface ReadRegime {
   readonly regime: Regime
   readonly file: string
+  /** What the file says, as it is. */
+  readonly text: string
   /** False for those that ship. */
   readonly own: boolean
 }
@@ -63,9 +65,9 @@ async function readFolder(
 ): Promise<ReadRegime[]> {
   const found: ReadRegime[] = []
   for (const path of await pathsOf(folder, faults)) {
-    const { value, faults: wrong } = await readOne(path)
+    const { value, faults: wrong, text } = await readOne(path)
     for (const fault of wrong) faults.push({ file: path, ...fault })
-    if (value !== undefined) found.push({ regime: value, file: path, own })
+    if (value !== undefined) found.push({ regime: value, file: path, text, own })
   }
   return found
 }
@@ -86,13 +88,19 @@ async function pathsOf(folder: string, faults: RegimeFileFault[]): Promise<strin
   }
 }
 
-async function readOne(path: string): Promise<ReturnType<typeof readRegimeText>> {
-  const refused = (message: string) => ({ value: undefined, faults: [{ line: 1, message }] })
+async function readOne(
+  path: string,
+): Promise<ReturnType<typeof readRegimeText> & { text: string }> {
+  const refused = (message: string) => ({
+    ...{ value: undefined, text: '' },
+    faults: [{ line: 1, message }],
+  })
   try {
     const stats = await stat(path)
     if (!stats.isFile()) return refused('is no ordinary file; put a YAML file there')
     if (stats.size > textBytesMax) return refused(`is over ${textBytesMax} bytes; make it smaller`)
-    return readRegimeText(new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path)))
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path))
+    return { ...readRegimeText(text), text }
   } catch (error) {
     if (codeOf(error) === 'ERR_ENCODING_INVALID_ENCODED_DATA')
       return refused('is not UTF-8; save it as UTF-8')

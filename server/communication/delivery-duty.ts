@@ -44,9 +44,10 @@ export async function oweDelivery(
 
 /** Opens anew what of a notice was refused or given up, and gives how many; receivers tell repeats by the key. */
 export async function sendAgain(
-  parts: Pick<DeliveryParts, 'obligations'>,
+  parts: Pick<DeliveryParts, 'obligations' | 'ledger'>,
   tx: RecordsTransaction,
   notice: IncidentNoticeRow,
+  by: string,
   now: Millis,
 ): Promise<number> {
   const failed = (await deliveriesOf(tx, [notice.id])).filter(
@@ -63,6 +64,13 @@ export async function sendAgain(
     const key = `${delivery.key}/again/${uuid(now)}`
     await oweDelivery(parts, tx, { id, key, state: 'waiting' }, notice.incident_id, now)
   }
+  if (failed.length > 0)
+    await parts.ledger.append(tx, {
+      action: 'notice.again',
+      object: { type: 'notice', id: notice.id },
+      ...{ actor: by, occurredAt: now },
+      content: { incident: notice.incident_id, deliveries: failed.map(({ id }) => id) },
+    })
   return failed.length
 }
 

@@ -149,9 +149,15 @@ export class Notices {
       )
     const row = await this.#row(tx, incident, by, request, draft)
     await tx.insertInto('incident_notices').values(row).execute()
-    await this.#note(tx, 'notice.written', row, by.name, {
-      ...{ contactPoints: JSON.parse(row.contact_points) as unknown },
-    })
+    await this.#note(
+      tx,
+      'notice.written',
+      row,
+      { by: by.name, at: row.written_at },
+      {
+        ...{ contactPoints: JSON.parse(row.contact_points) as unknown },
+      },
+    )
     if (request.audience !== 'customers') {
       await this.#issue(tx, row, null)
       return row.id
@@ -218,14 +224,15 @@ export class Notices {
       await tx.insertInto('incident_notice_deliveries').values(delivery).execute()
       await oweDelivery(this.#parts, tx, delivery, row.incident_id, now)
     }
-    await this.#note(tx, 'notice.sent', row, row.written_by, { fact: fact_id, approvedBy })
+    const when = { by: row.written_by, at: now }
+    await this.#note(tx, 'notice.sent', row, when, { fact: fact_id, approvedBy })
   }
 
   async #note(
     tx: RecordsTransaction,
     action: 'notice.written' | 'notice.sent',
     row: IncidentNoticeRow,
-    actor: string,
+    { by: actor, at: occurredAt }: { readonly by: string; readonly at: Millis },
     more: object,
   ): Promise<void> {
     const { incident_id: incident, audience, form, language, version, series_id, text_hash } = row
@@ -233,8 +240,7 @@ export class Notices {
     await this.#parts.ledger.append(tx, {
       action,
       object: { type: 'notice', id: row.id },
-      actor,
-      occurredAt: this.#parts.clock.now(),
+      ...{ actor, occurredAt },
       content: { ...content, series: series_id, textHash: text_hash, ...more },
     })
   }

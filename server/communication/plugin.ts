@@ -10,6 +10,7 @@ import type {} from '../incidents/plugin.ts'
 import type {} from '../ledger/plugin.ts'
 import type {} from '../notify/plugin.ts'
 import type {} from '../obligations/plugin.ts'
+import type { Principal } from '../people/plugin.ts'
 import type { RecordsTransaction } from '../records/records.ts'
 import type { IncidentNoticeRow } from '../records/schema.ts'
 import type {} from '../rules/plugin.ts'
@@ -79,8 +80,10 @@ export const communicationPlugin = fp(
       applied: committed,
     })
 
-    const again = async (notice: IncidentNoticeRow) => {
-      const opened = await records.write((tx) => sendAgain(deliveries, tx, notice, clock.now()))
+    const again = async (notice: IncidentNoticeRow, { name }: Principal) => {
+      const opened = await records.write((tx) =>
+        sendAgain(deliveries, tx, notice, name, clock.now()),
+      )
       committed()
       return opened
     }

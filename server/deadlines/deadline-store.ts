@@ -1,9 +1,9 @@
 import type { Kysely } from 'kysely'
+import type { Deadline, Told } from '../../deadlines/standing.ts'
+import { nextWord } from '../../deadlines/standing.ts'
 import type { Millis } from '../clock.ts'
 import type { RecordsTransaction } from '../records/records.ts'
 import type { IncidentDeadlineRow, RecordsSchema } from '../records/schema.ts'
-import type { Deadline, Told } from './standing.ts'
-import { nextWord } from './standing.ts'
 
 /** A deadline as it is kept, with what was told of it. */
 export interface KeptDeadline extends Deadline {

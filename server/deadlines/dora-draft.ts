@@ -1,8 +1,8 @@
 import { FactBook } from '../../clocks/fact.ts'
+import { caseFacts } from '../../deadlines/case.ts'
 import type { Fact, FactOf, Millis } from '../../incidents/facts.ts'
 import { current, type Picture, recovery, said } from '../../incidents/picture.ts'
 import { figuresOf } from '../../incidents/replay.ts'
-import { caseFacts } from './case.ts'
 import { type FormField, fieldsOf, type Stage } from './dora-form.ts'
 
 export type DraftValue = string | number | boolean | readonly string[]

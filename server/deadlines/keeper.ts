@@ -1,3 +1,13 @@
+import { missingDuties } from '../../deadlines/duties.ts'
+import {
+  actionRegime,
+  type Deadline,
+  deadlinesOf,
+  inForce,
+  type Regimes,
+  standingsOf,
+  type Told,
+} from '../../deadlines/standing.ts'
 import { isImported, type Picture } from '../../incidents/picture.ts'
 import type { Clock } from '../clock.ts'
 import { uuid } from '../ids.ts'
@@ -15,16 +25,6 @@ import {
   keptDeadlines,
   subjectOf,
 } from './deadline-store.ts'
-import { missingDuties } from './duties.ts'
-import {
-  actionRegime,
-  type Deadline,
-  deadlinesOf,
-  inForce,
-  type Regimes,
-  standingsOf,
-  type Told,
-} from './standing.ts'
 
 export const clockKind = 'incident-clock'
 export const actionKind = 'incident-action'

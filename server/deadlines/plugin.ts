@@ -1,17 +1,25 @@
 import fp from 'fastify-plugin'
+import { changesDeadlines } from '../../deadlines/case.ts'
+import {
+  actionRegime,
+  type Regimes,
+  type UpdateRhythm,
+  updateRhythmOf,
+} from '../../deadlines/standing.ts'
 import type { Clock, Millis } from '../clock.ts'
 import type {} from '../clocks/plugin.ts'
 import { ConfigError, type HubConfig, systemZone } from '../config.ts'
 import type {} from '../incidents/plugin.ts'
+import type {} from '../ledger/plugin.ts'
 import type {} from '../obligations/plugin.ts'
 import type {} from '../paging/plugin.ts'
-import { changesDeadlines } from './case.ts'
+import type { Records } from '../records/records.ts'
 import { DeadlineKeeper } from './keeper.ts'
 import { deadlineMetrics } from './metrics.ts'
 import { deadlineRoutes } from './routes.ts'
 import { chooseRegimes, readInstitution } from './settings.ts'
-import { actionRegime, type Regimes, type UpdateRhythm, updateRhythmOf } from './standing.ts'
 import { tellingDuties } from './telling-duty.ts'
+import { putInForce } from './time-limits-store.ts'
 
 /** Deadlines of incidents: service levels, regulators, actions. */
 export interface Deadlines {
@@ -35,15 +43,20 @@ const atOnce = 50
 
 export const deadlinesPlugin = fp(
   async (app, { clock, config }: { clock: Clock; config: HubConfig }) => {
-    const { records, incidents, obligations, paging } = app
+    const { records, incidents, obligations, paging, ledger } = app
     const settings = config.incidents ?? {}
     const institution = readInstitution(settings, config.timeZone ?? systemZone())
     if (Array.isArray(institution)) throw unusable(institution as readonly string[])
     const binds = institution as Exclude<typeof institution, readonly string[]>
-    const read = async () => chooseRegimes(settings, binds, (await app.clocks.regimes()).byName)
+    const read = async () => {
+      const { byName } = await app.clocks.regimes()
+      const chosen = chooseRegimes(settings, binds, byName)
+      return { chosen, textOf: (name: string) => byName.get(name)?.text ?? '' }
+    }
     const first = await read()
-    if (!('serviceLevels' in first)) throw unusable(first)
-    let regimes: Regimes = first
+    if (!('serviceLevels' in first.chosen)) throw unusable(first.chosen)
+    let regimes: Regimes = first.chosen
+    await records.write((tx) => putInForce({ clock, ledger }, tx, regimes, first.textOf))
 
     const keeper = new DeadlineKeeper({
       ...{ clock, obligations, paging, incidents },
@@ -62,24 +75,7 @@ export const deadlinesPlugin = fp(
       obligations.register(kind)
 
     async function followAll(): Promise<number> {
-      const rows = await records.read
-        .selectFrom('incidents')
-        .select('id')
-        .where((is) =>
-          is.or([
-            is('closed_at', 'is', null),
-            is(
-              'id',
-              'in',
-              is
-                .selectFrom('incident_deadlines')
-                .select('incident_id')
-                .where('incident_deadlines.state', 'in', ['owed', 'paused']),
-            ),
-          ]),
-        )
-        .orderBy('id')
-        .execute()
+      const rows = await unfinished(records)
       for (let from = 0; from < rows.length; from += atOnce) {
         const some = rows.slice(from, from + atOnce)
         await records.write(async (tx) => {
@@ -97,7 +93,7 @@ export const deadlinesPlugin = fp(
 
     /** The files of regimes may have changed; faulty ones leave in force what was. */
     async function look(): Promise<void> {
-      const now = await read()
+      const { chosen: now, textOf } = await read()
       if (!('serviceLevels' in now)) {
         app.log.error({ faults: now }, 'regimes of incidents cannot be used; those before hold')
         return
@@ -105,7 +101,17 @@ export const deadlinesPlugin = fp(
       const names = [regimes.serviceLevels, ...regimes.regulators]
       const same = [now.serviceLevels, ...now.regulators].every((one, i) => one === names[i])
       if (same) return
-      regimes = now
+      const before = regimes
+      try {
+        await records.write(async (tx) => {
+          await putInForce({ clock, ledger }, tx, now, textOf)
+          // Whoever writes after this entry counts by them.
+          regimes = now
+        })
+      } catch (error) {
+        regimes = before
+        throw error
+      }
       await followAll()
     }
 
@@ -132,12 +138,35 @@ export const deadlinesPlugin = fp(
     name: 'callward-deadlines',
     dependencies: [
       'callward-clocks',
+      'callward-ledger',
       'callward-incidents',
       'callward-obligations',
       'callward-paging',
     ],
   },
 )
+
+/** Incidents that are open, or owed something. */
+async function unfinished(records: Records): Promise<{ readonly id: string }[]> {
+  return records.read
+    .selectFrom('incidents')
+    .select('id')
+    .where((is) =>
+      is.or([
+        is('closed_at', 'is', null),
+        is(
+          'id',
+          'in',
+          is
+            .selectFrom('incident_deadlines')
+            .select('incident_id')
+            .where('incident_deadlines.state', 'in', ['owed', 'paused']),
+        ),
+      ]),
+    )
+    .orderBy('id')
+    .execute()
+}
 
 function unusable(faults: readonly string[]): ConfigError {
   const lines = faults.map((fault) => `  - ${fault}`).join('\n')

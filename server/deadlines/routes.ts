@@ -3,6 +3,7 @@ import Type from 'typebox'
 import { readDoraImpact } from '../../clocks/dora-classification.ts'
 import { instantOf } from '../../clocks/read-case.ts'
 import type { Regime } from '../../clocks/regime.ts'
+import { inForce, type Regimes, type Supposition } from '../../deadlines/standing.ts'
 import { type Clock, rfc3339 } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
 import { incidentIdOf } from '../incident-id.ts'
@@ -20,7 +21,6 @@ import {
   PreviewAnswer,
   PreviewBody,
 } from './schema.ts'
-import { inForce, type Regimes, type Supposition } from './standing.ts'
 import { clocksView, dueView } from './views.ts'
 
 const access = { owner: 'deadlines', roles: ['admin', 'operator', 'auditor'] } as const

@@ -2,8 +2,8 @@ import Type, { type Static } from 'typebox'
 import { settingsFault } from '../../clocks/evaluate.ts'
 import { readCase } from '../../clocks/read-case.ts'
 import type { Institution, Regime } from '../../clocks/regime.ts'
-import type { Regimes } from './standing.ts'
-import { actionRegime } from './standing.ts'
+import type { Regimes } from '../../deadlines/standing.ts'
+import { actionRegime } from '../../deadlines/standing.ts'
 
 const Name = Type.String({ pattern: '^[a-z][a-z0-9_-]{0,62}$' })
 

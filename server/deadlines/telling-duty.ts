@@ -1,4 +1,12 @@
 import { type ExpressionBuilder, sql } from 'kysely'
+import {
+  actionRegime,
+  nextWord,
+  type Regimes,
+  spokenIn,
+  type Told,
+  wordAt,
+} from '../../deadlines/standing.ts'
 import { holders, type Picture, said } from '../../incidents/picture.ts'
 import type { Role } from '../../incidents/workflow.ts'
 import type { Clock } from '../clock.ts'
@@ -9,7 +17,6 @@ import type { Records, RecordsTransaction } from '../records/records.ts'
 import type { IncidentRow, RecordsSchema } from '../records/schema.ts'
 import { type KeptDeadline, keptDeadline, subjectOf } from './deadline-store.ts'
 import { actionKind, askOfClock, clockKind, type DeadlineKeeper } from './keeper.ts'
-import { actionRegime, nextWord, type Regimes, spokenIn, type Told, wordAt } from './standing.ts'
 
 export interface TellingParts {
   readonly clock: Clock

@@ -3,12 +3,7 @@ import type { Static } from 'typebox'
 import { calendarOf, ruleInWords } from '../../clocks/evaluate.ts'
 import type { Regime } from '../../clocks/regime.ts'
 import { clockView } from '../../clocks/view.ts'
-import { type Picture, said } from '../../incidents/picture.ts'
-import { type Millis, rfc3339 } from '../clock.ts'
-import type { RecordsSchema } from '../records/schema.ts'
-import { keptOf } from './deadline-store.ts'
-import { groundsOf } from './duties.ts'
-import type { DueList, IncidentClocks } from './schema.ts'
+import { groundsOf } from '../../deadlines/duties.ts'
 import {
   actionRegime,
   inForce,
@@ -16,7 +11,12 @@ import {
   type Regimes,
   type Supposition,
   standingsOf,
-} from './standing.ts'
+} from '../../deadlines/standing.ts'
+import { type Picture, said } from '../../incidents/picture.ts'
+import { type Millis, rfc3339 } from '../clock.ts'
+import type { RecordsSchema } from '../records/schema.ts'
+import { keptOf } from './deadline-store.ts'
+import type { DueList, IncidentClocks } from './schema.ts'
 
 /** Where every clock of an incident stands and why; `more` is a regime that is only looked at. */
 export function clocksView(

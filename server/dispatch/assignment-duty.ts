@@ -6,6 +6,7 @@ import { type Clock, type Millis, rfc3339 } from '../clock.ts'
 import type { Communication } from '../communication/plugin.ts'
 import { uuid } from '../ids.ts'
 import type { Incidents, Settled } from '../incidents/plugin.ts'
+import type { Ledger } from '../ledger/plugin.ts'
 import type { ObligationKind, Obligations, Outcome } from '../obligations/plugin.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
 import type { IncidentAssignmentRow, IncidentRow } from '../records/schema.ts'
@@ -38,6 +39,7 @@ export interface AssignmentParts {
   readonly clock: Clock
   readonly incidents: Pick<Incidents, 'picture' | 'write' | 'committed'>
   readonly communication: Communication
+  readonly ledger: Ledger
   readonly obligations: Pick<Obligations, 'open' | 'close'>
   /** How long an answer is waited for. */
   readonly acceptMillis: (severity: string) => Millis
@@ -99,6 +101,12 @@ async function asked(
     ...{ ended_at: null, reason: null, exhausted_at: null, request_key: null },
   }
   await insertAssignment(tx, row)
+  await parts.ledger.append(tx, {
+    action: 'dispatch.asked',
+    object: { type: 'incident', id: incident.id },
+    ...{ actor: fact.recordedBy, occurredAt: now },
+    content: { fact: fact.id, account: technician.id, dueAt: rfc3339(row.due_at) },
+  })
   await owe(parts, tx, row.fact_id, row.due_at)
   const number = Number(incident.number)
   await parts.communication.tell(tx, {
@@ -162,7 +170,7 @@ function isOpen({ state, ended_at }: IncidentAssignmentRow): boolean {
 }
 
 async function end(
-  { obligations, communication }: AssignmentParts,
+  { obligations, communication, ledger, clock }: AssignmentParts,
   tx: RecordsTransaction,
   row: IncidentAssignmentRow,
   state: 'accepted' | 'declined' | 'passed' | 'over',
@@ -171,6 +179,12 @@ async function end(
 ): Promise<void> {
   const kept = row.state === state ? (row.reason ?? reason) : reason
   await endAssignment(tx, row.fact_id, state, kept, at)
+  await ledger.append(tx, {
+    action: 'dispatch.answered',
+    object: { type: 'incident', id: row.incident_id },
+    ...{ actor: 'hub', occurredAt: clock.now() },
+    content: { fact: row.fact_id, state, endedAt: at === null ? null : rfc3339(at) },
+  })
   await obligations.close(tx, assignmentKind, row.fact_id, state)
   await communication.withdraw(tx, wordKey(row.fact_id), `${state}: ${reason}`.slice(0, 300))
 }
@@ -270,7 +284,7 @@ async function passOn(
 }
 
 async function nobodyLeft(
-  { incidents, communication, clock, url }: AssignmentParts,
+  { incidents, communication, ledger, clock, url }: AssignmentParts,
   tx: RecordsTransaction,
   incident: IncidentRow,
   row: IncidentAssignmentRow,
@@ -285,6 +299,11 @@ async function nobodyLeft(
       .set({ exhausted_at: now })
       .where('fact_id', '=', row.fact_id)
       .execute()
+    await ledger.append(tx, {
+      action: 'dispatch.exhausted',
+      object: { type: 'incident', id: incident.id },
+      ...{ actor: hubActor, occurredAt: now, content: { fact: row.fact_id } },
+    })
     const note = {
       ...({ kind: 'note', value: { text: about }, certainty: 'actual' } as const),
       ...{ occurredAt: now, recordedBy: hubActor, supersedes: null },

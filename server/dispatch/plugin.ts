@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts'
 import type {} from '../communication/plugin.ts'
 import { type HubConfig, publicUrl } from '../config.ts'
 import type {} from '../incidents/plugin.ts'
+import type {} from '../ledger/plugin.ts'
 import type {} from '../notify/plugin.ts'
 import type {} from '../obligations/plugin.ts'
 import type {} from '../oncall/plugin.ts'
@@ -17,12 +18,12 @@ import { dispatchRoutes } from './routes.ts'
 /** Who is sent to incidents. */
 export const dispatchPlugin = fp(
   async (app, { clock, config }: { clock: Clock; config: HubConfig }) => {
-    const { records, incidents, communication, obligations } = app
+    const { records, incidents, communication, obligations, ledger } = app
     const { acceptMinutes, routes } = config.dispatch
     const parts = { app, routes, escalationPolicy: config.escalationPolicy }
     const address = publicUrl(config)
     const duty: AssignmentParts = {
-      ...{ records, clock, incidents, communication, obligations },
+      ...{ records, clock, incidents, communication, obligations, ledger },
       acceptMillis: (severity) =>
         60_000 * (acceptMinutes[severity as keyof typeof acceptMinutes] ?? acceptMinutes.sev4),
       url: (number, fact) =>
@@ -50,6 +51,7 @@ export const dispatchPlugin = fp(
       'callward-telemetry',
       'callward-records',
       'callward-access',
+      'callward-ledger',
       'callward-obligations',
       'callward-incidents',
       'callward-communication',

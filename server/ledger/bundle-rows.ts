@@ -8,7 +8,9 @@ type Row = Readonly<Record<string, unknown>>
 /** Rows a bundle shows, by table, and what they are about. */
 export interface BundleRows {
   readonly tables: Readonly<Record<string, readonly Row[]>>
-  readonly objects: Readonly<Record<'incident' | 'alert' | 'page', ReadonlySet<string>>>
+  readonly objects: Readonly<
+    Record<'incident' | 'alert' | 'page' | 'notice' | 'hold', ReadonlySet<string>>
+  >
 }
 
 /** Whose rows are asked for: one incident, or what the entries and the times of a period name. */
@@ -27,6 +29,7 @@ export type RowsOf =
 export const maxBundleRows = 200_000
 const maxObjects = 20_000
 const idsPerQuery = 500
+const maxTimeLimits = 1000
 
 /** What the ledger says nothing of (housekeeping, plans, receipts of screens) is left out. */
 const columns = {
@@ -46,12 +49,22 @@ const columns = {
   page_attempts: 'id telling_id round channel contact_point_id outcome reason at',
   routing_holds: 'alert_id at stage receiver because until_at',
   runbook_versions: 'hash name body',
+  incident_deadlines: 'incident_id regime code state due_at at_risk_at satisfied_at tells',
+  incident_assignments:
+    'fact_id incident_id principal_id technician assigned_by state assigned_at due_at ended_at exhausted_at',
+  incident_notices:
+    'id incident_id series_id version audience form language text_hash state contact_points approval_id fact_id next_update_at written_by approved_by written_at sent_at',
+  incident_notice_deliveries:
+    'id notice_id contact_point_id recipient channel key state attempts reason opened_at updated_at',
+  legal_holds:
+    'id incident_id from_at to_at reason until_at set_at set_by released_at release_asked_by released_by release_reason',
+  time_limits: 'id in_force_at sha256 body',
   attachments: 'id incident_id name media_type bytes sha256 added_at added_by erased_at',
 } as const
 type Table = keyof typeof columns
 
 /** PostgreSQL gives 64-bit numbers as text. */
-const numbers = /(?:^|_)(?:at|number|sequence|round|bytes)$/
+const numbers = /(?:^|_)(?:at|number|sequence|round|bytes|tells|version|attempts)$/
 
 /** Reads the rows; several statements, so the caller must know that nothing changed between. Throws unprocessable. */
 export async function bundleRows(database: Database, asked: RowsOf): Promise<BundleRows> {
@@ -82,7 +95,18 @@ export async function bundleRows(database: Database, asked: RowsOf): Promise<Bun
   )
   await reader.take('runbook_versions', 'hash', new Set(hashes))
   await reader.take('attachments', 'incident_id', incidents, 'incident_id, added_at, id')
-  return { tables: reader.tables, objects: { incident: incidents, alert: alerts, page: pages } }
+  await reader.take('incident_deadlines', 'incident_id', incidents, 'incident_id, regime, code')
+  await reader.take('time_limits', 'id', await timeLimitsOf(database))
+  await reader.take('incident_assignments', 'incident_id', incidents, 'incident_id, fact_id')
+  const notices = await noticesOf(database, incidents)
+  await reader.take('incident_notices', 'id', notices)
+  await reader.take('incident_notice_deliveries', 'notice_id', notices, 'notice_id, id')
+  const holds = await holdsOf(database, asked, incidents)
+  await reader.take('legal_holds', 'id', holds)
+  return {
+    tables: reader.tables,
+    objects: { incident: incidents, alert: alerts, page: pages, notice: notices, hold: holds },
+  }
 }
 
 class Reader {
@@ -124,6 +148,58 @@ class Reader {
 function plain(row: Record<string, unknown>, whole: readonly string[]): Row {
   for (const name of whole) if (row[name] !== null) row[name] = Number(row[name])
   return row
+}
+
+/** Notices to others; of words to an incident's own people the ledger holds only how they ended. */
+async function noticesOf(database: Database, incidents: ReadonlySet<string>): Promise<Set<string>> {
+  const found = new Set<string>()
+  const all = [...incidents]
+  for (let from = 0; from < all.length; from += idsPerQuery) {
+    const rows = await database
+      .selectFrom('incident_notices')
+      .select('id')
+      .where('incident_id', 'in', all.slice(from, from + idsPerQuery))
+      .where('audience', '<>', 'staff')
+      .limit(maxBundleRows + 1)
+      .execute()
+    for (const { id } of rows) found.add(id)
+    if (found.size > maxBundleRows) tooMuch(`${maxBundleRows} rows`)
+  }
+  return found
+}
+
+/** Holds of the incidents; in a period also those that were set or released in it. */
+async function holdsOf(
+  database: Database,
+  asked: RowsOf,
+  incidents: ReadonlySet<string>,
+): Promise<Set<string>> {
+  const found = new Set(
+    asked.kind === 'period' ? await idsOf(database, asked, 'hold', 'legal_holds', 'set_at') : [],
+  )
+  const rows = await database
+    .selectFrom('legal_holds')
+    .select(['id', 'incident_id'])
+    .where('incident_id', 'is not', null)
+    .execute()
+  for (const { id, incident_id } of rows) if (incidents.has(incident_id!)) found.add(id)
+  return found
+}
+
+/** What the log that goes on names of the time limits; they are few, and by each some deadline may have been worked out. */
+async function timeLimitsOf(database: Database): Promise<Set<string>> {
+  const rows = await database
+    .selectFrom('ledger_entries')
+    .select('object_id')
+    .where('object_type', '=', 'time-limits')
+    .where('number', '>=', (is) =>
+      is.selectFrom('ledger_epochs').select((of) => of.fn.max('first_number').as('first')),
+    )
+    .orderBy('number', 'desc')
+    .limit(maxTimeLimits + 1)
+    .execute()
+  if (rows.length > maxTimeLimits) tooMuch(`${maxTimeLimits} changes of time limits`)
+  return new Set(rows.map(({ object_id: id }) => id))
 }
 
 async function incidentIds(database: Database, asked: RowsOf): Promise<Set<string>> {

@@ -82,8 +82,14 @@ export async function planBundle(
   const files = filesOf(rows, source.attachments)
   await requireBytes(records.read, epoch, range, rows)
   const erasures = await erasuresOf(records.read, epoch, rows)
+  const limits = await timeLimitsOf(records.read, epoch)
   const singles = [
-    ...new Set([0, ...(own === undefined ? [] : [own - epoch.first_number]), ...erasures]),
+    ...new Set([
+      0,
+      ...(own === undefined ? [] : [own - epoch.first_number]),
+      ...erasures,
+      ...limits,
+    ]),
   ].filter((index) => index < size && (index < range.begin || index >= range.end))
   try {
     const single = await entriesAt(records.read, epoch, singles)
@@ -169,7 +175,7 @@ async function isTouched(read: Database, from: number): Promise<boolean> {
     .selectFrom('ledger_entries')
     .select('number')
     .where('number', '>=', from)
-    .where('object_type', 'in', ['incident', 'alert', 'page'])
+    .where('object_type', 'in', ['incident', 'alert', 'page', 'notice', 'hold', 'time-limits'])
     .limit(1)
     .executeTakeFirst()
   return row !== undefined
@@ -245,6 +251,18 @@ async function erasuresOf(
   }
   if (places.length > maxErasures) tooMuch(`${maxErasures} erasures`)
   return places
+}
+
+/** Places of the entries that say which time limits came into force: deadlines rest on those of before, and of after. */
+async function timeLimitsOf(read: Database, { first_number }: LedgerEpochRow): Promise<number[]> {
+  const rows = await read
+    .selectFrom('ledger_entries')
+    .select('number')
+    .where('object_type', '=', 'time-limits')
+    .where('number', '>=', first_number)
+    .orderBy('number')
+    .execute()
+  return rows.map(({ number }) => Number(number) - first_number)
 }
 
 async function entriesAt(

@@ -2,7 +2,7 @@ import { CompiledQuery, type Kysely } from 'kysely'
 import type { Millis } from '../clock.ts'
 import { later, type Records, type RecordsTransaction } from '../records/records.ts'
 import type { LedgerEpochRow, RecordsSchema } from '../records/schema.ts'
-import type { SealedEntry } from './entry.ts'
+import type { LedgerEntry, SealedEntry } from './entry.ts'
 import type { Hash } from './merkle.ts'
 import type { Tile, TileReader } from './tiles.ts'
 
@@ -206,4 +206,21 @@ export async function eraseOpenings(
     leaves.push(leaf)
   }
   return leaves
+}
+
+/** Whether an entry of a log is about an object. */
+export async function isKnown(
+  tx: RecordsTransaction,
+  { first_number }: LedgerEpochRow,
+  { type, id }: LedgerEntry['object'],
+): Promise<boolean> {
+  const row = await tx
+    .selectFrom('ledger_entries')
+    .select('number')
+    .where('object_type', '=', type)
+    .where('object_id', '=', id)
+    .where('number', '>=', first_number)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
 }

@@ -99,6 +99,12 @@ export const ledgered = {
     who: 'who agreed',
     holds: ['incident', 'requestedBy', 'reason*'],
   },
+  'time_limits.in_force': {
+    what: 'The time limits of incidents came into force: at a start with other ones than before, or because their files were changed.',
+    object: 'time-limits',
+    who: hub,
+    holds: ['sha256', 'serviceLevels', 'regulators'],
+  },
   'incident.update_overdue': {
     what: 'The update of an incident that was promised by a time was not sent; once for each promise, with the accounts that were told.',
     object: 'incident',
@@ -131,6 +137,30 @@ export const ledgered = {
       ...['delivery', 'key', 'channel', 'state', 'contactPoint', 'attempts'],
       ...['reason*', 'recipient*'],
     ],
+  },
+  'notice.again': {
+    what: 'A notice was sent again to those to whom it did not come.',
+    object: 'notice',
+    who: staff,
+    holds: ['incident', 'deliveries'],
+  },
+  'dispatch.asked': {
+    what: 'A technician was asked to take an incident, and until when an answer is waited for.',
+    object: 'incident',
+    who: 'hub or person',
+    holds: ['fact', 'account', 'dueAt'],
+  },
+  'dispatch.answered': {
+    what: 'How asking a technician ended: accepted, declined, passed to the next, or over.',
+    object: 'incident',
+    who: hub,
+    holds: ['fact', 'state', 'endedAt'],
+  },
+  'dispatch.exhausted': {
+    what: 'Nobody was left to ask after a technician.',
+    object: 'incident',
+    who: hub,
+    holds: ['fact'],
   },
   'incident.recurrence_signed': {
     what: 'The incidents that recurred in a month were judged: by a person, or by the hub where there was nothing to judge.',

@@ -12,7 +12,7 @@ import { readCheckpoint } from './checkpoint.ts'
 import type { LedgerEntry } from './entry.ts'
 import { openLedgerKey, readLastSigned, writeDurably } from './ledger-key.ts'
 import { LedgerLog, type NewEpoch } from './ledger-log.ts'
-import { type Erased, eraseOpenings } from './ledger-store.ts'
+import { type Erased, eraseOpenings, isKnown } from './ledger-store.ts'
 import { Sequencer } from './sequencer.ts'
 
 export type { LedgerEntry } from './entry.ts'
@@ -31,15 +31,21 @@ export interface LedgerEraser {
   erase(tx: RecordsTransaction, what: Erased): Promise<readonly string[]>
 }
 
+/** What the log that goes on knows. */
+export interface LedgerReader {
+  /** Whether an entry of this log is about that object: after a restore a new log begins. */
+  knows(tx: RecordsTransaction, object: LedgerEntry['object']): Promise<boolean>
+}
+
 /** Everything of the ledger, for its own routes. */
-export interface LedgerInside extends Ledger, LedgerEraser {
+export interface LedgerInside extends Ledger, LedgerEraser, LedgerReader {
   readonly log: LedgerLog
   readonly sequencer: Sequencer
 }
 
 declare module 'fastify' {
   interface FastifyInstance {
-    ledger: Ledger & LedgerEraser
+    ledger: Ledger & LedgerEraser & LedgerReader
   }
 }
 
@@ -81,6 +87,7 @@ export const ledgerPlugin = fp(
       sequencer,
       waitingSeconds: () => sequencer.waitingSeconds,
       erase: eraseOpenings,
+      knows: async (tx, object) => isKnown(tx, await log.epoch(), object),
       async append(tx, entry) {
         await log.append(tx, entry)
         appended.inc()

@@ -21,6 +21,7 @@ import { communication } from './migrations/0019-communication.ts'
 import { evidence } from './migrations/0020-evidence.ts'
 import { deadlines } from './migrations/0021-deadlines.ts'
 import { undelivered } from './migrations/0022-undelivered.ts'
+import { timeLimits } from './migrations/0023-time-limits.ts'
 import { correlation } from './migrations/0024-correlation.ts'
 import { pageAsks } from './migrations/0025-page-asks.ts'
 import { coveringWords } from './migrations/0026-covering-words.ts'
@@ -50,6 +51,7 @@ export const allMigrations: readonly Migration[] = [
   evidence,
   deadlines,
   undelivered,
+  timeLimits,
   correlation,
   pageAsks,
   coveringWords,

@@ -27,6 +27,7 @@ export interface RecordsSchema {
   correlation_documents: CorrelationDocumentRow
   incident_request_keys: IncidentRequestKeyRow
   incident_deadlines: IncidentDeadlineRow
+  time_limits: TimeLimitsRow
   incident_notices: IncidentNoticeRow
   incident_notice_deliveries: IncidentNoticeDeliveryRow
   incident_update_rhythms: IncidentUpdateRhythmRow
@@ -372,6 +373,16 @@ export interface IncidentRequestKeyRow {
   key: string
   incident_id: string
   at: Millis
+}
+
+/** The time limits of incidents as they came into force; never changed. */
+export interface TimeLimitsRow {
+  id: string
+  in_force_at: Millis
+  /** Of the body, in hexadecimal. */
+  sha256: string
+  /** JSON: names of the regimes, the institution, the files as they were. */
+  body: string
 }
 
 /** A deadline that follows from the facts of an incident, with what was told of it. */

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
+import { sql } from 'kysely'
 import type { Test } from 'tap'
 import { buildApp } from '../../server/app.ts'
 import { readHubConfig } from '../../server/config.ts'
@@ -117,6 +118,19 @@ export class CommunicationDesk {
       ...(payload === undefined ? {} : { payload }),
     })
     return { status: response.statusCode, body: response.body === '' ? undefined : response.json() }
+  }
+
+  /** What a route sends that is no JSON. */
+  async file(who: string, path: string): Promise<Uint8Array> {
+    const headers = { host: 'localhost', cookie: this.cookies[who]! }
+    const response = await this.app.inject({ method: 'GET', url: `/api/v1${path}`, headers })
+    if (response.statusCode !== 200) throw new Error(`${path}: ${response.body}`)
+    return new Uint8Array(response.rawPayload)
+  }
+
+  /** An edit of the records that nothing of the hub knows of. */
+  async past(statement: string): Promise<void> {
+    await this.app.records.write((tx) => sql.raw(statement).execute(tx))
   }
 
   /** A contact point: shared by its label, or somebody's own. */

@@ -64,6 +64,7 @@ const newer: readonly (keyof RecordsSchema)[] = [
   'legal_holds',
   'erasures',
   'incident_deadlines',
+  'time_limits',
   'incident_notices',
   'incident_notice_deliveries',
   'incident_update_rhythms',

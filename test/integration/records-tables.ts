@@ -137,6 +137,12 @@ export const rows: { [T in keyof RecordsSchema]: RecordsSchema[T] } = {
   incident_label_keys: { label_key: 'site {site="huế"}', incident_id: 'i' },
   incident_join_keys: { join_key: 'pbx-2:9100', incident_id: 'i' },
   incident_request_keys: { key: 'k', incident_id: 'i', at: 1 },
+  time_limits: {
+    id: 'tl',
+    in_force_at: 2 ** 53 - 1,
+    sha256: 'ab',
+    body: '{"serviceLevels":"sla"}',
+  },
   incident_deadlines: {
     ...{ incident_id: 'i', regime: 'dora', code: 'initial', state: 'owed', due_at: 2 },
     ...{ at_risk_at: 1, satisfied_at: null, tells: 1, told: 0, next_at: 1 },

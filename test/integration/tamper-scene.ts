@@ -12,6 +12,7 @@ import {
 import { folderOf } from '../helpers/folder.ts'
 import { TestHub, until } from '../helpers/hub.ts'
 import { type As, investigate, type People, restore } from '../helpers/incident-walk.ts'
+import { receiver } from './notify-desk.ts'
 
 const rules = 'groups:\n  - name: none\n    rules: []\n'
 
@@ -25,9 +26,12 @@ export class Scene {
   readonly hub: TestHub
   readonly records: string
   trust: Trust = {}
+  /** Takes every notice. */
+  readonly #receiverUrl: string
 
-  private constructor(hub: TestHub) {
+  private constructor(hub: TestHub, receiverUrl: string) {
     this.hub = hub
+    this.#receiverUrl = receiverUrl
     this.records = join(hub.data, 'hub', 'records.sqlite')
   }
 
@@ -36,10 +40,14 @@ export class Scene {
     mkdirSync(join(folder, 'rules'))
     writeFileSync(join(folder, 'rules', 'none.yaml'), rules)
     const config = join(folder, 'callward.yaml')
-    writeFileSync(config, `hub: { rulesFolder: ${join(folder, 'rules')} }\n`)
+    writeFileSync(
+      config,
+      `hub: { rulesFolder: ${join(folder, 'rules')}, notifyAllow: [127.0.0.1] }\n`,
+    )
+    const { url } = await receiver(t, (_heard, response) => response.end('ok'))
     const hub = await TestHub.start(join(folder, 'data'), { CALLWARD_CONFIG: config })
     t.teardown(() => hub.stop())
-    return new Scene(hub)
+    return new Scene(hub, url)
   }
 
   /** An alert that somebody posts, firing or over. */
@@ -68,6 +76,7 @@ export class Scene {
     })
     await this.post('ServiceDown', 'pbx-1', true)
     const people = await this.#people()
+    await this.#answersFor(people.lead)
     await investigate(1, people)
     await restore(1, people)
     await this.#state(1, 'resolved')
@@ -80,6 +89,25 @@ export class Scene {
     await this.#state(2, 'open')
     await this.post('DiskFull', 'pbx-3')
     await this.#tried(2)
+  }
+
+  /** Somebody is asked to go, management is told, and nothing of it may be erased. */
+  async #answersFor(lead: As): Promise<void> {
+    const api: TestHub['api'] = (path, options) => this.hub.api(path, options)
+    await api('/api/v1/people', { method: 'POST', body: { name: 'nora', role: 'operator' } })
+    await lead('/api/v1/incidents/1/assignments', { technician: 'nora', text: 'Please look.' })
+    const settings = { url: this.#receiverUrl, secret: 'x'.repeat(16) }
+    const point = { channel: 'webhook', label: 'board', settings, owner: { kind: 'shared' } }
+    await api('/api/v1/contact-points', { method: 'POST', body: point })
+    const notice = { audience: 'management', form: 'opening', language: 'en' }
+    await lead('/api/v1/incidents/1/notices', { ...notice, contactPoints: ['board'] })
+    await until('the notice has come', async () => {
+      const { communication } = await api<{
+        communication: { notices: { deliveries: { state: string }[] }[] }
+      }>('/api/v1/incidents/1/communication')
+      return communication.notices[0]?.deliveries[0]?.state === 'accepted'
+    })
+    await api('/api/v1/holds', { method: 'POST', body: { incident: '1', reason: 'A lawsuit.' } })
   }
 
   /** Two people with a token each. */

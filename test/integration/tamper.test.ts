@@ -23,6 +23,8 @@ const keys: Readonly<Record<string, readonly string[]>> = {
   incident_alerts: ['incident_id', 'alert_id'],
   page_alerts: ['page_id', 'alert_id'],
   runbook_versions: ['hash'],
+  incident_deadlines: ['incident_id', 'regime', 'code'],
+  incident_assignments: ['fact_id'],
   ledger_entries: ['number'],
   ledger_tiles: ['epoch', 'level', 'tile'],
   ledger_checkpoints: ['epoch', 'size'],
@@ -146,6 +148,11 @@ function rowEdits(tables: ReturnType<typeof readBundle>['tables']): Edit[] {
     page_tellings: { key: 'beef' },
     alerts: {},
     page_attempts: {},
+    incident_deadlines: { code: 'beef' },
+    incident_assignments: { fact_id: 'beef' },
+    incident_notices: { version: 4711 },
+    incident_notice_deliveries: { key: 'beef' },
+    legal_holds: {},
   }
   const edits: Edit[] = []
   for (const table of tableNames) {

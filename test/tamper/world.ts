@@ -199,6 +199,7 @@ export class TamperWorld {
       waitingSeconds: () => 0,
       append: (tx, entry) => this.#log.append(tx, entry),
       erase: async () => [],
+      knows: async () => true,
     }
     const { records, clock } = this
     // No file is attached in this world.

@@ -1,13 +1,5 @@
 import t from 'tap'
-import type { FactKind, FactValue, NewFact } from '../../../incidents/facts.ts'
-import { guardCode } from '../../../incidents/guards.ts'
-import { said } from '../../../incidents/picture.ts'
-import { doraDraft } from '../../../server/deadlines/dora-draft.ts'
-import { doraFields } from '../../../server/deadlines/dora-form.ts'
-import { previewDora } from '../../../server/deadlines/dora-preview.ts'
-import { draftMarkdown } from '../../../server/deadlines/draft-document.ts'
-import { missingDuties } from '../../../server/deadlines/duties.ts'
-import { chooseRegimes, readInstitution } from '../../../server/deadlines/settings.ts'
+import { missingDuties } from '../../../deadlines/duties.ts'
 import {
   type Deadline,
   deadlinesOf,
@@ -16,7 +8,15 @@ import {
   type Regimes,
   standingsOf,
   wordAt,
-} from '../../../server/deadlines/standing.ts'
+} from '../../../deadlines/standing.ts'
+import type { FactKind, FactValue, NewFact } from '../../../incidents/facts.ts'
+import { guardCode } from '../../../incidents/guards.ts'
+import { said } from '../../../incidents/picture.ts'
+import { doraDraft } from '../../../server/deadlines/dora-draft.ts'
+import { doraFields } from '../../../server/deadlines/dora-form.ts'
+import { previewDora } from '../../../server/deadlines/dora-preview.ts'
+import { draftMarkdown } from '../../../server/deadlines/draft-document.ts'
+import { chooseRegimes, readInstitution } from '../../../server/deadlines/settings.ts'
 import { regimes as shipped } from '../clocks/shipped.ts'
 import { hour, minute, reach, ruleOf, type Story } from '../incidents/history.ts'
 

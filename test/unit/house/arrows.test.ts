@@ -32,15 +32,25 @@ const doors: Readonly<Record<string, RegExp>> = {
 /** Trees and notes, pure: all that a witness shares with the hub it does not trust. */
 const proofs = /^server\/ledger\/(?:checkpoint|cosignature|merkle)\.ts$/
 
+/** Folders that do no I/O, and what each may use of the others. */
+const pure: ReadonlyMap<string, readonly string[]> = new Map<string, readonly string[]>([
+  ['alerts', []],
+  ['clocks', []],
+  ['dashboards', []],
+  ['incidents', []],
+  ['deadlines', ['clocks', 'incidents']],
+  // What is published is worked out again by whoever verifies.
+  ['verifier', ['incidents', 'deadlines']],
+])
+
 /** What a file may import, by the folder it is in; the design's arrows. */
 function fault({ from, to, typeOnly }: Import): string | undefined {
   const top = (path: string) => path.split('/')[0]
   const capability = (path: string) => (path.split('/').length > 2 ? path.split('/')[1] : undefined)
   if (from.startsWith('collector/wire/'))
     return to.startsWith('collector/wire/') ? undefined : 'the wire protocol imports nothing'
-  if (['alerts', 'clocks', 'dashboards', 'incidents', 'verifier'].includes(top(from) ?? '')) {
-    // The workflow is published; whoever verifies replays it.
-    if (top(from) === 'verifier' && top(to) === 'incidents') return undefined
+  if (pure.has(top(from) ?? '')) {
+    if (pure.get(top(from) ?? '')?.includes(top(to) ?? '') === true) return undefined
     return top(to) === top(from) ? undefined : `${top(from)}/ imports nothing of ours`
   }
   if (proofs.test(from)) return proofs.test(to) ? undefined : 'trees and notes know nothing else'
@@ -55,7 +65,7 @@ function fault({ from, to, typeOnly }: Import): string | undefined {
     return to.startsWith('collector/wire/')
       ? undefined
       : 'of the collector the hub knows only the wire'
-  if (['alerts', 'clocks', 'incidents'].includes(top(to) ?? '')) return undefined
+  if (['alerts', 'clocks', 'deadlines', 'incidents'].includes(top(to) ?? '')) return undefined
   if (top(to) === 'verifier')
     return capability(from) === 'cli' ? undefined : 'only the command may run the verifier'
   if (top(to) === 'dashboards')
@@ -104,6 +114,9 @@ t.test('the rule itself can fail', async (t) => {
   t.ok(fault({ from: 'alerts/a.ts', to: 'server/clock.ts', typeOnly: true }))
   t.ok(fault({ from: 'clocks/a.ts', to: 'alerts/calendar.ts', typeOnly: false }))
   t.ok(fault({ from: 'incidents/a.ts', to: 'alerts/alert.ts', typeOnly: true }))
+  t.ok(fault({ from: 'incidents/a.ts', to: 'deadlines/case.ts', typeOnly: true }))
+  t.notOk(fault({ from: 'verifier/a.ts', to: 'deadlines/rebuild.ts', typeOnly: false }))
+  t.ok(fault({ from: 'verifier/a.ts', to: 'alerts/alert.ts', typeOnly: true }))
   t.notOk(fault({ from: 'server/incidents/a.ts', to: 'incidents/judge.ts', typeOnly: false }))
   t.ok(fault({ from: 'verifier/a.ts', to: 'server/ledger/merkle.ts', typeOnly: true }))
   t.ok(fault({ from: 'server/ledger/a.ts', to: 'verifier/tree.ts', typeOnly: false }))
@@ -124,6 +137,7 @@ t.test('imports follow the arrows of ARCHITECTURE.md', async (t) => {
     'clocks',
     'collector',
     'dashboards',
+    'deadlines',
     'incidents',
     'server',
     'verifier',

@@ -1,8 +1,8 @@
-import { type ClockResult, namesOf as factsOfRule, ruleInWords } from '../../clocks/evaluate.ts'
-import type { Millis } from '../../clocks/fact.ts'
-import type { ClockRule } from '../../clocks/regime.ts'
-import { type FactOf, hubActor, type NewFact } from '../../incidents/facts.ts'
-import { type Picture, said } from '../../incidents/picture.ts'
+import { type ClockResult, namesOf as factsOfRule, ruleInWords } from '../clocks/evaluate.ts'
+import type { Millis } from '../clocks/fact.ts'
+import type { ClockRule } from '../clocks/regime.ts'
+import { type FactOf, hubActor, type NewFact } from '../incidents/facts.ts'
+import { type Picture, said } from '../incidents/picture.ts'
 import { groundPosition, type RegimeStanding, type Regimes, spokenIn } from './standing.ts'
 
 /**

@@ -1,9 +1,9 @@
-import type { Fact as ClockFact, Millis } from '../../clocks/fact.ts'
-import type { Regime } from '../../clocks/regime.ts'
-import type { Fact, FactKind } from '../../incidents/facts.ts'
-import { hubActor } from '../../incidents/facts.ts'
-import { type Picture, relapseRules } from '../../incidents/picture.ts'
-import { promisedAnew } from '../../incidents/promise.ts'
+import type { Fact as ClockFact, Millis } from '../clocks/fact.ts'
+import type { Regime } from '../clocks/regime.ts'
+import type { Fact, FactKind } from '../incidents/facts.ts'
+import { hubActor } from '../incidents/facts.ts'
+import { type Picture, relapseRules } from '../incidents/picture.ts'
+import { promisedAnew } from '../incidents/promise.ts'
 
 /** A fact of a clock, with where it comes from. */
 export interface CaseFact extends ClockFact {

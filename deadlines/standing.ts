@@ -1,10 +1,10 @@
-import { advance, spoken } from '../../clocks/calendar.ts'
-import { type ClockResult, calendarOf, evaluate, whatIf } from '../../clocks/evaluate.ts'
-import type { Millis } from '../../clocks/fact.ts'
-import type { ClockRule, Institution, Regime } from '../../clocks/regime.ts'
-import type { FactOf } from '../../incidents/facts.ts'
-import { current, type Picture, said } from '../../incidents/picture.ts'
-import { states } from '../../incidents/workflow.ts'
+import { advance, spoken } from '../clocks/calendar.ts'
+import { type ClockResult, calendarOf, evaluate, whatIf } from '../clocks/evaluate.ts'
+import type { Millis } from '../clocks/fact.ts'
+import type { ClockRule, Institution, Regime } from '../clocks/regime.ts'
+import type { FactOf } from '../incidents/facts.ts'
+import { current, type Picture, said } from '../incidents/picture.ts'
+import { states } from '../incidents/workflow.ts'
 import { type CaseFact, caseFacts } from './case.ts'
 
 /** Whose time limits hold, as the configuration names them and the files say. */
