@@ -1,4 +1,4 @@
-import type { SentEntries } from '../../server/store/victoria/write-request.ts'
+import type { SentEntries } from '../../server/store/spool/sealed-units.ts'
 import { catalogued } from '../unit/dashboards/queries.ts'
 
 /**

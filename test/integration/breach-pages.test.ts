@@ -78,7 +78,7 @@ class Scene {
     const alert = alertViewOf(row)
     await app.records.write(async (tx) => {
       await tx.insertInto('alerts').values(row).execute()
-      const joined = { incident_id: incident, alert_id: row.id, joined_at: now }
+      const joined = { incident_id: incident, alert_id: row.id, joined_at: now, related: 0 }
       await tx.insertInto('incident_alerts').values(joined).execute()
       const change = { kind: 'firing', alert, at: now } as AlertChange
       await app.paging.alertChanged(tx, change, incident)
