@@ -32,6 +32,7 @@ const document = `rules:
 interface Incident {
   readonly id: string
   readonly number: number
+  readonly title: string
   readonly state: string
   readonly workflowState: string
   readonly severity: string
@@ -71,11 +72,12 @@ async function story(t: Test, environment: Record<string, string>): Promise<void
   t.teardown(() => hub.program.kill('SIGKILL'))
   const terminal = () => terminalOf(hub.url, adminToken)
   const incidents = async () =>
-    (await hub.api<{ incidents: Incident[] }>('/api/v1/incidents?state=all')).incidents.toSorted(
-      (a, b) => a.number - b.number,
-    )
+    (await hub.api<{ incidents: Incident[] }>('/api/v1/incidents?state=all')).incidents
+      // A busy machine may have others, of the hub itself.
+      .filter(({ title }) => /^(Drill|HostSilent) on pbx/.test(title))
+      .toSorted((a, b) => a.number - b.number)
   const standing = async () =>
-    (await incidents()).map(({ number, workflowState }) => `${number} ${workflowState}`)
+    (await incidents()).map(({ title, workflowState }) => `${title} ${workflowState}`)
 
   t.match(await terminal()('correlation', 'show'), {
     code: 0,
@@ -91,7 +93,7 @@ async function story(t: Test, environment: Record<string, string>): Promise<void
     const found = await incidents()
     return found.length === 1 && found
   })
-  t.match(first, [{ number: 1, severity: 'sev2' }])
+  t.match(first, [{ severity: 'sev2' }])
   t.match(await terminal()('correlation', 'apply', file, '--made-from', '7'), {
     ...{ code: 1, out: /Version 0 holds, and yours was made from version 7/ },
   })
@@ -105,7 +107,7 @@ async function story(t: Test, environment: Record<string, string>): Promise<void
   fires(drill, silences('pbx-1'), silences('pbx-2'), alert('LinkSlow', 'sw-1', 'warning'))
   await hub.program.kill('SIGKILL')
   await hub.restart()
-  await until('two hosts are two incidents', async () => (await incidents()).length === 3)
+  await until('two hosts are two incidents', async () => (await incidents()).length === 3, 60_000)
   t.match(await incidents(), [{ severity: 'sev2' }, { severity: 'sev3' }, { severity: 'sev3' }])
 
   const would = await terminal()(
@@ -119,8 +121,13 @@ async function story(t: Test, environment: Record<string, string>): Promise<void
   fires(drill, silences('pbx-1'), silences('pbx-2'), silences('pbx-3'))
   await hub.program.kill('SIGKILL')
   await hub.restart()
-  await until('the third host makes them one', async () => (await incidents()).length === 4)
-  const all = ['1 recorded', '2 merged', '3 merged', '4 recorded']
+  await until('the third host makes them one', async () => (await incidents()).length === 4, 60_000)
+  const all = [
+    'Drill on pbx-9 recorded',
+    'HostSilent on pbx-1 merged',
+    'HostSilent on pbx-2 merged',
+    'HostSilent on pbx-3 recorded',
+  ]
   t.same(await standing(), all)
   const four = (await incidents())[3]!
   t.match(four, { severity: 'sev1', major: true })
@@ -144,7 +151,7 @@ async function story(t: Test, environment: Record<string, string>): Promise<void
   await hub.restart()
   const [one] = incident.alerts.filter(({ rule }) => rule === 'HostSilent')
   t.match(await terminal()('correlation', 'explain', one!.id), {
-    ...{ code: 0, out: /is in incident 4 already and stays there/ },
+    ...{ code: 0, out: new RegExp(`is in incident ${four.number} already and stays there`) },
   })
   t.match(await terminal()('correlation', 'explain', 'nobody'), {
     code: 1,

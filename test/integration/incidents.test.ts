@@ -891,3 +891,145 @@ t.test('lists, and a whole record by number or id', async (t) => {
   t.equal(await post('1/notes', { text: ' ' }), 400)
   t.same(await list(''), [3, 2])
 })
+
+const bySite = `rules:
+  - {name: drills, matchers: ['alertname="Drill"'], action: ignore}
+  - name: site down
+    matchers: ['alertname="HostSilent"']
+    action: open
+    same: [site]
+    count: {at_least: 3, of: instance, within: 5m}
+    severity: sev1
+    services: [telephony, telephony]
+    runbook: SiteDown
+  - {name: slow, matchers: ['alertname="CallsSlow"'], action: open, severity: sev4}
+  - {name: faults, matchers: ['severity="critical"'], action: open}
+  - {name: beside, action: join, same: [site], within: 2h}
+`
+
+async function ruled(t: Test, document = bySite): Promise<Desk> {
+  const desk = await Desk.start(t)
+  await stores(desk, document)
+  return desk
+}
+
+async function stores(desk: Desk, document: string): Promise<void> {
+  const payload = { document }
+  const answer = await desk.app.inject({ method: 'PUT', url: '/api/v1/correlation', payload })
+  if (answer.statusCode !== 200) throw new Error(answer.body)
+}
+
+const inHanoi = (instance: string) => ({ instance, labels: { site: 'hanoi' } })
+
+/** Which incidents each alert that fires is open in; by rules of one's own it is one at most. */
+async function openOfAlerts(desk: Desk): Promise<Record<string, number[]>> {
+  const rows = await desk.app.records.read
+    .selectFrom('alerts')
+    .innerJoin('incident_alerts', 'incident_alerts.alert_id', 'alerts.id')
+    .innerJoin('incidents', 'incidents.id', 'incident_alerts.incident_id')
+    .select(['alerts.rule', 'alerts.instance', 'incidents.number'])
+    .where('incidents.state', '!=', 'resolved')
+    .where('alerts.state', '=', 'firing')
+    .orderBy('incidents.number')
+    .execute()
+  const open: Record<string, number[]> = {}
+  for (const { rule, instance, number } of rows) {
+    const name = `${rule} ${instance}`
+    open[name] = [...(open[name] ?? []), number]
+  }
+  return open
+}
+
+t.test(
+  'three hosts of a site are one incident, and those of the first two go into it',
+  async (t) => {
+    const desk = await ruled(t)
+    desk.runbooks.set('SiteDown', 'Call the site.')
+    await desk.fires('HostSilent', inHanoi('pbx-1'))
+    await desk.fires('DiskFilling', { ...inHanoi('pbx-1'), severity: 'warning' })
+    desk.pass(minute)
+    await desk.fires('HostSilent', inHanoi('pbx-2'))
+    t.same(await desk.states(), ['1 open', '2 open'], 'the count is not reached')
+    desk.pass(minute)
+    await desk.fires('HostSilent', inHanoi('pbx-3'))
+    t.same(await desk.states(), ['1 resolved', '2 resolved', '3 open'])
+    t.match(await desk.incident(1), { workflow_state: 'merged' })
+    t.match(await desk.incident(3), {
+      ...{ severity: 'sev1', join_key: '{site="hanoi"}', runbook_name: 'SiteDown' },
+    })
+    t.same(await openOfAlerts(desk), {
+      'DiskFilling pbx-1': [3],
+      'HostSilent pbx-1': [3],
+      'HostSilent pbx-2': [3],
+      'HostSilent pbx-3': [3],
+    })
+    const facts = await desk.facts((await desk.incident(3)).id)
+    const impact = facts.find(({ kind }) => kind === 'impact')
+    t.same(JSON.parse(impact!.value).services, ['telephony'])
+    await desk.fires('HostSilent', inHanoi('pbx-4'))
+    await desk.fires('LinkSlow', { ...inHanoi('sw-1'), severity: 'warning' })
+    await desk.fires('HostSilent', { instance: 'pbx-9', labels: { site: 'hue' } })
+    t.same(await desk.states(), ['1 resolved', '2 resolved', '3 open', '4 open'])
+    t.same((await openOfAlerts(desk))['LinkSlow sw-1'], [3], 'by its site')
+  },
+)
+
+t.test('what fires in one transaction is one incident, each alert written once', async (t) => {
+  const desk = await ruled(t)
+  const alerts = ['a', 'b', 'c', 'd'].map((host) => desk.alert('HostSilent', inHanoi(host)))
+  await desk.app.records.write(async (tx) => {
+    const now = desk.clock.now()
+    const writes = alerts.map((alert) => ({ kind: 'save', row: rowOf(alert, undefined, now) }))
+    await saveAlerts(tx, writes as Parameters<typeof saveAlerts>[1])
+    for (const alert of alerts)
+      await desk.app.incidents.alertChanged(tx, { kind: 'firing', alert, at: now })
+  })
+  t.same(await desk.states(), ['1 open'])
+  const kinds = await desk.kinds()
+  t.equal(kinds.filter((kind) => kind === 'alert_fired').length, 4)
+})
+
+t.test('an incident that somebody took up is left with its alerts', async (t) => {
+  const desk = await ruled(t)
+  await desk.fires('HostSilent', inHanoi('pbx-1'))
+  await desk.app.incidents.acknowledge((await desk.incident(1)).id, jonas)
+  await desk.fires('HostSilent', inHanoi('pbx-2'))
+  await desk.fires('HostSilent', inHanoi('pbx-3'))
+  t.same(await desk.states(), ['1 acknowledged', '2 resolved', '3 open'])
+  t.same(await openOfAlerts(desk), {
+    'HostSilent pbx-1': [1],
+    'HostSilent pbx-2': [3],
+    'HostSilent pbx-3': [3],
+  })
+})
+
+t.test('a warning may open an incident by a rule, and holds its recovery', async (t) => {
+  const desk = await ruled(t)
+  await desk.fires('Drill', inHanoi('pbx-1'))
+  t.same(await desk.states(), [], 'ignored, though critical')
+  const slow = await desk.fires('CallsSlow', { severity: 'warning' })
+  t.match(await desk.incident(), { severity: 'sev4', state: 'open' })
+  desk.pass(10 * minute)
+  await desk.meet()
+  t.same(await desk.states(), ['1 open'])
+  t.same(await desk.owedBy('incident-recovery'), [], 'it holds')
+  await desk.heals(slow)
+  t.same(await desk.states(), ['1 resolved'])
+  await desk.fires('CallsSlow', { severity: 'warning' })
+  t.same(await desk.states(), ['1 open'], 'and takes it up again')
+})
+
+t.test('other rules leave what is open as it is, and no alert is in two', async (t) => {
+  const desk = await ruled(t)
+  const first = await desk.fires('HostSilent', inHanoi('pbx-1'))
+  await stores(desk, 'rules: [{name: all, action: open, same: [site]}]')
+  await desk.recovers(first)
+  desk.pass(minute)
+  await desk.fires('HostSilent', inHanoi('pbx-1'))
+  t.same(await desk.states(), ['1 open'], 'it goes on where it was')
+  await desk.fires('HostSilent', inHanoi('pbx-2'))
+  t.same(await desk.states(), ['1 open', '2 open'])
+  await stores(desk, 'rules: []')
+  await desk.fires('HostSilent', inHanoi('pbx-3'))
+  t.same(await desk.states(), ['1 open', '2 open'], 'no rule, no incident')
+})
