@@ -57,7 +57,7 @@ t.test('the schedule decides who goes; an answer that does not come passes it on
       fact,
       incident: { number: 1, severity: 'sev2' },
       services: ['telephony'],
-      owed: ['accept or decline'],
+      owed: [{ code: 'answer_assignment', text: 'accept or decline' }],
     },
   ])
   t.match(await say(other, fact, 'accept'), {
@@ -133,7 +133,7 @@ t.test('what was written on the way is kept once, in the order it happened', asy
   t.match(await say('ines', fact, 'decline', { reason: 'x' }), { status: 409 })
   t.equal((await say('ines', 'none', 'accept')).status, 404)
   const { owed } = (await desk.as('ines', 'GET', '/dispatch/mine')).body.assignments[0]
-  t.notOk(owed.includes('what you found'))
+  t.notOk(owed.some(({ code }: { code: string }) => code === 'say_finding'))
 
   // A fact that came another way is followed all the same.
   const [boris] = ['boris']
