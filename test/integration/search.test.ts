@@ -32,6 +32,19 @@ const factRow = (incident: number, sequence: number, [kind, text]: Written['fact
   supersedes: null,
 })
 
+/** Steps by which PostgreSQL reads rows of words instead of their index alone. */
+async function rowsRead(records: CountedRecords, { sql: text, parameters }: CompiledQuery) {
+  const { rows } = await records.write(async (tx) => {
+    // A table of few rows is read whole otherwise, whatever indexes it has.
+    for (const way of ['seqscan', 'bitmapscan'])
+      await tx.executeQuery(CompiledQuery.raw(`set local enable_${way} = off`))
+    const explain = CompiledQuery.raw(`explain (costs off) ${text}`, [...parameters])
+    return tx.executeQuery<{ 'QUERY PLAN': string }>(explain)
+  })
+  const steps = rows.map((row) => row['QUERY PLAN'])
+  return steps.filter((step) => / on incident_words/.test(step) && !/Index Only Scan/.test(step))
+}
+
 /** An incident and its facts; indexed as the incidents do it unless `silently`. */
 async function write(tx: RecordsTransaction, one: Written, silently = false): Promise<void> {
   const { number, title, facts, server = 'pbx-1' } = one
@@ -314,7 +327,10 @@ onBothDatabases('search', {
       { after: { score: 9, number: 3 }, limit: 5 },
     )
     t.ok(asked.length >= 4)
-    if (records.kind === 'postgres') return
+    if (records.kind === 'postgres') {
+      for (const query of asked) t.same(await rowsRead(records, query), [], query.sql)
+      return
+    }
     for (const { sql: text, parameters } of asked) {
       const plan = await executor.executeQuery<{ detail: string }>(
         CompiledQuery.raw(`explain query plan ${text}`, [...parameters]),
