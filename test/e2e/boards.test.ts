@@ -112,6 +112,13 @@ t.test('boards in the console', { skip, timeout: 180_000 }, async (t) => {
   await page.getByText('Waits for its source').first().waitFor()
   t.equal(await page.locator('.stat-figure').count(), 0, 'no false zero')
 
+  await page.goto(`${hub.url}/boards/fleet?from=now&to=now-1h`)
+  await page.getByText('This is no time range').waitFor()
+  t.same(problems.splice(0), [], 'nothing is asked of a range that is none')
+  await page.goto(`${hub.url}/boards/nothing`)
+  await page.locator('.problem').waitFor()
+  t.equal(problems.splice(0).length, 2, 'one answer that there is no such board')
+
   // An alert fires: the board marks it; the mark leads to the incident, and the incident back.
   await page.goto(`${hub.url}/boards/fleet?from=now-15m&to=now&refresh=5s`)
   const marks = page.locator('.marks')

@@ -29,7 +29,7 @@ export function useKnownValues(
   window: Window | undefined,
   asking: Asking,
 ): Known {
-  const known = useSignal<Choices>({})
+  const read = useSignal<Choices>({})
   const error = useSignal<unknown>(null)
   const wishes = JSON.stringify(choices)
   // `from`, `to` and `wishes` are what the lists depend on; a refresh does not ask for them again.
@@ -39,7 +39,7 @@ export function useKnownValues(
     listsOf(variables, choices, window, asking)
       .then((lists) => {
         if (!current) return
-        known.value = lists
+        read.value = lists
         error.value = null
       })
       .catch((problem: unknown) => {
@@ -49,10 +49,11 @@ export function useKnownValues(
       current = false
     }
   }, [variables, from, to, wishes, window === undefined])
-  const lists = known.value
+  const lists = read.value
   const chosen = useMemo(() => chosenAmong(variables, choices, lists), [variables, wishes, lists])
   const complete = shownVariables(variables).every(({ name }) => (chosen[name] ?? []).length > 0)
-  return { known: lists, chosen, complete, error: error.value }
+  const known = useMemo(() => ({ ...fixedLists(variables), ...lists }), [variables, lists])
+  return { known, chosen, complete, error: error.value }
 }
 
 function chosenAmong(
@@ -71,6 +72,12 @@ function chosenAmong(
 
 function fixedValues({ options = [] }: VariableDefinition): readonly string[] {
   return options.map(({ value }) => value)
+}
+
+/** Lists that need not be asked for. */
+function fixedLists(variables: readonly VariableDefinition[]): Choices {
+  const fixed = shownVariables(variables).filter(({ query }) => labelQuery(query) === undefined)
+  return Object.fromEntries(fixed.map((variable) => [variable.name, fixedValues(variable)]))
 }
 
 async function listsOf(

@@ -29,7 +29,9 @@ export function VariableChoice(props: Props) {
         onChange={({ currentTarget }) => choose([currentTarget.value])}
       >
         {known.map((value) => (
-          <option key={value}>{value}</option>
+          <option key={value} selected={value === chosen[0]}>
+            {value}
+          </option>
         ))}
       </select>
     </label>
