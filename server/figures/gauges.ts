@@ -9,8 +9,6 @@ import { levelCounts } from './levels-store.ts'
 import { mostServices, promiseGauges } from './promise-gauges.ts'
 
 const windowMillis = 30 * 86_400_000
-/** Six months of incidents are read this often. */
-const longEveryMillis = 10 * 60_000
 const targets = { acknowledgeMillis: 15 * 60_000, restoreMillis: 240 * 60_000 }
 
 /** Figures of the last 30 days at /metrics, as of the last `look`. `serviceLevels` names their regime. */
@@ -74,20 +72,19 @@ export function figureGauges(
     omitted.set(figures.length - shown.length)
   }
   const { showBroken, showLevels, showRecurring } = promiseGauges(registry)
-  let longLookAt = Number.NEGATIVE_INFINITY
   return {
-    async look(): Promise<void> {
+    /** `long`: what needs the incidents of 6 months, too. */
+    async look(long: boolean): Promise<void> {
       const to = clock.now() + 1
       const period = { from: to - windowMillis, to }
       const rows = await countedBetween(records.read, period.from, to)
       show(serviceFigures(rows.map(toCounted), period, targets))
       showLevels(await levelCounts(records.read, serviceLevels(), period))
-      if (Math.abs(to - longLookAt) < longEveryMillis) return
+      if (!long) return
       // What began before and lasted into the period belongs to it too; causes are compared over 6 months.
-      const long = await countedBetween(records.read, monthsBefore(to, 6), to)
-      longLookAt = to
-      showBroken(long, period)
-      showRecurring(recurrences(long.map(toCaused), to))
+      const all = await countedBetween(records.read, monthsBefore(to, 6), to)
+      showBroken(all, period)
+      showRecurring(recurrences(all.map(toCaused), to))
     },
   }
 }

@@ -32,6 +32,8 @@ export interface FiguresOptions {
 }
 
 const defaultLookMillis = 60_000
+/** Every so many looks the incidents of 6 months are read. */
+const longEveryRounds = 10
 /** Incidents of before that are counted in one look. */
 const countedALook = 500
 
@@ -76,13 +78,13 @@ export const figuresPlugin = fp(
         })
       }
     }
-    async function look(): Promise<void> {
+    async function look(long = true): Promise<void> {
       await countOld()
-      await gauges.look()
+      await gauges.look(long)
       await readOverdue()
     }
 
-    app.decorate('figures', { look })
+    app.decorate('figures', { look: () => look() })
     app.incidents.onFacts(keepCounted)
     obligations.register(desk.duty())
     app.rules.watchFigure('callward_incident_recurrence_overdue_seconds', () =>
@@ -90,9 +92,10 @@ export const figuresPlugin = fp(
     )
     await app.register(figureRoutes, { clock, desk })
     let looking = Promise.resolve()
+    let rounds = 0
     const lookSoon = () => {
       looking = looking
-        .then(look)
+        .then(() => look(rounds++ % longEveryRounds === 0))
         .catch((err: unknown) => app.log.warn({ err }, 'figures of incidents not read'))
     }
     let timer: NodeJS.Timeout | undefined

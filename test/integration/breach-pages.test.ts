@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { type AlertChange, type AlertView, fingerprint } from '../../alerts/alert.ts'
 import { uuid } from '../../server/ids.ts'
+import { pageFigures } from '../../server/paging/figures-store.ts'
 import { alertViewOf } from '../../server/records/alert-view.ts'
 import { postgresPrograms, startPostgres } from '../helpers/postgres.ts'
 import { Desk, minute } from './deadlines-desk.ts'
@@ -206,6 +207,34 @@ async function withoutPage(t: Test, recordsUrl?: string): Promise<void> {
   t.equal(left.length, 1)
 }
 
+/** What boards show of pages, read from the records. */
+async function counted(t: Test, recordsUrl?: string): Promise<void> {
+  const scene = await Scene.start(t, recordsUrl)
+  const { records } = scene.desk.app
+  const id = await scene.desk.record()
+  const now = () => pageFigures(records.read, start)
+  const start = scene.desk.clock.now()
+  t.same(await now(), { opened: [], escalations: [], taken: [] })
+  await scene.fire(id, 'TrunkDown')
+  await scene.settle(2 * minute)
+  await scene.take((await scene.pages())[0]!.number)
+  await scene.breach()
+  const policy = 'everybody on staff'
+  t.match(await now(), {
+    opened: [{ policy, of: 'critical', count: 1 }],
+    escalations: [{ policy, of: 'asked again', count: 1 }],
+    taken: [{ policy }],
+  })
+  const [taken] = (await now()).taken
+  t.ok(taken!.millis >= 2 * minute && taken!.millis < 3 * minute, 'by the clock of the hub')
+  await scene.settle(6 * minute)
+  const kinds = (await now()).escalations.map(({ of, count }) => `${of} ${count}`).sort()
+  t.same(kinds, ['asked again 1', 'step 1'], 'the first step again')
+  t.same(await pageFigures(records.read, scene.desk.clock.now() + 1), {
+    ...{ opened: [], escalations: [], taken: [] },
+  })
+}
+
 /** Nobody has taken the page, and its alert is silenced. */
 async function held(t: Test, recordsUrl?: string): Promise<void> {
   const scene = await Scene.start(t, recordsUrl)
@@ -258,6 +287,7 @@ const promises = {
   'a breach is told on the page that the incident has open, which stays open for it': onePage,
   'a page that nobody has taken says it to whom it named': untaken,
   'without a page it opens one, which alerts of the incident join': withoutPage,
+  'what became of pages is counted by policy': counted,
   'a silenced page climbs for a breach': held,
   'a breach that no page asks for is found and told': lost,
 }

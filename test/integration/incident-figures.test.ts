@@ -252,6 +252,8 @@ t.test('figures, recurrences, their signature, and lists by page', async (t) => 
   ).body
   t.match(metrics, /callward_incident_count_30d\{service="telephony"\} 2/)
   t.match(metrics, /callward_incident_restore_seconds\{service="telephony",quantile="0.5"\} 2700/)
+  t.match(metrics, /callward_incident_disrupted_seconds\{service="telephony"\} \d/)
+  t.match(metrics, /callward_incident_recurring\{service="telephony",cause="[^"]+"\} \d/)
 
   const recurring = await desk.as('vera', 'GET', '/incidents/recurrences')
   t.match(recurring.body.groups, [
