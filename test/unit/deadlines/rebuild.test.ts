@@ -152,7 +152,7 @@ t.test(
         },
       ),
       // A pause that nobody ended.
-    { numRuns: 60, examples: [[[[0, 5, 1]], 10]] },
+      { numRuns: 60, examples: [[[[0, 5, 1]], 10]] },
     )
     t.ok(
       Math.min(paused, major, changed) > 0,
