@@ -60,6 +60,20 @@ export function zoned(at: Millis, zone: string): string {
 
 /** As people write it: `Saturday 2026-03-07 09:00:00 +01:00 (Europe/Paris)`. */
 export function spoken(at: Millis, zone: string): string {
+  const key = `${at} ${zone}`
+  const known = spokenLately.get(key)
+  if (known !== undefined) return known
+  if (spokenLately.size >= spokenMost) spokenLately.clear()
+  const text = spokenAnew(at, zone)
+  spokenLately.set(key, text)
+  return text
+}
+
+/** The clocks of one incident speak of the same few instants. */
+const spokenLately = new Map<string, string>()
+const spokenMost = 1000
+
+function spokenAnew(at: Millis, zone: string): string {
   const time = local(at, zone)
   const day = nameOf(time.dayOfWeek)
   const clock = time.toPlainTime().toString({ smallestUnit: 'second' })

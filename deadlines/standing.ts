@@ -55,21 +55,27 @@ export function standingsOf(
   const facts = caseFacts(picture, regimes)
   // The records' clock may have gone back: what is on file is known.
   const at = facts.reduce((latest, { recordedAt }) => Math.max(latest, recordedAt), now)
+  const isPaused = facts.some(({ ofClock }) => ofClock !== undefined)
   const severity = current(picture, 'severity')?.value.severity ?? 'sev2'
   return regimes.map((regime) => {
     const waived = waivedClocks(picture, regime)
-    const results = regime.clocks.map((rule) => {
-      const own = facts.filter(
-        ({ ofClock }) => ofClock === undefined || isOf(rule, regime, ofClock),
-      )
-      const theCase = { facts: own.map(plainPause(rule)), attributes: { severity }, institution }
-      const one = { ...regime, clocks: [rule] }
-      const known = supposed.filter(({ name }) => Object.hasOwn(regime.facts, name))
-      const [result] =
-        known.length === 0 ? evaluate(theCase, one, at) : whatIf(theCase, known, one, at).clocks
-      if (result === undefined) throw new Error(`BUG: no result of ${rule.code}`)
-      return ended(result, regime === serviceLevels, picture, waived.get(rule.code))
-    })
+    const known = supposed.filter(({ name }) => Object.hasOwn(regime.facts, name))
+    const judged = (own: readonly CaseFact[], of: Regime) => {
+      const theCase = { facts: own, attributes: { severity }, institution }
+      return known.length === 0 ? evaluate(theCase, of, at) : whatIf(theCase, known, of, at).clocks
+    }
+    // Without a pause all clocks read the same facts, which are then sorted once.
+    const all = isPaused
+      ? regime.clocks.flatMap((rule) => {
+          const own = facts.filter(
+            ({ ofClock }) => ofClock === undefined || isOf(rule, regime, ofClock),
+          )
+          return judged(own.map(plainPause(rule)), { ...regime, clocks: [rule] })
+        })
+      : judged(facts, regime)
+    const results = all.map((result) =>
+      ended(result, regime === serviceLevels, picture, waived.get(result.rule.code)),
+    )
     return { regime, results, waived, facts }
   })
 }

@@ -12,7 +12,7 @@ import { TamperWorld } from '../tamper/world.ts'
 // The full size is a program of its own: test/tamper/README.md.
 const entries = 1200
 const seed = 20_260_501
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 
 /** Some edits by themselves, more of them together, and each kind of bundle of what nobody touched. */
 async function edits(t: Test, records: Records, door: Door): Promise<void> {

@@ -34,7 +34,7 @@ export type EditKind = (typeof editKinds)[number]
 /** A number below `below`. */
 export type Draw = (below: number) => number
 
-/** Where somebody edits: the ledger's entries are `[2, size)`, those before are the log's own. */
+/** Where somebody edits: the ledger's entries are `[3, size)`, those before are the log's own. */
 export interface Ground {
   readonly door: Door
   /** Rows by table, as the untouched bundle shows them: a table it has is edited. */
@@ -89,9 +89,12 @@ const rowEdits: Readonly<Record<EditKind, RowEdit>> = {
   swap: swapColumn,
 }
 
+/** Before it are the log's own entries, and the time limits that every deadline rests on. */
+const first = 3
+
 async function randomEntry(ground: Ground): Promise<Entry> {
   for (;;) {
-    const number = 2 + ground.draw(ground.size - 2)
+    const number = first + ground.draw(ground.size - first)
     if (!ground.touched.has(`entry ${number}`)) return entryAt(ground, number)
   }
 }
@@ -193,8 +196,8 @@ async function shift(door: Door, from: number, by: number, below: number): Promi
 /** Another entry, not far away. */
 async function neighbour(ground: Ground, { number }: Entry): Promise<Entry> {
   for (;;) {
-    const far = 1 + ground.draw(Math.min(500, ground.size - 3))
-    const other = 2 + ((number - 2 + far) % (ground.size - 2))
+    const far = 1 + ground.draw(Math.min(500, ground.size - first - 1))
+    const other = first + ((number - first + far) % (ground.size - first))
     if (!ground.touched.has(`entry ${other}`)) return entryAt(ground, other)
   }
 }

@@ -1,7 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import type { AlertView } from '../../alerts/alert.ts'
 import { IncidentAlerts } from '../../server/incidents/incident-alerts.ts'
-import { IncidentStore } from '../../server/incidents/incident-store.ts'
 import { type Asked, planBundle } from '../../server/ledger/bundle.ts'
 import { bundleBytes } from '../../server/ledger/bundle-bytes.ts'
 import { rawPublicKey, readCheckpoint, verifierKeyText } from '../../server/ledger/checkpoint.ts'
@@ -21,14 +20,16 @@ import {
 } from '../../verifier/verify.ts'
 import { HandTime } from '../helpers/hand-time.ts'
 import type { Door, DoorRow } from './door.ts'
+import { Duties } from './duties.ts'
 
 const begin = Date.UTC(2026, 4, 1)
 const day = 86_400_000
-/** Notes of one incident; with its states, alerts and facts about 30 entries. */
+/** Notes of one incident; with its states, alerts, facts and duties about 40 entries. */
 const notes = 14
-const entriesOfIncident = notes + 18
+const entriesOfIncident = notes + 30
 /** Incidents whose entries lie between each other's. */
 const together = 8
+const holdsMost = 480
 const quiet = { error: () => {}, info: () => {} }
 const by = { name: 'ines', role: 'auditor' }
 
@@ -61,7 +62,13 @@ export class TamperWorld {
     const world = new TamperWorld(records)
     await world.#log.begin(undefined)
     world.#entries = 2
-    while (entries - world.#entries >= entriesOfIncident * together) await world.#incidents()
+    const ledger = {
+      append: (tx: RecordsTransaction, entry: LedgerEntry) => world.#append(tx, entry),
+      waitingSeconds: () => 0,
+      knows: async () => false,
+    }
+    const duties = await Duties.begin(records, world.clock, ledger)
+    while (entries - world.#entries >= entriesOfIncident * together) await world.#incidents(duties)
     await world.#others(entries - world.#entries)
     await world.#sequencer().sequence()
     await world.#keep()
@@ -107,11 +114,8 @@ export class TamperWorld {
   }
 
   /** The whole life of some incidents of some hosts, each step of all before the next. */
-  async #incidents(): Promise<void> {
-    const store = new IncidentStore(this.clock, {
-      append: (tx, entry) => this.#append(tx, entry),
-      waitingSeconds: () => 0,
-    })
+  async #incidents(duties: Duties): Promise<void> {
+    const { store } = duties
     const joining = new IncidentAlerts(this.clock, store)
     const alerts = Array.from({ length: together }, () => this.#alert())
     const numbers = await this.#each(alerts, async (tx, alert) => {
@@ -139,6 +143,11 @@ export class TamperWorld {
     await this.#each(numbers, async (tx, { id }) =>
       store.acknowledge(tx, await store.byId(tx, id), 'mai', this.clock.now(), 'on it'),
     )
+    await this.#each(numbers, (tx, { id }) => duties.assign(tx, id))
+    await this.#each(numbers, (tx, { id }) => duties.accept(tx, id))
+    for (const { id } of numbers) await duties.notice(id)
+    // Of holds not many stand at a time.
+    if (this.#alerts <= holdsMost) await this.#each(numbers, (tx, { id }) => duties.hold(tx, id))
     // Whether it is restored is for the hub's recovery duty; the rows of a proof need no end.
     await this.#each(numbers, async (tx, { id, number, alert }) => {
       const at = this.clock.now()
