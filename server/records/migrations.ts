@@ -21,7 +21,7 @@ import { communication } from './migrations/0019-communication.ts'
 import { evidence } from './migrations/0020-evidence.ts'
 import { deadlines } from './migrations/0021-deadlines.ts'
 import { undelivered } from './migrations/0022-undelivered.ts'
-import { coveringWords } from './migrations/0026-covering-words.ts'
+import { manyIncidents } from './migrations/0026-many-incidents.ts'
 import type { Migration, MigrationContext } from './migrations/migration.ts'
 import type { Records, RecordsTransaction } from './records.ts'
 
@@ -48,7 +48,7 @@ export const allMigrations: readonly Migration[] = [
   evidence,
   deadlines,
   undelivered,
-  coveringWords,
+  manyIncidents,
 ]
 
 export interface MigrateOptions {
