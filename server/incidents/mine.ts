@@ -54,7 +54,7 @@ export const mineRoutes: FastifyPluginAsyncTypebox = async (app) => {
  * Incidents with a fact that names this person; whether it still does, the facts together say. Asked for each incident that has not ended:
  * joined, PostgreSQL reads the facts of all. Its conditions are those of the indexes, to the letter.
  */
-export function namedIn(db: Kysely<RecordsSchema>, name: string) {
+function namedIn(db: Kysely<RecordsSchema>, name: string) {
   const quoted = JSON.stringify(name).replaceAll(/[\\%_]/g, (one) => `\\${one}`)
   // As JSON.stringify writes the value of `technician` and `person`.
   const like = `%:${quoted}%`
