@@ -26,7 +26,8 @@ export const workflowVi: WorkflowWords = {
     recovery_proven:
       'hệ thống đo thấy bình thường 5 phút, hoặc người kiểm chứng không tham gia sửa xác nhận',
     machine_evidence: 'hệ thống đo thấy bình thường 5 phút',
-    instants_in_order: 'xảy ra ≤ phát hiện ≤ ghi nhận, biết ≤ phân loại, giảm nhẹ ≤ khôi phục (hỏi con người, không hỏi hub)',
+    instants_in_order:
+      'xảy ra ≤ phát hiện ≤ ghi nhận, biết ≤ phân loại, giảm nhẹ ≤ khôi phục (hỏi con người, không hỏi hub)',
     relapse_seen: 'đã ghi lần tái phát',
     inside_stability: 'tái phát trong vòng 10 phút sau khi khôi phục',
     was_investigated: 'đã có người xử lý trước khi khôi phục',

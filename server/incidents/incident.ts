@@ -126,8 +126,7 @@ export function openingFacts(
 function gravity({ rule, opening }: OpenedBy) {
   const { severity, major } = opening
   const ofSeverity = (text: string) => ({ kind: 'severity', value: { text, severity } }) as const
-  if (rule === undefined)
-    return [ofSeverity(hubSays('severityAsCritical'))]
+  if (rule === undefined) return [ofSeverity(hubSays('severityAsCritical'))]
   const text = hubSays('majorByRule', { rule })
   return [
     ofSeverity(hubSays('severityByRule', { rule })),

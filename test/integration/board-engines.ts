@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
-import { compressSnappy } from '../../server/store/victoria/snappy-encoder.ts'
 import type { SentEntries } from '../../server/store/spool/sealed-units.ts'
+import { compressSnappy } from '../../server/store/victoria/snappy-encoder.ts'
 import { encodeWriteRequest } from '../../server/store/victoria/write-request.ts'
 import { type Peer, startHub, startPrometheus } from '../differential/peers.ts'
 import { VictoriaPeer } from './victoria-peer.ts'

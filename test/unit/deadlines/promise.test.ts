@@ -1,9 +1,9 @@
 import t from 'tap'
+import { standingsOf, updateRhythmOf } from '../../../deadlines/standing.ts'
 import type { Fact, FactKind } from '../../../incidents/facts.ts'
 import { blank, current, type Picture } from '../../../incidents/picture.ts'
 import { rhythmOf } from '../../../server/communication/rhythm.ts'
 import { chooseRegimes, readInstitution } from '../../../server/deadlines/settings.ts'
-import { standingsOf, updateRhythmOf } from '../../../deadlines/standing.ts'
 import fc from '../../helpers/property.ts'
 import { regimes as shipped } from '../clocks/shipped.ts'
 

@@ -1,6 +1,6 @@
+import { boardsEn } from './boards-en.ts'
 import { clockTextsEn } from './clock-texts-en.ts'
 import { figuresEn } from './figures-en.ts'
-import { boardsEn } from './boards-en.ts'
 import { incidentCardsEn } from './incident-cards-en.ts'
 import { incidentEn } from './incident-en.ts'
 
