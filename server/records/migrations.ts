@@ -21,14 +21,10 @@ import { communication } from './migrations/0019-communication.ts'
 import { evidence } from './migrations/0020-evidence.ts'
 import { deadlines } from './migrations/0021-deadlines.ts'
 import { undelivered } from './migrations/0022-undelivered.ts'
-<<<<<<< HEAD
 import { timeLimits } from './migrations/0023-time-limits.ts'
 import { correlation } from './migrations/0024-correlation.ts'
 import { pageAsks } from './migrations/0025-page-asks.ts'
-import { coveringWords } from './migrations/0026-covering-words.ts'
-=======
 import { manyIncidents } from './migrations/0026-many-incidents.ts'
->>>>>>> e6e10e78ba110a76084cab0bbac2734ccc3a76ca
 import type { Migration, MigrationContext } from './migrations/migration.ts'
 import type { Records, RecordsTransaction } from './records.ts'
 
@@ -55,14 +51,10 @@ export const allMigrations: readonly Migration[] = [
   evidence,
   deadlines,
   undelivered,
-<<<<<<< HEAD
   timeLimits,
   correlation,
   pageAsks,
-  coveringWords,
-=======
   manyIncidents,
->>>>>>> e6e10e78ba110a76084cab0bbac2734ccc3a76ca
 ]
 
 export interface MigrateOptions {
