@@ -64,26 +64,32 @@ export class InfluxClient {
     })
   }
 
-  /** Makes database and retention policy where they are missing; true when the database was. Throws EngineAway. */
-  async prepare(signal: AbortSignal): Promise<boolean> {
+  /**
+   * Makes database and retention policy where they are missing. Before either is made `isEmpty` is told, so that a fall between leaves
+   * nothing that looks filled. Throws EngineAway.
+   */
+  async prepare(isEmpty: () => Promise<void>, signal: AbortSignal): Promise<void> {
     const { database, retentionPolicy, retentionDays } = this.#settings
     const found = await this.#ask(() => this.#influx.getDatabaseNames(), signal)
     const isNew = !found.includes(database)
-    if (isNew) await this.#ask(() => this.#influx.createDatabase(database), signal)
+    if (isNew) {
+      await isEmpty()
+      await this.#ask(() => this.#influx.createDatabase(database), signal)
+    }
     const policies = await this.#ask(() => this.#influx.showRetentionPolicies(database), signal)
-    if (!policies.some(({ name }) => name === retentionPolicy))
-      await this.#ask(
-        () =>
-          this.#influx.createRetentionPolicy(retentionPolicy, {
-            database,
-            duration: retentionDays === 0 ? 'INF' : `${retentionDays}d`,
-            replication: 1,
-            // Queries that name no policy read the default: another's default in a database of others stays.
-            isDefault: isNew || policies.length === 1,
-          }),
-        signal,
-      )
-    return isNew
+    if (policies.some(({ name }) => name === retentionPolicy)) return
+    await isEmpty()
+    await this.#ask(
+      () =>
+        this.#influx.createRetentionPolicy(retentionPolicy, {
+          database,
+          duration: retentionDays === 0 ? 'INF' : `${retentionDays}d`,
+          replication: 1,
+          // Queries that name no policy read the default: another's default in a database of others stays.
+          isDefault: isNew || policies.length === 1,
+        }),
+      signal,
+    )
   }
 
   /** Asks something small. Throws EngineAway. */

@@ -111,13 +111,8 @@ export class Outlet {
   async round(): Promise<boolean> {
     const { client } = this.#parts
     const { signal } = this.#loop
-    let cursor = await this.#loadCursor()
-    if (!this.#prepared && (await client.prepare(signal))) {
-      // A new database holds nothing of what an older one was sent.
-      this.#through = new WeakMap()
-      cursor = { target: client.target, forwarded: 0, begun: 0 }
-      await this.#save(cursor)
-    }
+    await this.#loadCursor()
+    if (!this.#prepared) await client.prepare(() => this.#beginAnew(), signal)
     this.#prepared = true
     const next = this.waiting[0]?.order
     if (next === undefined) return false
@@ -126,21 +121,26 @@ export class Outlet {
     try {
       for (const unit of unitsOf(parts)) await this.#send(unit)
       signal.throwIfAborted()
-      await this.#save({ ...cursor, forwarded: next, begun: next })
+      await this.#save({ target: client.target, forwarded: next, begun: next })
       return true
     } finally {
       for (const part of parts) part.release()
     }
   }
 
-  async #loadCursor(): Promise<Cursor> {
+  /** A new database holds nothing of what an older one was sent. */
+  async #beginAnew(): Promise<void> {
+    this.#through = new WeakMap()
+    await this.#save({ target: this.#parts.client.target, forwarded: 0, begun: 0 })
+  }
+
+  async #loadCursor(): Promise<void> {
     const { folder, client } = this.#parts
     this.#cursor ??= (await readCursor(folder, 'outlet.json', client.target)) ?? {
       target: client.target,
       forwarded: 0,
       begun: 0,
     }
-    return this.#cursor
   }
 
   async #save(cursor: Cursor): Promise<void> {
