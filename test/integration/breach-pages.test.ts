@@ -1,11 +1,16 @@
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type AlertChange, type AlertView, fingerprint } from '../../alerts/alert.ts'
 import { uuid } from '../../server/ids.ts'
 import { pageFigures } from '../../server/paging/figures-store.ts'
 import { alertViewOf } from '../../server/records/alert-view.ts'
+import { allMigrations } from '../../server/records/migrations.ts'
+import { openSqliteRecords } from '../../server/records/sqlite-records.ts'
+import { folderOf } from '../helpers/folder.ts'
 import { postgresPrograms, startPostgres } from '../helpers/postgres.ts'
 import { Desk, minute } from './deadlines-desk.ts'
 import { receiver } from './notify-desk.ts'
+import { rows } from './records-tables.ts'
 
 interface Heard {
   readonly kind: string
@@ -293,6 +298,36 @@ const promises = {
 }
 
 for (const [promise, check] of Object.entries(promises)) t.test(promise, (t) => check(t))
+
+t.test('an open page of a time limit from before comes along', async (t) => {
+  const path = join(folderOf(t), 'r.sqlite')
+  const migrations = allMigrations.filter(({ name }) => name < '0025')
+  const old = await openSqliteRecords({ path, migrations })
+  const incident = uuid(Date.now())
+  const name = `clock:${incident}/sla/response-sev1`
+  const page = { ...rows.pages, title: 'Response is over', opened_at: 7 }
+  await old.write(async (tx) => {
+    await tx
+      .insertInto('pages')
+      .values({ ...page, group_key: name })
+      .execute()
+    const closed = { id: 'h', number: 2, group_key: name, state: 'closed' }
+    await tx
+      .insertInto('pages')
+      .values({ ...page, ...closed })
+      .execute()
+  })
+  await old.close()
+  const records = await openSqliteRecords({ path })
+  t.teardown(() => records.close())
+  const asks = await records.read.selectFrom('page_asks').selectAll().execute()
+  t.strictSame(asks, [
+    {
+      ...{ id: 'g', page_id: 'g', name, incident_id: incident, title: 'Response is over' },
+      ...{ asked_at: 7, ended_at: null },
+    },
+  ])
+})
 
 const programs = postgresPrograms()
 const missing = programs === undefined && process.env['CALLWARD_REQUIRE_PEERS'] !== '1'
