@@ -41,6 +41,12 @@ interface RungAnswer {
 }
 
 interface PageDetailAnswer extends PageAnswer {
+  /** Time limits of its incident that were over. */
+  readonly asks: readonly {
+    readonly title: string
+    readonly askedAt: string
+    readonly endedAt: string | null
+  }[]
   readonly tellings: readonly TellingAnswer[]
   readonly climb: readonly RungAnswer[]
 }
@@ -219,6 +225,10 @@ function show(call: Call, page: PageDetailAnswer): void {
       plain(rung.because),
     ]),
   )
+  for (const { title, askedAt, endedAt } of page.asks)
+    call.say(
+      `Also asks for: ${plain(title)}, since ${localTime(askedAt)}${endedAt === null ? '' : `, over ${localTime(endedAt)}`}`,
+    )
   const rows = page.tellings.flatMap(attemptRows)
   if (rows.length === 0) call.say('Nobody was to be told yet.')
   else table(call, attemptColumns, rows)

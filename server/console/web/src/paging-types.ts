@@ -45,8 +45,19 @@ export interface PageRung {
   readonly because: string
 }
 
+/** What a page asks for besides its alerts: a time limit of an incident that was over. */
+export interface PageAsk {
+  readonly title: string
+  /** The incident's id. */
+  readonly incident: string
+  readonly askedAt: string
+  /** Null: it is not over. */
+  readonly endedAt: string | null
+}
+
 export interface PageDetail extends PageSummary {
   readonly alerts: readonly string[]
+  readonly asks: readonly PageAsk[]
   readonly tellings: readonly PageTelling[]
   readonly climb: readonly PageRung[]
 }

@@ -435,6 +435,7 @@ export const en = {
   'pages.filter': 'Which pages',
   'pages.open': 'Not closed',
   'pages.all': 'All',
+  'pages.asks': 'Time limits that ask for somebody',
   'pages.told': 'Who was told',
   'pages.intro': 'A page is what people on call are told of an alert until somebody takes it.',
   'pages.none': 'Nobody is asked to act on anything.',

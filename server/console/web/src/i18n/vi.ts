@@ -433,6 +433,7 @@ export const vi: Catalogue = {
   'pages.filter': 'Lời gọi nào',
   'pages.open': 'Chưa đóng',
   'pages.all': 'Tất cả',
+  'pages.asks': 'Thời hạn đã quá đang gọi người',
   'pages.told': 'Ai đã được báo',
   'pages.intro':
     'Lời gọi là thông báo gửi đến người trực về một cảnh báo cho đến khi có người nhận.',

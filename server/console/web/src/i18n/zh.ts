@@ -421,6 +421,7 @@ export const zh: Catalogue = {
   'pages.filter': '显示哪些寻呼',
   'pages.open': '未关闭',
   'pages.all': '全部',
+  'pages.asks': '逾期时限催办',
   'pages.told': '通知了谁',
   'pages.intro': '寻呼是向值班人员发出的告警通知，直到有人接手为止。',
   'pages.none': '目前没有需要处理的寻呼。',

@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import { get, post } from '../api.ts'
 import { reasonText, t } from '../i18n/language.ts'
-import type { PageDetail, PageRung } from '../paging-types.ts'
+import type { PageAsk, PageDetail, PageRung } from '../paging-types.ts'
 import { ActionButton, Problem } from '../parts/action-button.tsx'
 import { PageStateBadge, SeverityBadge } from '../parts/badges.tsx'
 import { PageTitle } from '../parts/page-title.tsx'
@@ -56,6 +56,7 @@ export function Page({ number }: { number: string }) {
         }}
       />
       {error.value !== null && <Problem error={error.value} />}
+      {shown.asks.length > 0 && <Asks asks={shown.asks} />}
       <Climb rungs={shown.climb} />
       <Tellings page={shown} />
     </>
@@ -132,6 +133,31 @@ const rungTones: Readonly<Record<PageRung['state'], string>> = {
   next: 'info',
   later: 'silent',
   spared: 'silent',
+}
+
+/** Time limits that ask for somebody on this page. */
+function Asks({ asks }: { asks: readonly PageAsk[] }) {
+  return (
+    <section aria-labelledby="asks-heading" class="card">
+      <h2 id="asks-heading">{t('pages.asks')}</h2>
+      <ul class="asks">
+        {asks.map((ask) => (
+          <li key={`${ask.askedAt} ${ask.title}`}>
+            <a href={incidentPath(ask.incident)}>{ask.title}</a>{' '}
+            <span class="muted">
+              <FullTime at={ask.askedAt} />
+              {ask.endedAt !== null && (
+                <>
+                  {' – '}
+                  <FullTime at={ask.endedAt} />
+                </>
+              )}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </section>
+  )
 }
 
 function Climb({ rungs }: { rungs: readonly PageRung[] }) {
