@@ -1,3 +1,4 @@
+import type { Millis } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
 import type { Principal } from '../people/plugin.ts'
 import type { HandlingParts } from './handling.ts'
@@ -6,9 +7,7 @@ import type { SentFact } from './requests.ts'
 
 export interface AcknowledgingParts extends HandlingParts {
   readonly alerts: IncidentAlerts
-  readonly rules: {
-    readonly acknowledge: (fingerprint: string, by: Principal, at: number) => Promise<unknown>
-  }
+  readonly acknowledgeAlert: (fingerprint: string, by: Principal, at: Millis) => Promise<unknown>
 }
 
 /** Parts that handle an incident: who takes one is at it. */
@@ -16,7 +15,7 @@ const handling: readonly unknown[] = ['commander', 'deputy', 'technician']
 
 /** Incidents that somebody takes: by saying so, or by being at it. */
 export function acknowledging(parts: AcknowledgingParts) {
-  const { alerts, clock, committed, publish, records, rules, store } = parts
+  const { acknowledgeAlert, alerts, clock, committed, publish, records, store } = parts
 
   /** Also acknowledges the alerts that fire. Throws not_found, conflict. */
   async function acknowledge(id: string, by: Principal, note?: string): Promise<void> {
@@ -27,7 +26,7 @@ export function acknowledging(parts: AcknowledgingParts) {
     })
     committed()
     for (const fingerprint of await alerts.unacknowledged(records.read, id))
-      await rules.acknowledge(fingerprint, by, clock.now())
+      await acknowledgeAlert(fingerprint, by, clock.now())
   }
 
   /** Whoever takes a part that handles it, or accepts to go, has acknowledged what is still open. */

@@ -126,7 +126,10 @@ export const incidentsPlugin = fp(
     app.obligations.register(recoveryDuty(duties))
     app.obligations.register(unattendedDuty(duties))
 
-    const { acknowledge, takeUp } = acknowledging({ ...parts, alerts, rules: app.rules })
+    const { acknowledge, takeUp } = acknowledging({
+      ...{ ...parts, alerts },
+      acknowledgeAlert: (fingerprint, by, at) => app.rules.acknowledge(fingerprint, by, at),
+    })
 
     app.decorate('incidents', {
       async alertChanged(tx, alertChange) {

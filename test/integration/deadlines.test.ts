@@ -24,7 +24,8 @@ interface Clocks {
 async function toldOf(t: Test, recordsUrl?: string): Promise<void> {
   const desk = await new Desk(t, recordsUrl).start()
   const id = await desk.record()
-  await desk.add(id, 'role', { role: 'commander', person: 'carl' })
+  // Named by somebody else: carl himself has not said that he is at it.
+  await desk.add(id, 'role', { role: 'commander', person: 'carl' }, {}, rita)
   t.same(await desk.faults(id), [])
   await desk.pass(11 * minute)
   t.match(await desk.titles(), [

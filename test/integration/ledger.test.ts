@@ -312,7 +312,7 @@ t.test('the list of ledgered changes is what the code writes', async (t) => {
     sources.flatMap((text) =>
       [
         ...text.matchAll(
-          /'((?:ledger|alert|incident|change|version_change|baseline|correlation|enrolment|attachment|erasure|hold|access|oncall|notice|notify|people|paging|obligation|silence|approval)\.[a-z_]+)'/g,
+          /'((?:ledger|alert|incident|change|version_change|baseline|correlation|dispatch|enrolment|attachment|erasure|hold|access|oncall|notice|notify|people|paging|obligation|silence|approval|time_limits)\.[a-z_]+)'/g,
         ),
       ].map(([, action]) => action),
     ),
