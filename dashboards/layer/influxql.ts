@@ -1,6 +1,6 @@
-import type { PanelModel, VariableModel } from './model.ts'
+import type { PanelModel } from './model.ts'
 import { type DataPanel, Panel, refId } from './panel.ts'
-import type { Variable } from './variables.ts'
+import { datasourceVariable, type Variable, valuesVariable } from './variables.ts'
 
 /** The data source of boards on InfluxDB: their `datasource` variable. */
 const influxDatasource = { type: 'influxdb', uid: `\${datasource}` }
@@ -97,21 +97,7 @@ export function influxDatasourceVariable(preferred: {
   readonly uid: string
   readonly name: string
 }): Variable {
-  const model: VariableModel = {
-    name: 'datasource',
-    label: 'Data source',
-    type: 'datasource',
-    query: 'influxdb',
-    current: { text: preferred.name, value: preferred.uid },
-    hide: 0,
-    includeAll: false,
-    multi: false,
-    options: [],
-    refresh: 1,
-    regex: '',
-    skipUrlSync: false,
-  }
-  return { name: model.name, generate: () => model }
+  return datasourceVariable(preferred, 'influxdb')
 }
 
 /** The values of a tag in a measurement, narrowed by the conditions; "All" is `.+`. */
@@ -122,22 +108,6 @@ export function tagVariable(
   choice: { readonly all: boolean },
 ): Variable {
   const where = source.where.length === 0 ? '' : ` WHERE ${source.where.join(' AND ')}`
-  const model: VariableModel = {
-    name,
-    label: title,
-    type: 'query',
-    datasource: influxDatasource,
-    query: `SHOW TAG VALUES FROM "${source.measurement}" WITH KEY = "${name}"${where}`,
-    current: choice.all ? { text: ['All'], value: ['$__all'] } : { text: '', value: '' },
-    hide: 0,
-    includeAll: choice.all,
-    ...(choice.all ? { allValue: '.+' } : {}),
-    multi: true,
-    options: [],
-    refresh: 2,
-    regex: '',
-    skipUrlSync: false,
-    sort: 1,
-  }
-  return { name, generate: () => model }
+  const query = `SHOW TAG VALUES FROM "${source.measurement}" WITH KEY = "${name}"${where}`
+  return valuesVariable({ name, title, datasource: influxDatasource, query }, choice)
 }

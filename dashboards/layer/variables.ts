@@ -11,16 +11,16 @@ function variable(model: VariableModel): Variable {
   return { name: model.name, generate: () => model }
 }
 
-/** The choice of data source; starts at the one with uid `preferred` if Grafana has it. */
-export function datasourceVariable(preferred: {
-  readonly uid: string
-  readonly name: string
-}): Variable {
+/** The choice of data source of a type; starts at the one with uid `preferred` if Grafana has it. */
+export function datasourceVariable(
+  preferred: { readonly uid: string; readonly name: string },
+  type: 'prometheus' | 'influxdb' = 'prometheus',
+): Variable {
   return variable({
     name: 'datasource',
     label: 'Data source',
     type: 'datasource',
-    query: 'prometheus',
+    query: type,
     current: { text: preferred.name, value: preferred.uid },
     hide: 0,
     includeAll: false,
@@ -43,13 +43,27 @@ export function labelVariable(
   choice: { readonly all: boolean } = { all: true },
 ): Variable {
   const selector = source.selector === '' ? '' : `{${source.selector}}`
-  const expression = `label_values(${source.metric}${selector}, ${name})`
+  const query = `label_values(${source.metric}${selector}, ${name})`
+  return valuesVariable({ name, title, datasource: boardDatasource, query }, choice)
+}
+
+/** Values that the data source lists by a query. */
+export function valuesVariable(
+  source: {
+    readonly name: string
+    readonly title: string
+    readonly datasource: NonNullable<VariableModel['datasource']>
+    readonly query: string
+  },
+  choice: { readonly all: boolean },
+): Variable {
+  const { name, title, datasource, query } = source
   return variable({
     name,
     label: title,
     type: 'query',
-    datasource: boardDatasource,
-    query: expression,
+    datasource,
+    query,
     current: choice.all ? { text: ['All'], value: ['$__all'] } : { text: '', value: '' },
     hide: 0,
     includeAll: choice.all,
