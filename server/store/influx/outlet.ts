@@ -1,7 +1,6 @@
 import type { IPoint } from 'influx'
 import type { StoreLogger } from '../log.ts'
 import type { Part } from '../parts/part.ts'
-import { type Cursor, readCursor, writeCursor } from '../spool/cursor.ts'
 import { RetryLoop } from '../spool/retry-loop.ts'
 import {
   batchesOf,
@@ -11,6 +10,7 @@ import {
   type Unit,
   unitsOf,
 } from '../spool/sealed-units.ts'
+import { SentSoFar } from '../spool/sent-so-far.ts'
 import { type InfluxClient, PointsRefused } from './influx-client.ts'
 import { pointsOf, unwritable } from './points.ts'
 
@@ -36,7 +36,7 @@ const pointsPerRequest = 2000
 export class Outlet {
   readonly #parts: OutletParts
   readonly #loop: RetryLoop
-  #cursor: Cursor | undefined
+  readonly #sent: SentSoFar
   /** The database was looked at since the newest failure. */
   #prepared = false
   /** What of the file under way is through, so that a failure does not begin it anew. */
@@ -47,6 +47,7 @@ export class Outlet {
   constructor(parts: OutletParts) {
     this.#parts = parts
     const { client, logger, pollMillis, retryMillis } = parts
+    this.#sent = new SentSoFar({ ...parts, engine: 'InfluxDB', cursorName: 'outlet.json' })
     this.#loop = new RetryLoop({
       engine: 'InfluxDB',
       logger,
@@ -74,18 +75,12 @@ export class Outlet {
 
   /** Files that are not known to be in InfluxDB. */
   get waiting(): readonly Part[] {
-    const forwarded = this.#cursor?.forwarded ?? 0
-    return this.#parts.source.parts.all.filter(({ order }) => order > forwarded)
+    return this.#sent.waiting
   }
 
-  /** A file went because of its age. Before the first round the cursor is not known: nothing counts as lost then. */
+  /** A file went because of its age. */
   agedOut(part: Part): void {
-    if (part.order <= (this.#cursor?.forwarded ?? Infinity)) return
-    this.counters.lost += part.samples
-    this.#parts.logger.error(
-      { samples: part.samples, order: part.order },
-      'samples reached the end of their retention before InfluxDB took them; mend it, or raise retentionDays',
-    )
+    this.counters.lost += this.#sent.lostWith(part)
   }
 
   start(): void {
@@ -111,7 +106,7 @@ export class Outlet {
   async round(): Promise<boolean> {
     const { client } = this.#parts
     const { signal } = this.#loop
-    await this.#loadCursor()
+    await this.#sent.load(0)
     if (!this.#prepared) await client.prepare(() => this.#beginAnew(), signal)
     this.#prepared = true
     const next = this.waiting[0]?.order
@@ -121,7 +116,7 @@ export class Outlet {
     try {
       for (const unit of unitsOf(parts)) await this.#send(unit)
       signal.throwIfAborted()
-      await this.#save({ target: client.target, forwarded: next, begun: next })
+      await this.#sent.save({ forwarded: next, begun: next })
       return true
     } finally {
       for (const part of parts) part.release()
@@ -131,21 +126,7 @@ export class Outlet {
   /** A new database holds nothing of what an older one was sent. */
   async #beginAnew(): Promise<void> {
     this.#through = new WeakMap()
-    await this.#save({ target: this.#parts.client.target, forwarded: 0, begun: 0 })
-  }
-
-  async #loadCursor(): Promise<void> {
-    const { folder, client } = this.#parts
-    this.#cursor ??= (await readCursor(folder, 'outlet.json', client.target)) ?? {
-      target: client.target,
-      forwarded: 0,
-      begun: 0,
-    }
-  }
-
-  async #save(cursor: Cursor): Promise<void> {
-    await writeCursor(this.#parts.folder, 'outlet.json', cursor)
-    this.#cursor = cursor
+    await this.#sent.save({ forwarded: 0, begun: 0 })
   }
 
   async #send(unit: Unit): Promise<void> {

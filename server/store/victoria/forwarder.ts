@@ -1,6 +1,5 @@
 import type { StoreLogger } from '../log.ts'
 import type { Part } from '../parts/part.ts'
-import { type Cursor, readCursor, writeCursor } from '../spool/cursor.ts'
 import { RetryLoop } from '../spool/retry-loop.ts'
 import {
   batchesOf,
@@ -14,6 +13,7 @@ import {
   type Unit,
   unitsOf,
 } from '../spool/sealed-units.ts'
+import { SentSoFar } from '../spool/sent-so-far.ts'
 import type { SeriesId } from '../writer.ts'
 import { EntriesRefused, seriesKey, type VictoriaClient } from './victoria-client.ts'
 
@@ -51,13 +51,18 @@ export class Forwarder {
   readonly #parts: ForwarderParts
   readonly #loop: RetryLoop
   readonly #refused = new Set<string>()
-  #cursor: Cursor | undefined
+  readonly #sent: SentSoFar
   /** Since the start. */
   readonly counters = { samples: 0, repaired: 0, refused: 0, lost: 0 }
 
   constructor(parts: ForwarderParts) {
     this.#parts = parts
     const { logger, pollMillis, retryMillis } = parts
+    this.#sent = new SentSoFar({
+      ...parts,
+      engine: 'VictoriaMetrics',
+      cursorName: 'forwarded.json',
+    })
     this.#loop = new RetryLoop({
       engine: 'VictoriaMetrics',
       logger,
@@ -80,18 +85,12 @@ export class Forwarder {
 
   /** Files that are not known to be in VictoriaMetrics. */
   get waiting(): readonly Part[] {
-    const forwarded = this.#cursor?.forwarded ?? 0
-    return this.#parts.source.parts.all.filter(({ order }) => order > forwarded)
+    return this.#sent.waiting
   }
 
-  /** A file went because of its age. Before the first round the cursor is not known: nothing counts as lost then. */
+  /** A file went because of its age. */
   agedOut(part: Part): void {
-    if (part.order <= (this.#cursor?.forwarded ?? Infinity)) return
-    this.counters.lost += part.samples
-    this.#parts.logger.error(
-      { samples: part.samples, order: part.order },
-      'samples reached the end of their retention before VictoriaMetrics took them; mend it, or raise retentionDays',
-    )
+    this.counters.lost += this.#sent.lostWith(part)
   }
 
   start(): void {
@@ -110,44 +109,29 @@ export class Forwarder {
 
   /** Sends the next files; false when there are none. Throws EngineAway. */
   async round(): Promise<boolean> {
-    const { settleMillis } = this.#parts
+    const { settleMillis, source } = this.#parts
     const { signal } = this.#loop
-    const cursor = await this.#loadCursor()
+    // Without a cursor everything that is sealed may have been sent.
+    const cursor = await this.#sent.load(source.parts.newestOrder)
     const parts = this.#nextParts()
     const last = parts.at(-1)?.order
     if (last === undefined) return false
     for (const part of parts) part.retain()
     try {
       const begun = Math.max(cursor.begun, last)
-      await this.#save({ ...cursor, begun })
+      await this.#sent.save({ ...cursor, begun })
       // What was on its way when an earlier round ended shows only now.
       if (parts.some(({ order }) => order <= cursor.begun)) await this.#loop.sleep(settleMillis)
       for (const unit of unitsOf(parts))
         await this.#send(unit, idsOf(unit), unit.part.order <= cursor.begun || unit.part.level > 0)
       await this.#settle(parts, last)
       signal.throwIfAborted()
-      await this.#save({ ...cursor, forwarded: last, begun })
+      await this.#sent.save({ ...cursor, forwarded: last, begun })
       this.#refused.clear()
       return true
     } finally {
       for (const part of parts) part.release()
     }
-  }
-
-  /** Without a cursor everything that is sealed may have been sent. */
-  async #loadCursor(): Promise<Cursor> {
-    const { source, folder, client } = this.#parts
-    this.#cursor ??= (await readCursor(folder, 'forwarded.json', client.target)) ?? {
-      target: client.target,
-      forwarded: 0,
-      begun: source.parts.newestOrder,
-    }
-    return this.#cursor
-  }
-
-  async #save(cursor: Cursor): Promise<void> {
-    await writeCursor(this.#parts.folder, 'forwarded.json', cursor)
-    this.#cursor = cursor
   }
 
   /** Whole orders, by ascending order. */
