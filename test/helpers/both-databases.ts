@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { openPostgresRecords } from '../../server/records/postgres-records.ts'
 import { openSqliteRecords } from '../../server/records/sqlite-records.ts'
 import type { CountedRecords } from '../../server/records/write-queue.ts'
-import { postgresPrograms, startPostgres } from './postgres.ts'
+import { type PostgresCluster, postgresPrograms, startPostgres } from './postgres.ts'
 
 /** Checks each promise on records of its own, on SQLite and on a PostgreSQL of this test. `name` begins those of databases. */
 export function onBothDatabases(
@@ -23,15 +23,7 @@ export function onBothDatabases(
     }
   })
 
-  const programs = postgresPrograms()
-  const missing = programs === undefined && process.env.CALLWARD_REQUIRE_PEERS !== '1'
-  t.test('PostgreSQL', { skip: missing && 'PostgreSQL is not installed' }, async (t) => {
-    if (programs === undefined) {
-      t.fail('PostgreSQL is not installed')
-      return
-    }
-    const cluster = await startPostgres(programs)
-    t.teardown(() => cluster.stop())
+  onPostgres({}, async (t, cluster) => {
     let number = 0
     for (const [promise, check] of Object.entries(promises)) {
       number += 1
@@ -42,5 +34,35 @@ export function onBothDatabases(
         await check(t, records)
       })
     }
+  })
+}
+
+/** Tells one story of a whole hub on each; `environment` is what the hub needs for it. `database` is the name of PostgreSQL's. */
+export function storyOnBothDatabases(
+  { database, timeout }: { readonly database: string; readonly timeout: number },
+  story: (t: Test, environment: Record<string, string>) => Promise<void>,
+): void {
+  t.test('SQLite', { timeout }, (t) => story(t, {}))
+  onPostgres({ timeout }, async (t, cluster) => {
+    await story(t, { CALLWARD_RECORDS: await cluster.database(database) })
+  })
+}
+
+/** With a cluster of its own; left out, or failed where peers are required, when PostgreSQL is not installed. */
+function onPostgres(
+  options: { readonly timeout?: number },
+  work: (t: Test, cluster: PostgresCluster) => Promise<void>,
+): void {
+  const programs = postgresPrograms()
+  const missing = programs === undefined && process.env.CALLWARD_REQUIRE_PEERS !== '1'
+  const skip = missing && 'PostgreSQL is not installed'
+  t.test('PostgreSQL', { ...options, skip }, async (t) => {
+    if (programs === undefined) {
+      t.fail('PostgreSQL is not installed')
+      return
+    }
+    const cluster = await startPostgres(programs)
+    t.teardown(() => cluster.stop())
+    await work(t, cluster)
   })
 }

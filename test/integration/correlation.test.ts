@@ -1,9 +1,9 @@
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import t, { type Test } from 'tap'
+import type { Test } from 'tap'
+import { storyOnBothDatabases } from '../helpers/both-databases.ts'
 import { adminToken, TestHub, until } from '../helpers/hub.ts'
-import { postgresPrograms, startPostgres } from '../helpers/postgres.ts'
 import { terminalOf } from '../helpers/terminal.ts'
 
 const document = `rules:
@@ -167,20 +167,4 @@ async function story(t: Test, environment: Record<string, string>): Promise<void
   t.match(await terminal()('correlation', 'show', '5'), { code: 1, out: /no version 5/ })
 }
 
-t.test('SQLite', { timeout: 240_000 }, (t) => story(t, {}))
-
-const programs = postgresPrograms()
-const missing = programs === undefined && process.env.CALLWARD_REQUIRE_PEERS !== '1'
-t.test(
-  'PostgreSQL',
-  { skip: missing && 'PostgreSQL is not installed', timeout: 240_000 },
-  async (t) => {
-    if (programs === undefined) {
-      t.fail('PostgreSQL is not installed')
-      return
-    }
-    const cluster = await startPostgres(programs)
-    t.teardown(() => cluster.stop())
-    await story(t, { CALLWARD_RECORDS: await cluster.database('correlation') })
-  },
-)
+storyOnBothDatabases({ database: 'correlation', timeout: 240_000 }, story)

@@ -2,56 +2,25 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { readHubConfig } from '../../server/config.ts'
-import type { EmbeddedStore } from '../../server/store/embedded-store.ts'
 import { InfluxClient } from '../../server/store/influx/influx-client.ts'
 import { Outlet } from '../../server/store/influx/outlet.ts'
 import { fill, startHub } from '../differential/peers.ts'
 import { until } from '../helpers/hub.ts'
 import { handClock, listeningLogger, openStore, temporaryFolder } from '../unit/store/store-kit.ts'
 import { InfluxPeer, withoutInflux } from './influx-peer.ts'
+import { SealedLoad, sealingStore } from './sealed-load.ts'
 
 const skip = withoutInflux()
 const hour = 3_600_000
 const day = 24 * hour
 /** Today at two o'clock, and some milliseconds: what does not survive a wrong unit. */
 const begin = Math.floor(Date.now() / day) * day - day + 2 * hour + 123
-const tick = 10_000
 
-/** A store of `series` series whose values say which sample they are. */
-class Load {
-  readonly store: EmbeddedStore
-  readonly folder: string
+class Load extends SealedLoad {
   readonly logger = listeningLogger()
-  readonly ids: Uint32Array
-  ticks = 0
-
-  private constructor(store: EmbeddedStore, folder: string, series: number) {
-    this.store = store
-    this.folder = folder
-    this.ids = Uint32Array.from({ length: series }, (_, n) =>
-      store.intern({ __name__: 'callward_load', n: String(n), instance: 'pbx "1", a=b\\ä' }),
-    )
-  }
 
   static async open(t: Test, series: number): Promise<Load> {
-    const folder = temporaryFolder(t)
-    // Each look at what is due seals what has come.
-    const store = await openStore(folder, handClock(begin), { freezeMillis: 0 })
-    t.teardown(() => store.close())
-    return new Load(store, folder, series)
-  }
-
-  timeOf(at: number): number {
-    return begin + at * tick
-  }
-
-  /** Writes so many ticks and seals them. */
-  async seal(ticks: number): Promise<void> {
-    for (let i = 0; i < ticks; i++, this.ticks++) {
-      const values = Float64Array.from(this.ids, (id) => this.ticks + id / 8)
-      await this.store.append({ rows: [{ t: this.timeOf(this.ticks), ids: this.ids, values }] })
-    }
-    await this.store.maintain()
+    return new Load(await sealingStore(t, begin), series, 'pbx "1", a=b\\ä')
   }
 
   /** One sample of a series of its own, sealed. */

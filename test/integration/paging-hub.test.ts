@@ -4,9 +4,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import t, { type Test } from 'tap'
+import type { Test } from 'tap'
+import { storyOnBothDatabases } from '../helpers/both-databases.ts'
 import { TestHub, until } from '../helpers/hub.ts'
-import { postgresPrograms, startPostgres } from '../helpers/postgres.ts'
 
 interface Received {
   readonly key: string
@@ -148,20 +148,4 @@ async function story(t: Test, environment: Record<string, string>): Promise<void
   t.equal((await hub.program.kill('SIGTERM')).code, 0)
 }
 
-t.test('SQLite', { timeout: 120_000 }, (t) => story(t, {}))
-
-const programs = postgresPrograms()
-const missing = programs === undefined && process.env.CALLWARD_REQUIRE_PEERS !== '1'
-t.test(
-  'PostgreSQL',
-  { skip: missing && 'PostgreSQL is not installed', timeout: 120_000 },
-  async (t) => {
-    if (programs === undefined) {
-      t.fail('PostgreSQL is not installed')
-      return
-    }
-    const cluster = await startPostgres(programs)
-    t.teardown(() => cluster.stop())
-    await story(t, { CALLWARD_RECORDS: await cluster.database('paging_hub') })
-  },
-)
+storyOnBothDatabases({ database: 'paging_hub', timeout: 120_000 }, story)

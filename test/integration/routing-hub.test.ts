@@ -1,9 +1,9 @@
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import t, { type Test } from 'tap'
+import type { Test } from 'tap'
+import { storyOnBothDatabases } from '../helpers/both-databases.ts'
 import { adminToken, TestHub, until } from '../helpers/hub.ts'
-import { postgresPrograms, startPostgres } from '../helpers/postgres.ts'
 import { terminalOf } from '../helpers/terminal.ts'
 
 const rules = `
@@ -106,20 +106,4 @@ async function story(t: Test, environment: Record<string, string>): Promise<void
   t.equal((await hub.program.kill('SIGTERM')).code, 0)
 }
 
-t.test('SQLite', { timeout: 120_000 }, (t) => story(t, {}))
-
-const programs = postgresPrograms()
-const missing = programs === undefined && process.env.CALLWARD_REQUIRE_PEERS !== '1'
-t.test(
-  'PostgreSQL',
-  { skip: missing && 'PostgreSQL is not installed', timeout: 120_000 },
-  async (t) => {
-    if (programs === undefined) {
-      t.fail('PostgreSQL is not installed')
-      return
-    }
-    const cluster = await startPostgres(programs)
-    t.teardown(() => cluster.stop())
-    await story(t, { CALLWARD_RECORDS: await cluster.database('routing_hub') })
-  },
-)
+storyOnBothDatabases({ database: 'routing_hub', timeout: 120_000 }, story)

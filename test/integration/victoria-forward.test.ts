@@ -1,10 +1,9 @@
 import t, { type Test } from 'tap'
-import type { EmbeddedStore } from '../../server/store/embedded-store.ts'
 import { silentLogger } from '../../server/store/log.ts'
 import { Forwarder } from '../../server/store/victoria/forwarder.ts'
 import { VictoriaClient } from '../../server/store/victoria/victoria-client.ts'
 import { until } from '../helpers/hub.ts'
-import { handClock, openStore, temporaryFolder } from '../unit/store/store-kit.ts'
+import { SealedLoad, sealingStore, tick } from './sealed-load.ts'
 import { VictoriaPeer, withoutVictoria } from './victoria-peer.ts'
 
 const skip = withoutVictoria()
@@ -13,42 +12,10 @@ const settleMillis = 12_000
 const day = 86_400_000
 /** Today at two o'clock: what is older than its retention VictoriaMetrics drops. */
 const begin = Math.floor(Date.now() / day) * day - day + 2 * 3_600_000
-const tick = 10_000
 
-/** A store of `series` series whose values say which sample they are. */
-class Load {
-  readonly store: EmbeddedStore
-  readonly folder: string
-  readonly ids: Uint32Array
-  ticks = 0
-
-  private constructor(store: EmbeddedStore, folder: string, series: number) {
-    this.store = store
-    this.folder = folder
-    this.ids = Uint32Array.from({ length: series }, (_, n) =>
-      store.intern({ __name__: 'callward_load', n: String(n), instance: 'pbx "1"\\ä' }),
-    )
-  }
-
+class Load extends SealedLoad {
   static async open(t: Test, series: number): Promise<Load> {
-    const folder = temporaryFolder(t)
-    // Each look at what is due seals what has come.
-    const store = await openStore(folder, handClock(begin), { freezeMillis: 0 })
-    t.teardown(() => store.close())
-    return new Load(store, folder, series)
-  }
-
-  timeOf(at: number): number {
-    return begin + at * tick
-  }
-
-  /** Writes so many ticks and seals them. */
-  async seal(ticks: number): Promise<void> {
-    for (let i = 0; i < ticks; i++, this.ticks++) {
-      const values = Float64Array.from(this.ids, (id) => this.ticks + id / 8)
-      await this.store.append({ rows: [{ t: this.timeOf(this.ticks), ids: this.ids, values }] })
-    }
-    await this.store.maintain()
+    return new Load(await sealingStore(t, begin), series, 'pbx "1"\\ä')
   }
 
   forwarder(peer: VictoriaPeer, millis = settleMillis): Forwarder {
