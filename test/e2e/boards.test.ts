@@ -144,7 +144,7 @@ t.test('boards in the console', { skip, timeout: 300_000 }, async (t) => {
   await page
     .locator('.marks')
     .getByRole('link', { name: /^Incident 1: / })
-    .waitFor()
+    .waitFor({ timeout: 90_000 }) // The incident is seconds old: two refreshes at the most.
 
   // Board -> host -> board; what is chosen stands in the address.
   await page.goto(`${hub.url}/boards/fleet?from=now-15m&to=now`)

@@ -32,7 +32,12 @@ export function useKnownValues(
   const read = useSignal<Choices>({})
   const error = useSignal<unknown>(null)
   const wishes = JSON.stringify(choices)
-  // `from`, `to` and `wishes` are what the lists depend on; a refresh does not ask for them again.
+  const lists = read.value
+  const chosen = useMemo(() => chosenAmong(variables, choices, lists), [variables, wishes, lists])
+  const complete = shownVariables(variables).every(({ name }) => (chosen[name] ?? []).length > 0)
+  // `from`, `to` and `wishes` are what the lists depend on; a refresh asks for them again only
+  // while one is empty, as on a hub to which nobody has reported yet.
+  const refreshed = complete ? undefined : window?.end
   useEffect(() => {
     if (window === undefined) return undefined
     let current = true
@@ -48,10 +53,7 @@ export function useKnownValues(
     return () => {
       current = false
     }
-  }, [variables, from, to, wishes, window === undefined])
-  const lists = read.value
-  const chosen = useMemo(() => chosenAmong(variables, choices, lists), [variables, wishes, lists])
-  const complete = shownVariables(variables).every(({ name }) => (chosen[name] ?? []).length > 0)
+  }, [variables, from, to, wishes, refreshed, window === undefined])
   const known = useMemo(() => ({ ...fixedLists(variables), ...lists }), [variables, lists])
   return { known, chosen, complete, error: error.value }
 }

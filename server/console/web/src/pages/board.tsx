@@ -30,6 +30,8 @@ import { shortTitle } from './boards.tsx'
 
 /** More steps than pixels of a panel show nothing more. */
 const mostPoints = 300
+/** How often a board looks for a first server while there is none to choose. */
+const untilKnown = '5s'
 
 /** One board, from the same definition as Grafana's; its choices stand in the address. */
 export function Board({ board, query }: { board: string; query: string }) {
@@ -58,10 +60,17 @@ interface DrawnProps {
 function Drawn({ board, definition, query }: DrawnProps) {
   const address = useMemo(() => readAddress(query, definition), [query, definition])
   const asking = useAsking()
-  const { now, again } = useTicks(address.refresh)
-  const window = useMemo(() => windowOf(address, now, mostPoints), [address.from, address.to, now])
+  const now = useSignal(Date.now())
+  const again = () => {
+    now.value = Date.now()
+  }
+  const window = useMemo(
+    () => windowOf(address, now.value, mostPoints),
+    [address.from, address.to, now.value],
+  )
   const variables = definition.templating.list
   const { known, chosen, complete, error } = useKnownValues(variables, address, window, asking)
+  useTicks(complete ? address.refresh : untilKnown, again)
   const marks = useMarks(definition.annotations.list, {
     variables,
     chosen,
@@ -76,10 +85,21 @@ function Drawn({ board, definition, query }: DrawnProps) {
       window === undefined || !complete
         ? undefined
         : {
-            ...{ board, asking, variables, window, now, marks, choices: chosen },
+            ...{ board, asking, variables, window, now: now.value, marks, choices: chosen },
             ...{ from: address.from, to: address.to },
           },
-    [board, asking, variables, window, now, marks, chosen, complete, address.from, address.to],
+    [
+      board,
+      asking,
+      variables,
+      window,
+      now.value,
+      marks,
+      chosen,
+      complete,
+      address.from,
+      address.to,
+    ],
   )
   return (
     <>
@@ -117,21 +137,16 @@ function useAsking(): Asking {
   return asking
 }
 
-/** The moment the board shows, moving at its rhythm while the tab is seen. */
-function useTicks(refresh: string): { readonly now: number; readonly again: () => void } {
-  const now = useSignal(Date.now())
-  const again = () => {
-    now.value = Date.now()
-  }
+/** Moves the board on at its rhythm, such as `30s`, while the tab is seen; empty: never. */
+function useTicks(rhythm: string, again: () => void): void {
   useEffect(() => {
-    const seconds = spanSeconds(refresh)
+    const seconds = spanSeconds(rhythm)
     if (seconds === undefined) return undefined
     const timer = setInterval(() => {
       if (!document.hidden) again()
     }, seconds * 1000)
     return () => clearInterval(timer)
-  }, [refresh])
-  return { now: now.value, again }
+  }, [rhythm])
 }
 
 function Row({ group, scene }: { group: Group; scene: Scene }) {
