@@ -54,6 +54,7 @@ const why: Say = (text, hearing) =>
 const ofHub: readonly Form[] = [
   { name: 'openedFromAlert' },
   { name: 'firstSeen', say: { time: instant } },
+  { name: 'lastHeard', say: { time: instant } },
   { name: 'alertFired' },
   { name: 'notKnown' },
   { name: 'severityAsCritical' },

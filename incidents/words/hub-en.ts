@@ -5,6 +5,7 @@ export const hubEn = {
   openedByImport: 'Imported by {name}; its own reference is {reference}.',
   asImported: 'As imported.',
   firstSeen: 'First seen at {time}; the fault may be older.',
+  lastHeard: 'Last report at {time}; the fault began after it.',
   saidAtRecording: 'Said when it was recorded.',
   alertFired: 'Alert {rule} fired.',
   notKnown: 'Not known yet.',

@@ -6,6 +6,7 @@ export const hubRu: HubWords = {
   openedByImport: 'Импортировал(а) {name}; исходный номер {reference}.',
   asImported: 'Как в импорте.',
   firstSeen: 'Впервые замечено {time}; неисправность могла возникнуть раньше.',
+  lastHeard: 'Последнее сообщение {time}; неисправность возникла после него.',
   saidAtRecording: 'Указано при открытии.',
   alertFired: 'Сработало оповещение {rule}.',
   notKnown: 'Пока неизвестно.',

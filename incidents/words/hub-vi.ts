@@ -6,6 +6,7 @@ export const hubVi: HubWords = {
   openedByImport: '{name} nhập vào; số gốc là {reference}.',
   asImported: 'Theo dữ liệu nhập vào.',
   firstSeen: 'Thấy lần đầu lúc {time}; lỗi có thể đã có từ trước.',
+  lastHeard: 'Báo cáo cuối cùng lúc {time}; lỗi xảy ra sau đó.',
   saidAtRecording: 'Ghi lúc mở sự cố.',
   alertFired: 'Cảnh báo {rule} đã kích hoạt.',
   notKnown: 'Chưa rõ.',

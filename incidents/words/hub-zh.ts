@@ -6,6 +6,7 @@ export const hubZh: HubWords = {
   openedByImport: '由 {name} 导入，原编号 {reference}。',
   asImported: '按导入内容。',
   firstSeen: '首次出现于 {time}；故障可能更早。',
+  lastHeard: '最后一次上报于 {time}；故障发生在此之后。',
   saidAtRecording: '立案时填写。',
   alertFired: '告警 {rule} 触发。',
   notKnown: '尚不清楚。',

@@ -163,6 +163,7 @@ export class AlertChanges {
       {
         ...{ key, opening: rule.opening },
         rule: version === 0 ? undefined : `"${rule.name}" (version ${version})`,
+        lastReportAt: this.#lastReport(change.alert.instance),
       },
     )
     if (version > 0) await addLabelKeys(tx, rules, opened.id, subjectOf(change.alert))
@@ -173,6 +174,12 @@ export class AlertChanges {
     const others = counted.filter(({ alert }) => alert.id !== change.alert.id)
     for (const { alert, firedAt } of others) await this.#gather(tx, opened, alert, firedAt)
     return opened
+  }
+
+  /** The inventory is registered after the incidents. */
+  #lastReport(instance: string | undefined): Millis | undefined {
+    if (instance === undefined || !this.#app.hasDecorator('inventory')) return undefined
+    return this.#app.inventory.host(instance)?.lastReportAt
   }
 
   /** Takes in an alert that was counted: alone, or with its incident when nobody took that up; never out of one that somebody works on. */

@@ -1,4 +1,4 @@
-import type { AlertChange, AlertView } from '../../alerts/alert.ts'
+import type { AlertChange, AlertView, Millis } from '../../alerts/alert.ts'
 import type { CorrelationOpening } from '../../alerts/correlation-config.ts'
 import { type Fact, hubActor, limits, type NewFact } from '../../incidents/facts.ts'
 import { hubSays } from '../../incidents/hub-sentences.ts'
@@ -45,6 +45,23 @@ const stamp = { certainty: 'actual', recordedBy: hubActor, supersedes: null } as
 export interface OpenedBy {
   readonly rule?: string | undefined
   readonly opening: CorrelationOpening
+  /** When the alert's host was heard last, where the hub knows. */
+  readonly lastReportAt?: Millis | undefined
+}
+
+/** A fault that is older than this when it is noticed is not dated by the last report: a host brought back from storage. */
+const longestSilence = 30 * 86_400_000
+
+/** The earliest the fault may have begun: an alert with `callward_since: last_report` is noticed intervals after it. */
+function occurredOf({ activeAt, annotations }: AlertView, heard: Millis | undefined) {
+  const told =
+    annotations['callward_since'] === 'last_report' &&
+    heard !== undefined &&
+    heard < activeAt &&
+    heard > activeAt - longestSilence
+  return told
+    ? { occurredAt: heard, text: hubSays('lastHeard', { time: rfc3339(heard) }) }
+    : { occurredAt: activeAt, text: hubSays('firstSeen', { time: rfc3339(activeAt) }) }
 }
 
 /** Facts that open an incident by an alert. Impact, severity and cause are suggestions until somebody says them. */
@@ -59,6 +76,7 @@ export function openingFacts(
   const occurredAt = alert.firedAt ?? alert.activeAt
   const suggested = { ...stamp, certainty: 'suggestion', occurredAt } as const
   const cause = annotations['callward_cause']
+  const occurred = occurredOf(alert, by.lastReportAt)
   return [
     {
       ...{ ...stamp, kind: 'opened', occurredAt },
@@ -75,8 +93,8 @@ export function openingFacts(
       },
     },
     {
-      ...{ ...stamp, kind: 'occurred', certainty: 'estimate', occurredAt: alert.activeAt },
-      value: { text: hubSays('firstSeen', { time: rfc3339(alert.activeAt) }) },
+      ...{ ...stamp, kind: 'occurred', certainty: 'estimate', occurredAt: occurred.occurredAt },
+      value: { text: occurred.text },
     },
     {
       ...{ ...stamp, kind: 'detected', occurredAt },

@@ -412,6 +412,7 @@ const notMetrics = new Set([
   'callward_session',
   'callward_impact',
   'callward_cause',
+  'callward_since',
   'callward_policy',
   'callward_configs',
   'callward_recovery',

@@ -71,6 +71,37 @@ t.test('no label keeps an alert from opening a lawful incident', async (t) => {
   t.pass('every one was recorded')
 })
 
+t.test('a silent host failed after its last report, not when that was noticed', async (t) => {
+  const noticed = Date.parse('2026-03-02T10:00:30Z')
+  const occurred = (annotations: Record<string, string>, lastReportAt?: number) => {
+    const alert: AlertView = {
+      ...{ id: 'a', fingerprint: 'f', rule: 'HostSilent', group: 'hosts', severity: 'critical' },
+      ...{ instance: 'pbx-1', labels: {}, annotations, value: '0', state: 'firing' },
+      ...{ activeAt: noticed, firedAt: noticed },
+    }
+    const opening = { severity: 'sev2', major: false, services: [] } as const
+    const change = { kind: 'firing', alert, at: noticed } as const
+    const facts = openingFacts(change, undefined, undefined, { opening, lastReportAt })
+    const { occurredAt, value, certainty } = facts.find(({ kind }) => kind === 'occurred')!
+    t.equal(certainty, 'estimate')
+    return { occurredAt, text: (value as { text: string }).text }
+  }
+  const since = { callward_since: 'last_report' }
+  const seen = {
+    occurredAt: noticed,
+    text: 'First seen at 2026-03-02T10:00:30.000Z; the fault may be older.',
+  }
+  t.same(occurred(since, noticed - 30_000), {
+    occurredAt: noticed - 30_000,
+    text: 'Last report at 2026-03-02T10:00:00.000Z; the fault began after it.',
+  })
+  t.same(occurred({}, noticed - 30_000), seen, 'only where the rule says so')
+  t.same(occurred({ callward_since: 'yesterday' }, noticed - 30_000), seen)
+  t.same(occurred(since), seen, 'nothing is known')
+  t.same(occurred(since, noticed + 1000), seen, 'a report that came since')
+  t.same(occurred(since, noticed - 31 * 86_400_000), seen, 'back from storage')
+})
+
 t.test('the fact of an alert ends with the title, and both have a limit', async (t) => {
   fc.assert(
     fc.property(anyAlert, (change) => {
