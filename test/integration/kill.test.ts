@@ -117,11 +117,15 @@ t.test(
       await delay(300)
     }
     t.same(await firing(), [], 'resolved when the host is back')
-    const { incident: closed } = await hub.api<{
-      incident: Incident & {
-        facts: { kind: string; sequence: number; supersedes: string | null }[]
-      }
-    }>(`/api/v1/incidents/${incident.id}`)
+    // The incident takes the end in after the alert is over.
+    const closed = await until('the end of the alert is a fact', async () => {
+      const { incident: now } = await hub.api<{
+        incident: Incident & {
+          facts: { kind: string; sequence: number; supersedes: string | null }[]
+        }
+      }>(`/api/v1/incidents/${incident.id}`)
+      return now.facts.some(({ kind }) => kind === 'alert_resolved') ? now : undefined
+    })
     t.match(
       closed,
       { state: 'acknowledged', workflowState: 'recorded' },
