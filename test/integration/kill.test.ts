@@ -121,7 +121,7 @@ t.test(
     const closed = await until('the end of the alert is a fact', async () => {
       const { incident: now } = await hub.api<{
         incident: Incident & {
-          facts: { kind: string; sequence: number; supersedes: string | null }[]
+          facts: { kind: string; sequence: number; supersedes: string | null; value: object }[]
         }
       }>(`/api/v1/incidents/${incident.id}`)
       return now.facts.some(({ kind }) => kind === 'alert_resolved') ? now : undefined
@@ -149,6 +149,11 @@ t.test(
       'acknowledged',
       'alert_resolved',
     ])
+    t.match(
+      closed.facts.find(({ kind }) => kind === 'occurred')?.value,
+      { text: /^Last report at 20.*Z; the fault began after it\.$/ },
+      'dated by what was heard last',
+    )
     t.same(
       closed.facts.map(({ sequence }) => sequence),
       closed.facts.map((_, i) => i + 1),
