@@ -359,6 +359,7 @@ export const en = {
   'incident.duration': 'Lasted',
   'incident.openFor': 'Open for',
   'incident.by': 'by {name}',
+  'incident.never': 'never',
   'incident.notYet': 'not yet',
   'incident.summary': 'What is known',
   'incident.notRecorded': 'not recorded yet',

@@ -428,6 +428,7 @@ export const ru: Catalogue = {
   'incident.duration': 'Длился',
   'incident.openFor': 'Длится',
   'incident.by': '{name}',
+  'incident.never': 'не было',
   'incident.notYet': 'ещё нет',
   'incident.summary': 'Что известно',
   'incident.notRecorded': 'ещё не записано',

@@ -357,6 +357,7 @@ export const vi: Catalogue = {
   'incident.duration': 'Kéo dài',
   'incident.openFor': 'Đã mở',
   'incident.by': 'bởi {name}',
+  'incident.never': 'không có',
   'incident.notYet': 'chưa',
   'incident.summary': 'Những điều đã biết',
   'incident.notRecorded': 'chưa ghi nhận',

@@ -347,6 +347,7 @@ export const zh: Catalogue = {
   'incident.duration': '持续',
   'incident.openFor': '已持续',
   'incident.by': '由 {name}',
+  'incident.never': '无',
   'incident.notYet': '尚未',
   'incident.summary': '已知情况',
   'incident.notRecorded': '尚未记录',

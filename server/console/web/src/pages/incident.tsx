@@ -145,9 +145,14 @@ function IncidentHead({ incident }: { incident: IncidentDetail }) {
           name={t('incident.acknowledgedAt')}
           at={incident.acknowledgedAt}
           by={incident.acknowledgedBy}
+          over={incident.resolvedAt !== null}
         />
-        <Moment name={t('incident.resolvedAt')} at={incident.resolvedAt} by={null} />
-        <Moment name={stateName('closed')} at={incident.closedAt} by={null} />
+        <Moment
+          name={t('incident.resolvedAt')}
+          at={incident.resolvedAt}
+          over={incident.closedAt !== null}
+        />
+        <Moment name={stateName('closed')} at={incident.closedAt} over={false} />
         <div>
           <dt>{t(incident.resolvedAt ? 'incident.duration' : 'incident.openFor')}</dt>
           <dd>
@@ -163,12 +168,21 @@ function IncidentHead({ incident }: { incident: IncidentDetail }) {
   )
 }
 
-function Moment({ name, at, by }: { name: string; at: string | null; by: string | null }) {
+interface MomentProps {
+  readonly name: string
+  readonly at: string | null
+  readonly by?: string | null
+  /** What has not happened by now never will. */
+  readonly over: boolean
+}
+
+function Moment({ name, at, by, over }: MomentProps) {
+  const missing = t(over ? 'incident.never' : 'incident.notYet')
   return (
     <div>
       <dt>{name}</dt>
       <dd>
-        {at ? <FullTime at={at} /> : <span class="muted">{t('incident.notYet')}</span>}
+        {at ? <FullTime at={at} /> : <span class="muted">{missing}</span>}
         {at && by && <span class="muted"> {t('incident.by', { name: by })}</span>}
       </dd>
     </div>
