@@ -195,7 +195,7 @@ const open = [
         'Severity',
         'none',
         `max by (${alertNames}) (3 * ${firingAnywhere('critical')} or 2 * ${firingAnywhere('warning')} or ${firingAnywhere('info')})`,
-        { mappings: [severityRankWords()], width: 90 },
+        { mappings: [severityRankWords()], width: 110 },
       ),
       label('alertname', 'Alert', { links: [rowRunbook] }),
       label('customer', 'Customer'),
@@ -218,7 +218,7 @@ const open = [
     links: [consolePages.incidents],
     columns: [
       label('incident', 'Incident', { links: [rowIncident], width: 100 }),
-      label('severity', 'Severity', { mappings: [incidentSeverityWords], width: 90 }),
+      label('severity', 'Severity', { mappings: [incidentSeverityWords], width: 110 }),
       label('title', 'Title', { links: [rowIncident] }),
       label('customer', 'Customer'),
       label('server', 'Server'),

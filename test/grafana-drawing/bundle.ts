@@ -16,7 +16,13 @@ export async function bundlePage(source: string, outdir: string): Promise<void> 
     },
     ...{ jsx: 'automatic', logLevel: 'warning' },
     alias: { 'react-router-dom-v5-compat': 'react-router-dom' },
-    loader: { '.svg': 'dataurl', '.png': 'dataurl', '.woff2': 'dataurl', '.ttf': 'dataurl' },
+    loader: {
+      '.svg': 'dataurl',
+      '.png': 'dataurl',
+      '.woff2': 'dataurl',
+      '.woff': 'dataurl',
+      '.ttf': 'dataurl',
+    },
     define: { 'process.env.NODE_ENV': '"production"', global: 'globalThis' },
   })
 }

@@ -6,7 +6,6 @@ import {
 import { type Tone, toneOf } from '../../dashboards/drawing/judged.ts'
 import { type Answered, curvesOf } from '../../dashboards/drawing/series.ts'
 import { timesOf, windowOf } from '../../dashboards/drawing/time.ts'
-import { type Choices, chosenOf, fillQuery } from '../../dashboards/drawing/variables.ts'
 import type { ConsoleDrawing, ShownPanel } from './console-side.ts'
 import type { GrafanaDrawing, Span, ToldField } from './grafana-side.ts'
 import { sameFigure, unitOf } from './written.ts'
@@ -23,6 +22,7 @@ export interface Compared {
   readonly differences: readonly Difference[]
   /** How much was the same. */
   readonly count: {
+    panels: number
     queries: number
     curves: number
     points: number
@@ -37,6 +37,9 @@ const toneClasses: Readonly<Record<Tone, string>> = {
   ...{ silent: 'tone-simulated', note: 'tone-info', plain: '' },
 }
 
+/** What Grafana's packages do not draw. */
+const undrawn: ReadonlySet<string> = new Set(['heatmap', 'histogram'])
+
 /** Both drawings of a board, panel by panel: queries, curves, names, figures, colours, units, cells. */
 export function compareBoard(
   board: BoardDefinition,
@@ -45,7 +48,7 @@ export function compareBoard(
   drawn: ConsoleDrawing,
 ): Compared {
   const differences: Difference[] = []
-  const count = { queries: 0, curves: 0, points: 0, figures: 0, axes: 0, cells: 0 }
+  const count = { panels: 0, queries: 0, curves: 0, points: 0, figures: 0, axes: 0, cells: 0 }
   const asked = new Set(grafana.asked.map((form) => keyOfForm(form)))
   for (const key of new Set([...asked, ...drawn.answers.keys()])) {
     if (asked.has(key) && drawn.answers.has(key)) count.queries++
@@ -55,7 +58,7 @@ export function compareBoard(
   for (const panel of panelsOf(board)) {
     const fields = grafana.told[panel.id]
     const shown = drawn.panels[panel.id]
-    if (fields === undefined || shown === undefined) continue
+    if (panel.type === 'text' || undrawn.has(panel.type)) continue
     const differ = (what: string, one: string, other: string) =>
       differences.push({
         place: `${board.uid}/${panel.id} ${panel.title}`,
@@ -63,13 +66,22 @@ export function compareBoard(
         grafana: one,
         console: other,
       })
+    if (fields === undefined || shown === undefined) {
+      differ(
+        'panel',
+        fields === undefined ? 'not drawn' : 'drawn',
+        shown === undefined ? 'not drawn' : 'drawn',
+      )
+      continue
+    }
+    count.panels++
     const both = { panel, fields, shown, differ, count }
     if (panel.type === 'timeseries') {
-      compareCurves({ ...both, span, drawn, variables: board.templating.list })
+      compareCurves({ ...both, span, drawn })
       compareAxes(both, grafana.written[panel.id] ?? [])
     }
-    if (['timeseries', 'stat', 'bargauge'].includes(panel.type)) compareFigures(both)
     if (panel.type === 'table') compareTables(both)
+    else compareFigures(both)
   }
   return { differences, count }
 }
@@ -89,24 +101,15 @@ function keyOfForm(form: Readonly<Record<string, string>>): string {
 interface CurveSource {
   readonly span: Span
   readonly drawn: ConsoleDrawing
-  readonly variables: BoardDefinition['templating']['list']
 }
 
 /** The console's curves of the answers that its page got, point by point against Grafana's frames. */
-function compareCurves({
-  panel,
-  fields,
-  differ,
-  count,
-  span,
-  drawn,
-  variables,
-}: Both & CurveSource) {
+function compareCurves({ panel, fields, differ, count, span, drawn }: Both & CurveSource) {
   const window = windowOf({ from: String(span.from), to: String(span.to) }, Date.now(), 300)!
   const answers = (panel.targets ?? []).map((target): Answered => {
-    const query = fillQuery(target.expr, variables, asSet(variables), window)
+    const asked = askedAs(target.expr)
     const found = [...drawn.answers].find(
-      ([key]) => query === queryOf(key) && key.includes('"step"') !== (target.instant === true),
+      ([key]) => asked.test(queryOf(key)) && key.includes('"step"') !== (target.instant === true),
     )
     return { target, series: found?.[1] ?? [] }
   })
@@ -140,11 +143,10 @@ function compareCurves({
   }
 }
 
-/** What a board that was just opened has chosen. */
-function asSet(variables: BoardDefinition['templating']['list']): Choices {
-  return Object.fromEntries(
-    variables.map((variable) => [variable.name, chosenOf(variable, [], [])]),
-  )
+/** A query with anything in place of its variables. */
+function askedAs(expr: string): RegExp {
+  const literal = expr.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+  return new RegExp(`^${literal.replace(/\\\$(\\\{)?\w+(\\\})?/g, '[^"\\]]*')}$`)
 }
 
 function queryOf(key: string): string {

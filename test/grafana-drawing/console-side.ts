@@ -39,10 +39,16 @@ export function keyOf(form: URLSearchParams): string {
 
 const readPanels = `Object.fromEntries([...document.querySelectorAll('.board-panel')].map((panel) => {
   const text = (place) => (place?.textContent ?? '').replace(/↗/g, '').trim()
+  const without = (place, parts) => {
+    const copy = place.cloneNode(true)
+    for (const part of copy.querySelectorAll(parts)) part.remove()
+    return copy
+  }
   const tone = (...places) => places.flatMap((place) => [...place.classList]).find((name) => name.startsWith('tone-')) ?? ''
-  const figures = [...panel.querySelectorAll('.board-legend li, .stat-figures li, .bars li')].map((one) => {
-    const figure = one.querySelector('strong')
-    return { name: text(one).slice(0, one.matches('.stat-figures li') ? undefined : -text(figure).length || undefined).replace(one.matches('.stat-figures li') ? text(figure) : '', '').trim(), text: text(figure), tone: tone(one, figure) }
+  const figures = [...panel.querySelectorAll('.board-legend li, .stat-figures li, .bars li, .lanes li')].map((one) => {
+    const figure = one.querySelector('.lane') === null ? one.querySelector('strong') : [...one.querySelectorAll('.stretch')].at(-1)
+    const name = one.querySelector('.lane-name, .bar-name') ?? without(one, 'strong, .lane')
+    return { name: text(name), text: text(figure), tone: figure ? tone(one, figure) : '' }
   })
   const rows = [...panel.querySelectorAll('.board-table tr')].map((row) => [...row.children].map(text))
   const written = [...panel.querySelectorAll('canvas')].flatMap((canvas) => canvas.written ?? [])

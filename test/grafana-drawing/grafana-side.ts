@@ -34,7 +34,7 @@ export interface GrafanaDrawing {
 
 const origin = 'http://grafana.test'
 const html =
-  '<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="main.css"><style>#board{width:100%}body{background:#f4f5f5!important;overflow:auto!important;height:auto!important}</style><div id="board"></div><script type="module" src="main.js"></script>'
+  '<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="main.css"><style>#board{width:calc(100% - 16px)}body{background:#f4f5f5!important;overflow:auto!important;height:auto!important}</style><div id="board"></div><script type="module" src="main.js"></script>'
 
 /** Answers the page: its own files from `bundle`, `/prom` from the hub, and nothing from anywhere else. */
 async function serve(page: Page, hub: TestHub, bundle: string): Promise<void> {

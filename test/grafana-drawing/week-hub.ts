@@ -1,4 +1,5 @@
 import { boards } from '../../dashboards/boards.ts'
+import type { SentEntries } from '../../server/store/spool/sealed-units.ts'
 import { adminToken, type TestHub } from '../helpers/hub.ts'
 import { requests, writeHeaders } from '../integration/board-engines.ts'
 import { boardWeek, calmStart, weekEnd, weekStart } from '../integration/board-week.ts'
@@ -27,7 +28,25 @@ function metricNames(): Set<string> {
       targetsOf(panel).flatMap(({ expr }) => uses(parsed(expr)).map(({ metric }) => metric)),
     ),
   )
-  return new Set(names)
+  // The lists of servers are read from it.
+  return new Set([...names, 'callward_server_info'])
+}
+
+/** The week's figures are small numbers whatever they count: these of the size that a reader expects. */
+const sizes: readonly (readonly [name: RegExp, factor: number])[] = [
+  [/^node_memory_MemAvailable_bytes$/, 2e10],
+  [/resident_memory_bytes$/, 2e8],
+  [/network_(receive|transmit)_bytes_total$/, 1e6],
+  [/pressure|disk_io_time|service_cpu|netstat_Tcp_RetransSegs/, 0.05],
+  [/(clock|ntp)_offset_seconds$/, 0.005],
+]
+
+function sized(series: SentEntries): SentEntries {
+  const name = series.labels['__name__'] ?? ''
+  const factor = sizes.find(([pattern]) => pattern.test(name))?.[1]
+  return factor === undefined
+    ? series
+    : { ...series, values: series.values.map((value) => value * factor) }
 }
 
 /** Few enough samples for the hub's limit of a request. */
@@ -35,7 +54,7 @@ const sliceMillis = 5 * 60_000
 
 /** Writes the made-up week of the board tests into a hub: something for every panel. */
 export async function loadWeek(hub: TestHub): Promise<void> {
-  const series = boardWeek(metricNames(), scrapes())
+  const series = boardWeek(metricNames(), scrapes()).map(sized)
   for (const body of requests(series, weekStart, weekEnd, sliceMillis)) {
     const answer = await fetch(`${hub.url}/prom/api/v1/write`, {
       method: 'POST',

@@ -43,7 +43,8 @@ const families: readonly (readonly [family: string, Readonly<Record<string, numb
       TB: 1e12,
     },
   ],
-  ['bytes per second', { 'B/s': 1, 'kB/s': 1e3, 'MB/s': 1e6, 'GB/s': 1e9 }],
+  ['bytes per second', { 'mB/s': 1e-3, 'B/s': 1, 'kB/s': 1e3, 'MB/s': 1e6, 'GB/s': 1e9 }],
+  ['watt', { mW: 1e-3, W: 1, kW: 1e3 }],
   ['count', { '': 1, K: 1e3, k: 1e3, M: 1e6, Mil: 1e6, B: 1e9, Bil: 1e9 }],
 ]
 

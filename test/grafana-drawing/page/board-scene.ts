@@ -128,12 +128,12 @@ function placed(board: Board, span: Span): SceneGridItem[] {
   }
   const heading = ({ id, title }: Panel) => {
     const body = new VizPanel({
-      ...{ key: `row-${id}`, pluginId: 'text', title: '', displayMode: 'transparent' },
-      options: { content: `### ${title}` },
+      ...{ key: `row-${id}`, pluginId: 'heading', title: '', displayMode: 'transparent' },
+      options: { title },
       ...{ fieldConfig: { defaults: {}, overrides: [] } },
     })
-    items.push(new SceneGridItem({ x: 0, y: bottom, width: 24, height: 2, body }))
-    bottom += 2
+    items.push(new SceneGridItem({ x: 0, y: bottom, width: 24, height: 1, body }))
+    bottom += 1
   }
   let open: Panel[] = []
   for (const one of board.panels) {

@@ -1,3 +1,5 @@
+import '@fontsource/inter/latin-400.css'
+import '@fontsource/inter/latin-500.css'
 import { createTheme, ThemeContext } from '@grafana/data'
 import { GlobalStyles, PortalContainer } from '@grafana/ui'
 import { createRoot } from 'react-dom/client'
@@ -17,6 +19,8 @@ declare global {
 
 const { board, span } = window.wanted
 await startServices()
+// Texts are measured before they are drawn.
+await Promise.all([400, 500].map((weight) => document.fonts.load(`${weight} 14px Inter`)))
 window.drawn = { asked, told }
 const scene = sceneOf(board, span)
 const theme = createTheme({ colors: { mode: 'light' } })

@@ -1,5 +1,7 @@
 import {
+  type Field,
   type FieldDisplay,
+  FieldType,
   getDisplayValueAlignmentFactors,
   getFieldDisplayValues,
   identityOverrideProcessor,
@@ -150,6 +152,11 @@ function Words({ options, replaceVariables }: Props) {
   return <div className="markdown-html" dangerouslySetInnerHTML={{ __html: html }} />
 }
 
+/** The heading of a row of panels. */
+function Heading({ options }: Props) {
+  return <strong>{options.title}</strong>
+}
+
 function States(props: Props) {
   const { data, width, height, timeRange, id } = props
   tell(id, data.series)
@@ -178,6 +185,9 @@ const tableDefaults = {
   cellOptions: { type: 'auto' },
 }
 
+/** Times are no curves: what a board says of curves is not for the axis of time. */
+const isDrawn = ({ type }: Field) => type !== FieldType.time
+
 function plugin(
   id: string,
   panel: ComponentType<Props>,
@@ -191,11 +201,17 @@ function plugin(
         builder.addCustomEditor({
           ...{ id: path, path, name: path, defaultValue },
           ...{ editor: () => null, override: () => null },
-          ...{ process: identityOverrideProcessor, shouldApply: () => true },
+          ...{ process: identityOverrideProcessor, shouldApply: isDrawn },
         })
     },
   })
-  made.meta = { id, name: id, info: {}, skipDataQuery: id === 'text' } as PanelPluginMeta
+  if (id === 'heading') made.setNoPadding()
+  made.meta = {
+    id,
+    name: id,
+    info: {},
+    skipDataQuery: id === 'text' || id === 'heading',
+  } as PanelPluginMeta
   return [id, made]
 }
 
@@ -206,6 +222,7 @@ export const panelPlugins: ReadonlyMap<string, PanelPlugin> = new Map([
   plugin('bargauge', Bars),
   plugin('table', TableOf, tableDefaults),
   plugin('text', Words),
+  plugin('heading', Heading),
   plugin('state-timeline', States, laneDefaults),
   plugin('status-history', States, laneDefaults),
   plugin('heatmap', NotDrawn),
