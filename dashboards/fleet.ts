@@ -157,10 +157,12 @@ const worst = [
       value('Waits for CPU', 'percentunit', whileHeard(cpuWait('$window')), {
         decimals: 1,
         thresholds: badAbove({ attention: 0.1, bad: 0.3 }),
+        width: 130,
       }),
       value('Memory used', 'percentunit', memoryUsed, {
         decimals: 0,
         thresholds: badAbove({ attention: 0.8, bad: 0.95 }),
+        width: 130,
       }),
       value('Fullest disk', 'percentunit', filesystemUsed(hostNames), {
         decimals: 0,

@@ -151,7 +151,8 @@ export class BarGauge extends DataPanel {
       reduceOptions: newestValue,
       showUnfilled: true,
       sizing: 'manual',
-      text: { titleSize: 14, valueSize: 16 },
+      // No size for names: Grafana leaves them room for the size it would choose itself, and cuts larger ones.
+      text: { valueSize: 16 },
       valueMode: 'color',
     }
     return { type: 'bargauge', options: { ...options } }

@@ -128,8 +128,8 @@ function placed(board: Board, span: Span): SceneGridItem[] {
   }
   const heading = ({ id, title }: Panel) => {
     const body = new VizPanel({
-      ...{ key: `row-${id}`, pluginId: 'heading', title: '', displayMode: 'transparent' },
-      options: { title },
+      ...{ key: `row-${id}`, pluginId: 'heading', title, displayMode: 'transparent' },
+      options: {},
       ...{ fieldConfig: { defaults: {}, overrides: [] } },
     })
     items.push(new SceneGridItem({ x: 0, y: bottom, width: 24, height: 1, body }))

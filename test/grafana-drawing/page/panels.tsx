@@ -152,9 +152,9 @@ function Words({ options, replaceVariables }: Props) {
   return <div className="markdown-html" dangerouslySetInnerHTML={{ __html: html }} />
 }
 
-/** The heading of a row of panels. */
-function Heading({ options }: Props) {
-  return <strong>{options.title}</strong>
+/** The heading of a row of panels: its title says all. */
+function Heading() {
+  return null
 }
 
 function States(props: Props) {
@@ -205,7 +205,6 @@ function plugin(
         })
     },
   })
-  if (id === 'heading') made.setNoPadding()
   made.meta = {
     id,
     name: id,
