@@ -157,10 +157,12 @@ const worst = [
       value('Waits for CPU', 'percentunit', whileHeard(cpuWait('$window')), {
         decimals: 1,
         thresholds: badAbove({ attention: 0.1, bad: 0.3 }),
+        width: 130,
       }),
       value('Memory used', 'percentunit', memoryUsed, {
         decimals: 0,
         thresholds: badAbove({ attention: 0.8, bad: 0.95 }),
+        width: 130,
       }),
       value('Fullest disk', 'percentunit', filesystemUsed(hostNames), {
         decimals: 0,
@@ -195,7 +197,7 @@ const open = [
         'Severity',
         'none',
         `max by (${alertNames}) (3 * ${firingAnywhere('critical')} or 2 * ${firingAnywhere('warning')} or ${firingAnywhere('info')})`,
-        { mappings: [severityRankWords()], width: 90 },
+        { mappings: [severityRankWords()], width: 110 },
       ),
       label('alertname', 'Alert', { links: [rowRunbook] }),
       label('customer', 'Customer'),
@@ -218,7 +220,7 @@ const open = [
     links: [consolePages.incidents],
     columns: [
       label('incident', 'Incident', { links: [rowIncident], width: 100 }),
-      label('severity', 'Severity', { mappings: [incidentSeverityWords], width: 90 }),
+      label('severity', 'Severity', { mappings: [incidentSeverityWords], width: 110 }),
       label('title', 'Title', { links: [rowIncident] }),
       label('customer', 'Customer'),
       label('server', 'Server'),

@@ -1,6 +1,6 @@
 import { type Board, board } from './layer/board.ts'
-import { badAbove, noJudgement } from './layer/fields.ts'
-import { query } from './layer/panel.ts'
+import { badAbove, colours, noJudgement } from './layer/fields.ts'
+import { paint, query } from './layer/panel.ts'
 import { BarGauge, Stat, Text, TimeSeries } from './layer/panels.ts'
 import { label, Table, value } from './layer/table.ts'
 import { chosenOrUnlabelled, countOrZero } from './selectors.ts'
@@ -80,6 +80,12 @@ const alerts = [
   new TimeSeries(11, 'Firing by severity', {
     description: 'Alerts that fired, by severity. A gap: none fired.',
     ...{ width: 12, unit: 'short', decimals: 0, min: 0, stacked: true, links },
+    // Grafana's first colour is green: a critical alert must not look well.
+    overrides: [
+      paint('critical', colours.bad),
+      paint('warning', colours.attention),
+      paint('info', colours.note),
+    ],
     queries: [query(`sum by (severity) (${firing})`, '{{severity}}')],
   }),
   new BarGauge(12, 'Alerts that come and go', {

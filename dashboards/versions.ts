@@ -81,6 +81,7 @@ const servers = [
       label('role', 'Role'),
       value('Changes without record', 'none', unapproved, {
         thresholds: badAbove({ attention: 1 }),
+        width: 190,
       }),
       value('Other version', 'none', findings('drift'), { thresholds: badAbove({ attention: 1 }) }),
       value('Missing', 'none', findings('missing'), { thresholds: badAbove({ attention: 1 }) }),

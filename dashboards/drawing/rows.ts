@@ -18,7 +18,7 @@ export interface Rows {
   readonly rows: readonly Row[]
 }
 
-/** Columns nobody shows stay out, as do those that no row has a text in and no column of the board names. */
+/** Columns nobody shows stay out, as do labels that no row has and columns that the board does not name. */
 export function rowsOf(panel: PanelDefinition, answers: readonly Answered[]): Rows {
   const merged = new Map<string, Record<string, string | number>>()
   for (const { target, series } of answers) {
@@ -32,8 +32,10 @@ export function rowsOf(panel: PanelDefinition, answers: readonly Answered[]): Ro
       merged.set(key, cells)
     }
   }
-  const columns = columnsOf(panel)
   const rows = [...merged.values()].map((cells) => ({ cells }))
+  const columns = columnsOf(panel).filter(
+    ({ key }) => key.startsWith('Value') || rows.some(({ cells }) => cells[key] !== undefined),
+  )
   return { columns, rows: sorted(panel, columns, rows) }
 }
 

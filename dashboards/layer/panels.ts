@@ -42,6 +42,8 @@ export class TimeSeries extends DataPanel<PanelSpec & CurveSpec> {
     const lines = this.spec.thresholds !== undefined
     const custom: TimeSeriesFieldModel = {
       ...(this.spec.axis === undefined ? {} : { axisLabel: this.spec.axis }),
+      // Zero is always in sight: a hair's breadth must not look like a mountain.
+      ...(this.spec.min === undefined ? { axisSoftMin: 0, axisSoftMax: 0 } : {}),
       drawStyle: 'line',
       fillOpacity: this.spec.stacked === true ? 60 : 8,
       lineInterpolation: 'linear',
@@ -149,7 +151,8 @@ export class BarGauge extends DataPanel {
       reduceOptions: newestValue,
       showUnfilled: true,
       sizing: 'manual',
-      text: { titleSize: 14, valueSize: 16 },
+      // No size for names: Grafana leaves them room for the size it would choose itself, and cuts larger ones.
+      text: { valueSize: 16 },
       valueMode: 'color',
     }
     return { type: 'bargauge', options: { ...options } }

@@ -63,6 +63,9 @@ export function value(
   return { kind: 'value', title, unit, expr: query(expr).expr, ...more }
 }
 
+/** In pixels. Grafana's own 150 would put the last columns of a wide table out of sight. */
+const narrowestColumn = 80
+
 /** One row a label set, joined over the value columns' queries. Only present series have rows. */
 export class Table extends DataPanel {
   protected override readonly instant = true
@@ -125,6 +128,7 @@ export class Table extends DataPanel {
     const custom: Omit<TableFieldModel, 'cellOptions'> = {
       align: 'auto',
       filterable: true,
+      minWidth: narrowestColumn,
       inspect: false,
     }
     const options: PanelOptions['table'] = {

@@ -23,12 +23,12 @@ export interface Engine {
 }
 
 /** All requests of a remote write, oldest samples first: Prometheus takes nothing an hour older than its newest. */
-function* requests(
+export function* requests(
   series: readonly SentEntries[],
   start: number,
   end: number,
+  sliceMillis = 50 * 60_000,
 ): Generator<Uint8Array> {
-  const sliceMillis = 50 * 60_000
   const sent = series.map(() => 0)
   for (let until = start + sliceMillis; until < end + sliceMillis; until += sliceMillis) {
     const slices = series.flatMap(({ labels, times, values, staleTimes }, index) => {
@@ -43,7 +43,7 @@ function* requests(
   }
 }
 
-const writeHeaders = {
+export const writeHeaders = {
   'content-type': 'application/x-protobuf',
   'content-encoding': 'snappy',
   'x-prometheus-remote-write-version': '0.1.0',

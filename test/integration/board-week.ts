@@ -19,7 +19,10 @@ export const calmStart = weekEnd - calmMillis
 export const troubled = weekStart + 3 * day + 12 * hour
 
 const rounds = (weekEnd - weekStart) / (scrapeSeconds * 1000)
-const at = (round: number) => weekStart + round * scrapeSeconds * 1000 + offGridMillis
+const everyScrape: readonly number[] = Array.from(
+  { length: rounds },
+  (_, round) => weekStart + round * scrapeSeconds * 1000 + offGridMillis,
+)
 
 type Labels = Readonly<Record<string, string>>
 type Span = readonly [from: number, until: number]
@@ -204,11 +207,15 @@ export function quiet(from: number, until: number): boolean {
   return from >= weekStart && !disturbances.some(([begin, end]) => begin <= until && end >= from)
 }
 
-function entries(labels: Labels, there: (time: number) => boolean, valueAt: ValueAt): SentEntries {
+function entries(
+  labels: Labels,
+  there: (time: number) => boolean,
+  valueAt: ValueAt,
+  scrapes: readonly number[],
+): SentEntries {
   const times: number[] = []
   const values: number[] = []
-  for (let round = 0; round < rounds; round++) {
-    const time = at(round)
+  for (const time of scrapes) {
     if (!there(time)) continue
     times.push(time)
     values.push(exact(valueAt(time)))
@@ -220,7 +227,7 @@ function entries(labels: Labels, there: (time: number) => boolean, valueAt: Valu
 /** A bucket counts what is in those below it too. */
 const bucketShare: Readonly<Record<string, number>> = { '0.1': 0.2, '3.6': 0.7, '259200': 0.9 }
 
-function seriesOf(name: string, from: Host): SentEntries[] {
+function seriesOf(name: string, from: Host, scrapes: readonly number[]): SentEntries[] {
   const metric = catalogued(name)
   if (metric === undefined) throw new Error(`${name} is not in the catalogue`)
   let sets: Labels[] = [{}]
@@ -247,6 +254,7 @@ function seriesOf(name: string, from: Host): SentEntries[] {
         !missed(time) &&
         (version === undefined || (version === '0.1.0') === time < upgrade),
       valueAt,
+      scrapes,
     )
   })
 }
@@ -260,13 +268,16 @@ const told: ReadonlySet<string> = new Set([
   'callward_incident_open',
 ])
 
-function presence(from: Host): SentEntries[] {
+function presence(from: Host, scrapes: readonly number[]): SentEntries[] {
   const heard = within(from.alive)
   const known = (time: number) => time >= (from.alive[0]?.[0] ?? 0)
   let last = weekStart
   return [
-    entries({ __name__: 'callward_collector_up', ...from.labels }, known, (time) =>
-      Number(heard(time)),
+    entries(
+      { __name__: 'callward_collector_up', ...from.labels },
+      known,
+      (time) => Number(heard(time)),
+      scrapes,
     ),
     entries(
       { __name__: 'callward_collector_last_report_timestamp_seconds', ...from.labels },
@@ -275,6 +286,7 @@ function presence(from: Host): SentEntries[] {
         if (heard(time)) last = time
         return last / 1000
       },
+      scrapes,
     ),
   ]
 }
@@ -284,16 +296,17 @@ function alertSeries(
   alertname: string,
   severity: string,
   spans: readonly Span[],
+  scrapes: readonly number[],
 ): SentEntries[] {
   const base = { ...labels, alertname, severity }
   const since: ValueAt = (time) => (spans.findLast(([from]) => from <= time)?.[0] ?? 0) / 1000
   return [
-    entries({ __name__: 'ALERTS', ...base, alertstate: 'firing' }, within(spans), () => 1),
-    entries({ __name__: 'ALERTS_FOR_STATE', ...base }, within(spans), since),
+    entries({ __name__: 'ALERTS', ...base, alertstate: 'firing' }, within(spans), () => 1, scrapes),
+    entries({ __name__: 'ALERTS_FOR_STATE', ...base }, within(spans), since, scrapes),
   ]
 }
 
-function alertsAndIncidents(): SentEntries[] {
+function alertsAndIncidents(scrapes: readonly number[]): SentEntries[] {
   const [one, two, three] = [restarting.labels, falling.labels, coming.labels]
   const flaps = Array.from({ length: 12 }, (_, turn): Span => {
     const from = weekStart + day + turn * 5 * hour
@@ -302,26 +315,35 @@ function alertsAndIncidents(): SentEntries[] {
   const open: Span = [calmStart - 2 * hour, always[1]]
   const incident = { __name__: 'callward_incident_open', ...two, incident: '7', severity: 'sev2' }
   return [
-    ...alertSeries(one, 'CpuBusy', 'warning', [...flaps, open]),
-    ...alertSeries(one, 'HostRestarted', 'info', [open]),
-    ...alertSeries(two, 'HostSilent', 'critical', [silence, [calmStart - hour, always[1]]]),
-    ...alertSeries(three, 'BackupLate', 'warning', [[arrival + hour, arrival + 9 * hour]]),
-    ...alertSeries({}, 'SitesDark', 'critical', [open]),
-    entries({ ...incident, title: 'Calls drop' }, within([silence, open]), () => 1),
+    ...alertSeries(one, 'CpuBusy', 'warning', [...flaps, open], scrapes),
+    ...alertSeries(one, 'HostRestarted', 'info', [open], scrapes),
+    ...alertSeries(
+      two,
+      'HostSilent',
+      'critical',
+      [silence, [calmStart - hour, always[1]]],
+      scrapes,
+    ),
+    ...alertSeries(three, 'BackupLate', 'warning', [[arrival + hour, arrival + 9 * hour]], scrapes),
+    ...alertSeries({}, 'SitesDark', 'critical', [open], scrapes),
+    entries({ ...incident, title: 'Calls drop' }, within([silence, open]), () => 1, scrapes),
   ]
 }
 
-/** The series of the week for these metrics of the catalogue, with the alerts and incidents. */
-export function boardWeek(names: Iterable<string>): readonly SentEntries[] {
+/** The series of the week for these metrics of the catalogue, with the alerts and incidents; `scrapes` in milliseconds, oldest first. */
+export function boardWeek(
+  names: Iterable<string>,
+  scrapes: readonly number[] = everyScrape,
+): readonly SentEntries[] {
   const catalogue = [...names].filter((name) => !told.has(name))
   const own = catalogue.filter((name) => catalogued(name)?.own === true)
   const ofHosts = catalogue.filter((name) => catalogued(name)?.own !== true)
   return [
-    ...own.flatMap((name) => seriesOf(name, hub)),
+    ...own.flatMap((name) => seriesOf(name, hub, scrapes)),
     ...hosts.flatMap((from) => [
-      ...ofHosts.flatMap((name) => seriesOf(name, from)),
-      ...presence(from),
+      ...ofHosts.flatMap((name) => seriesOf(name, from, scrapes)),
+      ...presence(from, scrapes),
     ]),
-    ...alertsAndIncidents(),
+    ...alertsAndIncidents(scrapes),
   ].filter(({ times }) => times.length > 0)
 }

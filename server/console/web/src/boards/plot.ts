@@ -43,6 +43,9 @@ const withOpacity = (hex: string, percent: number) =>
     .toString(16)
     .padStart(2, '0')}`
 
+/** Round numbers of bytes, as their units count them. */
+const binarySteps = Array.from({ length: 54 }, (_, power) => 2 ** power)
+
 /** Axis labels: hours within two days, days beyond. */
 function tickText(seconds: number, window: Window): string {
   const days = window.end - window.start > 2 * 86_400
@@ -98,7 +101,13 @@ export function plotOptions(
         space: 60,
         size: 26,
       },
-      { ...axis, values: (_plot, ticks) => ticks.map(written), size: 70, space: 30 },
+      {
+        ...axis,
+        values: (_plot, ticks) => ticks.map(written),
+        ...(field.unit === 'bytes' ? { incrs: binarySteps } : {}),
+        size: 70,
+        space: 30,
+      },
     ],
     series: [{}, ...curves.map((curve, index) => lineOf(curve, index, isStacked(panel)))],
     ...(isStacked(panel)
