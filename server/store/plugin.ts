@@ -1,10 +1,11 @@
 import fp from 'fastify-plugin'
 import type { Clock, Millis } from '../clock.ts'
+import type { Archive } from './archive.ts'
 import { type EmbeddedStore, openEmbeddedStore } from './embedded-store.ts'
 import { influxOutletting } from './influx/outletting.ts'
 import type { InfluxSettings } from './influx/settings.ts'
 import type { SeriesColumns, StoreReader } from './reader.ts'
-import { victoriaForwarding } from './victoria/forwarding.ts'
+import { victoriaArchive, victoriaForwarding } from './victoria/forwarding.ts'
 import type { VictoriaSettings } from './victoria/settings.ts'
 import type { StoreStats, StoreWriter } from './writer.ts'
 
@@ -14,6 +15,8 @@ export interface Store
     StoreWriter,
     Pick<EmbeddedStore, 'beginCopy' | 'compact'> {
   readonly columns: SeriesColumns
+  /** Holds what is older than the store; absent: nobody does. */
+  readonly archive?: Archive
   stats(): StoreStats & {
     /** Why samples are refused now; undefined when they are not. */
     readonly refusal?: string | undefined
@@ -50,7 +53,8 @@ export interface StoreOptions {
 export const storePlugin = fp(
   async (app, options: StoreOptions) => {
     const store = await openEmbeddedStore({ ...options, logger: app.log })
-    app.decorate('store', store)
+    const archive = options.victoria && victoriaArchive(store, options.victoria)
+    app.decorate('store', archive ? Object.assign(store, { archive }) : store)
     app.addHook('onClose', () => store.close())
     if (options.victoria) victoriaForwarding(app, store, { ...options, settings: options.victoria })
     if (options.influx) influxOutletting(app, store, { ...options, settings: options.influx })

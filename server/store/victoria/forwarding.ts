@@ -3,9 +3,11 @@ import { Counter, Gauge } from 'prom-client'
 import type { Clock } from '../../clock.ts'
 import type {} from '../../rules/plugin.ts'
 import type {} from '../../telemetry/plugin.ts'
+import type { Archive } from '../archive.ts'
 import type { EmbeddedStore } from '../engine-options.ts'
 import { Forwarder } from './forwarder.ts'
 import type { VictoriaSettings } from './settings.ts'
+import { VictoriaArchive } from './victoria-archive.ts'
 import { VictoriaClient } from './victoria-client.ts'
 
 export interface ForwardingOptions {
@@ -40,6 +42,12 @@ export function victoriaForwarding(
   })
   // Before the store closes: hooks of a later registration run first.
   app.addHook('onClose', () => forwarder.stop())
+}
+
+/** What VictoriaMetrics holds beyond the store. */
+export function victoriaArchive(store: EmbeddedStore, settings: VictoriaSettings): Archive {
+  const client = new VictoriaClient(settings)
+  return new VictoriaArchive({ client, heldFrom: () => store.heldFrom() })
 }
 
 /** Age of the oldest sealed sample that is not known to be there; 0 when there is none. */
