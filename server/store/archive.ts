@@ -44,6 +44,8 @@ export interface Archive {
   readonly name: string
   /** From here on the store itself holds all there is. */
   heldFrom(): Millis
+  /** Up to here the archive is known to hold what the store was given. */
+  heldTo(): Millis
   query(question: ArchiveQuestion, limits: ArchiveLimits): Promise<readonly ArchiveSeries[]>
   series(selection: ArchiveSelection, limits: ArchiveLimits): Promise<readonly Labels[]>
   /** In any order. */

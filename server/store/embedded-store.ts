@@ -202,6 +202,10 @@ class Engine implements EmbeddedStore, StreamHost {
     return Math.max(oldest, this.oldest())
   }
 
+  sealedTo(): Millis {
+    return this.head.all.reduce((least, { minTime }) => Math.min(least, minTime), this.now())
+  }
+
   isTooOld(t: Millis, now: Millis): boolean {
     // The believed time is never later than the clock's: mostly that one tells.
     return t < oldestKept(now, this.retentionDays) && t < this.oldest()

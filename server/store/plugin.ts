@@ -5,7 +5,7 @@ import { type EmbeddedStore, openEmbeddedStore } from './embedded-store.ts'
 import { influxOutletting } from './influx/outletting.ts'
 import type { InfluxSettings } from './influx/settings.ts'
 import type { SeriesColumns, StoreReader } from './reader.ts'
-import { victoriaArchive, victoriaForwarding } from './victoria/forwarding.ts'
+import { victoriaForwarding } from './victoria/forwarding.ts'
 import type { VictoriaSettings } from './victoria/settings.ts'
 import type { StoreStats, StoreWriter } from './writer.ts'
 
@@ -53,10 +53,12 @@ export interface StoreOptions {
 export const storePlugin = fp(
   async (app, options: StoreOptions) => {
     const store = await openEmbeddedStore({ ...options, logger: app.log })
-    const archive = options.victoria && victoriaArchive(store, options.victoria)
-    app.decorate('store', archive ? Object.assign(store, { archive }) : store)
+    app.decorate('store', store)
     app.addHook('onClose', () => store.close())
-    if (options.victoria) victoriaForwarding(app, store, { ...options, settings: options.victoria })
+    if (options.victoria) {
+      const archive = victoriaForwarding(app, store, { ...options, settings: options.victoria })
+      Object.assign(store, { archive })
+    }
     if (options.influx) influxOutletting(app, store, { ...options, settings: options.influx })
   },
   { name: 'callward-store' },

@@ -4,7 +4,7 @@ import {
   ArchiveRefusal,
   type ArchiveSeries,
 } from '../../store/archive.ts'
-import type { Answer, Series, Value } from '../answer.ts'
+import type { Series, Statistics, Value } from '../answer.ts'
 import type { Gate } from '../api/gate.ts'
 import { checkRange, checkRangeType } from '../engine.ts'
 import { resolve } from '../eval/plan.ts'
@@ -15,7 +15,7 @@ import { matrixOf } from '../workers/history.ts'
 import type { QueryDesk, QueryDeskOptions } from '../workers/query-desk.ts'
 import { type AnswerBytes, type QueryRequest, writeAnswer } from '../workers/query-request.ts'
 import { keepsName, withSubquerySteps } from './dialect.ts'
-import { firstHeld, reachOf } from './reach.ts'
+import { firstHeld, newestRead, reachOf } from './reach.ts'
 import { stitch, withoutNames } from './stitch.ts'
 
 /** Longest answer of an archive, and of the hub's own part beside it: both are read on the hub's own thread, some 8 ms a MiB. */
@@ -67,7 +67,11 @@ export class ArchiveDesk {
         ? instantValue(older, split.expr, request.start)
         : ({ kind: 'matrix', series: await this.withNewer(older, request, split, signal) } as const)
     const written = await writeAnswer(
-      answerOf(value, this.options.archive.name, (performance.now() - asked) / 1000),
+      {
+        value,
+        ...this.remarks(request, split),
+        statistics: statisticsOf((performance.now() - asked) / 1000),
+      },
       { ...request, queueSeconds },
       { signal },
       asked,
@@ -126,6 +130,24 @@ export class ArchiveDesk {
     )
   }
 
+  /** Says who computed, and what cannot be in it yet. */
+  private remarks({ end, step }: Request, { expr, heldFrom }: Split) {
+    const { name, heldTo } = this.options.archive
+    const to = heldTo()
+    const isWhole = newestRead(expr, Math.min(end, heldFrom - step)) <= to
+    const until = new Date(to).toISOString()
+    return {
+      infos: [
+        `Older values are computed by ${name}; ranges over gaps and resets differ a little there.`,
+      ],
+      warnings: isWhole
+        ? []
+        : [
+            `${name} computes what goes back beyond the hub's own store, and is known to hold samples up to ${until}: newer ones may be missing in it.`,
+          ],
+    }
+  }
+
   private async withNewer(
     older: readonly Series[],
     request: Request,
@@ -159,20 +181,14 @@ function instantValue(found: readonly ArchiveSeries[], expr: Expr, time: number)
   return { kind: 'vector', samples }
 }
 
-function answerOf(value: Value, name: string, evaluationSeconds: number): Answer {
+/** An archive tells nothing of what a query cost it. */
+function statisticsOf(evaluationSeconds: number): Statistics {
   return {
-    value,
-    warnings: [],
-    infos: [
-      `Older values are computed by ${name}, which has a sample some minutes after the hub; ranges over gaps and resets differ a little there.`,
-    ],
-    statistics: {
-      totalQueryableSamples: 0,
-      samplesPerStep: undefined,
-      peakSamples: 0,
-      preparationSeconds: 0,
-      evaluationSeconds,
-      sortSeconds: 0,
-    },
+    totalQueryableSamples: 0,
+    samplesPerStep: undefined,
+    peakSamples: 0,
+    preparationSeconds: 0,
+    evaluationSeconds,
+    sortSeconds: 0,
   }
 }

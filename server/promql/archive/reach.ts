@@ -64,3 +64,19 @@ export function firstHeld(
   const first = step === 0 ? Number.POSITIVE_INFINITY : start + Math.ceil(behind / step) * step
   return first > end ? Number.POSITIVE_INFINITY : first
 }
+
+/** The newest time that an expression evaluated at `time` reads, its durations and `@` resolved; -Infinity when it reads nothing. */
+export function newestRead(expr: Expr, time: number): number {
+  switch (expr.kind) {
+    case 'selector':
+    case 'subquery': {
+      const at = (typeof expr.at === 'number' ? expr.at : time) - millisOf(expr.offset)
+      return expr.kind === 'selector' ? at : newestRead(expr.expr, at)
+    }
+    default:
+      return childrenOf(expr).reduce(
+        (newest, part) => Math.max(newest, newestRead(part, time)),
+        Number.NEGATIVE_INFINITY,
+      )
+  }
+}

@@ -30,6 +30,7 @@ type Fields = readonly (readonly [string, string])[]
 export interface VictoriaArchiveParts {
   readonly client: Pick<VictoriaClient, 'question'>
   readonly heldFrom: () => Millis
+  readonly heldTo: () => Millis
 }
 
 /**
@@ -39,11 +40,13 @@ export interface VictoriaArchiveParts {
 export class VictoriaArchive implements Archive {
   readonly name = 'VictoriaMetrics'
   readonly heldFrom: () => Millis
+  readonly heldTo: () => Millis
   readonly #client: Pick<VictoriaClient, 'question'>
 
-  constructor({ client, heldFrom }: VictoriaArchiveParts) {
+  constructor({ client, heldFrom, heldTo }: VictoriaArchiveParts) {
     this.#client = client
     this.heldFrom = heldFrom
+    this.heldTo = heldTo
   }
 
   async query(question: ArchiveQuestion, limits: ArchiveLimits): Promise<readonly ArchiveSeries[]> {
@@ -64,37 +67,37 @@ export class VictoriaArchive implements Archive {
             ['step', durationText(step)],
           ]
     const path = step === 0 ? '/api/v1/query' : '/api/v1/query_range'
-    const { result } = (await this.#data(path, [...common, ...times], limits)) as {
-      readonly result: readonly ResultEntry[]
-    }
-    return result.map(({ metric, value, values = value === undefined ? [] : [value] }) => ({
-      labels: metric,
-      times: Float64Array.from(values, ([at]) => Math.round(at * 1000)),
-      values: Float64Array.from(values, ([, text]) => Number(text.replace('Inf', 'Infinity'))),
-    }))
+    return this.#data(path, [...common, ...times], limits, (data) =>
+      (data as { readonly result: readonly ResultEntry[] }).result.map(seriesOf),
+    )
   }
 
-  async series(selection: ArchiveSelection, limits: ArchiveLimits): Promise<readonly Labels[]> {
-    const found = await this.#data('/api/v1/series', selectionFields(selection), limits)
-    return found as readonly Labels[]
+  series(selection: ArchiveSelection, limits: ArchiveLimits): Promise<readonly Labels[]> {
+    return this.#data('/api/v1/series', selectionFields(selection), limits, (data) =>
+      (data as readonly Labels[]).map((labels) => ({ ...labels })),
+    )
   }
 
-  async labelNames(selection: ArchiveSelection, limits: ArchiveLimits): Promise<readonly string[]> {
-    const found = await this.#data('/api/v1/labels', selectionFields(selection), limits)
-    return found as readonly string[]
+  labelNames(selection: ArchiveSelection, limits: ArchiveLimits): Promise<readonly string[]> {
+    return this.#data('/api/v1/labels', selectionFields(selection), limits, textsOf)
   }
 
-  async labelValues(
+  labelValues(
     name: string,
     selection: ArchiveSelection,
     limits: ArchiveLimits,
   ): Promise<readonly string[]> {
     const path = `/api/v1/label/${encodeURIComponent(name)}/values`
-    return (await this.#data(path, selectionFields(selection), limits)) as readonly string[]
+    return this.#data(path, selectionFields(selection), limits, textsOf)
   }
 
-  /** The data of an answer. */
-  async #data(path: string, fields: Fields, limits: ArchiveLimits): Promise<unknown> {
+  /** What `read` makes of an answer's data; what it stumbles over is no answer. */
+  async #data<T>(
+    path: string,
+    fields: Fields,
+    limits: ArchiveLimits,
+    read: (data: unknown) => T,
+  ): Promise<T> {
     const { signal, timeoutMilliseconds, maxBytes } = limits
     const late = AbortSignal.timeout(timeoutMilliseconds)
     try {
@@ -102,16 +105,29 @@ export class VictoriaArchive implements Archive {
       const answer = await this.#client.question(path, fields, ends, timeoutMilliseconds)
       const text = await boundedText(answer, maxBytes)
       if (!answer.ok) throw refusal(answer.status, text)
-      return (JSON.parse(text) as { readonly data: unknown }).data
+      return read((JSON.parse(text) as { readonly data: unknown }).data)
     } catch (cause) {
       signal.throwIfAborted()
       if (late.aborted) throw new CallwardError('query_timeout', 'VictoriaMetrics took too long')
       if (cause instanceof CallwardError || cause instanceof ArchiveRefusal) throw cause
       const why =
-        cause instanceof EngineAway ? cause.message : 'VictoriaMetrics broke off its answer'
+        cause instanceof EngineAway ? cause.message : 'VictoriaMetrics gave no whole answer'
       throw new ArchiveAway(why)
     }
   }
+}
+
+function seriesOf({ metric, value, values = value && [value] }: ResultEntry): ArchiveSeries {
+  const points = values ?? []
+  return {
+    labels: { ...metric },
+    times: Float64Array.from(points, ([at]) => Math.round(at * 1000)),
+    values: Float64Array.from(points, ([, text]) => Number(text.replace('Inf', 'Infinity'))),
+  }
+}
+
+function textsOf(data: unknown): readonly string[] {
+  return (data as readonly unknown[]).map(String)
 }
 
 /** With its unit: a bare number may mean seconds or milliseconds. */
