@@ -628,7 +628,7 @@ const ownMetrics: readonly Metric[] = [
     'promql',
     'histogram',
     'callward_query_duration_seconds',
-    'Time of PromQL queries from text to answer, by kind and by place: the hub’s own thread or a worker.',
+    'Time of PromQL queries from text to answer, by kind and by place: the hub’s own thread, a worker, or an archive for the older part.',
     ['kind', 'place'],
     'seconds',
   ),

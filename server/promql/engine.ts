@@ -120,7 +120,7 @@ function startQuery(
     notes: new Notes(),
     lookback: chosen.lookbackMilliseconds ?? options.lookbackMilliseconds ?? defaultLookback,
     delayedNames: options.delayedNames ?? false,
-    subqueryStep: options.subqueryStepMilliseconds ?? 60_000,
+    subqueryStep: options.subqueryStepMilliseconds ?? defaultSubqueryStep,
     maxSeries: limits.maxSeries,
     invariants,
     lazy,
@@ -246,7 +246,8 @@ function answerOf(prepared: Prepared, value: Value): Answer {
   }
 }
 
-function checkRange(maxPoints: number, start: number, end: number, step: number): void {
+/** Throws `QueryFailure` where the times of a range make no grid, or one of too many points. */
+export function checkRange(maxPoints: number, start: number, end: number, step: number): void {
   if (!(step > 0)) {
     throw new QueryFailure(
       'bad_data',
@@ -265,7 +266,8 @@ function checkRange(maxPoints: number, start: number, end: number, step: number)
   }
 }
 
-function checkRangeType(expr: Expr): void {
+/** Throws `QueryFailure` where a range query cannot give the expression's type. */
+export function checkRangeType(expr: Expr): void {
   const type = typeOf(expr)
   if (type === 'vector' || type === 'scalar') return
   throw new QueryFailure(
@@ -274,7 +276,10 @@ function checkRangeType(expr: Expr): void {
   )
 }
 
-const defaultLookback = 300_000
+/** How far an instant lookup looks back, milliseconds. */
+export const defaultLookback = 300_000
+/** Step of subqueries that name none, milliseconds. */
+export const defaultSubqueryStep = 60_000
 
 /** One step has nothing to repeat. */
 const noInvariants: ReadonlySet<Expr> = new Set()

@@ -6,6 +6,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import { type Clock, systemClock } from '../clock.ts'
 import { CallwardError, type ErrorCode } from '../errors.ts'
 import type {} from '../people/plugin.ts'
+import type { Archive } from '../store/archive.ts'
 import type {} from '../store/plugin.ts'
 import type {} from '../telemetry/plugin.ts'
 import { catalogueRoutes } from './api/catalogue-routes.ts'
@@ -14,7 +15,14 @@ import { errorEnvelope, statusOf } from './api/encode.ts'
 import { Gate } from './api/gate.ts'
 import { queryRoutes, routeOptions } from './api/query-routes.ts'
 import { serverRoutes, statusRoutes } from './api/status-routes.ts'
-import { createEngine, type Engine, type EngineOptions } from './engine.ts'
+import { ArchiveDesk } from './archive/archive-desk.ts'
+import {
+  createEngine,
+  defaultLookback,
+  defaultSubqueryStep,
+  type Engine,
+  type EngineOptions,
+} from './engine.ts'
 import { type Allowance, defaultLimits } from './eval/budget.ts'
 import { type FailureKind, QueryFailure } from './failure.ts'
 import { type History, historyOf } from './workers/history.ts'
@@ -120,7 +128,7 @@ type Observe = (kind: 'instant' | 'range', place: QueryPlace, seconds: number) =
 function durations(registry: Registry | undefined): Observe {
   const duration = new Histogram({
     name: 'callward_query_duration_seconds',
-    help: 'Time of PromQL queries from text to answer, by kind and by place: the hub’s own thread or a worker.',
+    help: 'Time of PromQL queries from text to answer, by kind and by place: the hub’s own thread, a worker, or an archive for the older part.',
     labelNames: ['kind', 'place'],
     buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60],
     registers: registry === undefined ? [] : [registry],
@@ -213,6 +221,26 @@ function startGate(options: PromqlOptions, registry: Registry | undefined): Gate
   return gate
 }
 
+interface ArchiveParts {
+  readonly archive: Archive
+  readonly desk: QueryDesk
+  readonly gate: Gate
+  readonly engine: Engine
+  readonly observe: Observe
+}
+
+function archiveDesk(parts: ArchiveParts, options: PromqlOptions): ArchiveDesk {
+  const { engine, observe, ...rest } = parts
+  return new ArchiveDesk({
+    ...rest,
+    parse: engine.parse,
+    lookbackMilliseconds: options.lookbackMilliseconds ?? defaultLookback,
+    subqueryStepMilliseconds: options.subqueryStepMilliseconds ?? defaultSubqueryStep,
+    maxPoints: options.limits?.maxPoints ?? defaultLimits.maxPoints,
+    onAnswered: observe,
+  })
+}
+
 function registryOf(app: FastifyInstance): Registry | undefined {
   return app.hasDecorator('telemetry') ? app.telemetry.registry : undefined
 }
@@ -257,10 +285,14 @@ export const promqlPlugin = fp(
       onAnswered: observe,
     })
     app.decorate('promql', { ...observed(engine, observe), history: historyOf(queries) })
+    const { archive } = reader
     const context: ApiContext = {
       engine,
       reader,
-      queries,
+      archive,
+      queries: archive
+        ? archiveDesk({ archive, desk: queries, gate, engine, observe }, options)
+        : queries,
       gate,
       bounds: {
         ...defaultLimits,

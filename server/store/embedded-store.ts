@@ -197,6 +197,15 @@ class Engine implements EmbeddedStore, StreamHost {
     return Math.min(oldestKept(this.believed.now(), this.retentionDays), this.keepFrom())
   }
 
+  heldFrom(): Millis {
+    const { oldest = this.now() } = timeBounds(this.parts, this.head)
+    return Math.max(oldest, this.oldest())
+  }
+
+  sealedTo(): Millis {
+    return this.head.all.reduce((least, { minTime }) => Math.min(least, minTime), this.now())
+  }
+
   isTooOld(t: Millis, now: Millis): boolean {
     // The believed time is never later than the clock's: mostly that one tells.
     return t < oldestKept(now, this.retentionDays) && t < this.oldest()

@@ -75,6 +75,10 @@ export interface EmbeddedStore extends StoreReader, StoreWriter {
   readonly parts: PartFolder
   readonly index: SeriesIndex
   stats(): EmbeddedStoreStats
+  /** From here on the store holds all it was ever given: what is older is past its retention, or came before the store. */
+  heldFrom(): Millis
+  /** Older than this everything stands in sealed files. */
+  sealedTo(): Millis
   /** Seals and merges what is due and removes what is past its retention. Runs by itself; tests call it. */
   maintain(): Promise<void>
   /** Seals everything and merges it fully. */

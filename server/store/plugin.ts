@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
 import type { Clock, Millis } from '../clock.ts'
+import type { Archive } from './archive.ts'
 import { type EmbeddedStore, openEmbeddedStore } from './embedded-store.ts'
 import { influxOutletting } from './influx/outletting.ts'
 import type { InfluxSettings } from './influx/settings.ts'
@@ -14,6 +15,8 @@ export interface Store
     StoreWriter,
     Pick<EmbeddedStore, 'beginCopy' | 'compact'> {
   readonly columns: SeriesColumns
+  /** Holds what is older than the store; absent: nobody does. */
+  readonly archive?: Archive
   stats(): StoreStats & {
     /** Why samples are refused now; undefined when they are not. */
     readonly refusal?: string | undefined
@@ -52,7 +55,10 @@ export const storePlugin = fp(
     const store = await openEmbeddedStore({ ...options, logger: app.log })
     app.decorate('store', store)
     app.addHook('onClose', () => store.close())
-    if (options.victoria) victoriaForwarding(app, store, { ...options, settings: options.victoria })
+    if (options.victoria) {
+      const archive = victoriaForwarding(app, store, { ...options, settings: options.victoria })
+      Object.assign(store, { archive })
+    }
     if (options.influx) influxOutletting(app, store, { ...options, settings: options.influx })
   },
   { name: 'callward-store' },

@@ -1,7 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { version } from '../../assets.ts'
 import { sortInTurns, type Turns } from '../../sort-in-turns.ts'
-import type { Labels, Matcher } from '../../store/reader.ts'
+import type { ArchiveSelection } from '../../store/archive.ts'
+import type { Labels } from '../../store/reader.ts'
+import { type AskArchive, type Listed, olderEntries } from '../archive/lists.ts'
 import { executionFailure, QueryFailure } from '../failure.ts'
 import { isLabelName } from '../syntax/quote.ts'
 import type { AnswerBytes } from '../workers/query-request.ts'
@@ -29,6 +31,7 @@ async function listText(
   limit: number,
   maxBytes: number,
   turns: Turns,
+  remarks: readonly string[],
 ): Promise<AnswerBytes> {
   const cut = limit > 0 && entries.length > limit
   const count = cut ? limit : entries.length
@@ -39,16 +42,13 @@ async function listText(
     out.text(entries[at]!)
     if (turns.due) await turns.take()
   }
-  const warnings = cut ? ['results truncated due to limit'] : []
+  const warnings = cut ? [...remarks, 'results truncated due to limit'] : remarks
   out.text(`]${remarksText({ warnings })}}`)
   return out.finish()
 }
 
-interface Selection {
+interface Selection extends ArchiveSelection {
   readonly limit: number
-  readonly start: number
-  readonly end: number
-  readonly selectors: readonly (readonly Matcher[])[]
 }
 
 function selectionOf(parameters: Parameters): Selection {
@@ -60,20 +60,25 @@ function selectionOf(parameters: Parameters): Selection {
   }
 }
 
-/** Asks the store for sorted texts and answers with the list. */
+/** Answers with the texts of the store and those of an archive. */
 function answerTexts(
   context: ApiContext,
   reply: FastifyReply,
-  limit: number,
+  selection: Selection,
   ask: (signal: AbortSignal) => Promise<readonly string[]>,
+  askArchive: AskArchive<string>,
 ): Promise<FastifyReply> {
-  return answerList(context, reply, limit, async (signal, turns) => {
+  return answerList(context, reply, selection.limit, async (signal, turns) => {
+    const { entries, warnings } = await olderEntries(context, selection, signal, askArchive)
+    const held = await ask(signal)
+    const all =
+      entries.length === 0 ? held : await sortInTurns([...new Set([...held, ...entries])], turns)
     const written: string[] = []
-    for (const text of await ask(signal)) {
+    for (const text of all) {
       written.push(JSON.stringify(text))
       if (turns.due) await turns.take()
     }
-    return written
+    return { entries: written, warnings }
   })
 }
 
@@ -82,20 +87,26 @@ async function answerList(
   context: ApiContext,
   reply: FastifyReply,
   limit: number,
-  ask: (signal: AbortSignal, turns: Turns) => Promise<readonly string[]>,
+  ask: (signal: AbortSignal, turns: Turns) => Promise<Listed<string>>,
 ): Promise<FastifyReply> {
   const { maxAnswerBytes } = context.bounds
-  const pieces = await reading(context, reply, async (signal, turns) =>
-    listText(await ask(signal, turns), limit, maxAnswerBytes, turns),
-  )
+  const pieces = await reading(context, reply, async (signal, turns) => {
+    const { entries, warnings } = await ask(signal, turns)
+    return listText(entries, limit, maxAnswerBytes, turns, warnings)
+  })
   return sendPieces(reply, pieces)
 }
 
 function answerLabels(context: ApiContext): Handler {
   return async (request, reply) => {
-    const { limit, start, end, selectors } = selectionOf(parametersOf(request))
-    return answerTexts(context, reply, limit, (signal) =>
-      context.reader.labelNames(selectors, start, end, { signal }),
+    const selection = selectionOf(parametersOf(request))
+    const { start, end, selectors } = selection
+    return answerTexts(
+      context,
+      reply,
+      selection,
+      (signal) => context.reader.labelNames(selectors, start, end, { signal }),
+      (archive, ...asked) => archive.labelNames(...asked),
     )
   }
 }
@@ -106,9 +117,14 @@ function answerValues(context: ApiContext): Handler {
     if (!isLabelName(name)) {
       throw new QueryFailure('bad_data', `invalid label name: ${JSON.stringify(name)}`)
     }
-    const { limit, start, end, selectors } = selectionOf(parametersOf(request))
-    return answerTexts(context, reply, limit, (signal) =>
-      context.reader.labelValues(name, selectors, start, end, { signal }),
+    const selection = selectionOf(parametersOf(request))
+    const { start, end, selectors } = selection
+    return answerTexts(
+      context,
+      reply,
+      selection,
+      (signal) => context.reader.labelValues(name, selectors, start, end, { signal }),
+      (archive, ...asked) => archive.labelValues(name, ...asked),
     )
   }
 }
@@ -120,23 +136,27 @@ function sortedLabels(labels: Labels): Labels {
 function answerSeries(context: ApiContext): Handler {
   const { maxSeries } = context.bounds
   return async (request, reply) => {
-    const { limit, start, end, selectors } = selectionOf(parametersOf(request))
+    const selection = selectionOf(parametersOf(request))
+    const { limit, start, end, selectors } = selection
     if (selectors.length === 0) throw new QueryFailure('bad_data', 'no match[] parameter provided')
     const most = limit === 0 ? maxSeries : Math.min(limit, maxSeries)
     return answerList(context, reply, limit, async (signal, turns) => {
+      const older = await olderEntries(context, selection, signal, (archive, ...asked) =>
+        archive.series(...asked),
+      )
       // One more than wanted shows that there are more.
-      const found = await context.reader.series(selectors, start, end, { limit: most + 1, signal })
-      if (found.length > most && most !== limit) {
+      const held = await context.reader.series(selectors, start, end, { limit: most + 1, signal })
+      const written = new Set<string>()
+      for (const labels of [...held, ...older.entries]) {
+        written.add(JSON.stringify(sortedLabels(labels)))
+        if (turns.due) await turns.take()
+      }
+      if (written.size > most && most !== limit) {
         throw executionFailure(
           `more than ${maxSeries.toLocaleString('en-US')} series match; narrow the selector, or set a limit below that`,
         )
       }
-      const written: string[] = []
-      for (const labels of found) {
-        written.push(JSON.stringify(sortedLabels(labels)))
-        if (turns.due) await turns.take()
-      }
-      return sortInTurns(written, turns)
+      return { entries: await sortInTurns([...written], turns), warnings: older.warnings }
     })
   }
 }

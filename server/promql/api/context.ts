@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts'
+import type { Archive } from '../../store/archive.ts'
 import type { Labels, StoreReader } from '../../store/reader.ts'
 import type { Engine } from '../engine.ts'
 import type { QueryDesk } from '../workers/query-desk.ts'
@@ -36,7 +37,9 @@ export interface ApiBounds {
 export interface ApiContext {
   readonly engine: Engine
   readonly reader: StoreReader
-  readonly queries: QueryDesk
+  /** Holds what is older than the store; undefined: nobody does. */
+  readonly archive: Archive | undefined
+  readonly queries: Pick<QueryDesk, 'answer'>
   /** Where queries, and all else that reads the store, wait for their turn. */
   readonly gate: Gate
   readonly bounds: ApiBounds

@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FastifyReply } from 'fastify'
 import { CallwardError } from '../../errors.ts'
 import type { Turns } from '../../sort-in-turns.ts'
-import { QueryFailure } from '../failure.ts'
+import { type FailureKind, QueryFailure } from '../failure.ts'
 import type { AnswerBytes } from '../workers/query-request.ts'
 import type { ApiContext } from './context.ts'
 
@@ -60,6 +60,11 @@ class ReadingTurns implements Turns {
   }
 }
 
+function kindOf({ code }: CallwardError): FailureKind {
+  if (code === 'query_too_large') return 'execution'
+  return code === 'query_timeout' ? 'timeout' : 'unavailable'
+}
+
 /**
  * Runs a read of the store that is no query: it waits for its turn with the queries and ends when its asker goes. Throws `QueryFailure`,
  * a store's refusal in the API's words.
@@ -75,7 +80,6 @@ export async function reading<T>(
   } catch (cause) {
     if (signal.aborted) throw new QueryFailure('canceled', 'the request was canceled', { cause })
     if (!(cause instanceof CallwardError)) throw cause
-    const kind = cause.code === 'query_too_large' ? 'execution' : 'unavailable'
-    throw new QueryFailure(kind, cause.message, { cause })
+    throw new QueryFailure(kindOf(cause), cause.message, { cause })
   }
 }

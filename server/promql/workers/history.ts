@@ -1,5 +1,6 @@
 import type { Series } from '../answer.ts'
 import type { QueryDesk } from './query-desk.ts'
+import type { AnswerBytes } from './query-request.ts'
 
 export interface HistoryLimits {
   readonly signal: AbortSignal
@@ -30,6 +31,16 @@ interface MatrixAnswer {
   }
 }
 
+/** The series of an answer to a range query that the hub wrote itself. */
+export function matrixOf(bytes: AnswerBytes): readonly Series[] {
+  const { data } = JSON.parse(Buffer.concat(bytes).toString('utf8')) as MatrixAnswer
+  return data.result.map(({ metric, values }) => ({
+    labels: metric,
+    times: Float64Array.from(values, ([seconds]) => Math.round(seconds * 1000)),
+    values: Float64Array.from(values, ([, value]) => Number(value.replace('Inf', 'Infinity'))),
+  }))
+}
+
 /** See `History`. */
 export function historyOf(queries: QueryDesk): History {
   return async (text, start, end, step, { signal, timeoutMilliseconds, maxBytes }) => {
@@ -44,12 +55,6 @@ export function historyOf(queries: QueryDesk): History {
     } as const
     const rest = { lookbackMilliseconds: undefined, limit: 0, statistics: 'none' } as const
     const bytes = await queries.answer({ ...request, ...rest }, signal)
-    // The hub wrote it itself.
-    const { data } = JSON.parse(Buffer.concat(bytes).toString('utf8')) as MatrixAnswer
-    return data.result.map(({ metric, values }) => ({
-      labels: metric,
-      times: Float64Array.from(values, ([seconds]) => Math.round(seconds * 1000)),
-      values: Float64Array.from(values, ([, value]) => Number(value.replace('Inf', 'Infinity'))),
-    }))
+    return matrixOf(bytes)
   }
 }

@@ -4,8 +4,8 @@ import { type Allowance, Outgrown } from '../eval/budget.ts'
 import { type AnswerBytes, type QueryRequest, runRequest } from './query-request.ts'
 import type { QueryWorkers } from './query-workers.ts'
 
-/** Where a query was evaluated: on the hub's own thread, or in a worker. */
-export type QueryPlace = 'hub' | 'worker'
+/** Where a query was evaluated: on the hub's own thread, in a worker, or in part by the archive. */
+export type QueryPlace = 'hub' | 'worker' | 'archive'
 
 export interface QueryDeskOptions {
   readonly engine: Engine

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Answer } from '../answer.ts'
 import { answerText, type StatisticsWanted } from '../api/encode.ts'
 import type { Engine } from '../engine.ts'
 import type { Terms } from '../eval/budget.ts'
@@ -45,6 +46,20 @@ export async function runRequest(
     kind === 'instant'
       ? await engine.instant(text, start, options)
       : await engine.range(text, start, end, step, options)
+  return writeAnswer(answer, request, terms, began)
+}
+
+/**
+ * Writes an answer, with a turn for others now and then; `began` is the moment of `performance.now()` that its time counts from. Throws
+ * `QueryFailure`.
+ */
+export async function writeAnswer(
+  answer: Answer,
+  request: QueryRequest,
+  terms: Terms,
+  began: number,
+): Promise<AnswerBytes> {
+  const { timeoutMilliseconds } = request
   const writing = answerText(answer, request)
   let sliceEnd = performance.now() + sliceMilliseconds
   for (;;) {

@@ -3,9 +3,11 @@ import { Counter, Gauge } from 'prom-client'
 import type { Clock } from '../../clock.ts'
 import type {} from '../../rules/plugin.ts'
 import type {} from '../../telemetry/plugin.ts'
+import type { Archive } from '../archive.ts'
 import type { EmbeddedStore } from '../engine-options.ts'
 import { Forwarder } from './forwarder.ts'
 import type { VictoriaSettings } from './settings.ts'
+import { VictoriaArchive } from './victoria-archive.ts'
 import { VictoriaClient } from './victoria-client.ts'
 
 export interface ForwardingOptions {
@@ -14,16 +16,17 @@ export interface ForwardingOptions {
   readonly clock: Clock
 }
 
-/** Forwards what the store seals while the hub runs; tells how that goes at /metrics and to the hub's own rules. */
+/** Forwards what the store seals while the hub runs, and gives what reads it there; tells how that goes at /metrics and to the hub's own rules. */
 export function victoriaForwarding(
   app: FastifyInstance,
   store: EmbeddedStore,
   { settings, folder, clock }: ForwardingOptions,
-): void {
+): Archive {
+  const client = new VictoriaClient(settings)
   const forwarder = new Forwarder({
     source: store,
     folder,
-    client: new VictoriaClient(settings),
+    client,
     logger: app.log,
     settleMillis: settings.settleSeconds * 1000,
   })
@@ -40,14 +43,21 @@ export function victoriaForwarding(
   })
   // Before the store closes: hooks of a later registration run first.
   app.addHook('onClose', () => forwarder.stop())
+  return new VictoriaArchive({
+    client,
+    heldFrom: () => store.heldFrom(),
+    heldTo: () => Math.min(store.sealedTo(), oldestWaiting(forwarder)),
+  })
 }
 
-/** Age of the oldest sealed sample that is not known to be there; 0 when there is none. */
+/** Time of the oldest sealed sample that is not known to be there; Infinity when there is none. */
+function oldestWaiting(forwarder: Forwarder): number {
+  return forwarder.waiting.reduce((least, { minTime }) => Math.min(least, minTime), Infinity)
+}
+
+/** Age of that sample; 0 when there is none. */
 function behindSeconds(forwarder: Forwarder, clock: Clock): number {
-  const oldest = forwarder.waiting.reduce(
-    (least, { minTime }) => Math.min(least, minTime),
-    Infinity,
-  )
+  const oldest = oldestWaiting(forwarder)
   return oldest === Infinity ? 0 : Math.max(0, (clock.now() - oldest) / 1000)
 }
 

@@ -121,17 +121,23 @@ export class VictoriaClient {
     return found
   }
 
+  /** Asks with a form; the answer may be a refusal. Throws EngineAway. */
+  question(
+    path: string,
+    fields: readonly (readonly [string, string])[],
+    signal: AbortSignal,
+    millis: number,
+  ): Promise<Response> {
+    const body = new URLSearchParams(fields.map(([name, value]): [string, string] => [name, value]))
+    return this.#ask(`${this.#endpoints.read}${path}`, { method: 'POST', body }, signal, millis)
+  }
+
   async #form(
     path: string,
     signal: AbortSignal,
     fields: readonly (readonly [string, string])[],
   ): Promise<Response> {
-    const body = new URLSearchParams(fields.map(([name, value]): [string, string] => [name, value]))
-    const answer = await this.#ask(
-      `${this.#endpoints.read}${path}`,
-      { method: 'POST', body },
-      signal,
-    )
+    const answer = await this.question(path, fields, signal, timeoutMillis)
     if (answer.ok) return answer
     const text = (await answer.text().catch(() => '')).slice(0, 300)
     throw new EngineAway(`VictoriaMetrics answered a question with ${answer.status}: ${text}`)
@@ -148,6 +154,7 @@ export class VictoriaClient {
     url: string,
     request: Omit<RequestInit, 'signal'> & { readonly headers?: Readonly<Record<string, string>> },
     signal: AbortSignal,
+    millis = timeoutMillis,
   ): Promise<Response> {
     try {
       return await fetch(url, {
@@ -155,7 +162,7 @@ export class VictoriaClient {
         headers: { ...request.headers, ...this.#authorization },
         // A way to elsewhere would take the password along.
         redirect: 'error',
-        signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMillis)]),
+        signal: AbortSignal.any([signal, AbortSignal.timeout(millis)]),
       })
     } catch (error) {
       signal.throwIfAborted()

@@ -79,7 +79,7 @@ function fault({ from, to, typeOnly }: Import): string | undefined {
   const [mine, theirs] = [capability(from), capability(to)]
   if (mine === undefined || theirs === undefined || mine === theirs) return undefined
   if (mine === 'promql' && theirs === 'store' && !(to.endsWith('/plugin.ts') && typeOnly))
-    return /^server\/store\/(?:remote-)?reader\.ts$/.test(to)
+    return /^server\/store\/(?:archive|(?:remote-)?reader)\.ts$/.test(to)
       ? undefined
       : 'promql sees only the store’s reader'
   if (shared.has(to)) return undefined
