@@ -245,7 +245,7 @@ const hubMetrics: readonly Metric[] = [
     unit: '',
     labels: ['alertname', 'alertstate', 'severity'],
     from: 'hub: rules',
-    help: '1 for every pending or firing alert; severity is critical, warning or info. Has the labels of the alert besides.',
+    help: '1 for every pending or firing alert; severity is critical, warning or info, or, for a posted alert, its sender’s word. Has the labels of the alert besides.',
   },
   {
     name: 'ALERTS_FOR_STATE',
