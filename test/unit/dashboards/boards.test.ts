@@ -264,7 +264,7 @@ t.test('the rules find what breaks them', async (t) => {
       },
       /states without words/,
     ],
-    ['no overlay', (b) => void b.annotations!.list!.pop(), /no overlay Incidents/],
+    ['no overlay', (b) => void b.annotations!.list!.pop(), /no overlay Versions changed/],
   ]
   for (const [name, change, found] of cases) t.match(faults(change), found, name)
 })

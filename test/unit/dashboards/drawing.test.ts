@@ -278,7 +278,7 @@ t.test('every link of every board lands in the hub', async (t) => {
 })
 
 t.test('overlays are stretches with a page', async (t) => {
-  const [, alerts, incidents] = fleet.annotations.list
+  const [, alerts, incidents, work, versions] = fleet.annotations.list
   const values = [1000, 1010, 1040, 1050, 1060].map((at): [number, string] => [at, '1'])
   const metric = { alertname: 'HostSilent', severity: 'critical', server: 'a', customer: 'b' }
   const marks = marksOf(alerts!, [{ metric, values }], window)
@@ -315,6 +315,15 @@ t.test('overlays are stretches with a page', async (t) => {
   )
   const [mark] = marksOf(incidents!, [{ metric: { incident: '7', title: 'Down' }, values }], window)
   t.match(mark, { title: 'Incident 7: Down', href: '/incidents/7', tone: 'bad' })
+  const host = { server: 'a', customer: 'b', instance: 'i/1' }
+  const planned = { ...host, window: '12', title: 'Update' }
+  t.match(marksOf(work!, [{ metric: planned, values }], window)[0], {
+    ...{ title: 'Change 12: Update', text: 'a (b)', href: '/hosts/i%2F1', tone: 'note' },
+  })
+  t.match(marksOf(versions!, [{ metric: { ...host, covered: 'no' }, values }], window)[0], {
+    ...{ title: 'Versions changed on a', href: '/hosts/i%2F1', tone: 'silent' },
+    text: 'covered by a change record: no (b)',
+  })
 })
 
 t.test('bands that overlap are one', async (t) => {
