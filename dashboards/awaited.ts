@@ -12,6 +12,7 @@ import { fleetLink, headLinks, hostVariables, overlays, tag } from './shared.ts'
 const S = chosenHosts
 const RI = '$__rate_interval'
 
+const noSource = 'no source yet'
 const lastWeek = ', last week'
 const paleBand = forNames(`/${lastWeek}$/`, {
   color: { mode: 'fixed', fixedColor: colours.unknown },
@@ -32,7 +33,7 @@ function awaited(
   more: { thresholds?: ThresholdsModel; max?: number } = {},
 ): Panel {
   const said = `${description} No source reports this yet.`
-  const spec = { ...{ width: 8, height: 7, unit, queries, noValue: 'no source yet' }, ...more }
+  const spec = { ...{ width: 8, height: 7, unit, queries, noValue: noSource }, ...more }
   const overrides = queries.some(({ legend }) => legend?.endsWith(lastWeek)) ? [paleBand] : []
   const judged = Kind === TimeSeries ? {} : { thresholds: spec.thresholds ?? noJudgement() }
   return new Kind(number, title, {
@@ -127,15 +128,22 @@ const sip: Panel[] = [
 ]
 
 const trunks: Panel[] = [
-  awaited(
-    ...([TimeSeries, 1, 'Trunks up', 'none'] as const),
-    '1 while the trunk answers or is registered, 0 while it does not.',
-    [query(`min by (server, trunk) (callward_trunk_up{${S}})`, '{{server}} {{trunk}}')],
-  ),
+  new StateTimeline(1, 'Trunks up', {
+    description: 'Whether each trunk answers or is registered. No source reports this yet.',
+    ...{ width: 8, height: 7, unit: 'none', thresholds: noJudgement(), links: [fleetLink] },
+    noValue: noSource,
+    mappings: [words({ '0': ['down', colours.bad], '1': ['up', colours.good] })],
+    queries: [query(`min by (server, trunk) (callward_trunk_up{${S}})`, '{{server}} {{trunk}}')],
+  }),
   awaited(
     ...([TimeSeries, 2, 'Round trip to the carrier', 's'] as const),
     'Round trip of OPTIONS, by trunk.',
-    [query(`max by (server, trunk) (callward_trunk_options_rtt_seconds{${S}})`, '{{trunk}}')],
+    [
+      query(
+        `max by (server, trunk) (callward_trunk_options_rtt_seconds{${S}})`,
+        '{{server}} {{trunk}}',
+      ),
+    ],
     { thresholds: badAbove({ attention: 0.15, bad: 0.3 }) },
   ),
   awaited(
@@ -143,8 +151,8 @@ const trunks: Panel[] = [
     'Channels in use among those the contract allows, at most in the chosen window.',
     [
       query(
-        `max by (server, trunk) (max_over_time(callward_trunk_channels_in_use{${S}}[$window])) / max by (server, trunk) (callward_trunk_channels_limit{${S}} > 0)`,
-        '{{trunk}}',
+        `sort_desc(max by (server, trunk) (max_over_time(callward_trunk_channels_in_use{${S}}[$window])) / max by (server, trunk) (callward_trunk_channels_limit{${S}} > 0))`,
+        '{{server}} {{trunk}}',
       ),
     ],
     { thresholds: badAbove({ attention: 0.8, bad: 0.95 }), max: 1 },
@@ -279,7 +287,7 @@ const feedback: Panel[] = [
   awaited(
     ...([BarGauge, 4, 'Open by topic', 'none'] as const),
     'Feedback nobody has answered, by topic.',
-    [query(`sum by (topic) (callward_feedback_open{${S}})`, '{{topic}}')],
+    [query(`sort_desc(sum by (topic) (callward_feedback_open{${S}}))`, '{{topic}}')],
   ),
   awaited(
     ...([TimeSeries, 5, 'Time to our first answer', 's'] as const),
@@ -294,7 +302,7 @@ const feedback: Panel[] = [
 ]
 
 const nothingYet =
-  'Nothing reports these figures yet: the names in docs/metrics.md are fixed, and each panel fills by itself once a source emits them.'
+  'A panel whose figures nothing reports yet says so, and fills by itself once a source emits them: the names in docs/metrics.md are fixed.'
 
 interface Awaited {
   readonly number: number

@@ -40,7 +40,7 @@ const board = (uid: string) => boards.find((one) => one.uid === uid)!
 const fleet = board('callward-fleet')
 const panelOf = (title: string, of = fleet) => panelsOf(of).find((one) => one.title === title)!
 const now = Date.parse('2026-03-02T08:00:00Z')
-const window = { start: 1000, end: 1060, step: 10, seconds: 60 }
+const window = { start: 1000, end: 1060, step: 10, seconds: 60, last: 1065 }
 
 t.test('units are written as Grafana writes them, in the reader’s language', async (t) => {
   const table: [number, string | undefined, string, string][] = [
@@ -142,6 +142,7 @@ t.test('times and steps', async (t) => {
     t.ok(timesOf(found).length <= 302, `${span}: ${timesOf(found).length} steps`)
     t.equal(found.start % found.step, 0)
     t.ok(found.end * 1000 <= now, 'nothing is asked of the future')
+    t.equal(found.last * 1000, now, 'figures of one moment are of now, however coarse the steps')
   }
   t.equal(windowOf({ from: 'now', to: 'now-1h' }, now, 300), undefined)
   t.equal(windowOf({ from: 'x', to: 'now' }, now, 300), undefined)
