@@ -1,16 +1,18 @@
 import { type Board, board } from './layer/board.ts'
-import { badAbove, badBelow, colours, noJudgement } from './layer/fields.ts'
+import { badAbove, badBelow, colours, noJudgement, words } from './layer/fields.ts'
 import type { ThresholdsModel } from './layer/model.ts'
 import { forNames, type Panel, type Query, query } from './layer/panel.ts'
-import { BarGauge, Stat, Text, TimeSeries } from './layer/panels.ts'
-import { chosenHosts } from './selectors.ts'
+import { BarGauge, Stat, StateTimeline, Text, TimeSeries } from './layer/panels.ts'
+import { label, Table, value } from './layer/table.ts'
+import { chosenHosts, countOrZero } from './selectors.ts'
 import { fleetLink, headLinks, hostVariables, overlays, tag } from './shared.ts'
 
-/** Boards on metrics whose names are fixed and that nothing reports yet: every panel says so. */
+/** Boards on metrics whose names are fixed: each panel that nothing reports to yet says so. */
 
 const S = chosenHosts
 const RI = '$__rate_interval'
 
+const noSource = 'no source yet'
 const lastWeek = ', last week'
 const paleBand = forNames(`/${lastWeek}$/`, {
   color: { mode: 'fixed', fixedColor: colours.unknown },
@@ -31,7 +33,7 @@ function awaited(
   more: { thresholds?: ThresholdsModel; max?: number } = {},
 ): Panel {
   const said = `${description} No source reports this yet.`
-  const spec = { ...{ width: 8, height: 7, unit, queries, noValue: 'no source yet' }, ...more }
+  const spec = { ...{ width: 8, height: 7, unit, queries, noValue: noSource }, ...more }
   const overrides = queries.some(({ legend }) => legend?.endsWith(lastWeek)) ? [paleBand] : []
   const judged = Kind === TimeSeries ? {} : { thresholds: spec.thresholds ?? noJudgement() }
   return new Kind(number, title, {
@@ -126,15 +128,22 @@ const sip: Panel[] = [
 ]
 
 const trunks: Panel[] = [
-  awaited(
-    ...([TimeSeries, 1, 'Trunks up', 'none'] as const),
-    '1 while the trunk answers or is registered, 0 while it does not.',
-    [query(`min by (server, trunk) (callward_trunk_up{${S}})`, '{{server}} {{trunk}}')],
-  ),
+  new StateTimeline(1, 'Trunks up', {
+    description: 'Whether each trunk answers or is registered. No source reports this yet.',
+    ...{ width: 8, height: 7, unit: 'none', thresholds: noJudgement(), links: [fleetLink] },
+    noValue: noSource,
+    mappings: [words({ '0': ['down', colours.bad], '1': ['up', colours.good] })],
+    queries: [query(`min by (server, trunk) (callward_trunk_up{${S}})`, '{{server}} {{trunk}}')],
+  }),
   awaited(
     ...([TimeSeries, 2, 'Round trip to the carrier', 's'] as const),
     'Round trip of OPTIONS, by trunk.',
-    [query(`max by (server, trunk) (callward_trunk_options_rtt_seconds{${S}})`, '{{trunk}}')],
+    [
+      query(
+        `max by (server, trunk) (callward_trunk_options_rtt_seconds{${S}})`,
+        '{{server}} {{trunk}}',
+      ),
+    ],
     { thresholds: badAbove({ attention: 0.15, bad: 0.3 }) },
   ),
   awaited(
@@ -142,8 +151,8 @@ const trunks: Panel[] = [
     'Channels in use among those the contract allows, at most in the chosen window.',
     [
       query(
-        `max by (server, trunk) (max_over_time(callward_trunk_channels_in_use{${S}}[$window])) / max by (server, trunk) (callward_trunk_channels_limit{${S}} > 0)`,
-        '{{trunk}}',
+        `sort_desc(max by (server, trunk) (max_over_time(callward_trunk_channels_in_use{${S}}[$window])) / max by (server, trunk) (callward_trunk_channels_limit{${S}} > 0))`,
+        '{{server}} {{trunk}}',
       ),
     ],
     { thresholds: badAbove({ attention: 0.8, bad: 0.95 }), max: 1 },
@@ -185,22 +194,40 @@ const trunks: Panel[] = [
   ]),
 ]
 
+const windowNames = 'window, title, customer'
+const active = `callward_maintenance_active{${S}}`
+const start = `callward_maintenance_start_timestamp_seconds{${S}}`
+
 const maintenance: Panel[] = [
-  awaited(
-    ...([Stat, 1, 'Windows open', 'none'] as const),
-    'Maintenance windows that are open now.',
-    [query(`sum(callward_maintenance_active{${S}})`)],
-  ),
-  awaited(
-    ...([TimeSeries, 2, 'Windows', 'none'] as const),
-    '1 while a window is open, by its title.',
-    [query(`max by (window, title) (callward_maintenance_active{${S}})`, '{{title}}')],
-  ),
-  awaited(
-    ...([Stat, 3, 'Next window', 'dateTimeFromNow'] as const),
-    'Planned start of the next window.',
-    [query(`1000 * min(callward_maintenance_start_timestamp_seconds{${S}} > time())`)],
-  ),
+  new Stat(1, 'Windows open', {
+    description: 'Approved change records whose window is open now, on any of the chosen servers.',
+    ...{ width: 6, unit: 'none', thresholds: noJudgement(), links: [fleetLink] },
+    queries: [query(countOrZero(`max by (window) (${active})`))],
+  }),
+  new Stat(3, 'Next window', {
+    description: 'Planned start of the next approved window within 31 days.',
+    ...{ width: 6, unit: 'dateTimeFromNow', noValue: 'none planned', links: [fleetLink] },
+    thresholds: noJudgement(),
+    queries: [query(`1000 * min(${start} > time())`)],
+  }),
+  new StateTimeline(2, 'Windows', {
+    description: 'When windows of approved change records were open, by record.',
+    ...{ width: 12, height: 7, unit: 'none', thresholds: noJudgement(), links: [fleetLink] },
+    noValue: 'no window in this time',
+    mappings: [words({ '1': ['open', colours.note] })],
+    queries: [query(`max by (window, title) (${active})`, '{{window}} {{title}}')],
+  }),
+  new Table(7, 'Open and next', {
+    description: 'Approved windows that are open or begin within 31 days, the soonest on top.',
+    ...{ width: 24, height: 7, sortBy: 'Start', isAscending: true, links: [fleetLink] },
+    columns: [
+      label('window', 'Change'),
+      label('title', 'Title'),
+      label('customer', 'Customer'),
+      value('Start', 'dateTimeFromNow', `1000 * min by (${windowNames}) (${start})`),
+      value('Servers', 'none', `count by (${windowNames}) (${start})`),
+    ],
+  }),
   awaited(
     ...([TimeSeries, 4, 'Windows by result', 'ops'] as const),
     'Windows that ended a second, by result: done, overrun, rolled back.',
@@ -260,7 +287,7 @@ const feedback: Panel[] = [
   awaited(
     ...([BarGauge, 4, 'Open by topic', 'none'] as const),
     'Feedback nobody has answered, by topic.',
-    [query(`sum by (topic) (callward_feedback_open{${S}})`, '{{topic}}')],
+    [query(`sort_desc(sum by (topic) (callward_feedback_open{${S}}))`, '{{topic}}')],
   ),
   awaited(
     ...([TimeSeries, 5, 'Time to our first answer', 's'] as const),
@@ -274,6 +301,9 @@ const feedback: Panel[] = [
   ),
 ]
 
+const nothingYet =
+  'A panel whose figures nothing reports yet says so, and fills by itself once a source emits them: the names in docs/metrics.md are fixed.'
+
 interface Awaited {
   readonly number: number
   readonly slug: string
@@ -282,6 +312,8 @@ interface Awaited {
   readonly from: string
   readonly refresh: string
   readonly panels: readonly Panel[]
+  /** What of it is there already. */
+  readonly note?: string
 }
 
 const specs: readonly Awaited[] = [
@@ -297,6 +329,7 @@ const specs: readonly Awaited[] = [
     ...{ number: 9, slug: 'maintenance', title: 'Maintenance & notice', from: 'now-30d' },
     ...{ question: 'Is work announced in time, and done in time?', refresh: '5m' },
     panels: maintenance,
+    note: 'Windows are those of approved change records (`callward change create`). Notices and results fill by themselves once the hub reports them.',
   },
   {
     ...{ number: 10, slug: 'feedback', title: 'Customer feedback', from: 'now-90d' },
@@ -306,7 +339,7 @@ const specs: readonly Awaited[] = [
 
 /** Call quality, trunks, maintenance, feedback: ready for sources to come. `hubUrl` is where people reach the console. */
 export function awaitedBoards(hubUrl: string): readonly Board[] {
-  return specs.map(({ number, slug, title, question, from, refresh, panels }) =>
+  return specs.map(({ number, slug, title, question, from, refresh, panels, note = nothingYet }) =>
     board({
       ...{ number, slug, title: `Callward / ${title}`, tags: [tag, slug] },
       ...{ description: question, from, refresh, variables: hostVariables(hubUrl, true) },
@@ -314,12 +347,10 @@ export function awaitedBoards(hubUrl: string): readonly Board[] {
       rows: [
         {
           panels: [
-            new Text(
-              90,
-              'What this board answers',
-              `**${question}** Nothing reports these figures yet: the names in docs/metrics.md are fixed, and each panel fills by itself once a source emits them.`,
-              { width: 24, height: 3 },
-            ),
+            new Text(90, 'What this board answers', `**${question}** ${note}`, {
+              width: 24,
+              height: 3,
+            }),
             ...panels,
           ],
         },

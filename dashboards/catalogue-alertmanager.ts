@@ -48,4 +48,12 @@ export const alertmanagerOwnMetrics: readonly Metric[] = [
     from,
     help: 'Alerts that a webhook said it left out of its deliveries.',
   },
+  {
+    name: 'callward_external_alerts_without_series',
+    type: 'gauge',
+    unit: '',
+    labels: [],
+    from,
+    help: 'Posted alerts that are active and stand in no ALERTS series: too many at once, or too many new ones in an hour.',
+  },
 ]

@@ -60,11 +60,6 @@ export const plannedMetrics: readonly Metric[] = [
   queue('queue_abandoned_total', 'counter', '', 'Callers who hung up first.'),
   dialler('dialler_calls_total', 'counter', '', 'Calls placed, by result.', ['result']),
   dialler('dialler_agents', 'gauge', '', 'Agents, by state.', ['state']),
-  work('maintenance_active', 'gauge', '', '1 while the window is open.', ['window', 'title']),
-  work('maintenance_start_timestamp_seconds', 'gauge', 'seconds', 'Planned start of the window.', [
-    'window',
-    'title',
-  ]),
   work('maintenance_windows_total', 'counter', '', 'Windows that ended, by result.', ['result']),
   work('notice_lead_seconds', 'histogram', 'seconds', 'From a notice to the start of the work.', [
     'kind',

@@ -10,6 +10,7 @@ import {
   cpuBusy,
   hostNames,
   realFilesystems,
+  severityIs,
   whileHeard,
 } from './selectors.ts'
 import {
@@ -31,15 +32,15 @@ import {
 
 const S = chosenHosts
 const firing = `ALERTS{alertstate="firing",${S}}`
-const firingAnywhere = (severity: string) =>
-  `ALERTS{alertstate="firing",severity="${severity}",${chosenOrUnlabelled}}`
+const firingAnywhere = (severity: keyof typeof severityIs) =>
+  `ALERTS{alertstate="firing",${severityIs[severity]},${chosenOrUnlabelled}}`
 const openIncidents = `callward_incident_open{${chosenOrUnlabelled}} > 0`
 
 /** 0 ok, 1 a warning fires, 2 a critical alert fires, 3 silent; the worst that is true. */
 const hostState = `max by (${hostNames}) (
   3 * (callward_collector_up{${S}} == bool 0)
-  or 2 * group by (${hostNames}) (ALERTS{alertstate="firing",severity="critical",${S}})
-  or group by (${hostNames}) (ALERTS{alertstate="firing",severity="warning",${S}}))`
+  or 2 * group by (${hostNames}) (ALERTS{alertstate="firing",${severityIs.critical},${S}})
+  or group by (${hostNames}) (ALERTS{alertstate="firing",${severityIs.warning},${S}}))`
 const cpuWait = (range: string) =>
   `max by (${hostNames}) (rate(node_pressure_cpu_waiting_seconds_total{${S}}[${range}]))`
 const memoryUsed = `max by (${hostNames}) (1 - node_memory_MemAvailable_bytes{${S}} / node_memory_MemTotal_bytes{${S}})`
@@ -247,7 +248,7 @@ const open = [
       paint('warning', colours.attention),
       paint('info', colours.note),
     ],
-    queries: ['critical', 'warning', 'info'].map((severity) =>
+    queries: (['critical', 'warning', 'info'] as const).map((severity) =>
       query(countOrZero(firingAnywhere(severity)), severity),
     ),
   }),

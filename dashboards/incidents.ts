@@ -118,7 +118,7 @@ const targets = [
   }),
   new TimeSeries(28, 'Error budget used at 99.9 %', {
     description:
-      'Time in which a service was not restored, of the 43 minutes that 99.9 % leaves in 30 days. Above 100 %: the budget is gone.',
+      'Time in which a service was not restored, of the 43 minutes that 99.9 % leaves in 30 days. Above 100 %: the budget is gone. 99.9 % is assumed for every service: the hub holds no availability objective.',
     ...{ width: 8, unit: 'percentunit', min: 0, links },
     queries: [
       query('max by (service) (callward_incident_disrupted_seconds) / 2592', '{{service}}'),

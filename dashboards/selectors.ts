@@ -37,3 +37,13 @@ export function cpuBusy(range: string): string {
 export function whileHeard(vector: string): string {
   return `(${vector}) and on (instance) (callward_collector_up{${chosenHosts}} == 1)`
 }
+
+/**
+ * Alerts by how urgent they count, whatever word their sender uses: as `severityOf` of the alerts reads it. Anything
+ * that is neither critical nor a note is a warning.
+ */
+export const severityIs = {
+  critical: 'severity=~"(?i)critical|page|error|disaster|high"',
+  warning: 'severity!~"(?i)critical|page|error|disaster|high|info|information|ticket|none"',
+  info: 'severity=~"(?i)info|information|ticket|none"',
+} as const

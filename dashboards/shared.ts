@@ -9,7 +9,7 @@ import {
   textVariable,
   type Variable,
 } from './layer/variables.ts'
-import { chosenOrUnlabelled } from './selectors.ts'
+import { chosenHosts, chosenOrUnlabelled } from './selectors.ts'
 
 /** Where the generated boards look for the hub's console; `generate --hub URL` sets another. */
 export const defaultHubUrl = 'http://127.0.0.1:9770'
@@ -45,7 +45,7 @@ export function hostVariables(hubUrl: string, allServers: boolean): readonly Var
   ]
 }
 
-/** Bands where alerts fired (orange) and incidents were open (red). */
+/** Bands where alerts fired (orange), incidents were open (red), work was planned (blue) and versions changed (purple). */
 export const overlays: readonly Annotation[] = [
   annotation({
     name: 'Alerts firing',
@@ -62,6 +62,22 @@ export const overlays: readonly Annotation[] = [
     title: 'Incident {{incident}}: {{title}}',
     text: '{{severity}} {{server}} ({{customer}})',
     tags: ['severity', 'server'],
+  }),
+  annotation({
+    name: 'Planned work',
+    color: colours.note,
+    expr: `max by (window, title, customer, server, instance) (callward_maintenance_active{${chosenHosts}} > 0)`,
+    title: 'Change {{window}}: {{title}}',
+    text: '{{server}} ({{customer}})',
+    tags: ['server'],
+  }),
+  annotation({
+    name: 'Versions changed',
+    color: colours.silent,
+    expr: `max by (covered, customer, server, instance) (max_over_time(callward_versions_changed{${chosenHosts}}[$__rate_interval]))`,
+    title: 'Versions changed on {{server}}',
+    text: 'covered by a change record: {{covered}} ({{customer}})',
+    tags: ['covered', 'server'],
   }),
 ]
 

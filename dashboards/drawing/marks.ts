@@ -3,7 +3,7 @@ import { type Tone, toneOf } from './judged.ts'
 import type { AnsweredSeries } from './series.ts'
 import type { Window } from './time.ts'
 
-/** A stretch of the time axis with something to say: an alert that fired, an incident that was open. */
+/** A stretch of the time axis with something to say: an alert that fired, an incident that was open, planned work, changed versions. */
 export interface Mark {
   /** Seconds. */
   readonly from: number
@@ -58,10 +58,12 @@ function fill(text: string, labels: Readonly<Record<string, string>>): string {
   return text.replace(/\{\{\s*(\w+)\s*\}\}/g, (_, name: string) => labels[name] ?? '').trim()
 }
 
-/** An incident's own page, else the runbook of the alert. */
-function pageOf({ incident, alertname }: Readonly<Record<string, string>>): string | undefined {
+/** An incident's own page, else the runbook of the alert, else the host's. */
+function pageOf(labels: Readonly<Record<string, string>>): string | undefined {
+  const { incident, alertname, instance } = labels
   if (incident !== undefined) return `/incidents/${encodeURIComponent(incident)}`
-  return alertname === undefined ? undefined : `/runbooks/${encodeURIComponent(alertname)}`
+  if (alertname !== undefined) return `/runbooks/${encodeURIComponent(alertname)}`
+  return instance === undefined ? undefined : `/hosts/${encodeURIComponent(instance)}`
 }
 
 function stretches(

@@ -35,6 +35,8 @@ export interface Window {
   readonly step: number
   /** The range chosen, before it was laid on whole steps. */
   readonly seconds: number
+  /** Where the range chosen ends, in whole seconds: what is asked for one moment is asked here, as Grafana does, not up to a step before. */
+  readonly last: number
 }
 
 const steps = [10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400]
@@ -54,7 +56,7 @@ export function windowOf(
   const step = fine ?? Math.ceil(seconds / points / 86_400) * 86_400
   const end = Math.floor(last / 1000 / step) * step
   const start = Math.floor(first / 1000 / step) * step
-  return { start, end: Math.max(end, start + step), step, seconds }
+  return { start, end: Math.max(end, start + step), step, seconds, last: Math.floor(last / 1000) }
 }
 
 /** The seconds of each step. */

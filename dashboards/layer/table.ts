@@ -42,6 +42,8 @@ export type TableSpec = Pick<PanelSpec, 'description' | 'width' | 'height' | 'li
   readonly columns: readonly Column[]
   /** Title of the column that sorts the rows, highest first. */
   readonly sortBy: string
+  /** Lowest first instead. */
+  readonly isAscending?: boolean
 }
 
 /** A column with a label of the series. */
@@ -71,14 +73,20 @@ export class Table extends DataPanel {
   protected override readonly instant = true
   private readonly columns: readonly Column[]
   private readonly sortBy: string
+  private readonly isAscending: boolean
 
-  constructor(number: number, title: string, { columns, sortBy, ...rest }: TableSpec) {
+  constructor(
+    number: number,
+    title: string,
+    { columns, sortBy, isAscending = false, ...rest }: TableSpec,
+  ) {
     const queries = columns.flatMap((column) =>
       column.kind === 'value' ? [{ expr: column.expr }] : [],
     )
     super(number, title, { ...rest, unit: 'none', queries }, 10)
     this.columns = columns
     this.sortBy = sortBy
+    this.isAscending = isAscending
   }
 
   protected override format(): 'table' {
@@ -135,7 +143,7 @@ export class Table extends DataPanel {
       cellHeight: 'sm',
       frameIndex: 0,
       showHeader: true,
-      sortBy: [{ displayName: this.sortBy, desc: true }],
+      sortBy: [{ displayName: this.sortBy, desc: !this.isAscending }],
     }
     return { type: 'table', options: { ...options }, custom: { ...custom } }
   }

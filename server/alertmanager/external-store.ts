@@ -1,3 +1,5 @@
+import type { Labels } from '../../alerts/alert.ts'
+import type { Millis } from '../clock.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
 import type { ExternalAlertRow } from '../records/schema.ts'
 
@@ -48,4 +50,33 @@ export async function loadExternal(
       { ...row, ends_at: Number(row.ends_at), explicit: Number(row.explicit) },
     ]),
   )
+}
+
+/** Label sets of the newest posted alerts that ended since then and that are no active alert's, `most` at most. */
+export async function loadEnded(
+  records: Records,
+  group: string,
+  since: Millis,
+  most: number,
+): Promise<readonly Labels[]> {
+  const rows = await records.read
+    .selectFrom('alerts as ended')
+    .select('labels')
+    .where('rule_group', '=', group)
+    .where('state', '=', 'resolved')
+    .where('resolved_at', '>=', since)
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('alerts as other')
+            .select('other.id')
+            .whereRef('other.fingerprint', '=', 'ended.fingerprint')
+            .where('other.state', '!=', 'resolved'),
+        ),
+      ),
+    )
+    .orderBy('resolved_at', 'desc')
+    .limit(most)
+    .execute()
+  return rows.map(({ labels }) => JSON.parse(labels) as Labels)
 }

@@ -14,8 +14,11 @@ export interface AlertmanagerMetrics {
 /** Registers what is counted of posted alerts. */
 export function alertmanagerMetrics(
   registry: Registry,
-  active: () => number,
-  activeMax: number,
+  {
+    active,
+    activeMax,
+    withoutSeries,
+  }: { active: () => number; activeMax: number; withoutSeries: () => number },
 ): AlertmanagerMetrics {
   const registers = [registry]
   const posted = new Counter({
@@ -48,6 +51,11 @@ export function alertmanagerMetrics(
     'callward_external_alerts_limit',
     'Posted alerts that may be active at once.',
     () => activeMax,
+  )
+  gauge(
+    'callward_external_alerts_without_series',
+    'Posted alerts that are active and stand in no ALERTS series: too many at once, or too many new ones in an hour.',
+    withoutSeries,
   )
   let total = 0
   return {

@@ -102,16 +102,15 @@ function asker(app: FastifyInstance, window: Window) {
   return async (text: string, isInstant: boolean): Promise<readonly AnsweredSeries[]> => {
     const { history } = app.promql
     if (history === undefined) throw new CallwardError('unavailable')
-    const [start, end, step] = [window.start, window.end, window.step].map((at) => at * 1000) as [
+    const [from, to] = isInstant ? [window.last, window.last] : [window.start, window.end]
+    const [start, end, step] = [from, to, window.step].map((at) => at * 1000) as [
       Millis,
       Millis,
       Millis,
     ]
-    const found = await history(text, isInstant ? end : start, end, step, limits).catch(
-      (cause: unknown) => {
-        throw asError(cause)
-      },
-    )
+    const found = await history(text, start, end, step, limits).catch((cause: unknown) => {
+      throw asError(cause)
+    })
     return found.map(({ labels, times, values }) => ({
       metric: labels,
       values: Array.from(times, (at, index) => [at / 1000, String(values[index])] as const),

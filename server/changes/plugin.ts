@@ -15,6 +15,7 @@ import {
 import { namesHost } from './matching.ts'
 import { changeRoutes } from './routes.ts'
 import type { VersionChangeView } from './schema.ts'
+import { ShownOnBoards } from './shown-on-boards.ts'
 import { versionRoutes } from './version-routes.ts'
 import { VersionStore } from './version-store.ts'
 import { versionViews } from './views.ts'
@@ -69,6 +70,7 @@ export const changesPlugin = fp(
     const changes = new ChangeStore(clock, app.ledger)
     const versions = new VersionStore(clock, changes, graceMinutes * 60_000, app.ledger)
     const comparison = new Comparison(app.inventory, versions)
+    const boards = new ShownOnBoards(app, clock)
     const listeners: ((instance: string) => void)[] = []
 
     const show = (instance: string, open: number) =>
@@ -77,6 +79,7 @@ export const changesPlugin = fp(
       ])
     async function changed(instance: string): Promise<void> {
       show(instance, await versions.openCount(db, instance))
+      await boards.show(instance)
       for (const listener of listeners) listener(instance)
       app.live.hint('hosts')
     }
@@ -154,7 +157,9 @@ export const changesPlugin = fp(
     })
     await app.register(changeRoutes, { clock, changes })
     await app.register(versionRoutes, { changes, versions, onLinked: changedSoon })
+    app.addHook('preClose', async () => boards.stop())
     app.addHook('onReady', async () => {
+      await boards.start()
       for (const [instance, open] of await versions.openCounts(db)) show(instance, open)
     })
   },

@@ -72,10 +72,17 @@ t.test('amtool', { skip: missing('amtool') }, async (t) => {
     t.same(names('instance=~sbc-.', 'severity!=info'), ['TrunkDown sbc-1'])
     t.match(amtool('alert', 'query').out, /TrunkDown.*Trunk 1 is down.*active/)
     await pagesAre(hub, ['Trunk 1 is down: open'])
+    const series = async () =>
+      (await hub.query('ALERTS{alertname="TrunkDown"} * 2')).map(({ metric }) => metric)
+    await until('it has its series', async () => (await series()).length === 1, 20_000)
+    t.match(await series(), [
+      { alertname: 'TrunkDown', alertstate: 'firing', severity: 'critical', instance: 'sbc-1' },
+    ])
     const ended = new Date(Date.now() - 1_000).toISOString()
     t.match(amtool(...add, `--end=${ended}`, `--start=${ended}`), { status: 0 })
     await pagesAre(hub, ['Trunk 1 is down: closed'])
     t.same(names('instance=sbc-1'), [])
+    await until('its series ends', async () => (await series()).length === 0, 20_000)
   })
 
   await t.test('silences are set, seen, changed and ended', async (t) => {
@@ -188,6 +195,10 @@ alerting:
     - path_prefix: /am
       basic_auth: {username: any, password: ${token}}
       static_configs: [{targets: ['127.0.0.1:${hub.port}']}]
+remote_write:
+  - url: http://127.0.0.1:${hub.port}/prom/api/v1/write
+    authorization: {credentials: ${token}}
+    queue_config: {batch_send_deadline: 1s}
 `,
     )
     program(t, 'prometheus', [
@@ -220,8 +231,19 @@ alerting:
         status: { state: 'active', silencedBy: [], inhibitedBy: [] },
       },
     )
+    const series = async (name: string) =>
+      (await hub.query(name)).map(({ metric }) => metric['alertname']).sort()
+    const both = ['TrunkDown', 'TrunkGone'].join()
+    const paging = 'ALERTS{severity="page"}'
+    await until('both have series', async () => (await series(paging)).join() === both, 20_000)
+    t.same(
+      await series('ALERTS_FOR_STATE{severity="page"}'),
+      ['TrunkDown', 'TrunkGone'],
+      'once, although Prometheus sends its own by remote write as well',
+    )
     host.down = 0
     await pagesAre(hub, ['TrunkDown by trunk: closed', 'TrunkGone by trunk: closed'])
     t.same(await hub.api('/am/api/v2/alerts'), [])
+    await until('their series end', async () => (await series(paging)).length === 0, 20_000)
   },
 )

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { until } from '../helpers/hub.ts'
 import { ChangesDesk } from './changes-desk.ts'
 import { standing } from './changes-standing.ts'
 
@@ -343,12 +344,62 @@ export async function drift(t: Test, recordsUrl?: string): Promise<void> {
   t.match(await facts('yesterday'), { status: 400 })
 }
 
+/** Boards draw approved windows and changed versions on the hosts they are about, and nothing else. */
+export async function onBoards(t: Test, recordsUrl?: string): Promise<void> {
+  const desk = await ChangesDesk.start(t, recordsUrl)
+  const shown = async (name: string) => {
+    const { value } = await desk.app.promql.instant(`callward_${name}`, desk.clock.now())
+    if (value.kind !== 'vector') throw new Error(value.kind)
+    return value.samples
+      .map(({ labels, value: figure }) => ({
+        ...{ of: labels['instance'], window: labels['window'], covered: labels['covered'] },
+        figure,
+      }))
+      .sort((a, b) => String(a.of).localeCompare(String(b.of)))
+  }
+  await desk.hello('pbx-01')
+  await desk.hello('pbx-02', { role: 'recorder' })
+  const number = String(await desk.approved({ hosts: ['pbx-01', 'nobody'] }))
+  await desk.as('ines', 'POST', '/changes', desk.plan({ title: 'A draft' }))
+  const at = (hours: number) => new Date(desk.clock.now() + hours * 3_600_000).toISOString()
+  const next = String(
+    await desk.approved({ hosts: ['role=recorder'], window: { start: at(5), end: at(6) } }),
+  )
+  await desk.tell('pbx-01', 'packages', installed('1:20.6'))
+  await desk.tell('pbx-01', 'packages', installed('1:20.7', { bash: '5.3' }))
+  await until('versions', async () => (await shown('versions_changed')).length === 1)
+  t.match(await shown('versions_changed'), [{ of: 'pbx-01', covered: 'yes', figure: 2 }])
+  t.match(await shown('maintenance_active'), [{ of: 'pbx-01', window: number, figure: 1 }])
+
+  await desk.tell('pbx-02', 'packages', installed('1:20.6'))
+  await desk.tell('pbx-02', 'packages', installed('1:20.7'))
+  await until('the next one', async () => (await shown('versions_changed')).length === 2)
+  t.match((await shown('versions_changed'))[1], { of: 'pbx-02', covered: 'no', figure: 1 })
+  const starts = await shown('maintenance_start_timestamp_seconds')
+  t.match(
+    starts.map(({ of, window }) => `${of} ${window}`),
+    [`pbx-01 ${number}`, `pbx-02 ${next}`],
+  )
+  t.ok(starts[0]!.figure * 1000 < desk.clock.now() && starts[1]!.figure * 1000 > desk.clock.now())
+
+  desk.clock.ahead = 70 * 60_000
+  await desk.hello('pbx-01')
+  await desk.tell('pbx-01', 'packages', installed('1:20.8', { bash: '5.3' }))
+  await until('it is over', async () => (await shown('maintenance_active')).length === 0)
+  t.match(
+    (await shown('versions_changed')).filter(({ of }) => of === 'pbx-01'),
+    [{ covered: 'yes', figure: 1 }],
+    'in its grace; what was seen more than ten minutes ago is not told any more',
+  )
+}
+
 /** By name, on whichever records. */
 export const changesSuite = {
   'a change without a record is found, alarmed and ended by a link': withoutRecord,
   'an approved record covers what it says, when it says': withRecord,
   'a closed record covers nothing more': closedEarly,
   'a record takes two people': approval,
+  'windows and changed versions stand on the boards': onBoards,
   'a standing record covers announced security updates, and nothing else': standing,
   'drift is judged at once, and what is unknown is not in order': drift,
 }

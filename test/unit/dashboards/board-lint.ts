@@ -426,7 +426,7 @@ function annotationFaults(board: BoardModel): string[] {
   const faults = list.some(({ builtIn }) => builtIn === 1)
     ? []
     : ['Grafana’s own annotations are not listed']
-  for (const name of ['Alerts firing', 'Incidents'])
+  for (const name of ['Alerts firing', 'Incidents', 'Planned work', 'Versions changed'])
     if (!list.some((one) => one.name === name)) faults.push(`no overlay ${name}`)
   for (const one of list.filter(({ builtIn }) => builtIn !== 1)) {
     const expr = parsed(one.expr ?? '')

@@ -41,6 +41,7 @@ const named = new Set([
     .flatMap(queriesOf)
     .flatMap(({ expr }) => uses(parsed(expr)))
     .map(({ metric }) => metric),
+  'callward_versions_changed',
 ])
 
 const missing = missingPrometheus()

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import type * as grafana from '@grafana/schema'
 import t from 'tap'
 import { parse as parseYaml } from 'yaml'
+import { severityOf } from '../../../alerts/alert.ts'
 import { hostSources } from '../../../collector/sources/all.ts'
 import { boards } from '../../../dashboards/boards.ts'
 import { metricCatalogue, prometheusMetadata } from '../../../dashboards/catalogue.ts'
@@ -11,6 +12,7 @@ import { differences, projectFiles, provisioningFiles, run } from '../../../dash
 import { influxBoards } from '../../../dashboards/influxdb/boards.ts'
 import { stableJson } from '../../../dashboards/layer/json.ts'
 import type { BoardModel, PanelModel, Plain } from '../../../dashboards/layer/model.ts'
+import { severityIs } from '../../../dashboards/selectors.ts'
 import { packageRoot } from '../../../server/assets.ts'
 import { parse } from '../../../server/promql/syntax/parser.ts'
 import { isRow, lint, panelsOf, targetsOf } from './board-lint.ts'
@@ -262,7 +264,7 @@ t.test('the rules find what breaks them', async (t) => {
       },
       /states without words/,
     ],
-    ['no overlay', (b) => void b.annotations!.list!.pop(), /no overlay Incidents/],
+    ['no overlay', (b) => void b.annotations!.list!.pop(), /no overlay Versions changed/],
   ]
   for (const [name, change, found] of cases) t.match(faults(change), found, name)
 })
@@ -582,3 +584,16 @@ function readdirOr(folder: string): string[] {
     return []
   }
 }
+
+t.test('the boards count an alert as urgent as the hub does', async (t) => {
+  const matches = (matcher: string, word: string) => {
+    const [, op, pattern] = /^severity(=~|!~)"\(\?i\)(.*)"$/.exec(matcher)!
+    return new RegExp(`^(?:${pattern})$`, 'i').test(word) === (op === '=~')
+  }
+  const words = ['critical', 'Page', 'error', 'disaster', 'high', 'warning', 'warn', 'average']
+  for (const severity of [...words, 'info', 'information', 'ticket', 'none', 'P1', '']) {
+    const counts = severityOf({ severity })
+    for (const [name, matcher] of Object.entries(severityIs))
+      t.equal(matches(matcher, severity), counts === name, `${severity}: ${name}`)
+  }
+})

@@ -40,7 +40,7 @@ const board = (uid: string) => boards.find((one) => one.uid === uid)!
 const fleet = board('callward-fleet')
 const panelOf = (title: string, of = fleet) => panelsOf(of).find((one) => one.title === title)!
 const now = Date.parse('2026-03-02T08:00:00Z')
-const window = { start: 1000, end: 1060, step: 10, seconds: 60 }
+const window = { start: 1000, end: 1060, step: 10, seconds: 60, last: 1065 }
 
 t.test('units are written as Grafana writes them, in the reader’s language', async (t) => {
   const table: [number, string | undefined, string, string][] = [
@@ -142,6 +142,7 @@ t.test('times and steps', async (t) => {
     t.ok(timesOf(found).length <= 302, `${span}: ${timesOf(found).length} steps`)
     t.equal(found.start % found.step, 0)
     t.ok(found.end * 1000 <= now, 'nothing is asked of the future')
+    t.equal(found.last * 1000, now, 'figures of one moment are of now, however coarse the steps')
   }
   t.equal(windowOf({ from: 'now', to: 'now-1h' }, now, 300), undefined)
   t.equal(windowOf({ from: 'x', to: 'now' }, now, 300), undefined)
@@ -279,7 +280,7 @@ t.test('every link of every board lands in the hub', async (t) => {
 })
 
 t.test('overlays are stretches with a page', async (t) => {
-  const [, alerts, incidents] = fleet.annotations.list
+  const [, alerts, incidents, work, versions] = fleet.annotations.list
   const values = [1000, 1010, 1040, 1050, 1060].map((at): [number, string] => [at, '1'])
   const metric = { alertname: 'HostSilent', severity: 'critical', server: 'a', customer: 'b' }
   const marks = marksOf(alerts!, [{ metric, values }], window)
@@ -316,6 +317,15 @@ t.test('overlays are stretches with a page', async (t) => {
   )
   const [mark] = marksOf(incidents!, [{ metric: { incident: '7', title: 'Down' }, values }], window)
   t.match(mark, { title: 'Incident 7: Down', href: '/incidents/7', tone: 'bad' })
+  const host = { server: 'a', customer: 'b', instance: 'i/1' }
+  const planned = { ...host, window: '12', title: 'Update' }
+  t.match(marksOf(work!, [{ metric: planned, values }], window)[0], {
+    ...{ title: 'Change 12: Update', text: 'a (b)', href: '/hosts/i%2F1', tone: 'note' },
+  })
+  t.match(marksOf(versions!, [{ metric: { ...host, covered: 'no' }, values }], window)[0], {
+    ...{ title: 'Versions changed on a', href: '/hosts/i%2F1', tone: 'silent' },
+    text: 'covered by a change record: no (b)',
+  })
 })
 
 t.test('bands that overlap are one', async (t) => {

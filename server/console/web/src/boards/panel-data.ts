@@ -26,7 +26,7 @@ export function usePanelData(panel: PanelDefinition, scene: Scene) {
             const query = fillQuery(target.expr, variables, choices, window)
             const series =
               target.instant === true
-                ? await asking.instant(query, window.end)
+                ? await asking.instant(query, window.last)
                 : await asking.range(query, window)
             return { target, series }
           }),

@@ -28,7 +28,8 @@ export const boardsEn = {
   'boards.asTable': 'Show as a table',
   'boards.asCurve': 'Show as curves',
   'boards.marks': 'On this time axis',
-  'boards.marks.none': 'No alert fired and no incident was open.',
+  'boards.marks.none':
+    'No alert fired, no incident was open, no work was planned and no version changed.',
   'boards.mark.since': 'since {from}',
   'boards.mark.between': '{from} to {to}',
   'boards.stale': 'Not refreshed: {reason}',

@@ -28,7 +28,8 @@ export const boardsRu: Readonly<Record<keyof typeof boardsEn, string>> = {
   'boards.asTable': 'Показать таблицей',
   'boards.asCurve': 'Показать кривыми',
   'boards.marks': 'На этой оси времени',
-  'boards.marks.none': 'Не было ни оповещений, ни открытых инцидентов.',
+  'boards.marks.none':
+    'Не было ни оповещений, ни открытых инцидентов, ни плановых работ, ни изменений версий.',
   'boards.mark.since': 'с {from}',
   'boards.mark.between': 'с {from} до {to}',
   'boards.stale': 'Не обновлено: {reason}',

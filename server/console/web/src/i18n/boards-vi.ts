@@ -28,7 +28,8 @@ export const boardsVi: Readonly<Record<keyof typeof boardsEn, string>> = {
   'boards.asTable': 'Hiện dạng bảng',
   'boards.asCurve': 'Hiện dạng đường',
   'boards.marks': 'Trên trục thời gian này',
-  'boards.marks.none': 'Không có cảnh báo nào và không có sự cố nào đang mở.',
+  'boards.marks.none':
+    'Không có cảnh báo, sự cố đang mở, công việc theo kế hoạch hay thay đổi phiên bản nào.',
   'boards.mark.since': 'từ {from}',
   'boards.mark.between': '{from} đến {to}',
   'boards.stale': 'Chưa làm mới được: {reason}',

@@ -28,7 +28,7 @@ export const boardsZh: Readonly<Record<keyof typeof boardsEn, string>> = {
   'boards.asTable': '以表格显示',
   'boards.asCurve': '以曲线显示',
   'boards.marks': '此时间轴上',
-  'boards.marks.none': '没有告警触发，也没有未关闭的事件。',
+  'boards.marks.none': '没有告警触发，没有未关闭的事件，没有计划工作，也没有版本变更。',
   'boards.mark.since': '自 {from} 起',
   'boards.mark.between': '{from} 至 {to}',
   'boards.stale': '未能刷新：{reason}',
