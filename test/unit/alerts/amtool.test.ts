@@ -108,7 +108,7 @@ t.test(
       const args = ['config', 'routes', 'test', `--config.file=${file}`, ...pairs]
       const theirs = execFileSync('amtool', args, {
         encoding: 'utf8',
-        timeout: 20_000,
+        timeout: 120_000,
         stdio: 'pipe',
       }).trim()
       const ours = routesFor(config!.root, labels).map(({ receiver }) => receiver)
@@ -134,7 +134,7 @@ t.test('amtool accepts our defaults, and what it refuses we refuse', { skip }, a
     writeFileSync(file, stringify(config))
     const theirs = spawnSync('amtool', ['check-config', file], {
       encoding: 'utf8',
-      timeout: 20_000,
+      timeout: 120_000,
     })
     t.equal(theirs.status === 0, accepted, `amtool: ${name} ${theirs.stdout}${theirs.stderr}`)
     t.equal(parseRouting(config).faults.length === 0, accepted, `ours: ${name}`)

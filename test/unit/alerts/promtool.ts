@@ -38,7 +38,7 @@ export function testRuleTexts(
 
 function outputWhenFailing(args: readonly string[]): string | undefined {
   try {
-    execFileSync('promtool', args, { stdio: 'pipe', timeout: 60_000 })
+    execFileSync('promtool', args, { stdio: 'pipe', timeout: 240_000 })
     return undefined
   } catch (error) {
     const { stdout, stderr } = error as { stdout?: Buffer; stderr?: Buffer }
