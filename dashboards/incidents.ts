@@ -10,6 +10,7 @@ import {
   headLinks,
   hostVariables,
   incidentSeverityWords,
+  outcomeColours,
   overlays,
   rowIncident,
   rowServer,
@@ -154,7 +155,7 @@ const targets = [
   new TimeSeries(25, 'Limits missed and nearly missed', {
     description:
       'Time limits that were over before they were met, and that came near it, a second.',
-    ...{ width: 12, unit: 'ops', min: 0, links },
+    ...{ width: 12, unit: 'ops', min: 0, links, overrides: outcomeColours },
     queries: [
       query(
         `sum by (clock) (rate(callward_incident_clocks_breached_total[${RI}]))`,
@@ -168,7 +169,7 @@ const targets = [
   }),
   new TimeSeries(26, 'Notices of incidents', {
     description: 'Attempts a second to bring a notice to a receiver, by channel and outcome.',
-    ...{ width: 12, unit: 'ops', min: 0, links },
+    ...{ width: 12, unit: 'ops', min: 0, links, overrides: outcomeColours },
     queries: [
       query(
         `sum by (channel, outcome) (rate(callward_notice_attempts_total[${RI}]))`,

@@ -9,6 +9,7 @@ import {
   fleetLink,
   headLinks,
   hostVariables,
+  outcomeColours,
   overlays,
   rowRunbook,
   rowServer,
@@ -143,7 +144,7 @@ const load = [
   }),
   new TimeSeries(20, 'Attempts to tell somebody of a page', {
     description: 'Attempts a second, by channel and outcome. Failures of one channel: test it.',
-    ...{ width: 12, unit: 'ops', min: 0, links },
+    ...{ width: 12, unit: 'ops', min: 0, links, overrides: outcomeColours },
     queries: [
       query(
         `sum by (channel, outcome) (rate(callward_page_attempts_total[${RI}]))`,

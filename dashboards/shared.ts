@@ -2,6 +2,7 @@ import { type Annotation, annotation } from './layer/annotations.ts'
 import { colours, words } from './layer/fields.ts'
 import { boardLink, boardsMenu, type Link, linkModel, macro } from './layer/links.ts'
 import type { LinkModel } from './layer/model.ts'
+import { forNames } from './layer/panel.ts'
 import {
   datasourceVariable,
   labelVariable,
@@ -176,3 +177,13 @@ export const hostStateWords = words({
   '2': ['critical', colours.bad],
   '3': ['silent', colours.silent],
 })
+
+const painted = (names: string, color: string) =>
+  forNames(names, { color: { mode: 'fixed', fixedColor: color } })
+
+/** Curves whose names end in what became of an attempt or a limit: Grafana's first colour is green, whatever it stands for. */
+export const outcomeColours = [
+  painted('/ (accepted|delivered)$/', colours.good),
+  painted('/ (retry|near)$/', colours.attention),
+  painted('/ (refused|missed)$/', colours.bad),
+]

@@ -19,7 +19,7 @@ const help = `Draws the generated boards with Grafana's own packages and in the 
 
   node dist/test/grafana-drawing/draw.js [--out FOLDER] [--board NAME]... [--data FOLDER] [--width PIXELS]
 
-  --out    where the pictures go: NAME-grafana.png and NAME-console.png (default: grafana-drawing)
+  --out    where the pictures go: NAME-grafana.png and NAME-console.png (default: data-drawing)
   --board  only this board, such as fleet; may stand several times
   --data   keeps the hub's data here, so that the next run need not load it again
   --width  of the pictures (default: 1440)
@@ -34,7 +34,7 @@ const mostPoints = 300
 async function draw(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      out: { type: 'string', default: 'grafana-drawing' },
+      out: { type: 'string', default: 'data-drawing' },
       board: { type: 'string', multiple: true },
       data: { type: 'string' },
       width: { type: 'string', default: '1440' },
@@ -91,7 +91,11 @@ async function drawAll(
   const span = { ...shown, stepSeconds: step }
   const same: Record<string, number> = {}
   let differ = 0
-  for (const { board } of boards.filter((one) => only?.includes(one.board) ?? true)) {
+  const known = boards.map(({ board }) => board)
+  const strange = only?.filter((name) => !known.includes(name)) ?? []
+  if (strange.length > 0)
+    throw new Error(`There is no board "${strange[0]}". There are: ${known.join(', ')}`)
+  for (const board of only ?? known) {
     const definition = await hub.api<BoardDefinition>(`/api/v1/boards/${board}`)
     const grafana = await drawInGrafana(place, definition, span, join(out, `${board}-grafana.png`))
     const console = await drawInConsole(
@@ -108,6 +112,7 @@ async function drawAll(
     say(problems.map((problem) => `  problem: ${problem}`))
     say(differences.map((one) => `  ${one.place}: ${one.what}: ${one.grafana} | ${one.console}`))
   }
+  if (differ > 0) process.exitCode = 1
   say([`Compared: ${JSON.stringify(same)}; ${differ} differ (Grafana | console). Pictures: ${out}`])
 }
 
@@ -115,4 +120,7 @@ function say(lines: readonly string[]): void {
   for (const line of lines) process.stdout.write(`${line}\n`)
 }
 
-await draw()
+await draw().catch((problem: Error) => {
+  process.stderr.write(`${problem.message}\n`)
+  process.exitCode = 1
+})

@@ -1,0 +1,2 @@
+/** Style sheets: the bundler reads them. */
+declare module '*.css'
