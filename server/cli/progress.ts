@@ -11,28 +11,61 @@ export function bytesText(bytes: number): string {
 }
 
 const showEveryMillis = 200
+/** Into a file or a pipe a line goes so often. */
+const noteEveryMillis = 60_000
+/** Sooner nothing can be said of the rest. */
+const estimateAfterMillis = 5000
 
-/** Shows progress on standard error: one line that moves on a terminal, else one line a phase. */
-export function progressOf({ terminal }: Call): Progress & { end(): void } {
+/** What is left at the pace so far, for a person: `, about 3 min left`; empty while nothing can be said. */
+export function timeLeft(elapsedMillis: number, done: number, of: number): string {
+  if (elapsedMillis < estimateAfterMillis || done <= 0 || done >= of) return ''
+  const seconds = ((of - done) / done) * (elapsedMillis / 1000)
+  if (seconds < 90) return `, about ${Math.ceil(seconds)} s left`
+  if (seconds < 5400) return `, about ${Math.round(seconds / 60)} min left`
+  return `, about ${(seconds / 3600).toFixed(1)} h left`
+}
+
+type Moving = Progress & { end(): void }
+
+/** One line that moves on a terminal, else one line a phase and one a minute; `amount` writes how far it is. */
+function movingLine(
+  { terminal }: Call,
+  amount: (done: number, of: number | undefined) => string,
+): Moving {
   const { stderr } = terminal
   let phase = ''
   let shownAt = 0
+  let beganAt = 0
   const show: Progress = (next, done, of) => {
-    if (!stderr.isTTY) {
-      if (next !== phase) stderr.write(`${next} …\n`)
-      phase = next
-      return
-    }
     const now = performance.now()
-    if (next === phase && now - shownAt < showEveryMillis) return
+    const every = stderr.isTTY ? showEveryMillis : noteEveryMillis
+    if (next === phase && now - shownAt < every) return
+    const isNew = next !== phase
+    if (isNew) beganAt = now
     phase = next
     shownAt = now
-    const amount = of === undefined ? '' : ` of ${bytesText(Math.max(done, of))}`
-    stderr.write(`\r\x1b[K${next} ${bytesText(done)}${amount}`)
+    const text = `${next} ${amount(done, of)}${timeLeft(now - beganAt, done, of ?? done)}`
+    if (stderr.isTTY) stderr.write(`\r\x1b[K${text}`)
+    else stderr.write(isNew ? `${next} …\n` : `${text}\n`)
   }
   return Object.assign(show, {
     end: () => {
       if (stderr.isTTY && phase !== '') stderr.write('\r\x1b[K')
     },
   })
+}
+
+/** Shows progress in bytes on standard error. */
+export function progressOf(call: Call): Moving {
+  return movingLine(call, (done, of) =>
+    of === undefined ? bytesText(done) : `${bytesText(done)} of ${bytesText(Math.max(done, of))}`,
+  )
+}
+
+/** Shows progress on standard error in what is counted, such as samples. */
+export function countProgressOf(call: Call): Moving {
+  const shown = (value: number) => value.toLocaleString('en-US')
+  return movingLine(call, (done, of) =>
+    of === undefined ? shown(done) : `${shown(done)} of ${shown(Math.max(done, of))}`,
+  )
 }

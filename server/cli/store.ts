@@ -23,7 +23,7 @@ export const storeCommand: Command = {
   name: 'store',
   summary: 'look into the time series on disk, compact them, bring them to VictoriaMetrics',
   usage:
-    'inspect [--data FOLDER] [--verify] [--json] | compact [--data FOLDER] | migrate --to URL [--read URL] [--tenant ID] [--data FOLDER]',
+    'inspect [--data FOLDER] [--verify] [--json] | compact [--data FOLDER] | migrate --to URL [--read URL] [--tenant ID] [--from-time T] [--to-time T] [--data FOLDER]',
   help: `inspect  shows the part files and journal segments of a data folder, whether its hub runs or not
          --data    the hub's data folder (default: CALLWARD_DATA, else ./data)
          --verify  reads everything and checks every checksum
@@ -36,6 +36,10 @@ migrate  brings all samples of a data folder whose hub is stopped to VictoriaMet
          --to      where VictoriaMetrics takes samples: a single node, or vminsert
          --read    where it answers, of a cluster: vmselect (default: as --to)
          --tenant  of a cluster: accountID, or accountID:projectID
+         --settle  seconds after which VictoriaMetrics is asked what it has on its disk (default: 30)
+         --from-time, --to-time  only samples from then on, up to then (not included): a day or a time in UTC. What is
+                   there already is looked up and not sent again
+         It ends with a table of samples and sums by day, here and there; a difference makes the exit code 1
          CALLWARD_STORE_TOKEN, or CALLWARD_STORE_USERNAME with CALLWARD_STORE_PASSWORD, let it in
 
 What inspect finds damaged makes it end with exit code 1.
@@ -45,7 +49,8 @@ Examples:
   callward store compact
   callward store compact --data /var/lib/callward
   callward store migrate --data /var/lib/callward --to http://10.20.0.9:8428
-  callward store migrate --to http://10.20.0.9:8480 --read http://10.20.0.10:8481 --tenant 12`,
+  callward store migrate --to http://10.20.0.9:8480 --read http://10.20.0.10:8481 --tenant 12
+  callward store migrate --to http://10.20.0.9:8428 --from-time 2026-03-01 --to-time 2026-03-08`,
   options: {
     data: { type: 'string' },
     verify: { type: 'boolean' },
@@ -53,6 +58,9 @@ Examples:
     to: { type: 'string' },
     read: { type: 'string' },
     tenant: { type: 'string' },
+    settle: { type: 'string' },
+    'from-time': { type: 'string' },
+    'to-time': { type: 'string' },
   },
   positionals: [1, 1],
   async run(call) {

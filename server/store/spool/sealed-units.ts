@@ -37,6 +37,15 @@ export function unitsOf(parts: readonly Part[]): Unit[] {
   return parts.flatMap((part) => part.slots.map((slot) => ({ part, slot })))
 }
 
+/** What units hold of [start, end]. */
+export function unitsWithin(units: readonly Unit[], start: number, end: number): Unit[] {
+  return units.flatMap(({ part, slot }) => {
+    const minTime = Math.max(start, slot.minTime)
+    const maxTime = Math.min(end, slot.maxTime)
+    return minTime <= maxTime ? [{ part, slot: { ...slot, minTime, maxTime } }] : []
+  })
+}
+
 /** Ascending ids of a unit. */
 export function idsOf({ slot: { runs } }: Unit): SeriesId[] {
   const ids: SeriesId[] = []
@@ -108,9 +117,10 @@ export async function freshEntries(
   const before = await readEntries(source, older, ids, unit, signal)
   return ids.map((id, i) => {
     const { times, staleTimes } = before[i]!
+    const whole = clip(own[i]!, slot.minTime, slot.maxTime)
     const taken =
       times.length + staleTimes.length === 0 ? nothing : new Set([...times, ...staleTimes])
-    return { labels: source.index.labels(id), ...without(own[i]!, taken) }
+    return { labels: source.index.labels(id), ...without(whole, taken) }
   })
 }
 

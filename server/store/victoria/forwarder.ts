@@ -12,6 +12,7 @@ import {
   type SentEntries,
   type Unit,
   unitsOf,
+  unitsWithin,
 } from '../spool/sealed-units.ts'
 import { SentSoFar } from '../spool/sent-so-far.ts'
 import type { SeriesId } from '../writer.ts'
@@ -28,6 +29,8 @@ export interface ForwarderParts {
   readonly pollMillis?: number
   /** First wait after a failure; doubled up to a minute. */
   readonly retryMillis?: number
+  /** Told of the samples of a unit when it was sent. */
+  readonly onSent?: (samples: number) => void
 }
 
 /** Files of one round have about so many samples. */
@@ -113,7 +116,7 @@ export class Forwarder {
     const { signal } = this.#loop
     // Without a cursor everything that is sealed may have been sent.
     const cursor = await this.#sent.load(source.parts.newestOrder)
-    const parts = this.#nextParts()
+    const parts = roundOf(this.waiting)
     const last = parts.at(-1)?.order
     if (last === undefined) return false
     for (const part of parts) part.retain()
@@ -122,9 +125,10 @@ export class Forwarder {
       await this.#sent.save({ ...cursor, begun })
       // What was on its way when an earlier round ended shows only now.
       if (parts.some(({ order }) => order <= cursor.begun)) await this.#loop.sleep(settleMillis)
-      for (const unit of unitsOf(parts))
-        await this.#send(unit, idsOf(unit), unit.part.order <= cursor.begun || unit.part.level > 0)
-      await this.#settle(parts, last)
+      const units = unitsOf(parts)
+      for (const unit of units)
+        await this.#sendUnit(unit, unit.part.order <= cursor.begun || unit.part.level > 0)
+      await this.#settle(units, last)
       signal.throwIfAborted()
       await this.#sent.save({ ...cursor, forwarded: last, begun })
       this.#refused.clear()
@@ -134,16 +138,29 @@ export class Forwarder {
     }
   }
 
-  /** Whole orders, by ascending order. */
-  #nextParts(): readonly Part[] {
-    const chosen: Part[] = []
-    let samples = 0
-    for (const part of this.waiting) {
-      if (samples >= roundSamples && part.order !== chosen.at(-1)?.order) break
-      chosen.push(part)
-      samples += part.samples
+  /**
+   * Sends what is held of [start, end] and is not there yet, whatever was sent before, and counts it there; the cursor stays where it is.
+   * Throws EngineAway.
+   */
+  async span(start: number, end: number): Promise<void> {
+    const all = this.#parts.source.parts
+    for (let rest = all.overlapping(start, end); rest.length > 0; ) {
+      const parts = roundOf(rest)
+      for (const part of parts) part.retain()
+      try {
+        const units = unitsWithin(unitsOf(parts), start, end)
+        for (const unit of units) await this.#sendUnit(unit, true)
+        await this.#settle(units, all.newestOrder)
+      } finally {
+        for (const part of parts) part.release()
+      }
+      rest = rest.slice(parts.length)
     }
-    return chosen
+  }
+
+  async #sendUnit(unit: Unit, looked: boolean): Promise<void> {
+    await this.#send(unit, idsOf(unit), looked)
+    this.#parts.onSent?.(unit.slot.samples)
   }
 
   /** Sends series of a unit; `looked`: only what VictoriaMetrics has not got. Returns the samples sent. */
@@ -190,9 +207,9 @@ export class Forwarder {
   }
 
   /** Waits, counts, and sends again what is short until nothing is. */
-  async #settle(parts: readonly Part[], order: number): Promise<void> {
+  async #settle(all: readonly Unit[], order: number): Promise<void> {
     const { settleMillis, logger } = this.#parts
-    let units = unitsOf(parts).map((unit): Short => ({ unit, ids: idsOf(unit), samples: 0 }))
+    let units = all.map((unit): Short => ({ unit, ids: idsOf(unit), samples: 0 }))
     for (let repairs = 0; ; repairs++) {
       await this.#loop.sleep(settleMillis)
       const short: Short[] = []
@@ -263,6 +280,18 @@ export class Forwarder {
       return lacking > 0 ? [[one.id, lacking]] : []
     })
   }
+}
+
+/** The first of these files that make one round: whole orders. */
+function roundOf(parts: readonly Part[]): readonly Part[] {
+  const chosen: Part[] = []
+  let samples = 0
+  for (const part of parts) {
+    if (samples >= roundSamples && part.order !== chosen.at(-1)?.order) break
+    chosen.push(part)
+    samples += part.samples
+  }
+  return chosen
 }
 
 function isFilled({ times, staleTimes }: SentEntries): boolean {

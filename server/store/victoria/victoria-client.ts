@@ -70,11 +70,11 @@ export class VictoriaClient {
   }
 
   /**
-   * Samples (`count_over_time`) or marks (`stale_samples_over_time`) of each series of a metric in [start, end], by `seriesKey` of its
+   * Samples (`count_over_time`), their sum (`sum_over_time`) or marks (`stale_samples_over_time`) of each series of a metric in [start, end], by `seriesKey` of its
    * labels without the name. Throws EngineAway.
    */
   async counts(
-    what: 'count_over_time' | 'stale_samples_over_time',
+    what: 'count_over_time' | 'sum_over_time' | 'stale_samples_over_time',
     metric: string,
     start: Millis,
     end: Millis,
