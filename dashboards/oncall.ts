@@ -1,9 +1,9 @@
 import { type Board, board } from './layer/board.ts'
-import { badAbove, noJudgement } from './layer/fields.ts'
-import { query } from './layer/panel.ts'
+import { badAbove, colours, noJudgement } from './layer/fields.ts'
+import { paint, query } from './layer/panel.ts'
 import { BarGauge, Stat, Text, TimeSeries } from './layer/panels.ts'
 import { label, Table, value } from './layer/table.ts'
-import { chosenOrUnlabelled, countOrZero } from './selectors.ts'
+import { chosenOrUnlabelled, countOrZero, severityIs } from './selectors.ts'
 import {
   consolePages,
   fleetLink,
@@ -78,9 +78,17 @@ const alerts = [
     ],
   }),
   new TimeSeries(11, 'Firing by severity', {
-    description: 'Alerts that fired, by severity. A gap: none fired.',
+    description:
+      'Alerts that fired, by how urgent the hub counts them, whatever word who posted them uses. A gap: none fired.',
     ...{ width: 12, unit: 'short', decimals: 0, min: 0, stacked: true, links },
-    queries: [query(`sum by (severity) (${firing})`, '{{severity}}')],
+    overrides: [
+      paint('critical', colours.bad),
+      paint('warning', colours.attention),
+      paint('info', colours.note),
+    ],
+    queries: Object.entries(severityIs).map(([name, is]) =>
+      query(`count(ALERTS{alertstate="firing",${is},${chosenOrUnlabelled}})`, name),
+    ),
   }),
   new BarGauge(12, 'Alerts that come and go', {
     description:
