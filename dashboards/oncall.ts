@@ -79,7 +79,7 @@ const alerts = [
   }),
   new TimeSeries(11, 'Firing by severity', {
     description:
-      'Alerts that fired, by how urgent the hub counts them, whatever word who posted them uses. A gap: none fired.',
+      'Alerts that fired, by how urgent the hub counts them, whatever word who posted them uses. A gap: the hub knew no host.',
     ...{ width: 12, unit: 'short', decimals: 0, min: 0, stacked: true, links },
     overrides: [
       paint('critical', colours.bad),
@@ -87,7 +87,7 @@ const alerts = [
       paint('info', colours.note),
     ],
     queries: Object.entries(severityIs).map(([name, is]) =>
-      query(`count(ALERTS{alertstate="firing",${is},${chosenOrUnlabelled}})`, name),
+      query(countOrZero(`ALERTS{alertstate="firing",${is},${chosenOrUnlabelled}}`), name),
     ),
   }),
   new BarGauge(12, 'Alerts that come and go', {
