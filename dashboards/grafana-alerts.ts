@@ -43,10 +43,11 @@ function annotationsOf(rule: Rule, hubUrl: string): Record<string, string> {
 
 /**
  * A Prometheus rule fires for each series, whatever its value; Grafana's threshold looks at the value. So the condition is asked
- * of the query to the power of zero, which is 1 for any value; A is the value that the texts name.
+ * of the query to the power of zero, which is 1 for any value; A is the value that the texts name. The uid follows from the title
+ * alone: Grafana keeps a rule whose uid left the file, and refuses a second one of the same title in a folder.
  */
 function ruleOf(rule: Rule, title: string, hubUrl: string): Record<string, unknown> {
-  const identity = createHash('sha256').update(`${title}\n${rule.expr}`).digest('hex')
+  const identity = createHash('sha256').update(title).digest('hex')
   return {
     uid: `callward-${identity.slice(0, 16)}`,
     title,

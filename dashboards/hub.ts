@@ -34,7 +34,7 @@ const numbers = [
   new Stat(4, 'Event loop delay', {
     description:
       'How late the hub does what is due, 99 of 100 times at most. Orange from 50 ms, red from 200 ms: it has too much to do.',
-    ...{ width: 4, unit: 's', decimals: 3, links },
+    ...{ width: 4, unit: 's', links },
     thresholds: badAbove({ attention: 0.05, bad: 0.2 }),
     queries: [query('max(nodejs_eventloop_lag_p99_seconds)')],
   }),

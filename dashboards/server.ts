@@ -403,7 +403,7 @@ const purpose = new Text(
   26,
   'What this board answers',
   '**What is wrong with this server?** For whoever follows an alert. Each resource is shown by utilisation (how much is used), saturation (who waits for it) and errors. ' +
-    'Orange bands: an alert fired; red bands: an incident was open. Rows below hold the detail. A gap in a curve is a gap in the reports, never a zero.',
+    'Orange bands: an alert fired; red: an incident was open; blue: planned work; purple: versions changed. Rows below hold the detail. A gap in a curve is a gap in the reports, never a zero.',
   { width: 24, height: 3 },
 )
 

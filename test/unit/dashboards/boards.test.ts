@@ -9,6 +9,7 @@ import { hostSources } from '../../../collector/sources/all.ts'
 import { boards } from '../../../dashboards/boards.ts'
 import { metricCatalogue, prometheusMetadata } from '../../../dashboards/catalogue.ts'
 import { differences, projectFiles, provisioningFiles, run } from '../../../dashboards/generate.ts'
+import { grafanaRulesFile } from '../../../dashboards/grafana-alerts.ts'
 import { influxBoards } from '../../../dashboards/influxdb/boards.ts'
 import { stableJson } from '../../../dashboards/layer/json.ts'
 import type { BoardModel, PanelModel, Plain } from '../../../dashboards/layer/model.ts'
@@ -567,6 +568,12 @@ t.test('every rule of the hub is a rule of Grafana', async (t) => {
     t.notMatch(JSON.stringify(annotations), /\$value\b/)
     t.match(labels['severity'], /^(critical|warning|info)$/)
   }
+  const changed = (expr: string) => {
+    const rule = { alert: 'DiskFull', expr, labels: { severity: 'critical' } }
+    const file = grafanaRulesFile([JSON.stringify({ groups: [{ name: 'x', rules: [rule] }] })], '')
+    return /uid: (callward-\w+)/.exec(file)?.[1]
+  }
+  t.equal(changed('up == 0'), changed('up < 1'), 'a rule that is mended stays the same rule')
   t.match(parseYaml(files.get('alerting-in-grafana/alerting/callward-contact-point.yaml')!), {
     contactPoints: [
       { receivers: [{ type: 'prometheus-alertmanager', settings: { url: '$CALLWARD_URL/am' } }] },
