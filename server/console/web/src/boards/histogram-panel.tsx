@@ -24,7 +24,7 @@ export function HistogramPanel({
         <li key={bin.from} title={binName(bin, panel, reader(scene))}>
           <span class="bin-room">
             <strong>{bin.count === 0 ? '' : countText(bin.count, reader(scene))}</strong>
-            <span class="bin" style={{ height: `${(bin.count / most) * 100}%` }} />
+            <span class="bin" style={{ '--share': String(bin.count / most) }} />
           </span>
           <span class="bin-name">{binName(bin, panel, reader(scene))}</span>
         </li>
