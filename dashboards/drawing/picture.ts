@@ -1,8 +1,20 @@
-import type { PanelDefinition } from './definition.ts'
-import { judge, limitLines, type Reader, type Tone, toneOf } from './judged.ts'
-import { bandsOf, type Mark } from './marks.ts'
+import { judge, limitLines, toneOf } from './judged.ts'
+import { bandsOf } from './marks.ts'
+import { heatmapPart, histogramPart } from './picture-distributions.ts'
 import {
-  type Answered,
+  clipped,
+  edges,
+  escaped,
+  muted,
+  nothing,
+  type Picture,
+  round,
+  short,
+  text,
+  timeAxis,
+  tones,
+} from './picture-parts.ts'
+import {
   type Curve,
   curvesOf,
   figuresOf,
@@ -15,28 +27,6 @@ import {
 } from './series.ts'
 import { timesOf, type Window } from './time.ts'
 
-/** All that a picture of a panel shows. */
-export interface Picture {
-  readonly panel: PanelDefinition
-  readonly answers: readonly Answered[]
-  readonly window: Window
-  readonly marks: readonly Mark[]
-  readonly reader: Reader
-  /** What stands below the title, such as the board and its choices. */
-  readonly note: string
-  readonly width: number
-  readonly height: number
-}
-
-const tones: Readonly<Record<Tone, string>> = {
-  good: '#1b6b3d',
-  attention: '#b86e00',
-  bad: '#b3201c',
-  unknown: '#848f9e',
-  silent: '#6a3d9a',
-  note: '#23589f',
-  plain: '#17202b',
-}
 const lines = [
   '#1f6fc4',
   '#c2410c',
@@ -47,26 +37,27 @@ const lines = [
   '#a16207',
   '#475569',
 ]
-const muted = '#566273'
-const edges = { left: 78, right: 18, top: 52 }
 const mostNamed = 12
 
+const parts: Readonly<Record<string, (picture: Picture) => string>> = {
+  timeseries: curvesPart,
+  'state-timeline': lanesPart,
+  'status-history': lanesPart,
+  stat: figuresPart,
+  bargauge: figuresPart,
+  gauge: figuresPart,
+  heatmap: heatmapPart,
+  histogram: histogramPart,
+}
+
 /** Kinds of panels that can be a picture. */
-export const drawnKinds: readonly string[] = [
-  ...['timeseries', 'state-timeline', 'status-history'],
-  ...['stat', 'bargauge', 'gauge'],
-]
+export const drawnKinds: readonly string[] = Object.keys(parts)
 
 /** A panel as an SVG of its own, on white, for reports and post-mortems; of one of `drawnKinds`. */
 export function pictureOf(wished: Picture): string {
   const picture = { ...wished, height: Math.min(wished.height, neededHeight(wished)) }
   const { panel, width, height, note } = picture
-  const body =
-    panel.type === 'timeseries'
-      ? curvesPart(picture)
-      : /^stat(?:e|us)-/.test(panel.type)
-        ? lanesPart(picture)
-        : figuresPart(picture)
+  const body = parts[panel.type]!(picture)
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12" role="img" aria-label="${escaped(panel.title)}">` +
     `<rect width="100%" height="100%" fill="#ffffff"/>` +
@@ -78,65 +69,16 @@ export function pictureOf(wished: Picture): string {
 
 const lanePx = 30
 const barPx = 44
+/** A state known only at the last step is seen too. */
+const leastPx = 4
 
 /** Lanes and bars take no more room than they fill. */
 function neededHeight({ panel, answers }: Picture): number {
-  if (panel.type === 'timeseries') return Number.POSITIVE_INFINITY
+  if (['timeseries', 'heatmap', 'histogram'].includes(panel.type)) return Number.POSITIVE_INFINITY
   const count = Math.max(1, answers.flatMap(({ series }) => series).length)
   return panel.type.endsWith('gauge') || panel.type === 'stat'
     ? edges.top + count * barPx + 24
     : edges.top + count * lanePx + 34
-}
-
-function escaped(words: string): string {
-  return words
-    .replace(/&/g, '&amp;')
-    .replace(/</g, '&lt;')
-    .replace(/>/g, '&gt;')
-    .replace(/"/g, '&quot;')
-    .replace(/[^\t\n\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, '\ufffd')
-}
-
-interface Type {
-  readonly fill?: string
-  readonly size?: number
-  readonly weight?: number
-  readonly anchor?: 'start' | 'middle' | 'end'
-}
-
-function text(x: number, y: number, words: string, type: Type = {}): string {
-  const { fill = tones.plain, size = 12, weight = 400, anchor = 'start' } = type
-  return `<text x="${round(x)}" y="${round(y)}" fill="${fill}" font-size="${size}" font-weight="${weight}" text-anchor="${anchor}">${escaped(words)}</text>`
-}
-
-function round(value: number): number {
-  return Math.round(value * 10) / 10
-}
-
-function nothing({ panel, width, height }: Picture): string {
-  const words = panel.fieldConfig?.defaults.noValue ?? 'no data'
-  return text(width / 2, height / 2, words, { fill: muted, anchor: 'middle' })
-}
-
-/** The rest is counted, never left out unsaid. */
-function clipped<T>(all: readonly T[], most: number): { shown: readonly T[]; left: number } {
-  return { shown: all.slice(0, most), left: Math.max(0, all.length - most) }
-}
-
-function timeAxis({ window, width, reader }: Picture, bottom: number, left = edges.left): string {
-  const days = window.end - window.start > 2 * 86_400
-  const form = new Intl.DateTimeFormat(reader.language, {
-    ...{ month: '2-digit', day: '2-digit', timeZone: 'UTC' },
-    ...(days ? {} : { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }),
-  })
-  const count = 5
-  return Array.from({ length: count }, (_, index) => {
-    const at = window.start + ((window.end - window.start) * index) / (count - 1)
-    const x = left + ((width - left - edges.right) * index) / (count - 1)
-    const anchor = index === 0 ? 'start' : index === count - 1 ? 'end' : 'middle'
-    const words = form.format(at * 1000) + (index === count - 1 ? ' UTC' : '')
-    return text(x, bottom + 16, words, { fill: muted, size: 11, anchor })
-  }).join('')
 }
 
 function curvesPart(picture: Picture): string {
@@ -226,10 +168,6 @@ function legendPart(
   return entries.join('') + more
 }
 
-function short(words: string, most: number): string {
-  return words.length <= most ? words : `${words.slice(0, Math.max(1, Math.floor(most) - 1))}…`
-}
-
 function lanesPart(picture: Picture): string {
   const { panel, answers, window, width, height, reader } = picture
   const curves = curvesOf(panel, answers, window)
@@ -246,7 +184,8 @@ function lanesPart(picture: Picture): string {
     })
     const pieces = stretchesOf(curve, window).map(({ from, to, value }) => {
       const { text: words, tone } = judge(value, curve.field, reader)
-      const [x, w] = [start + (from - window.start) * scale, (to - from) * scale]
+      const w = Math.max(leastPx, (to - from) * scale)
+      const x = Math.min(start + (from - window.start) * scale, width - edges.right - w)
       const said =
         w > words.length * 7 + 8
           ? text(x + 5, top + room / 2 + 4, words, { fill: '#ffffff', size: 11 })

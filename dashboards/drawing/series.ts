@@ -162,7 +162,7 @@ export interface Stretch {
   readonly value: number
 }
 
-/** A curve's values as stretches; each step lasts until the next. */
+/** A curve's values as stretches; each step lasts until the next, and one that begins with the last step has no length yet. */
 export function stretchesOf(curve: Curve, window: Window): readonly Stretch[] {
   const found: { from: number; to: number; value: number }[] = []
   for (const [index, value] of curve.values.entries()) {
@@ -173,5 +173,5 @@ export function stretchesOf(curve: Curve, window: Window): readonly Stretch[] {
     if (last !== undefined && last.to === from && last.value === value) last.to = to
     else found.push({ from, to, value })
   }
-  return found.filter(({ from, to }) => to > from)
+  return found
 }

@@ -117,6 +117,20 @@ t.test('boards in the console', { skip, timeout: 300_000 }, async (t) => {
   }
   t.same(problems.splice(0), [], 'no error, no refusal, nothing from outside')
 
+  // The hub's own queries as a heatmap, and its counts as a table.
+  await page.goto(`${hub.url}/boards/hub?from=now-15m&to=now&refresh=`)
+  await showAll(page)
+  const heat = page.locator('.panel-heatmap')
+  await heat.locator('.heat-cells path:not([d=""])').first().waitFor()
+  t.same(await faultsOf(page), [])
+  await picture(page, 'heatmap')
+  await heat.locator('.about-panel > summary').click()
+  await heat.getByRole('button', { name: 'Show as a table' }).click()
+  t.match(await heat.locator('thead').textContent(), /≤ .+ – /s, 'a column a band')
+  t.match(await heat.locator('tbody').textContent(), /[1-9]/, 'the counts')
+  await heat.getByRole('button', { name: 'Show as a picture' }).click()
+  await heat.locator('.heat-cells').waitFor()
+
   await page.goto(`${hub.url}/boards/sip`)
   await page.getByText('Waits for its source').first().waitFor()
   t.equal(await page.locator('.stat-figure').count(), 0, 'no false zero')

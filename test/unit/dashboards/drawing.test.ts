@@ -10,6 +10,15 @@ import {
   panelsOf,
   type VariableDefinition,
 } from '../../../dashboards/drawing/definition.ts'
+import {
+  bandName,
+  countText,
+  heatmapOf,
+  pathOf,
+  shadeCount,
+  shadeOf,
+} from '../../../dashboards/drawing/heatmap.ts'
+import { binName, histogramOf } from '../../../dashboards/drawing/histogram.ts'
 import { judge, judgeText, limitLines, toneOf } from '../../../dashboards/drawing/judged.ts'
 import { addressOf } from '../../../dashboards/drawing/links.ts'
 import { bandsOf, marksOf } from '../../../dashboards/drawing/marks.ts'
@@ -227,6 +236,11 @@ t.test('series become curves with gaps', async (t) => {
     { from: 1000, to: 1020, value: 1 },
     { from: 1030, to: 1060, value: 2 },
   ])
+  const [newest] = stretchesOf(
+    { ...curve!, values: [null, null, null, null, null, null, 2] },
+    window,
+  )
+  t.same(newest, { from: 1060, to: 1060, value: 2 }, 'known only at the last step')
   const [figure] = figuresOf(panel, [{ target, series: [{ metric: {}, value: [1, 'NaN'] }] }])
   t.equal(figure!.value, null)
 })
@@ -394,6 +408,91 @@ t.test(
     t.same(ticksOf(-860, 857), [-500, 0, 500])
   },
 )
+
+const reader = { language: 'en-GB', now }
+
+t.test('a heatmap: each band counts its own, in Grafana’s shades', async (t) => {
+  const panel = panelOf('How long queries took', board('callward-hub'))
+  const bucket = (le: string, ...counts: string[]) => ({
+    metric: le === '' ? {} : { le },
+    values: counts.map((count, index): [number, string] => [1000 + index * 10, count]),
+  })
+  const series = [
+    bucket('+Inf', '10', '4'),
+    bucket('0.01', '9', '0'),
+    bucket('0.005', '5', '0'),
+    bucket('', '99', '99'),
+  ]
+  const answers = [{ target: panel.targets![0]!, series }]
+  const map = heatmapOf(panel, answers, window)
+  t.same(
+    map.bands.map((band) => [bandName(band, reader), band.counts.slice(0, 3)]),
+    [
+      ['≤ 5ms', [5, 0, null]],
+      ['5ms – 10ms', [4, 0, null]],
+      ['> 10ms', [1, 4, null]],
+    ],
+  )
+  t.equal(map.most, 5)
+  t.equal(shadeOf(panel, 0, 5), 0, 'none is no shade')
+  t.equal(shadeOf(panel, null, 5), 0)
+  t.equal(shadeOf(panel, 1e-9, 5), 0, 'what the panel hides')
+  t.equal(shadeOf(panel, 5, 5), shadeCount)
+  t.equal(shadeOf(panel, 5 / 4, 5), shadeCount / 2, 'the root of the share, as the board says')
+  const cells = 'M1 0H2V1H1ZM0 1H1V2H0ZM0 2H1V3H0Z'
+  t.equal(pathOf(panel, map, shadeCount), cells, 'the lowest band is at the bottom')
+  t.equal(countText(0.25, reader), '0.3')
+  t.equal(countText(null, reader), '–')
+  const falling = heatmapOf(
+    panel,
+    [{ target: panel.targets![0]!, series: [bucket('1', '3'), bucket('2', '2')] }],
+    window,
+  )
+  t.equal(falling.bands[1]!.counts[0], 0, 'never below zero')
+  const drawing = { panel, window, marks: [], reader, note: 'n', width: 640, height: 300 }
+  const svg = pictureOf({ ...drawing, answers })
+  t.match(svg, '>5ms – 10ms<')
+  t.match(svg, `d="${cells}" fill="#23589f" fill-opacity="1"`)
+  t.match(pictureOf({ ...drawing, answers: [] }), '>no data<')
+})
+
+t.test('a histogram: bins of one round width, empty ones between them too', async (t) => {
+  const panel = panelOf('Servers by security updates waiting', board('callward-versions'))
+  const answersOf = (...values: string[]) => [
+    {
+      target: panel.targets![0]!,
+      series: values.map((value, index) => ({
+        metric: { server: `s${index}` },
+        value: [1, value] as const,
+      })),
+    },
+  ]
+  const counts = (...values: string[]) =>
+    histogramOf(panel, answersOf(...values)).map(({ from, to, count }) => [from, to, count])
+  t.same(counts('3', '3'), [[3, 4, 2]], 'one value')
+  t.same(counts('0', '2', '2', 'NaN', '+Inf'), [
+    [0, 2, 1],
+    [2, 4, 2],
+  ])
+  t.same(
+    counts('0', '1', '3').map(([, , count]) => count),
+    [1, 1, 0, 1],
+  )
+  const wide = histogramOf(panel, answersOf('0', '1', '99'))
+  t.equal(wide[0]!.to, 5, 'the next round width above 99 / 20')
+  t.equal(wide.length, 20)
+  t.equal(
+    wide.reduce((sum, { count }) => sum + count, 0),
+    3,
+    'nobody is lost',
+  )
+  t.equal(binName(wide[1]!, panel, reader), '5 – 10')
+  t.same(counts('NaN'), [])
+  const drawing = { panel, window, marks: [], reader, note: 'n', width: 640, height: 300 }
+  const svg = pictureOf({ ...drawing, answers: answersOf('0', '1', '99') })
+  t.match(svg, '>0 – 5<')
+  t.equal(svg.match(/<rect [^>]*fill="#23589f"/g)?.length, 20)
+})
 
 t.test('texts', async (t) => {
   t.same(wordsOf('**A** b *c* `d` * e'), [

@@ -51,7 +51,7 @@ export function LanesPanel({
                   class={`stretch ${toneClass(tone)}`}
                   title={`${text}: ${time(from)} – ${time(to)}`}
                   style={{
-                    left: `${((from - window.start) / length) * 100}%`,
+                    left: `min(${((from - window.start) / length) * 100}%, 100% - 4px)`,
                     width: `${((to - from) / length) * 100}%`,
                   }}
                 >

@@ -6,6 +6,8 @@ import { explain } from '../api.ts'
 import { t } from '../i18n/language.ts'
 import { CurvePanel } from './curve-panel.tsx'
 import { BarsPanel, StatPanel, TablePanel, TextPanel } from './figure-panels.tsx'
+import { HeatmapPanel } from './heatmap-panel.tsx'
+import { HistogramPanel } from './histogram-panel.tsx'
 import { LanesPanel } from './lanes-panel.tsx'
 import { usePanelData } from './panel-data.ts'
 import type { Scene } from './scene.ts'
@@ -80,6 +82,10 @@ function drawn(drawing: Drawing, asTable: boolean) {
     case 'state-timeline':
     case 'status-history':
       return <LanesPanel {...drawing} />
+    case 'heatmap':
+      return <HeatmapPanel {...drawing} asTable={asTable} />
+    case 'histogram':
+      return <HistogramPanel {...drawing} />
     case 'table':
       return <TablePanel {...drawing} />
     default:
@@ -92,8 +98,15 @@ function drawn(drawing: Drawing, asTable: boolean) {
   }
 }
 
+/** Panels that can be a table, and what leads back from it. */
+const backFromTable: Readonly<Record<string, 'boards.asCurve' | 'boards.asPicture'>> = {
+  timeseries: 'boards.asCurve',
+  heatmap: 'boards.asPicture',
+}
+
 /** What the panel shows and where it leads, behind a small button. */
 function About({ panel, scene, asTable, turn }: Props & { asTable: boolean; turn: () => void }) {
+  const turned = backFromTable[panel.type]
   return (
     <details class="about-panel">
       <summary aria-label={t('boards.about', { title: panel.title })}>
@@ -113,9 +126,9 @@ function About({ panel, scene, asTable, turn }: Props & { asTable: boolean; turn
             </a>
           </p>
         )}
-        {panel.type === 'timeseries' && (
+        {turned !== undefined && (
           <button type="button" class="plain small" onClick={turn}>
-            {t(asTable ? 'boards.asCurve' : 'boards.asTable')}
+            {t(asTable ? turned : 'boards.asTable')}
           </button>
         )}
       </div>

@@ -27,6 +27,8 @@ export const boardsEn = {
   'boards.figure': 'Figures',
   'boards.asTable': 'Show as a table',
   'boards.asCurve': 'Show as curves',
+  'boards.asPicture': 'Show as a picture',
+  'boards.heatAsTable': 'The i of the panel gives the counts as a table.',
   'boards.marks': 'On this time axis',
   'boards.marks.none':
     'No alert fired, no incident was open, no work was planned and no version changed.',

@@ -27,6 +27,8 @@ export const boardsRu: Readonly<Record<keyof typeof boardsEn, string>> = {
   'boards.figure': 'Значения',
   'boards.asTable': 'Показать таблицей',
   'boards.asCurve': 'Показать кривыми',
+  'boards.asPicture': 'Показать рисунком',
+  'boards.heatAsTable': 'Кнопка i панели даёт те же числа таблицей.',
   'boards.marks': 'На этой оси времени',
   'boards.marks.none':
     'Не было ни оповещений, ни открытых инцидентов, ни плановых работ, ни изменений версий.',

@@ -27,6 +27,8 @@ export const boardsVi: Readonly<Record<keyof typeof boardsEn, string>> = {
   'boards.figure': 'Số liệu',
   'boards.asTable': 'Hiện dạng bảng',
   'boards.asCurve': 'Hiện dạng đường',
+  'boards.asPicture': 'Hiện dạng hình',
+  'boards.heatAsTable': 'Nút i của ô này cho xem số lần dạng bảng.',
   'boards.marks': 'Trên trục thời gian này',
   'boards.marks.none':
     'Không có cảnh báo, sự cố đang mở, công việc theo kế hoạch hay thay đổi phiên bản nào.',

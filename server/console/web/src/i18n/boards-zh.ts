@@ -27,6 +27,8 @@ export const boardsZh: Readonly<Record<keyof typeof boardsEn, string>> = {
   'boards.figure': '数值',
   'boards.asTable': '以表格显示',
   'boards.asCurve': '以曲线显示',
+  'boards.asPicture': '以图形显示',
+  'boards.heatAsTable': '通过面板的 i 可查看次数表格。',
   'boards.marks': '此时间轴上',
   'boards.marks.none': '没有告警触发，没有未关闭的事件，没有计划工作，也没有版本变更。',
   'boards.mark.since': '自 {from} 起',
