@@ -53,7 +53,7 @@ export const overlays: readonly Annotation[] = [
     color: colours.attention,
     expr: `max by (alertname, severity, customer, server) (ALERTS{alertstate="firing",${chosenOrUnlabelled}})`,
     title: '{{alertname}}',
-    text: '{{severity}} on {{server}} ({{customer}})',
+    text: '{{severity}} {{server}} ({{customer}})',
     tags: ['severity', 'server'],
   }),
   annotation({
