@@ -44,6 +44,8 @@ export interface Archive {
   readonly name: string
   /** From here on the store itself holds all there is. */
   heldFrom(): Millis
+  /** What the store was given from here on has not reached the end of its retention; not after `heldFrom`. */
+  keptFrom(): Millis
   /** Up to here the archive is known to hold what the store was given. */
   heldTo(): Millis
   query(question: ArchiveQuestion, limits: ArchiveLimits): Promise<readonly ArchiveSeries[]>

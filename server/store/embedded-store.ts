@@ -192,14 +192,13 @@ class Engine implements EmbeddedStore, StreamHost {
     return this.clock.now()
   }
 
-  /** Samples before it are dropped. */
-  private oldest(): Millis {
+  keptFrom(): Millis {
     return Math.min(oldestKept(this.believed.now(), this.retentionDays), this.keepFrom())
   }
 
   heldFrom(): Millis {
     const { oldest = this.now() } = timeBounds(this.parts, this.head)
-    return Math.max(oldest, this.oldest())
+    return Math.max(oldest, this.keptFrom())
   }
 
   sealedTo(): Millis {
@@ -208,7 +207,7 @@ class Engine implements EmbeddedStore, StreamHost {
 
   isTooOld(t: Millis, now: Millis): boolean {
     // The believed time is never later than the clock's: mostly that one tells.
-    return t < oldestKept(now, this.retentionDays) && t < this.oldest()
+    return t < oldestKept(now, this.retentionDays) && t < this.keptFrom()
   }
 
   readonly intern = (labels: Labels): SeriesId => this.index.intern(labels)
@@ -242,7 +241,7 @@ class Engine implements EmbeddedStore, StreamHost {
       if (origin.sequence > this.positions.durable(origin)) await this.journal.settled()
       return
     }
-    const prepared = prepareRows(batch.rows, this.oldest(), this.index)
+    const prepared = prepareRows(batch.rows, this.keptFrom(), this.index)
     if (prepared.rows.length === 0 && !origin) {
       this.counters.samplesTooOld += prepared.tooOld
       return

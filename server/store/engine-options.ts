@@ -77,6 +77,8 @@ export interface EmbeddedStore extends StoreReader, StoreWriter {
   stats(): EmbeddedStoreStats
   /** From here on the store holds all it was ever given: what is older is past its retention, or came before the store. */
   heldFrom(): Millis
+  /** Samples before it are past their retention. */
+  keptFrom(): Millis
   /** Older than this everything stands in sealed files. */
   sealedTo(): Millis
   /** Seals and merges what is due and removes what is past its retention. Runs by itself; tests call it. */

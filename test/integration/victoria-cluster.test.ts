@@ -36,7 +36,12 @@ t.test('of a cluster, each part is asked at its own address, for one tenant', as
     token: 'abc',
     settleSeconds: 10,
   })
-  const archive = new VictoriaArchive({ client, heldFrom: () => 0, heldTo: () => 0 })
+  const archive = new VictoriaArchive({
+    client,
+    heldFrom: () => 0,
+    keptFrom: () => 0,
+    heldTo: () => 0,
+  })
   const { signal } = new AbortController()
   const limits = { timeoutMilliseconds: 30_000, maxBytes: 1_000_000, signal }
   const selection = { selectors: [], start: 0, end: 1000 }

@@ -79,6 +79,7 @@ t.test(
       path: `/api/v1/query?query=count_over_time(callward_load[5m])&time=${end / 1000}`,
     })
     t.match(answer.body, /"30"/, 'the hub answers from its own store')
+    t.match(answer.body, /"warnings":\["VictoriaMetrics cannot be reached.*only what the hub holds/)
   },
 )
 

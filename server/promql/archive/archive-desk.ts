@@ -56,9 +56,20 @@ export class ArchiveDesk {
 
   /** Throws `QueryFailure` and what an `Archive` throws. */
   async answer(request: Request, signal: AbortSignal): Promise<AnswerBytes> {
-    const { desk, gate, onAnswered } = this.options
+    const { desk } = this.options
     const split = this.splitOf(request)
     if (split.heldFrom === request.start) return desk.answer(request, signal)
+    try {
+      return await this.both(request, split, signal)
+    } catch (cause) {
+      if (!(cause instanceof ArchiveAway)) throw cause
+      if (!this.isKept(request, split)) throw this.away(cause)
+      return desk.answer({ ...request, warnings: [this.onlyHere(cause)] }, signal)
+    }
+  }
+
+  private async both(request: Request, split: Split, signal: AbortSignal): Promise<AnswerBytes> {
+    const { gate, onAnswered } = this.options
     const asked = performance.now()
     const older = await gate.run(signal, () => this.older(request, split, signal))
     const queueSeconds = 0
@@ -117,9 +128,19 @@ export class ArchiveDesk {
       return keepsName(expr) ? series : withoutNames(series)
     } catch (cause) {
       if (cause instanceof ArchiveRefusal) throw executionFailure(cause.message)
-      if (cause instanceof ArchiveAway) throw this.away(cause)
       throw cause
     }
+  }
+
+  /** Whether all that is read came, if at all, while the store keeps what it is given: a hub younger than its retention. */
+  private isKept({ start, end, step }: Request, { expr }: Split): boolean {
+    const reach = reachOf(expr, this.options.lookbackMilliseconds)
+    return firstHeld(reach, { start, end, step }, this.options.archive.keptFrom()) === start
+  }
+
+  private onlyHere({ message }: ArchiveAway): string {
+    const held = new Date(this.options.archive.heldFrom()).toISOString()
+    return `${message}: only what the hub holds since ${held}`
   }
 
   /** Says what can be asked meanwhile. */

@@ -21,6 +21,8 @@ export interface QueryRequest {
   /** How long it waited for its turn. */
   readonly queueSeconds: number
   readonly maxBytes: number
+  /** Said beside what the engine says of the answer. */
+  readonly warnings?: readonly string[]
 }
 
 /** An answer as it goes to the asker: JSON in pieces. */
@@ -46,7 +48,8 @@ export async function runRequest(
     kind === 'instant'
       ? await engine.instant(text, start, options)
       : await engine.range(text, start, end, step, options)
-  return writeAnswer(answer, request, terms, began)
+  const warnings = [...answer.warnings, ...(request.warnings ?? [])]
+  return writeAnswer({ ...answer, warnings }, request, terms, began)
 }
 
 /**

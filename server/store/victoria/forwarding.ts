@@ -46,6 +46,7 @@ export function victoriaForwarding(
   return new VictoriaArchive({
     client,
     heldFrom: () => store.heldFrom(),
+    keptFrom: () => store.keptFrom(),
     heldTo: () => Math.min(store.sealedTo(), oldestWaiting(forwarder)),
   })
 }

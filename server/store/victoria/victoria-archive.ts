@@ -30,6 +30,7 @@ type Fields = readonly (readonly [string, string])[]
 export interface VictoriaArchiveParts {
   readonly client: Pick<VictoriaClient, 'question'>
   readonly heldFrom: () => Millis
+  readonly keptFrom: () => Millis
   readonly heldTo: () => Millis
 }
 
@@ -40,12 +41,14 @@ export interface VictoriaArchiveParts {
 export class VictoriaArchive implements Archive {
   readonly name = 'VictoriaMetrics'
   readonly heldFrom: () => Millis
+  readonly keptFrom: () => Millis
   readonly heldTo: () => Millis
   readonly #client: Pick<VictoriaClient, 'question'>
 
-  constructor({ client, heldFrom, heldTo }: VictoriaArchiveParts) {
+  constructor({ client, heldFrom, keptFrom, heldTo }: VictoriaArchiveParts) {
     this.#client = client
     this.heldFrom = heldFrom
+    this.keptFrom = keptFrom
     this.heldTo = heldTo
   }
 
