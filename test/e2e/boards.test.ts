@@ -118,10 +118,11 @@ t.test('boards in the console', { skip, timeout: 300_000 }, async (t) => {
   t.same(problems.splice(0), [], 'no error, no refusal, nothing from outside')
 
   // The hub's own queries as a heatmap, and its counts as a table.
-  await page.goto(`${hub.url}/boards/hub?from=now-15m&to=now&refresh=`)
+  await page.goto(`${hub.url}/boards/hub?from=now-15m&to=now&refresh=5s`)
   await showAll(page)
   const heat = page.locator('.panel-heatmap')
-  await heat.locator('.heat-cells path:not([d=""])').first().waitFor()
+  // The hub is seconds old: an increase needs two of its own samples within a step.
+  await heat.locator('.heat-cells path:not([d=""])').first().waitFor({ timeout: 120_000 })
   t.same(await faultsOf(page), [])
   await picture(page, 'heatmap')
   await heat.locator('.about-panel > summary').click()

@@ -211,10 +211,12 @@ t.test(
       service.kill('SIGKILL')
       await until('the figure', async () => (await up()) === 0)
       await alerted('ServiceDown', labels)
-      const { incidents } = await hub.api<{ incidents: { state: string }[] }>(
-        '/api/v1/incidents?state=open',
-      )
-      t.ok(incidents.length > 0, 'an incident is open')
+      await until('an incident is open', async () => {
+        const { incidents } = await hub.api<{ incidents: { state: string }[] }>(
+          '/api/v1/incidents?state=open',
+        )
+        return incidents.length > 0
+      })
       service = spawn(program, ['600'])
       await alerted('ServiceRestarted', labels)
       await resolved('ServiceDown', labels)
