@@ -118,8 +118,9 @@ export class ShownOnBoards {
     const now = this.#clock.now()
     const windows = await readMaintenance(records, now)
     const seen = await readVersionsSeen(records, now)
-    for (const { labels } of inventory.hosts()) {
-      if (instance !== undefined && labels.instance !== instance) continue
+    const host = instance === undefined ? undefined : inventory.host(instance)
+    const hosts = instance === undefined ? inventory.hosts() : host === undefined ? [] : [host]
+    for (const { labels } of hosts) {
       inventory.showFigures(labels.instance, 'planned work', figuresOf(labels, windows, seen, now))
     }
   }

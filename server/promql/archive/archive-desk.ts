@@ -1,25 +1,17 @@
-import {
-  type Archive,
-  ArchiveAway,
-  ArchiveRefusal,
-  type ArchiveSeries,
-} from '../../store/archive.ts'
+import { type Archive, ArchiveAway, type ArchiveSeries } from '../../store/archive.ts'
 import type { Series, Statistics, Value } from '../answer.ts'
 import type { Gate } from '../api/gate.ts'
 import { checkRange, checkRangeType } from '../engine.ts'
 import { resolve } from '../eval/plan.ts'
-import { executionFailure } from '../failure.ts'
 import { type Expr, typeOf } from '../syntax/ast.ts'
 import { printExpr } from '../syntax/print.ts'
 import { matrixOf } from '../workers/history.ts'
 import type { QueryDesk, QueryDeskOptions } from '../workers/query-desk.ts'
 import { type AnswerBytes, type QueryRequest, writeAnswer } from '../workers/query-request.ts'
+import { answered, mostArchiveBytes, onlyHere } from './asking.ts'
 import { keepsName, withSubquerySteps } from './dialect.ts'
 import { firstHeld, newestRead, reachOf } from './reach.ts'
 import { stitch, withoutNames } from './stitch.ts'
-
-/** Longest answer of an archive, and of the hub's own part beside it: both are read on the hub's own thread, some 8 ms a MiB. */
-export const mostArchiveBytes = 16 * 1024 * 1024
 
 export interface ArchiveDeskOptions {
   readonly archive: Archive
@@ -64,7 +56,10 @@ export class ArchiveDesk {
     } catch (cause) {
       if (!(cause instanceof ArchiveAway)) throw cause
       if (!this.isKept(request, split)) throw this.away(cause)
-      return desk.answer({ ...request, warnings: [this.onlyHere(cause)] }, signal)
+      return desk.answer(
+        { ...request, warnings: [onlyHere(cause, this.options.archive.heldFrom())] },
+        signal,
+      )
     }
   }
 
@@ -123,24 +118,14 @@ export class ArchiveDesk {
       lookbackMilliseconds: lookback,
     }
     const limits = { timeoutMilliseconds, maxBytes: Math.min(maxBytes, mostArchiveBytes), signal }
-    try {
-      const series = await archive.query(question, limits)
-      return keepsName(expr) ? series : withoutNames(series)
-    } catch (cause) {
-      if (cause instanceof ArchiveRefusal) throw executionFailure(cause.message)
-      throw cause
-    }
+    const series = await answered(archive.query(question, limits))
+    return keepsName(expr) ? series : withoutNames(series)
   }
 
   /** Whether all that is read came, if at all, while the store keeps what it is given: a hub younger than its retention. */
   private isKept({ start, end, step }: Request, { expr }: Split): boolean {
     const reach = reachOf(expr, this.options.lookbackMilliseconds)
     return firstHeld(reach, { start, end, step }, this.options.archive.keptFrom()) === start
-  }
-
-  private onlyHere({ message }: ArchiveAway): string {
-    const held = new Date(this.options.archive.heldFrom()).toISOString()
-    return `${message}: only what the hub holds since ${held}`
   }
 
   /** Says what can be asked meanwhile. */

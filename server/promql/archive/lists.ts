@@ -2,11 +2,9 @@ import {
   type Archive,
   ArchiveAway,
   type ArchiveLimits,
-  ArchiveRefusal,
   type ArchiveSelection,
 } from '../../store/archive.ts'
-import { executionFailure } from '../failure.ts'
-import { mostArchiveBytes } from './archive-desk.ts'
+import { answered, mostArchiveBytes, onlyHere } from './asking.ts'
 
 export interface ListedParts {
   readonly archive: Archive | undefined
@@ -46,11 +44,9 @@ export async function olderEntries<T>(
     signal,
   }
   try {
-    return { entries: await ask(archive, older, limits), warnings: [] }
+    return { entries: await answered(ask(archive, older, limits)), warnings: [] }
   } catch (cause) {
-    if (cause instanceof ArchiveRefusal) throw executionFailure(cause.message)
     if (!(cause instanceof ArchiveAway)) throw cause
-    const held = new Date(heldFrom).toISOString()
-    return { entries: [], warnings: [`${cause.message}: only what the hub holds since ${held}`] }
+    return { entries: [], warnings: [onlyHere(cause, heldFrom)] }
   }
 }
