@@ -7,7 +7,8 @@ import { type Tone, toneOf } from '../../dashboards/drawing/judged.ts'
 import { type Answered, curvesOf } from '../../dashboards/drawing/series.ts'
 import { timesOf, windowOf } from '../../dashboards/drawing/time.ts'
 import type { ConsoleDrawing, ShownPanel } from './console-side.ts'
-import type { GrafanaDrawing, Span, ToldField } from './grafana-side.ts'
+import type { GrafanaDrawing, Span } from './grafana-side.ts'
+import type { ToldField } from './told-field.ts'
 import { sameFigure, unitOf } from './written.ts'
 
 /** Something that differs between the two drawings of a panel. */

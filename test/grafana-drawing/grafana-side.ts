@@ -4,23 +4,13 @@ import type { Browser, Page } from 'playwright-core'
 import type { BoardDefinition } from '../../dashboards/drawing/definition.ts'
 import { adminToken, type TestHub, until } from '../helpers/hub.ts'
 import { noteCanvasTexts } from './canvas-texts.ts'
+import type { ToldField } from './told-field.ts'
 
 /** Milliseconds, and seconds from one point to the next. */
 export interface Span {
   readonly from: number
   readonly to: number
   readonly stepSeconds: number
-}
-
-/** A field after Grafana's transformations and overrides; see `page/told.ts`. */
-export interface ToldField {
-  readonly name: string
-  readonly values: readonly (number | string | null)[]
-  readonly times: readonly number[]
-  readonly last: string
-  readonly colour: string
-  readonly texts: readonly string[]
-  readonly steps: readonly { readonly value: number | null; readonly color: string }[]
 }
 
 export interface GrafanaDrawing {

@@ -5,23 +5,10 @@ import {
   getFieldDisplayName,
 } from '@grafana/data'
 import { config } from '@grafana/runtime'
+import type { ToldField } from '../told-field.ts'
 
 /** What the page asked of `/prom`, in order. */
 export const asked: Record<string, string>[] = []
-
-/** A field after Grafana's transformations and overrides. */
-export interface ToldField {
-  readonly name: string
-  readonly values: readonly (number | string | null)[]
-  /** Milliseconds; of a curve. */
-  readonly times: readonly number[]
-  /** The newest value as Grafana writes it, and its colour as the board names it. */
-  readonly last: string
-  readonly colour: string
-  /** All values as Grafana writes them; of a table. */
-  readonly texts: readonly string[]
-  readonly steps: readonly { readonly value: number; readonly color: string }[]
-}
 
 /** By panel. */
 export const told: Record<string, ToldField[]> = {}
