@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile, stat } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StartError } from '../errors.ts'
 import { realDisk, systemCode } from './disk.ts'
@@ -11,7 +11,10 @@ export const formatName = 'format'
 export const journalName = 'journal'
 export const partsName = 'parts'
 
-const format = '3\n'
+const format = '4\n'
+
+/** What this version can read, and makes the present format of: its sealed files stay as they are until they are merged. */
+const formerFormat = '3\n'
 
 /**
  * Locks a store folder and makes what is missing in it. Throws a StartError that says what to do when the folder cannot be written, is
@@ -45,6 +48,10 @@ async function checkFormat(folder: string): Promise<void> {
     throw error
   })
   if (found === format) return checkSeriesLog(folder)
+  if (found === formerFormat) {
+    await checkSeriesLog(folder)
+    return writeFormat(path)
+  }
   // An interrupted first start leaves an empty file.
   if (found !== undefined && found !== '' && !format.startsWith(found))
     throw new StartError(
@@ -54,13 +61,20 @@ async function checkFormat(folder: string): Promise<void> {
     throw new StartError(
       `The store folder ${folder} was written by an earlier version, whose format is not read any more. Move it away to begin anew.`,
     )
-  const handle = await open(path, 'w')
+  await writeFormat(path)
+}
+
+/** Whole or not at all: an earlier version takes the folder for its own until then. */
+async function writeFormat(path: string): Promise<void> {
+  const unfinished = `${path}.tmp`
+  const handle = await open(unfinished, 'w')
   try {
     await handle.writeFile(format)
     await handle.sync()
   } finally {
     await handle.close()
   }
+  await rename(unfinished, path)
 }
 
 async function checkSeriesLog(folder: string): Promise<void> {

@@ -28,6 +28,9 @@ export const chunkNumbers = 1024
 /** Numbers at which a chunk is cut: one sample costs the reading of those before it, one chunk more costs 15 bytes. */
 export const usualNumbers = 240
 
+/** The same in slots of a whole day, which are mostly read over long spans. */
+export const usualNumbersOfDay = 720
+
 /** Chunks up to here only choose between kinds of differences: they are read and written again before long. */
 const shortChunk = 64
 

@@ -34,14 +34,14 @@ function intervals(parts: readonly Part[], length: number): Interval[] {
   const found = new Map<number, Interval>()
   for (const part of parts) {
     let last: number | undefined
-    for (const { start } of part.slots) {
-      const from = Math.floor(start / length) * length
-      if (from === last) continue
-      last = from
-      const interval = found.get(from)
-      if (interval) interval.parts.push(part)
-      else found.set(from, { from, parts: [part] })
-    }
+    for (const { start, span } of part.slots)
+      for (let from = Math.floor(start / length) * length; from < start + span; from += length) {
+        if (from === last) continue
+        last = from
+        const interval = found.get(from)
+        if (interval) interval.parts.push(part)
+        else found.set(from, { from, parts: [part] })
+      }
   }
   return [...found.values()].sort((a, b) => a.from - b.from)
 }
@@ -52,7 +52,7 @@ interface Due extends Interval {
 }
 
 /**
- * The next merge, undefined when none is due at `now`; `all`: every day with more than one file. Give the files by ascending order;
+ * The next merge, undefined when none is due at `now`; `all`: every day that is not one slot of one file. Give the files by ascending order;
  * what lies together with an unmergeable one is left alone. In no slot is there another file between the inputs by order: the
  * last write goes on to win.
  */
@@ -68,7 +68,7 @@ export function planMerge(
     planOf(
       intervals(parts, dayMillis)
         .filter(isMergeable)
-        .filter(({ from, parts }) => parts.length > 1 && (all || isDayDue(parts, from, now)))
+        .filter(({ from, parts }) => !isWhole(parts, from) && (all || isDayDue(parts, from, now)))
         .map((day) => ({ ...day, inputs: day.parts })),
       2,
     )
@@ -120,6 +120,14 @@ function planOf(due: readonly Due[], level: Level): MergePlan | undefined {
   }
 }
 
+/** One file holds the day, and in one slot. */
+function isWhole([part, ...others]: readonly Part[], from: number): boolean {
+  return (
+    others.length === 0 &&
+    part!.slots.some(({ start, span }) => start === from && span === dayMillis)
+  )
+}
+
 function isDayDue(inputs: readonly Part[], from: number, now: number): boolean {
   if (from + dayMillis + dayGraceMillis > now) return false
   if (inputs.length >= mostDayParts) return true
@@ -128,7 +136,8 @@ function isDayDue(inputs: readonly Part[], from: number, now: number): boolean {
       (sum, { start, length }) => (start >= from && start < from + dayMillis ? sum + length : sum),
       0,
     )
-  const whole = inputs.filter(({ level }) => level === 2)
+  // Files of a former form hold a day in slots of two hours.
+  const whole = inputs.filter((part) => isWhole([part], from))
   if (whole.length === 0) return true
   const settled = whole.reduce((sum, part) => sum + bytesOf(part), 0)
   const all = inputs.reduce((sum, part) => sum + bytesOf(part), 0)

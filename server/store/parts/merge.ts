@@ -1,11 +1,21 @@
 import { BytesError, checksum } from '../bytes.ts'
 import { type Entries, merge } from '../samples.ts'
+import type { SeriesId } from '../writer.ts'
 import { chunkNumbers, readChunk, usualNumbers } from './column-codec.ts'
 import { readMarks } from './marks.ts'
 import { type OpenFile, openPart, type Part, unpackDirectory } from './part.ts'
 import { SyncFiles } from './part-files.ts'
-import type { Directory, Level, MarkSpan, Slot, TimeChunk } from './part-format.ts'
+import {
+  type Directory,
+  dayMillis,
+  type Level,
+  type MarkSpan,
+  type Slot,
+  slotMillis,
+  type TimeChunk,
+} from './part-format.ts'
 import { PartWriter, type SlotWriter } from './part-writer.ts'
+import { RollupWriter, slotBytes } from './rollup-writer.ts'
 import { placeTimes, writeEntries, writeValues } from './series-entries.ts'
 
 /** A merge as the worker is told of it. */
@@ -23,11 +33,10 @@ export interface MergeTask {
   readonly rests: readonly { readonly input: number; readonly path: string }[]
 }
 
-/** A chunk at least so long is copied as it is when nothing overlaps it. */
-const longChunk = usualNumbers / 2
+const noNumbers = new Float64Array(0)
 
-/** Bytes copied at once. */
-const copyBytes = 1024 * 1024
+/** A chunk at least so long is copied as it is when nothing overlaps it and its slot is no day's. */
+const longChunk = usualNumbers / 2
 
 /** Unpacked time chunks that a cursor keeps: those of the streams it is in the middle of. */
 const timesKept = 64
@@ -43,12 +52,14 @@ export async function mergeParts(task: MergeTask): Promise<void> {
       const { order, level, slots } = inputs[input]!
       writeFile(path, order, level, (file) => {
         for (const slot of slots)
-          if (!merged.has(slot.start)) file.copySlot(slot, pieces(files, inputs[input]!, slot))
+          if (!merged.has(slot.start))
+            file.copySlot(slot, slotBytes(files, inputs[input]!.path, slot))
       })
     }
     for (const { path, order, level, slots } of task.outputs)
       writeFile(path, order, level, (file) => {
-        for (const start of slots) mergeSlot(file, files, inputs, start)
+        if (level === 2) mergeDay(file, path, files, inputs, slots)
+        else for (const start of slots) mergeSlot(file, files, inputs, start)
       })
   } finally {
     await files.close()
@@ -77,11 +88,6 @@ function writeFile(
   }
 }
 
-function* pieces(files: SyncFiles, part: Part, { offset, length }: Slot): Iterable<Buffer> {
-  for (let at = 0; at < length; at += copyBytes)
-    yield files.read(part.path, offset + at, Math.min(copyBytes, length - at))
-}
-
 function mergeSlot(
   file: PartWriter,
   files: SyncFiles,
@@ -94,11 +100,35 @@ function mergeSlot(
   })
   if (found.length === 1) {
     const { part, slot } = found[0]!
-    file.copySlot(slot, pieces(files, part, slot))
+    file.copySlot(slot, slotBytes(files, part.path, slot))
     return
   }
   const cursors = found.map(({ part, slot }) => new SlotCursor(files, part, slot))
-  new SlotMerge(file.beginSlot(start), cursors).run()
+  new SlotMerge(file.beginSlot(start, slotMillis), cursors).run()
+}
+
+/** Makes one slot of all slots of a day (by their starts), and its roll-ups. */
+function mergeDay(
+  file: PartWriter,
+  path: string,
+  files: SyncFiles,
+  inputs: readonly Part[],
+  starts: readonly number[],
+): void {
+  const wanted = new Set(starts)
+  const cursors = inputs.flatMap((part) =>
+    part.slots
+      .filter(({ start }) => wanted.has(start))
+      .map((slot) => new SlotCursor(files, part, slot)),
+  )
+  const start = Math.floor(starts[0]! / dayMillis) * dayMillis
+  const rollups = new RollupWriter(path, start)
+  try {
+    new SlotMerge(file.beginSlot(start, dayMillis), cursors, rollups).run()
+    rollups.moveTo(file)
+  } finally {
+    rollups.close()
+  }
 }
 
 /** A chunk of an input, its bytes at hand. */
@@ -220,18 +250,21 @@ function keep<T>(kept: Map<number, T>, key: number, value: T): void {
   kept.set(key, value)
 }
 
-/** Merges slots of one interval, given by ascending order, series by series. */
+/** Merges slots of one interval, given by ascending order, series by series, and rolls them up. */
 class SlotMerge {
   private readonly slot: SlotWriter
   private readonly cursors: readonly SlotCursor[]
+  private readonly rollups: RollupWriter | undefined
   private values = new Float64Array(2 * chunkNumbers)
   /** Times of the series before, which the next one mostly shares: where they came from and where they were placed. */
-  private lastTimes: readonly InputChunk[] = []
+  private lastChunks: readonly InputChunk[] = []
+  private lastTimes = noNumbers
   private lastPlaced: readonly TimeChunk[] = []
 
-  constructor(slot: SlotWriter, cursors: readonly SlotCursor[]) {
+  constructor(slot: SlotWriter, cursors: readonly SlotCursor[], rollups?: RollupWriter) {
     this.slot = slot
     this.cursors = cursors
+    this.rollups = rollups
   }
 
   run(): void {
@@ -246,17 +279,18 @@ class SlotMerge {
         cursor.next()
       }
       this.slot.beginSeries(id)
-      this.series(chunks)
+      this.series(id, chunks)
     }
   }
 
-  private series(chunks: readonly InputChunk[]): void {
+  private series(id: SeriesId, chunks: readonly InputChunk[]): void {
+    const { rollups } = this
     const ordered = chunks.toSorted((a, b) => a.minTime - b.minTime)
     const disjoint = ordered.every((chunk, i) => i === 0 || ordered[i - 1]!.maxTime < chunk.minTime)
     if (!disjoint || ordered.some(({ marks, time }) => marks || !time))
-      writeEntries(this.slot, merge(chunks.map(unpacked)))
-    else if (ordered.every(({ time }) => time!.count >= longChunk)) this.copy(ordered)
-    else this.join(ordered)
+      this.write(id, merge(chunks.map(unpacked)))
+    else if (!rollups && ordered.every(({ time }) => time!.count >= longChunk)) this.copy(ordered)
+    else this.join(id, ordered)
   }
 
   private copy(chunks: readonly InputChunk[]): void {
@@ -268,7 +302,7 @@ class SlotMerge {
   }
 
   /** Makes one run of values of chunks that follow one another. */
-  private join(chunks: readonly InputChunk[]): void {
+  private join(id: SeriesId, chunks: readonly InputChunk[]): void {
     const count = chunks.reduce((sum, { time }) => sum + time!.count, 0)
     if (this.values.length < count) this.values = new Float64Array(count * 2)
     let at = 0
@@ -277,15 +311,22 @@ class SlotMerge {
       at += time!.count
     }
     writeValues(this.slot, this.placedTimes(chunks, count), this.values, 0)
+    const values = this.values.subarray(0, count)
+    this.rollups?.add(id, { times: this.lastTimes, values, staleTimes: noNumbers })
+  }
+
+  private write(id: SeriesId, entries: Entries): void {
+    writeEntries(this.slot, entries)
+    this.rollups?.add(id, entries)
   }
 
   private placedTimes(chunks: readonly InputChunk[], count: number): readonly TimeChunk[] {
-    const { lastTimes } = this
+    const { lastChunks } = this
     const shared =
-      chunks.length === lastTimes.length &&
+      chunks.length === lastChunks.length &&
       chunks.every(
         ({ cursor, time }, i) =>
-          cursor === lastTimes[i]!.cursor && time!.offset === lastTimes[i]!.time!.offset,
+          cursor === lastChunks[i]!.cursor && time!.offset === lastChunks[i]!.time!.offset,
       )
     if (shared) return this.lastPlaced
     const times = new Float64Array(count)
@@ -294,18 +335,17 @@ class SlotMerge {
       times.set(cursor.timesOf(time!), at)
       at += time!.count
     }
-    this.lastTimes = chunks
+    this.lastChunks = chunks
+    this.lastTimes = times
     this.lastPlaced = placeTimes(this.slot, times, 0, count)
     return this.lastPlaced
   }
 }
 
 function unpacked({ cursor, time, bytes, marks }: InputChunk): Entries {
-  const found = marks ? readMarks(bytes, cursor.start) : { staleTimes: noMarks, end: 0 }
-  const times = time ? cursor.timesOf(time) : noMarks
+  const found = marks ? readMarks(bytes, cursor.start) : { staleTimes: noNumbers, end: 0 }
+  const times = time ? cursor.timesOf(time) : noNumbers
   const values = new Float64Array(times.length)
   if (time) readChunk(bytes, found.end, bytes.length, time.count, values, 0)
   return { times, values, staleTimes: found.staleTimes }
 }
-
-const noMarks = new Float64Array(0)

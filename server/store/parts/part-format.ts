@@ -2,17 +2,23 @@ import { ByteReader, BytesError, type ByteWriter, checksum } from '../bytes.ts'
 
 /**
  * A part file, little-endian: magic, slots in any order, index, trailer of fixed length. See docs/storage.md.
- * A slot holds the entries of one two-hour interval in regions of up to `blockSeries` series (time chunks, then the chunks of the
- * columns in order of id), then one directory block a region. Offsets within a slot count from its start: a slot is moved by copying it.
+ * A slot holds the entries of one interval (two hours, or a day) in regions of up to `blockSeries` series (time chunks, then the chunks
+ * of the columns in order of id), then one directory block a region. Offsets within a slot count from its start: a slot is moved by
+ * copying it.
  */
-export const partMagic = Buffer.from('CWPART2\n')
+export const partMagic = Buffer.from('CWPART3\n')
+
+/** Of files whose slots are all of two hours and hold samples. */
+export const olderMagic = Buffer.from('CWPART2\n')
 
 export const trailerBytes = 80
 
-/** Length of the interval of a slot, milliseconds; intervals are aligned to the epoch. */
+/** Length of the shorter interval of a slot, milliseconds; intervals are aligned to the epoch. */
 export const slotMillis = 2 * 3_600_000
 
 export const dayMillis = 86_400_000
+
+const minuteMillis = 60_000
 
 /** Most series in one directory block. */
 export const blockSeries = 256
@@ -40,6 +46,10 @@ export interface Trailer {
 /** One slot as the index tells of it. */
 export interface Slot {
   readonly start: number
+  /** Length of its interval, milliseconds: two hours, or a day in a file merged of one. */
+  readonly span: number
+  /** 0: samples as they came; else the buckets, milliseconds, of the roll-ups that it holds. */
+  readonly resolution: number
   /** Where it lies in the file. */
   readonly offset: number
   readonly length: number
@@ -220,6 +230,8 @@ export function writeIndex(writer: ByteWriter, slots: readonly Slot[]): void {
   writer.varint(slots.length)
   for (const slot of slots) {
     writer.varint(zigzag(slot.start / slotMillis))
+    writer.varint(slot.span / slotMillis)
+    writer.varint(slot.resolution / minuteMillis)
     writer.varint(slot.offset)
     writer.varint(slot.length)
     writer.varint(slot.minTime - slot.start)
@@ -245,17 +257,19 @@ export function writeIndex(writer: ByteWriter, slots: readonly Slot[]): void {
   }
 }
 
-/** Reads an index. Throws BytesError. */
-export function readIndex(bytes: Buffer, fileBytes: number): Slot[] {
+/** Reads an index; `isOlder`: of a file that begins with `olderMagic`. Throws BytesError. */
+export function readIndex(bytes: Buffer, fileBytes: number, isOlder: boolean): Slot[] {
   const reader = new ByteReader(bytes)
   const slots: Slot[] = []
   for (let left = bounded(reader, reader.varint()); left > 0; left--)
-    slots.push(readSlot(reader, fileBytes))
+    slots.push(readSlot(reader, fileBytes, isOlder))
   return slots
 }
 
-function readSlot(reader: ByteReader, fileBytes: number): Slot {
+function readSlot(reader: ByteReader, fileBytes: number, isOlder: boolean): Slot {
   const start = unzigzag(reader.varint()) * slotMillis
+  const span = isOlder ? slotMillis : reader.varint() * slotMillis
+  const resolution = isOlder ? 0 : reader.varint() * minuteMillis
   const offset = reader.varint()
   const length = reader.varint()
   if (offset + length > fileBytes) throw new BytesError('a slot lies outside its file')
@@ -283,6 +297,8 @@ function readSlot(reader: ByteReader, fileBytes: number): Slot {
   if (blockOffsets[blocks]! > length) throw new BytesError('a directory lies outside its slot')
   return {
     start,
+    span,
+    resolution,
     offset,
     length,
     minTime,
@@ -315,10 +331,8 @@ export function writeTrailer(writer: ByteWriter, trailer: Trailer): void {
 export function readTrailer(bytes: Buffer): Trailer {
   const body = bytes.subarray(0, trailerBytes - 4 - partMagic.length)
   const reader = new ByteReader(bytes)
-  if (
-    bytes.length !== trailerBytes ||
-    !bytes.subarray(trailerBytes - partMagic.length).equals(partMagic)
-  )
+  const magic = bytes.subarray(trailerBytes - partMagic.length)
+  if (bytes.length !== trailerBytes || !(magic.equals(partMagic) || magic.equals(olderMagic)))
     throw new BytesError('the end of the file is missing')
   if (checksum(body) !== bytes.readUInt32LE(body.length))
     throw new BytesError('the trailer is damaged')

@@ -1,9 +1,10 @@
 import { closeSync, fdatasyncSync, fsyncSync, openSync, writeSync } from 'node:fs'
 import { ByteWriter, checksum } from '../bytes.ts'
 import type { SeriesId } from '../writer.ts'
-import { chunkNumbers, writeChunk } from './column-codec.ts'
+import { chunkNumbers, usualNumbers, usualNumbersOfDay, writeChunk } from './column-codec.ts'
 import {
   blockSeries,
+  dayMillis,
   type Level,
   type MarkSpan,
   type PlacedChunk,
@@ -16,6 +17,8 @@ import {
 } from './part-format.ts'
 
 const flushBytes = 1024 * 1024
+
+type Interval = Pick<Slot, 'start' | 'span' | 'resolution'>
 
 interface PlacedSeries {
   readonly id: SeriesId
@@ -46,10 +49,11 @@ export class PartWriter {
     this.out.raw(partMagic)
   }
 
-  /** Slots must come with ascending starts. */
-  beginSlot(start: number): SlotWriter {
+  /** Slots of samples must come with ascending starts; times are milliseconds. */
+  beginSlot(start: number, span: number, resolution = 0): SlotWriter {
     this.endSlot()
-    this.slot = new SlotWriter(start, this.flushed + this.out.length, this)
+    const interval = { start, span, resolution }
+    this.slot = new SlotWriter(interval, this.flushed + this.out.length, this)
     return this.slot
   }
 
@@ -64,6 +68,13 @@ export class PartWriter {
     this.endSlot()
     this.slots.push({ ...slot, offset: this.flushed + this.out.length })
     for (const piece of pieces) this.put(piece)
+  }
+
+  /** Writes out what is there, as it is, and tells of the slots: nobody but the writer's owner can read it. */
+  end(): readonly Slot[] {
+    this.endSlot()
+    this.flush()
+    return this.slots
   }
 
   put(bytes: Uint8Array): void {
@@ -84,6 +95,7 @@ export class PartWriter {
   finish(): boolean {
     this.endSlot()
     const { slots } = this
+    const ofSamples = slots.filter(({ resolution }) => resolution === 0)
     const indexOffset = this.flushed + this.out.length
     const index = new ByteWriter()
     writeIndex(index, slots)
@@ -91,9 +103,9 @@ export class PartWriter {
     writeTrailer(this.out, {
       order: this.order,
       level: this.level,
-      minTime: slots.reduce((least, slot) => Math.min(least, slot.minTime), Infinity),
-      maxTime: slots.reduce((most, slot) => Math.max(most, slot.maxTime), -Infinity),
-      samples: slots.reduce((sum, slot) => sum + slot.samples, 0),
+      minTime: ofSamples.reduce((least, slot) => Math.min(least, slot.minTime), Infinity),
+      maxTime: ofSamples.reduce((most, slot) => Math.max(most, slot.maxTime), -Infinity),
+      samples: ofSamples.reduce((sum, slot) => sum + slot.samples, 0),
       indexOffset,
       indexLength: index.length,
       indexCrc: checksum(index.bytes()),
@@ -110,7 +122,10 @@ export class PartWriter {
 
 /** Writes one slot. Series come with ascending ids, each as `beginSeries` and its chunks in order of time. */
 export class SlotWriter {
-  private readonly start: number
+  readonly start: number
+  /** Numbers at which its chunks are cut. */
+  readonly usualNumbers: number
+  private readonly interval: Interval
   private readonly offset: number
   private readonly file: PartWriter
   private length = 0
@@ -129,8 +144,10 @@ export class SlotWriter {
   private minTime = Infinity
   private maxTime = -Infinity
 
-  constructor(start: number, offset: number, file: PartWriter) {
-    this.start = start
+  constructor(interval: Interval, offset: number, file: PartWriter) {
+    this.start = interval.start
+    this.usualNumbers = interval.span < dayMillis ? usualNumbers : usualNumbersOfDay
+    this.interval = interval
     this.offset = offset
     this.file = file
   }
@@ -230,7 +247,7 @@ export class SlotWriter {
     this.length += directories.length
     this.file.put(directories.bytes())
     return {
-      start: this.start,
+      ...this.interval,
       offset: this.offset,
       length: this.length,
       minTime: this.minTime,

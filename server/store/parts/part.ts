@@ -4,6 +4,7 @@ import type { SeriesId } from '../writer.ts'
 import {
   type Directory,
   type Level,
+  olderMagic,
   partMagic,
   readDirectory,
   readIndex,
@@ -24,8 +25,10 @@ export class Part {
   readonly minTime: number
   readonly maxTime: number
   readonly samples: number
-  /** By start. */
+  /** Those with samples, by start. */
   readonly slots: readonly Slot[]
+  /** Those with roll-ups of the samples. */
+  readonly rollups: readonly Slot[]
   /** Set when the file has been merged or is past its retention: it goes when the reads under way are done. */
   removed = false
   private users = 0
@@ -40,7 +43,10 @@ export class Part {
     this.minTime = trailer.minTime
     this.maxTime = trailer.maxTime
     this.samples = trailer.samples
-    this.slots = slots.toSorted((a, b) => a.start - b.start)
+    this.slots = slots
+      .filter(({ resolution }) => resolution === 0)
+      .sort((a, b) => a.start - b.start)
+    this.rollups = slots.filter(({ resolution }) => resolution > 0)
   }
 
   /** Keeps the file in place until `release`. */
@@ -114,12 +120,13 @@ export async function openPart(path: string, file: OpenFile): Promise<Part> {
   const { bytes } = file
   if (bytes < trailerBytes + partMagic.length) throw new BytesError(`the file has ${bytes} bytes`)
   const magic = await file.read(0, partMagic.length)
-  if (!magic.equals(partMagic)) throw new BytesError('the file is not a part')
+  const isOlder = magic.equals(olderMagic)
+  if (!isOlder && !magic.equals(partMagic)) throw new BytesError('the file is not a part')
   const trailer = readTrailer(await file.read(bytes - trailerBytes, trailerBytes))
   const { indexOffset, indexLength } = trailer
   if (!(indexOffset >= 0 && indexOffset + indexLength === bytes - trailerBytes))
     throw new BytesError('the index lies outside the file')
   const index = await file.read(indexOffset, indexLength)
   if (checksum(index) !== trailer.indexCrc) throw new BytesError('the index is damaged')
-  return new Part(path, bytes, trailer, readIndex(index, indexOffset))
+  return new Part(path, bytes, trailer, readIndex(index, indexOffset, isOlder))
 }

@@ -105,7 +105,7 @@ class GenerationWriter {
     this.sortIntoSlots()
     for (const start of [...this.slots.keys()].sort((a, b) => a - b)) {
       this.placed = new Map()
-      this.writeSlot(this.file.beginSlot(start), this.slots.get(start)!)
+      this.writeSlot(this.file.beginSlot(start, slotMillis), this.slots.get(start)!)
       this.slots.delete(start)
     }
   }

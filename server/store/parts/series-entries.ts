@@ -1,10 +1,9 @@
 import type { Entries } from '../samples.ts'
-import { usualNumbers } from './column-codec.ts'
 import type { TimeChunk } from './part-format.ts'
 import type { SlotWriter } from './part-writer.ts'
 
 /** Length of each chunk when `count` numbers are cut evenly. */
-export function chunkLength(count: number): number {
+function chunkLength(count: number, usualNumbers: number): number {
   return Math.ceil(count / Math.ceil(count / usualNumbers))
 }
 
@@ -16,7 +15,7 @@ export function placeTimes(
   to: number,
 ): TimeChunk[] {
   const chunks = []
-  const length = chunkLength(to - from)
+  const length = chunkLength(to - from, slot.usualNumbers)
   for (let at = from; at < to; at += length)
     chunks.push(slot.timeChunk(times, at, Math.min(length, to - at)))
   return chunks

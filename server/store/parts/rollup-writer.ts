@@ -1,0 +1,72 @@
+import { unlinkSync } from 'node:fs'
+import type { Entries } from '../samples.ts'
+import type { SeriesId } from '../writer.ts'
+import { SyncFiles } from './part-files.ts'
+import { dayMillis, type Slot } from './part-format.ts'
+import { PartWriter, type SlotWriter } from './part-writer.ts'
+import { columnId, firstWithout, resolutions, rollUp } from './rollup.ts'
+import { writeEntries } from './series-entries.ts'
+
+interface Spare {
+  readonly resolution: number
+  readonly path: string
+  readonly file: PartWriter
+  readonly slot: SlotWriter
+}
+
+/** Bytes copied at once. */
+const copyBytes = 1024 * 1024
+
+/**
+ * Rolls up a day while its samples are written: one slot a resolution, which grow beside the day's file and are put behind its samples
+ * at the end. For worker threads.
+ */
+export class RollupWriter {
+  private readonly spares: readonly Spare[]
+
+  /** `path` is that of the day's file, `start` the day's. */
+  constructor(path: string, start: number) {
+    this.spares = resolutions.map((resolution) => {
+      const own = `${path}.${resolution}.tmp`
+      const file = new PartWriter(own, 0, 2)
+      return { resolution, path: own, file, slot: file.beginSlot(start, dayMillis, resolution) }
+    })
+  }
+
+  /** Series come with ascending ids. */
+  add(id: SeriesId, entries: Entries): void {
+    if (id >= firstWithout) return
+    for (const { resolution, slot } of this.spares)
+      for (const rolled of rollUp(entries, resolution)) {
+        slot.beginSeries(columnId(id, rolled.column))
+        writeEntries(slot, rolled)
+      }
+  }
+
+  /** Puts the slots into the day's file, whose samples are written. */
+  moveTo(day: PartWriter): void {
+    const files = new SyncFiles()
+    for (const { file, path } of this.spares) {
+      for (const slot of file.end()) day.copySlot(slot, slotBytes(files, path, slot))
+      files.forget(path)
+    }
+  }
+
+  /** Removes what stood beside the day's file. */
+  close(): void {
+    for (const { file, path } of this.spares) {
+      file.close()
+      unlinkSync(path)
+    }
+  }
+}
+
+/** The bytes of a slot in pieces. */
+export function* slotBytes(
+  files: SyncFiles,
+  path: string,
+  { offset, length }: Pick<Slot, 'offset' | 'length'>,
+): Iterable<Buffer> {
+  for (let at = 0; at < length; at += copyBytes)
+    yield files.read(path, offset + at, Math.min(copyBytes, length - at))
+}
