@@ -47,6 +47,8 @@ export interface QueryOptions {
   readonly isCancelled?: () => boolean
   readonly timeoutMilliseconds?: number
   readonly lookbackMilliseconds?: number
+  /** Longest buckets of roll-ups that may stand for samples; 0: none may. */
+  readonly coarsestMilliseconds?: number
   /** Throws `Outgrown` when the query costs more. */
   readonly allowance?: Allowance
   /** Count the samples of each step. */
@@ -121,6 +123,7 @@ function startQuery(
     lookback: chosen.lookbackMilliseconds ?? options.lookbackMilliseconds ?? defaultLookback,
     delayedNames: options.delayedNames ?? false,
     subqueryStep: options.subqueryStepMilliseconds ?? defaultSubqueryStep,
+    coarsest: chosen.coarsestMilliseconds ?? Number.POSITIVE_INFINITY,
     maxSeries: limits.maxSeries,
     invariants,
     lazy,

@@ -21,6 +21,19 @@ export interface SeriesSamples {
    * (sample or mark) is a mark finds nothing; range functions ignore marks.
    */
   readonly staleTimes: Float64Array
+  /** Some of them come of a roll-up. */
+  readonly isRolledUp?: boolean
+  /** How many samples each of them stands for, where they come of the roll-ups `edges` and `sum`; absent: one each. */
+  readonly weights?: Float64Array
+}
+
+/** Lengths of the buckets that a store may have rolled up days in, milliseconds, ascending. A bucket is open on the left: (start, end]. */
+export const resolutions: readonly number[] = [300_000, 3_600_000]
+
+/** A roll-up that answers a question as well as the samples do; what the columns hold: parts/rollup.ts. */
+export interface WantedRollup {
+  readonly resolution: Millis
+  readonly column: 'last' | 'edges' | 'min' | 'max' | 'sum'
 }
 
 /** Bounds of one read; going over throws `query_too_large`. */
@@ -31,6 +44,8 @@ export interface ReadLimits {
   readonly signal?: AbortSignal
   /** Throws OutsideMemory instead of reading files for more series than this, or more than eight days of files. */
   readonly fileSeries?: number
+  /** Days that are rolled up may come so; the rest comes as samples. */
+  readonly rollup?: WantedRollup
 }
 
 /** Throws `query_too_large`. */

@@ -217,7 +217,7 @@ const mostPlans = 5
 
 /** Part files that stay known, and bytes of their unpacked directories. */
 const mostParts = 256
-const directoryBytes = 16 * 1024 * 1024
+const directoryBytes = 48 * 1024 * 1024
 
 /** Reads plans on this thread. */
 class PlanReader {
@@ -265,7 +265,7 @@ class PlanReader {
     limits: ReadLimits,
   ): Promise<readonly SeriesSamples[]> {
     const breathing = new Breathing(limits.signal)
-    const read = new ColumnRead(this.sources, ids, start, end, breathing)
+    const read = new ColumnRead(this.sources, ids, start, end, breathing, limits.rollup)
     for (const [i, entries] of inMemory.entries())
       if (entries.times.length + entries.staleTimes.length > 0) read.addInMemory(i, [entries])
     const parts: Part[] = []

@@ -17,9 +17,9 @@ const none = new Float64Array(0)
 /** No samples, no marks. */
 export const noEntries: Entries = { times: none, values: none, staleTimes: none }
 
-/** First index whose time is not below `t`; `times` ascends. */
-export function lowerBound(times: Float64Array, t: number): number {
-  let low = 0
+/** First index, from `from` on, whose time is not below `t`; `times` ascends. */
+export function lowerBound(times: Float64Array, t: number, from = 0): number {
+  let low = from
   let high = times.length
   while (low < high) {
     const middle = (low + high) >>> 1

@@ -1,8 +1,9 @@
 import type { Millis } from '../clock.ts'
 import { sortInTurns } from '../sort-in-turns.ts'
-import { ColumnRead, type ColumnSources } from './parts/column-read.ts'
+import { ColumnRead, type ColumnSources, type FoundEntries } from './parts/column-read.ts'
 import { DirectoryCache } from './parts/directories.ts'
 import { type Part, slotHas } from './parts/part.ts'
+import { dayMillis } from './parts/part-format.ts'
 import { Pause } from './pause.ts'
 import type { PlanningReader, ReadPlan } from './read-plan.ts'
 import {
@@ -113,7 +114,7 @@ export class StoreReads implements StoreReader, PlanningReader {
     for (const file of files) file.retain()
     try {
       const breathing = new Breathing(limits.signal)
-      const read = new ColumnRead(parts.sources, ids, start, end, breathing)
+      const read = new ColumnRead(parts.sources, ids, start, end, breathing, limits.rollup)
       let samples = 0
       for (let i = 0; i < ids.length && generations.length > 0; i++) {
         const found = memoryEntries(generations, ids[i]!, start, end)
@@ -300,15 +301,18 @@ class IdSet {
 }
 
 /**
- * Slots of files (two hours each) that a read with few series may touch: eight days. Each is two or three short reads, which
- * cost the hub's own thread ten times what they cost one that may wait for the disk.
+ * Slots of files that a read with few series may touch. Each is two or three short reads, which cost the hub's own thread ten
+ * times what they cost one that may wait for the disk; a slot of a whole day, which has more to unpack, counts as four.
  */
 const mostSlots = 100
+const slotsOfDay = 4
 
 function fewSlots(files: readonly Part[], start: Millis, end: Millis): boolean {
   let found = 0
   for (const { slots } of files)
-    for (const slot of slots) if (slot.minTime <= end && slot.maxTime >= start) found++
+    for (const slot of slots)
+      if (slot.minTime <= end && slot.maxTime >= start)
+        found += slot.span < dayMillis ? 1 : slotsOfDay
   return found <= mostSlots
 }
 
@@ -343,7 +347,7 @@ export async function readWithin(
   read: ColumnRead,
   parts: readonly Part[],
   { maxSeries = Infinity, maxSamples = Infinity, signal }: ReadLimits,
-): Promise<(Entries | undefined)[]> {
+): Promise<(FoundEntries | undefined)[]> {
   const located = await read.locate(parts)
   signal?.throwIfAborted()
   if (located.series > maxSeries) tooLarge('series', maxSeries)
@@ -365,7 +369,7 @@ export async function readWithin(
 
 /** Results of the series that have entries; `labels` by index of the entries. */
 export async function results(
-  entries: readonly (Entries | undefined)[],
+  entries: readonly (FoundEntries | undefined)[],
   labels: (i: number) => Labels,
   breathing: Breathing,
 ): Promise<SeriesSamples[]> {
@@ -373,8 +377,7 @@ export async function results(
   for (let i = 0; i < entries.length; i++) {
     const one = entries[i]
     if (!one) continue
-    const { times, values, staleTimes } = one
-    found.push({ labels: labels(i), times, values, staleTimes })
+    found.push({ labels: labels(i), ...one })
     if (breathing.due) await breathing.take()
   }
   return found

@@ -32,6 +32,9 @@ import { Peer, peerTitle, peerVersion } from './peers.ts'
 import { profiled } from './profile.ts'
 import { BenchHub } from './subjects.ts'
 
+/** Callward asked with `max_source_resolution=0s`. */
+const samplesAlone = 'Callward, samples alone'
+
 /** Before calls that count the same is asked for this long, once at least: V8 compiles what runs often. */
 const warmUpMillis = sized(1500, 100)
 
@@ -89,7 +92,8 @@ function askedOf([uid, id, chosen]: (typeof panels)[number], { seconds, step }: 
   if (target === undefined) throw new Error(`no panel ${uid}/${id}`)
   const rateInterval = `${Math.max(step + 60, 240)}s`
   const query = filled(target.expr, { ...chosen, window: '15m', __rate_interval: rateInterval })
-  const end = boardEnd / 1000
+  // As Grafana does, so that a chart does not jump when it is asked anew.
+  const end = Math.floor(boardEnd / 1000 / step) * step
   const range = { start: String(end - seconds), end: String(end), step: String(step) }
   return {
     name: `${uid.replace('callward-', '')}: ${panel?.title}`,
@@ -97,34 +101,65 @@ function askedOf([uid, id, chosen]: (typeof panels)[number], { seconds, step }: 
   }
 }
 
-/** Milliseconds of a call, and how many series came. */
-async function call(
-  target: Target,
-  { parameters }: Asked,
-): Promise<[millis: number, series: number]> {
-  const began = performance.now()
-  const { status, body } = await http(promqlUrl(target, 'query_range', parameters), {
-    headers: target.headers,
-  })
-  const millis = performance.now() - began
-  if (status !== 200) throw new Error(`${target.name}: ${status} ${body.toString().slice(0, 300)}`)
-  const { data } = JSON.parse(body.toString()) as { data: { result: unknown[] } }
-  return [millis, data.result.length]
+interface AnswerSeries {
+  readonly metric: Readonly<Record<string, string>>
+  readonly values: readonly (readonly [time: number, value: string])[]
 }
 
 interface Running {
   readonly target: Target
+  /** Its column. */
+  readonly name: string
+  /** Asked beside what a panel asks. */
+  readonly beside?: Readonly<Record<string, string>>
   readonly inspector: number
+}
+
+/** Milliseconds of a call, and what came. */
+async function call(
+  { target, name, beside }: Running,
+  { parameters }: Asked,
+): Promise<[millis: number, series: readonly AnswerSeries[]]> {
+  const url = promqlUrl(target, 'query_range', { ...parameters, ...beside })
+  const began = performance.now()
+  const { status, body } = await http(url, { headers: target.headers })
+  const millis = performance.now() - began
+  if (status !== 200) throw new Error(`${name}: ${status} ${body.toString().slice(0, 300)}`)
+  const { data } = JSON.parse(body.toString()) as { data: { result: readonly AnswerSeries[] } }
+  return [millis, data.result]
+}
+
+/** Largest difference of a point from the same point of another answer, per cent of that; points that one lacks count as 100. */
+function largestDifference(
+  answer: readonly AnswerSeries[],
+  other: readonly AnswerSeries[],
+): number {
+  const keyOf = ({ metric }: AnswerSeries, time: number) => `${JSON.stringify(metric)} ${time}`
+  const points = (series: readonly AnswerSeries[]) =>
+    new Map(
+      series.flatMap((one) => one.values.map(([time, value]) => [keyOf(one, time), Number(value)])),
+    )
+  const expected = points(other)
+  const found = points(answer)
+  let largest = found.size === expected.size ? 0 : 100
+  for (const [key, value] of found) {
+    const should = expected.get(key)
+    if (should === undefined) return 100
+    if (Object.is(should, value)) continue
+    largest = Math.max(largest, (Math.abs(value - should) / Math.abs(should)) * 100)
+  }
+  return largest
 }
 
 async function timed(one: Running, asked: Asked, calls: number): Promise<[number[], number]> {
   const warmBy = performance.now() + warmUpMillis
-  let [, series] = await call(one.target, asked)
-  while (performance.now() < warmBy) [, series] = await call(one.target, asked)
-  if (series === 0) throw new Error(`${one.target.name}: no answer to ${asked.parameters['query']}`)
+  let [, answer] = await call(one, asked)
+  while (performance.now() < warmBy) [, answer] = await call(one, asked)
+  const series = answer.length
+  if (series === 0) throw new Error(`${one.name}: no answer to ${asked.parameters['query']}`)
   const work = async () => {
     const millis: number[] = []
-    for (let i = 0; i < calls; i++) millis.push((await call(one.target, asked))[0])
+    for (let i = 0; i < calls; i++) millis.push((await call(one, asked))[0])
     return millis
   }
   const label = `boards-${asked.name.replace(/\W+/g, '-')}`
@@ -137,18 +172,39 @@ async function measure(running: readonly Running[], sheet: Sheet): Promise<void>
     for (const panel of panels) {
       const asked = askedOf(panel, span)
       const counts = new Set<number>()
+      const isLong = span.seconds > 86_400
+      const asking = running.filter(({ beside }) => isLong || beside === undefined)
       for (let repeat = 1; repeat <= repeats; repeat++)
-        for (const one of running) {
+        for (const one of asking) {
           const [millis, series] = await timed(one, asked, span.calls)
           counts.add(series)
           const row = { name: `${span.name}, ${asked.name}`, unit: 'ms', better: 'less' } as const
-          const reach = span.seconds > 86_400 ? { is: 1000 } : { times: 1, peer: victoriaName }
+          const reach = isLong ? { is: 1000 } : { times: 1, peer: victoriaName }
           const goal = { reach, floor: { times: 3, peer: victoriaName } }
-          sheet.add({ ...row, goal }, one.target.name, median(millis))
+          sheet.add({ ...row, goal }, one.name, median(millis))
           progress(
-            `boards: ${one.target.name}: ${span.name}, ${asked.name}: ${median(millis).toFixed(1)} ms, slowest ${quantile(millis, 1).toFixed(0)}, ${series} series`,
+            `boards: ${one.name}: ${span.name}, ${asked.name}: ${median(millis).toFixed(1)} ms, slowest ${quantile(millis, 1).toFixed(0)}, ${series} series`,
           )
         }
+      if (isLong) {
+        const [rolledUp, samples] = [callward, samplesAlone].map((name) =>
+          asking.find((one) => one.name === name),
+        )
+        const difference = largestDifference(
+          (await call(rolledUp!, asked))[1],
+          (await call(samples!, asked))[1],
+        )
+        sheet.add(
+          {
+            name: `${span.name}, ${asked.name}: largest difference of a point from samples alone`,
+            unit: '%',
+            better: 'less',
+            goal: { reach: { is: 0 }, floor: { is: 2 } },
+          },
+          callward,
+          difference,
+        )
+      }
       if (counts.size > 1) throw new Error(`${asked.name}: ${[...counts].join(' and ')} series`)
     }
 }
@@ -177,17 +233,24 @@ export const boardPanels: Benchmark = {
       addFill(sheet, figures)
       progress(`boards: ${samples} samples in ${Math.round(wallSeconds)} s`)
       const running = [
-        { target: hub.target, inspector: hub.inspector },
-        ...peers.map(({ target }) => ({ target, inspector: 0 })),
+        { target: hub.target, name: callward, inspector: hub.inspector },
+        {
+          target: hub.target,
+          name: samplesAlone,
+          beside: { max_source_resolution: '0s' },
+          inspector: 0,
+        },
+        ...peers.map(({ target }) => ({ target, name: target.name, inspector: 0 })),
       ]
       await measure(running, sheet)
       return {
-        title: `Board queries over 24 h and ${boardDays} days, raw samples`,
-        subjects: [callward, peerTitle('victoria-metrics')],
+        title: `Board queries over 24 h and ${boardDays} days`,
+        subjects: [callward, samplesAlone, peerTitle('victoria-metrics')],
         rows: sheet.rows,
         notes: [
           `${boardHosts} hosts x ${boardShapes.length} series, a sample a minute, ${boardDays} days: ${(samples / 1e6).toFixed(1)} million samples, by remote write to both at once in ${Math.round(wallSeconds)} s, then sealed and merged, and counted. Twelve panels of the boards with their queries as they stand; those of the Server board for one server. Steps of ${spans.map(({ name, step }) => `${step} s for ${name}`).join(' and ')}.`,
-          `Each figure is the median of ${spans.map(({ calls, name }) => `${calls} calls (${name})`).join(' and ')}, after ${warmUpMillis / 1000} s (at least one call) that do not count; the servers take turns. VictoriaMetrics is asked with nocache=1. Both must answer with the same number of series.`,
+          `Each figure is the median of ${spans.map(({ calls, name }) => `${calls} calls (${name})`).join(' and ')}, after ${warmUpMillis / 1000} s (at least one call) that do not count; the servers take turns. VictoriaMetrics is asked with nocache=1. All must answer with the same number of series.`,
+          `Callward answers from roll-ups where these serve (buckets of an hour here, since a sample comes each minute); "samples alone" is the same hub told not to.`,
         ],
       }
     } finally {

@@ -35,10 +35,17 @@ function requestOf(parameters: Parameters, { bounds }: ApiContext) {
     text: first(parameters, 'query'),
     timeoutMilliseconds: Math.min(timeout, bounds.timeoutMilliseconds),
     lookbackMilliseconds: lookback !== undefined && lookback > 0 ? lookback : undefined,
+    coarsestMilliseconds: coarsestOf(parameters),
     limit: limitParameter(parameters),
     statistics: statisticsWanted(stats),
     maxBytes: bounds.maxAnswerBytes,
   }
+}
+
+/** As in Thanos: a duration, 0 for the samples themselves; nothing and `auto` leave the choice to the engine. */
+function coarsestOf(parameters: Parameters): number | undefined {
+  const name = 'max_source_resolution'
+  return first(parameters, name) === 'auto' ? undefined : durationParameter(parameters, name)
 }
 
 /** As in Prometheus: any value asks for statistics, `all` for those of each step. */

@@ -19,6 +19,16 @@ function findFalls(values: Float64Array): Int32Array {
   return falls
 }
 
+function runningSum(weights: Float64Array): Float64Array {
+  const sums = new Float64Array(weights.length)
+  let sum = 0
+  for (let index = 0; index < weights.length; index += 1) {
+    sum += weights[index]!
+    sums[index] = sum
+  }
+  return sums
+}
+
 /** A function that extrapolates what the samples of a range show to the whole range. */
 interface Extrapolation {
   readonly isCounter: boolean
@@ -37,14 +47,15 @@ export const extrapolations: Readonly<Record<string, Extrapolation>> = {
  * average intervals of them, else by half an interval; counters not below zero.
  */
 export function extrapolate(
-  { times, values }: RangeSamples,
-  { range, at, offset }: RangeBounds,
+  { times, values, weights }: RangeSamples,
+  { range, stretch, at, offset }: RangeBounds,
   { start, interval, steps }: Frame,
   { isCounter, isRate }: Extrapolation,
   row: Row,
 ): void {
   const rangeSeconds = range / 1000
   const { length } = times
+  const counted = weights && runningSum(weights)
   const falls = isCounter ? findFalls(values) : noFalls
   let fall = 0
   let from = 0
@@ -54,7 +65,7 @@ export function extrapolate(
     const begin = end - range
     while (to < length && times[to]! <= end) to += 1
     while (from < to && times[from]! <= begin) from += 1
-    const gaps = to - from - 1
+    const gaps = counted ? counted[to - 1]! - counted[from]! : to - from - 1
     if (gaps < 1) continue
     const oldest = times[from]!
     const newest = times[to - 1]!
@@ -81,6 +92,7 @@ export function extrapolate(
     if (toEnd >= average * 1.1) toEnd = average / 2
     let factor = (sampled + toStart + toEnd) / sampled
     if (isRate) factor /= rangeSeconds
+    else factor *= stretch
     row.present[step] = 1
     row.values[step] = result * factor
   }

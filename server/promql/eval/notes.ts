@@ -64,6 +64,13 @@ export class Notes {
     this.inform(`${text} "${name}"`, span)
   }
 
+  /** Windows of `asked` milliseconds were cut to `range`. */
+  windowsShortened(asked: number, range: number, span: Span): void {
+    const lengths = `${range / 1000} s instead of ${asked / 1000} s`
+    const how = 'ask with max_source_resolution=0s for windows to the second'
+    this.inform(`ranges are rolled up, in whole buckets: ${lengths}; ${how}`, span)
+  }
+
   /** Bucket counts fell towards a higher bound; such notes about one metric become one. */
   forcedMonotonicity(name: string, span: Span, seen: Omit<Monotonicity, 'count'>): void {
     const page =

@@ -40,10 +40,22 @@ function mean(window: Window): number {
   return total / count + compensation / count
 }
 
+/** How many samples a window stands for. */
+function count({ weights, from, to }: Window): number {
+  if (weights === undefined) return to - from
+  let total = 0
+  for (let index = from; index < to; index += 1) total += weights[index]!
+  return total
+}
+
+function average(window: Window): number {
+  return window.weights === undefined ? mean(window) : sum(window) / count(window)
+}
+
 function largeMean({ values, from, to }: Window): number {
-  const average = new Mean(values[from] ?? 0)
-  for (let index = from + 1; index < to; index += 1) average.add(values[index] ?? 0)
-  return average.value()
+  const running = new Mean(values[from] ?? 0)
+  for (let index = from + 1; index < to; index += 1) running.add(values[index] ?? 0)
+  return running.value()
 }
 
 function variance({ values, from, to }: Window): number {
@@ -160,8 +172,8 @@ function smooth(window: Window, factor: number, trendFactor: number): number | u
 /** Functions that sum up a range. */
 export const overTimeFunctions: Readonly<Record<string, RangeFunction>> = {
   sum_over_time: sum,
-  avg_over_time: mean,
-  count_over_time: ({ from, to }) => to - from,
+  avg_over_time: average,
+  count_over_time: count,
   min_over_time: smallest,
   max_over_time: largest,
   first_over_time: ({ values, from }) => values[from],

@@ -16,6 +16,8 @@ export interface Query {
   readonly delayedNames: boolean
   /** Step of subqueries that name none, milliseconds. */
   readonly subqueryStep: number
+  /** Longest buckets, milliseconds, of roll-ups that may stand for samples; 0: none may. */
+  readonly coarsest: number
   /** Most series one selector may give. */
   readonly maxSeries: number
   /** Expressions whose value is the same at every step. */

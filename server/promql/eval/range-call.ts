@@ -11,6 +11,7 @@ import {
 import { type LabelSet, metricName, withoutName } from './label-set.ts'
 import { overTimeFunctions } from './over-time.ts'
 import type { Query } from './query.ts'
+import { rollupOfRange } from './rollups.ts'
 import { emptyRow, type Frame, frameEnd, type Row, RowBlock, refuseDuplicates } from './rows.ts'
 import { load, lookupTime } from './source.ts'
 import { type Evaluation, pause } from './turns.ts'
@@ -41,20 +42,31 @@ function milliseconds(duration: unknown): number {
   return duration
 }
 
-function* matrixSource(query: Query, expr: MatrixSelector, frame: Frame): Evaluation<RangeSource> {
+function* matrixSource(
+  query: Query,
+  expr: MatrixSelector,
+  frame: Frame,
+  name: string,
+): Evaluation<RangeSource> {
   const { selector } = expr
   const { extension } = selector
-  const range = milliseconds(expr.range)
+  const asked = milliseconds(expr.range)
   const before = extension === undefined ? 0 : query.lookback
   const after = extension === 'smoothed' ? query.lookback : 0
-  const start = lookupTime(selector, frame.start) - range - before + 1
+  const start = lookupTime(selector, frame.start) - asked - before + 1
   const end = lookupTime(selector, frameEnd(frame)) + after
-  const found = yield* load(query, selector.matchers, start, end)
+  const rolled = rollupOfRange(name, selector, asked, frame, query.coarsest)
+  const found = yield* load(query, selector.matchers, start, end, rolled?.rollup)
+  const range = found.some(({ isRolledUp }) => isRolledUp) ? rolled!.range : asked
+  if (range < asked) query.notes.windowsShortened(asked, range, expr.span)
   const at = typeof selector.at === 'number' ? selector.at : undefined
   const offset = milliseconds(selector.offset)
   return {
-    series: found.map(({ labels, times, values }) => ({ labels, times, values, dropName: false })),
-    bounds: { range, lookback: query.lookback, extension, at, offset },
+    series: found.map(({ labels, times, values, weights }) => ({
+      ...{ labels, times, values, weights },
+      dropName: false,
+    })),
+    bounds: { range, stretch: asked / range, lookback: query.lookback, extension, at, offset },
   }
 }
 
@@ -95,6 +107,7 @@ function* subquerySource(query: Query, expr: Subquery, frame: Frame): Evaluation
     series: inner === undefined ? [] : rows.map((row) => rowSamples(row, inner)),
     bounds: {
       range: milliseconds(expr.range),
+      stretch: 1,
       lookback: query.lookback,
       extension: undefined,
       at: typeof expr.at === 'number' ? expr.at : undefined,
@@ -103,8 +116,9 @@ function* subquerySource(query: Query, expr: Subquery, frame: Frame): Evaluation
   }
 }
 
-function* rangeSource(query: Query, expr: Expr, frame: Frame): Evaluation<RangeSource> {
-  if (expr.kind === 'matrix') return yield* matrixSource(query, expr, frame)
+/** The range that the function `name` takes; none: the range is itself what is asked for. */
+function* rangeSource(query: Query, expr: Expr, frame: Frame, name = ''): Evaluation<RangeSource> {
+  if (expr.kind === 'matrix') return yield* matrixSource(query, expr, frame, name)
   if (expr.kind === 'subquery') return yield* subquerySource(query, expr, frame)
   throw new Error(`BUG: ${expr.kind} is no range vector`)
 }
@@ -227,7 +241,7 @@ export function* callRangeFunction(
   const { name } = call.signature
   const argument = call.args.find((arg) => arg.kind === 'matrix' || arg.kind === 'subquery')
   if (argument === undefined) throw new Error(`BUG: ${name} without a range vector`)
-  const source = yield* rangeSource(query, argument, frame)
+  const source = yield* rangeSource(query, argument, frame, name)
   checkExtension(name, source)
   const scalars: Float64Array[] = []
   for (const arg of call.args) {

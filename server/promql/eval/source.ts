@@ -1,10 +1,11 @@
 import { CallwardError } from '../../errors.ts'
-import { type Matcher, OutsideMemory } from '../../store/reader.ts'
+import { type Matcher, OutsideMemory, type WantedRollup } from '../../store/reader.ts'
 import { executionFailure, QueryFailure } from '../failure.ts'
 import type { VectorSelector } from '../syntax/ast.ts'
 import { Outgrown } from './budget.ts'
 import { compareLabels, fromLabels, type LabelSet } from './label-set.ts'
 import type { Query } from './query.ts'
+import { rollupOfInstant } from './rollups.ts'
 import { type Frame, frameEnd, type Row, RowBlock } from './rows.ts'
 import { type Evaluation, pause } from './turns.ts'
 
@@ -14,6 +15,8 @@ export interface LoadedSeries {
   readonly times: Float64Array
   readonly values: Float64Array
   readonly staleTimes: Float64Array
+  readonly isRolledUp: boolean
+  readonly weights: Float64Array | undefined
 }
 
 function* read(
@@ -21,13 +24,17 @@ function* read(
   matchers: readonly Matcher[],
   start: number,
   end: number,
+  rollup: WantedRollup | undefined,
 ): Evaluation<readonly LoadedSeries[]> {
   const { budget } = query
   budget.check()
   const { signal } = budget
   const { fileSeries, left: maxSamples } = budget
-  const bounds = { maxSamples, maxSeries: query.maxSeries, fileSeries }
-  const limits = signal === undefined ? bounds : { ...bounds, signal }
+  const limits = {
+    ...{ maxSamples, maxSeries: query.maxSeries, fileSeries },
+    ...(signal && { signal }),
+    ...(rollup && { rollup }),
+  }
   try {
     const began = performance.now()
     const found = yield { matchers, start, end, limits }
@@ -37,8 +44,9 @@ function* read(
     for (const series of found) samples += series.times.length
     budget.load(samples)
     const loaded: LoadedSeries[] = []
-    for (const { labels, times, values, staleTimes } of found) {
-      loaded.push({ labels: fromLabels(labels), times, values, staleTimes })
+    for (const { labels, times, values, staleTimes, isRolledUp = false, weights } of found) {
+      const own = fromLabels(labels)
+      loaded.push({ labels: own, times, values, staleTimes, isRolledUp, weights })
       if (budget.spend(50)) yield pause
     }
     return loaded.sort((left, right) => compareLabels(left.labels, right.labels))
@@ -74,17 +82,19 @@ function textOf(matchers: readonly Matcher[]): string {
   return text
 }
 
-/** Series with samples or marks in [start, end], by labels; each interval is read once a query. */
+/** Series with samples or marks in [start, end], by labels; each interval is read once a query. `rollup` may stand for samples. */
 export function* load(
   query: Query,
   matchers: readonly Matcher[],
   start: number,
   end: number,
+  rollup?: WantedRollup,
 ): Evaluation<readonly LoadedSeries[]> {
-  const key = `${start} ${end} ${textOf(matchers)}`
+  const form = rollup === undefined ? '' : `${rollup.column} ${rollup.resolution}`
+  const key = `${start} ${end} ${form} ${textOf(matchers)}`
   let found = query.loaded.get(key)
   if (found === undefined) {
-    found = yield* read(query, matchers, start, end)
+    found = yield* read(query, matchers, start, end, rollup)
     query.loaded.set(key, found)
   }
   return found
@@ -158,7 +168,9 @@ export function* selectInstant(
   const start = lookupTime(selector, frame.start) - query.lookback + 1
   const end = lookupTime(selector, frameEnd(frame))
   const smoothed = selector.extension === 'smoothed' && what === 'value'
-  const series = yield* load(query, selector.matchers, start, smoothed ? end + query.lookback : end)
+  const rollup = rollupOfInstant(selector, frame, query.coarsest)
+  const to = smoothed ? end + query.lookback : end
+  const series = yield* load(query, selector.matchers, start, to, rollup)
   const rows: Row[] = []
   const block = new RowBlock(series.length, frame.steps)
   for (const one of series) {

@@ -4,12 +4,16 @@ import type { Frame } from './rows.ts'
 export interface RangeSamples {
   readonly times: Float64Array
   readonly values: Float64Array
+  /** How many samples each stands for; undefined: one each. */
+  readonly weights?: Float64Array | undefined
 }
 
 /** A range as it follows the steps of a frame. */
 export interface RangeBounds {
   /** Milliseconds. */
   readonly range: number
+  /** What a result that grows with the range is multiplied by: the range asked for is this much longer. */
+  readonly stretch: number
   readonly lookback: number
   readonly extension: 'anchored' | 'smoothed' | undefined
   /** Where the range ends: at the fixed time, or at the step's, less the offset. */
@@ -21,6 +25,7 @@ export interface RangeBounds {
 export interface Window {
   readonly times: Float64Array
   readonly values: Float64Array
+  readonly weights: Float64Array | undefined
   /** First index inside, and the index after the last. */
   from: number
   to: number
@@ -35,12 +40,13 @@ export interface Window {
 
 /** A window before the first step. */
 export function startWindow(
-  { times, values }: RangeSamples,
+  { times, values, weights }: RangeSamples,
   { range, extension }: RangeBounds,
 ): Window {
   return {
     times,
     values,
+    weights,
     from: 0,
     to: 0,
     rangeStart: 0,

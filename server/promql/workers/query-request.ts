@@ -15,6 +15,8 @@ export interface QueryRequest {
   readonly step: number
   readonly timeoutMilliseconds: number
   readonly lookbackMilliseconds: number | undefined
+  /** Longest buckets of roll-ups that may stand for samples; undefined: any, 0: none. */
+  readonly coarsestMilliseconds?: number | undefined
   /** The most entries of the answer; 0 means all. */
   readonly limit: number
   readonly statistics: StatisticsWanted
@@ -36,12 +38,14 @@ export async function runRequest(
   request: QueryRequest,
   terms: Terms,
 ): Promise<AnswerBytes> {
-  const { kind, text, start, end, step, timeoutMilliseconds, lookbackMilliseconds } = request
+  const { kind, text, start, end, step, timeoutMilliseconds } = request
+  const { lookbackMilliseconds, coarsestMilliseconds } = request
   const began = performance.now()
   const options = {
     ...terms,
     timeoutMilliseconds,
     ...(lookbackMilliseconds === undefined ? {} : { lookbackMilliseconds }),
+    ...(coarsestMilliseconds === undefined ? {} : { coarsestMilliseconds }),
     countSamples: request.statistics !== 'none',
   }
   const answer =

@@ -1,4 +1,5 @@
 import { BytesError, checksum } from '../bytes.ts'
+import type { WantedRollup } from '../reader.ts'
 import { clip, type Entries, isEmpty, lowerBound, merge, noEntries } from '../samples.ts'
 import { readChunk } from './column-codec.ts'
 import { type DirectoryCache, loadDirectories } from './directories.ts'
@@ -6,6 +7,8 @@ import { readMarks } from './marks.ts'
 import { type Part, positionOf } from './part.ts'
 import type { PartFiles } from './part-files.ts'
 import type { Directory, Slot, TimeChunk } from './part-format.ts'
+import { rolledSlots } from './rolled-slots.ts'
+import { columnId, countsOf, firstWithout } from './rollup.ts'
 
 /** What reading of columns stands on; one a thread. */
 export interface ColumnSources {
@@ -68,15 +71,32 @@ interface Layout {
 
 const none = noEntries.times
 
-/** One read of the entries of many series in [start, end] over files given by ascending order, and memory. */
+/** Entries of a series as a read gives them; see `SeriesSamples`. */
+export interface FoundEntries extends Entries {
+  readonly isRolledUp?: boolean
+  readonly weights?: Float64Array
+}
+
+/**
+ * One read of the entries of many series in [start, end] over files given by ascending order, and memory. With `rollup` days that
+ * are rolled up, and that nothing else has entries of, are read from their roll-ups, save the series that these leave out.
+ */
 export class ColumnRead {
   private readonly sources: ColumnSources
   private readonly ids: Uint32Array
   private readonly start: number
   private readonly end: number
   private readonly breathing: Breathing
+  private readonly rollup: WantedRollup | undefined
   private readonly layouts: (Layout | undefined)[]
+  /** Of the counts that belong to a roll-up. */
+  private readonly countLayouts: (Layout | undefined)[]
+  private readonly rolled: Uint8Array
+  private parts: readonly Part[] = []
+  /** A roll-up is damaged: the samples are read instead. */
+  private rollupLost = false
   private readonly places: Place[] = []
+  private everything: readonly Wanted[] | undefined
   private lastTimes: readonly Float64Array[] = []
   private lastJoined: Float64Array = none
 
@@ -87,70 +107,101 @@ export class ColumnRead {
     start: number,
     end: number,
     breathing: Breathing,
+    rollup?: WantedRollup,
   ) {
     this.sources = sources
     this.ids = ids
     this.start = start
     this.end = end
     this.breathing = breathing
+    this.rollup = rollup
     this.layouts = new Array(ids.length)
-  }
-
-  private layout(i: number): Layout {
-    let layout = this.layouts[i]
-    if (!layout) {
-      layout = { pieces: [], inMemory: [], times: undefined, values: none }
-      this.layouts[i] = layout
-    }
-    return layout
+    this.countLayouts = new Array(ids.length)
+    this.rolled = new Uint8Array(ids.length)
   }
 
   /** Adds what memory holds of the series at index `i` of the ids, oldest write first. */
   addInMemory(i: number, entries: readonly Entries[]): void {
     if (entries.length === 0) return
-    const layout = this.layout(i)
-    this.layouts[i] = { ...layout, inMemory: entries }
+    this.layouts[i] = { ...layoutAt(this.layouts, i), inMemory: entries }
   }
 
   /** Finds the chunks of the files and reads their times. Returns how many series have entries, and how many samples at most. */
   async locate(parts: readonly Part[]): Promise<{ series: number; samples: number }> {
+    this.parts = parts
+    const { rollup } = this
+    const rolledUp = rollup
+      ? rolledSlots(parts, rollup.resolution, this.inMemory())
+      : new Map<Slot, Slot>()
     for (const part of parts) {
       for (const slot of part.slots) {
         if (slot.minTime > this.end || slot.maxTime < this.start) continue
-        const place: Place = { part, slot, times: new Map(), pieces: [] }
-        await this.locateIn(place)
-        if (place.pieces.length > 0) this.places.push(place)
+        const rolled = rollup && rolledUp.get(slot)
+        const left = rolled ? await this.locateRolledUp(part, rolled, rollup.column) : this.all()
+        if (left.length > 0) await this.locateIn(part, slot, left)
       }
     }
     return this.count()
   }
 
-  private async locateIn(place: Place): Promise<void> {
-    const { slot, part } = place
+  private *inMemory(): Iterable<Entries> {
+    for (const layout of this.layouts) if (layout) yield* layout.inMemory
+  }
+
+  private all(): readonly Wanted[] {
+    this.everything ??= Array.from(this.ids, (id, i) => ({ id, i, layouts: this.layouts }))
+    return this.everything
+  }
+
+  /** Finds the columns of a roll-up; what is left to be found among the samples. */
+  private async locateRolledUp(
+    part: Part,
+    slot: Slot,
+    column: WantedRollup['column'],
+  ): Promise<readonly Wanted[]> {
+    const counts = countsOf[column]
+    const wanted: Wanted[] = []
+    for (let i = 0; i < this.ids.length && this.ids[i]! < firstWithout; i++) {
+      const id = this.ids[i]!
+      wanted.push({ id: columnId(id, column), i, layouts: this.layouts })
+      if (counts) wanted.push({ id: columnId(id, counts), i, layouts: this.countLayouts })
+    }
+    const here = await this.locateIn(part, slot, wanted)
+    for (let i = 0; i < here.length; i++) this.rolled[i]! |= here[i]!
+    return this.all().filter(({ i }) => here[i] === 0)
+  }
+
+  /** Finds the chunks of columns, given by ascending id, in one slot. Which of the series have any. */
+  private async locateIn(part: Part, slot: Slot, columns: readonly Wanted[]): Promise<Uint8Array> {
+    const place: Place = { part, slot, times: new Map(), pieces: [] }
+    const here = new Uint8Array(this.ids.length)
     const { firstIds } = slot
     const wanted: number[] = []
-    for (let i = 0, b = -1; i < this.ids.length; i++) {
-      const id = this.ids[i]!
+    let b = -1
+    for (const { id } of columns) {
       while (b + 1 < firstIds.length && firstIds[b + 1]! <= id) b++
       if (b >= 0 && wanted.at(-1) !== b) wanted.push(b)
     }
     const { files, directories } = this.sources
     const blocks = await loadDirectories(files, directories, part, slot, wanted, (error) =>
-      this.lose(part, error),
+      this.lose(place, error),
     )
-    for (let i = 0, b = -1; i < this.ids.length; i++) {
-      const id = this.ids[i]!
-      while (b + 1 < firstIds.length && firstIds[b + 1]! <= id) b++
+    b = -1
+    for (const column of columns) {
+      while (b + 1 < firstIds.length && firstIds[b + 1]! <= column.id) b++
       const directory = blocks.get(b)
-      if (directory) this.addChunks(place, directory, i)
+      if (directory && this.addChunks(place, directory, column)) here[column.i] = 1
       if (this.breathing.due) await this.breathing.take()
     }
     await this.readTimes(place)
+    if (place.pieces.length > 0) this.places.push(place)
+    return here
   }
 
-  private addChunks(place: Place, directory: Directory, i: number): void {
-    const position = positionOf(directory, this.ids[i]!)
-    if (position < 0) return
+  /** False when the slot does not hold the column. */
+  private addChunks(place: Place, directory: Directory, { id, i, layouts }: Wanted): boolean {
+    const position = positionOf(directory, id)
+    if (position < 0) return false
     const { chunkStarts, timeOf, times, marks, offsets, lengths, crcs } = directory
     for (let c = chunkStarts[position]!; c < chunkStarts[position + 1]!; c++) {
       const time = timeOf[c]! < 0 ? undefined : times[timeOf[c]!]!
@@ -173,13 +224,15 @@ export class ColumnRead {
         isLost: false,
       }
       place.pieces.push(piece)
-      this.layout(i).pieces.push(piece)
+      layoutAt(layouts, i).pieces.push(piece)
     }
+    return true
   }
 
-  private lose(part: Part, error: unknown): void {
+  private lose({ part, slot }: Place, error: unknown): void {
     if (!(error instanceof BytesError)) throw error
     this.sources.damaged(part, error)
+    if (slot.resolution > 0) this.rollupLost = true
   }
 
   private async readTimes(place: Place): Promise<void> {
@@ -199,12 +252,13 @@ export class ColumnRead {
 
   /** Reads stretches (by ascending offset) of a slot, near ones at once; a damaged one stays untouched. */
   private async readRuns<T>(
-    { part, slot }: Place,
+    place: Place,
     stretches: readonly T[],
     extentOf: (stretch: T) => { offset: number; length: number; crc: number },
     use: (stretch: T, bytes: Buffer) => void,
     lost: (stretch: T) => void = () => undefined,
   ): Promise<void> {
+    const { part, slot } = place
     const { files, gapBytes } = this.sources
     for (let i = 0; i < stretches.length; ) {
       const first = extentOf(stretches[i]!).offset
@@ -228,7 +282,7 @@ export class ColumnRead {
           use(stretch, found)
         } catch (error) {
           lost(stretch)
-          this.lose(part, error)
+          this.lose(place, error)
         }
         if (this.breathing.due) await this.breathing.take()
       }
@@ -253,11 +307,12 @@ export class ColumnRead {
   }
 
   /** Reads the values; the entries of the series at each index of the ids, undefined where there is none. */
-  async read(): Promise<(Entries | undefined)[]> {
-    for (const layout of this.layouts) {
-      if (layout) this.arrange(layout)
-      if (this.breathing.due) await this.breathing.take()
-    }
+  async read(): Promise<(FoundEntries | undefined)[]> {
+    for (const layouts of [this.layouts, this.countLayouts])
+      for (const layout of layouts) {
+        if (layout) this.arrange(layout)
+        if (this.breathing.due) await this.breathing.take()
+      }
     for (const place of this.places)
       await this.readRuns(
         place,
@@ -268,12 +323,31 @@ export class ColumnRead {
           piece.isLost = true
         },
       )
-    const results: (Entries | undefined)[] = new Array(this.layouts.length)
+    if (this.rollupLost) return this.readSamples()
+    const results: (FoundEntries | undefined)[] = new Array(this.layouts.length)
     for (const [i, layout] of this.layouts.entries()) {
-      results[i] = layout && this.finish(layout)
+      const found = layout && this.finish(layout)
+      results[i] = found && this.rolled[i] === 1 ? this.asRolledUp(found, i) : found
       if (this.breathing.due) await this.breathing.take()
     }
     return results
+  }
+
+  /** As if there were no roll-ups. */
+  private async readSamples(): Promise<(FoundEntries | undefined)[]> {
+    const { sources, ids, start, end, breathing } = this
+    const read = new ColumnRead(sources, ids, start, end, breathing)
+    for (const [i, layout] of this.layouts.entries())
+      if (layout) read.addInMemory(i, layout.inMemory)
+    await read.locate(this.parts)
+    return read.read()
+  }
+
+  private asRolledUp(entries: Entries, i: number): FoundEntries {
+    const layout = this.countLayouts[i]
+    const counts = layout && this.finish(layout)
+    if (!counts) return { ...entries, isRolledUp: true }
+    return { ...entries, isRolledUp: true, weights: weightsOf(entries.times, counts) }
   }
 
   private unpack(piece: Piece, bytes: Buffer): void {
@@ -362,6 +436,31 @@ export class ColumnRead {
     const merged = merge([...parts, ...inMemory])
     return isEmpty(merged) ? undefined : merged
   }
+}
+
+/** A column of a slot, and where its entries go. */
+interface Wanted {
+  readonly id: number
+  /** Index of the series among the ids of the read. */
+  readonly i: number
+  readonly layouts: (Layout | undefined)[]
+}
+
+function layoutAt(layouts: (Layout | undefined)[], i: number): Layout {
+  layouts[i] ??= { pieces: [], inMemory: [], times: undefined, values: none }
+  return layouts[i]
+}
+
+/** Counts stand at some of the times; one sample is one. */
+function weightsOf(times: Float64Array, counts: Entries): Float64Array {
+  if (counts.times.length === times.length) return counts.values
+  const weights = new Float64Array(times.length).fill(1)
+  let at = 0
+  for (let k = 0; k < counts.times.length; k++) {
+    at = lowerBound(times, counts.times[k]!, at)
+    weights[at] = counts.values[k]!
+  }
+  return weights
 }
 
 function chunkOf({ chunk }: WantedTimes): TimeChunk {

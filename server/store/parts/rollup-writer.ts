@@ -1,10 +1,11 @@
 import { unlinkSync } from 'node:fs'
+import { resolutions } from '../reader.ts'
 import type { Entries } from '../samples.ts'
 import type { SeriesId } from '../writer.ts'
 import { SyncFiles } from './part-files.ts'
 import { dayMillis, type Slot } from './part-format.ts'
 import { PartWriter, type SlotWriter } from './part-writer.ts'
-import { columnId, firstWithout, resolutions, rollUp } from './rollup.ts'
+import { columnId, firstWithout, rollUp } from './rollup.ts'
 import { writeEntries } from './series-entries.ts'
 
 interface Spare {

@@ -1,7 +1,5 @@
+import type { WantedRollup } from '../reader.ts'
 import type { Entries } from '../samples.ts'
-
-/** Lengths of the buckets that days are rolled up in, milliseconds, ascending. A bucket is open on the left: (start, end]. */
-export const resolutions: readonly number[] = [300_000, 3_600_000]
 
 /**
  * Columns of a roll-up, by their number. Save for sums and counts they hold samples as they came, only fewer:
@@ -20,11 +18,8 @@ export const columns = {
   count: 6,
 } as const
 
-/** What a read may ask for: a column, with the counts that belong to it. */
-export type RollupColumn = Exclude<keyof typeof columns, 'edgeCounts' | 'count'>
-
 /** The column that says how many samples each entry of another stands for. */
-export const countsOf: Readonly<Partial<Record<RollupColumn, keyof typeof columns>>> = {
+export const countsOf: Readonly<Partial<Record<WantedRollup['column'], keyof typeof columns>>> = {
   edges: 'edgeCounts',
   sum: 'count',
 }

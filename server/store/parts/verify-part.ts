@@ -9,7 +9,7 @@ const scratch = new Float64Array(chunkNumbers)
 /** Reads a whole file and checks and unpacks every piece; what is damaged, in words. */
 export async function verifyPart(part: Part, read: OpenFile['read']): Promise<string[]> {
   const problems: string[] = []
-  for (const slot of part.slots) {
+  for (const slot of [...part.slots, ...part.rollups]) {
     let samples = 0
     for (let block = 0; block < slot.firstIds.length; block++) {
       const offset = slot.blockOffsets[block]!
