@@ -639,11 +639,11 @@ t.test('reads are bounded, and stop when asked', async (t) => {
 t.test(
   'a reader of few series is sent elsewhere for many series, and for weeks of files',
   async (t) => {
-    const clock = handClock(base + 240 * hour)
+    const clock = handClock(base + 800 * hour)
     const folder = temporaryFolder(t)
     let store = await openStore(folder, clock)
     const ids = ['a', 'b'].map((instance) => store.intern({ __name__: 'up', instance }))
-    const rows = Array.from({ length: 110 }, (_, slot) =>
+    const rows = Array.from({ length: 360 }, (_, slot) =>
       row(base + slot * 2 * hour, ids, [slot, 1]),
     )
     await store.append({ rows })
@@ -658,7 +658,7 @@ t.test(
     const refusal = (hours: number, fileSeries: number) =>
       select(hours, fileSeries).catch((error: unknown) => error)
     t.ok((await refusal(100, 1)) instanceof OutsideMemory, 'many series')
-    t.ok((await refusal(219, 2)) instanceof OutsideMemory, 'weeks')
+    t.ok((await refusal(719, 2)) instanceof OutsideMemory, 'weeks')
     t.equal((await store.select([], base, base + 219 * hour))[0]?.times.length, 110)
     await store.close()
   },
