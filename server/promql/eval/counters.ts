@@ -44,15 +44,17 @@ export const extrapolations: Readonly<Record<string, Extrapolation>> = {
 
 /**
  * Prometheus's extrapolation, on all steps of a frame: to the range's edges when the samples come within 1.1
- * average intervals of them, else by half an interval; counters not below zero.
+ * average intervals of them, or as close as a roll-up leaves samples out, else by half an interval; counters not below zero. True
+ * when a roll-up did leave some out.
  */
 export function extrapolate(
   { times, values, weights }: RangeSamples,
-  { range, stretch, at, offset }: RangeBounds,
+  { range, slack, at, offset }: RangeBounds,
   { start, interval, steps }: Frame,
   { isCounter, isRate }: Extrapolation,
   row: Row,
-): void {
+): boolean {
+  let isReckoned = false
   const rangeSeconds = range / 1000
   const { length } = times
   const counted = weights && runningSum(weights)
@@ -65,8 +67,8 @@ export function extrapolate(
     const begin = end - range
     while (to < length && times[to]! <= end) to += 1
     while (from < to && times[from]! <= begin) from += 1
+    if (to - from < 2) continue
     const gaps = counted ? counted[to - 1]! - counted[from]! : to - from - 1
-    if (gaps < 1) continue
     const oldest = times[from]!
     const newest = times[to - 1]!
     const first = values[from]!
@@ -83,7 +85,11 @@ export function extrapolate(
     const sampled = (newest - oldest) / 1000
     const average = sampled / gaps
     let toStart = (oldest - begin) / 1000
-    if (toStart >= average * 1.1) toStart = average / 2
+    if (toStart >= average * 1.1) {
+      const isLeftOut = counted !== undefined && toStart * 1000 <= slack
+      if (isLeftOut) isReckoned = true
+      else toStart = average / 2
+    }
     if (isCounter && result > 0 && first >= 0) {
       // A counter is not below zero: do not extrapolate past the point where it would be.
       toStart = Math.min(toStart, sampled * (first / result))
@@ -92,10 +98,10 @@ export function extrapolate(
     if (toEnd >= average * 1.1) toEnd = average / 2
     let factor = (sampled + toStart + toEnd) / sampled
     if (isRate) factor /= rangeSeconds
-    else factor *= stretch
     row.present[step] = 1
     row.values[step] = result * factor
   }
+  return isReckoned
 }
 
 /** Where the samples that count begin and end, and the values at the range's edges. */

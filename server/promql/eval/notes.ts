@@ -64,11 +64,10 @@ export class Notes {
     this.inform(`${text} "${name}"`, span)
   }
 
-  /** Windows of `asked` milliseconds were cut to `range`. */
-  windowsShortened(asked: number, range: number, span: Span): void {
-    const lengths = `${range / 1000} s instead of ${asked / 1000} s`
-    const how = 'ask with max_source_resolution=0s for windows to the second'
-    this.inform(`ranges are rolled up, in whole buckets: ${lengths}; ${how}`, span)
+  /** Of windows roll-ups tell all but the first `rest` milliseconds. */
+  windowsRounded(rest: number, span: Span): void {
+    const text = `the range is rolled up, its first ${rest / 1000} s are taken to be as the rest`
+    this.inform(`${text}; max_source_resolution=0s reads the samples`, span)
   }
 
   /** Bucket counts fell towards a higher bound; such notes about one metric become one. */

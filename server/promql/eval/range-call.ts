@@ -57,8 +57,9 @@ function* matrixSource(
   const end = lookupTime(selector, frameEnd(frame)) + after
   const rolled = rollupOfRange(name, selector, asked, frame, query.coarsest)
   const found = yield* load(query, selector.matchers, start, end, rolled?.rollup)
-  const range = found.some(({ isRolledUp }) => isRolledUp) ? rolled!.range : asked
-  if (range < asked) query.notes.windowsShortened(asked, range, expr.span)
+  const isRolledUp = rolled !== undefined && found.some((series) => series.isRolledUp)
+  const { range, slack } = isRolledUp ? rolled : { range: asked, slack: 0 }
+  if (range < asked) query.notes.windowsRounded(asked - range, expr.span)
   const at = typeof selector.at === 'number' ? selector.at : undefined
   const offset = milliseconds(selector.offset)
   return {
@@ -66,7 +67,7 @@ function* matrixSource(
       ...{ labels, times, values, weights },
       dropName: false,
     })),
-    bounds: { range, stretch: asked / range, lookback: query.lookback, extension, at, offset },
+    bounds: { range, slack, lookback: query.lookback, extension, at, offset },
   }
 }
 
@@ -107,7 +108,7 @@ function* subquerySource(query: Query, expr: Subquery, frame: Frame): Evaluation
     series: inner === undefined ? [] : rows.map((row) => rowSamples(row, inner)),
     bounds: {
       range: milliseconds(expr.range),
-      stretch: 1,
+      slack: 0,
       lookback: query.lookback,
       extension: undefined,
       at: typeof expr.at === 'number' ? expr.at : undefined,
@@ -199,7 +200,8 @@ function* applyToSeries(application: Application, series: RangeSeries, row: Row)
   const extrapolation =
     bounds.extension === undefined ? extrapolations[call.signature.name] : undefined
   if (extrapolation !== undefined) {
-    extrapolate(series, bounds, frame, extrapolation, row)
+    if (extrapolate(series, bounds, frame, extrapolation, row))
+      query.notes.windowsRounded(bounds.slack, call.span)
     if (query.usage !== undefined) countWindows(query.usage, series, bounds, frame)
     if (query.budget.spend(frame.steps + series.times.length)) yield pause
     return

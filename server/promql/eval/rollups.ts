@@ -19,13 +19,19 @@ const columnOf: Readonly<Record<string, WantedRollup['column']>> = {
   avg_over_time: 'sum',
 }
 
+/** Functions that extrapolate: what roll-ups leave out at the window's beginning is reckoned from the rest. */
+const extrapolating: ReadonlySet<string> = new Set(['rate', 'increase', 'delta'])
+
 /** Functions that say as much of a window that is a little shorter. */
 const shortenable: ReadonlySet<string> = new Set([
-  ...['rate', 'increase', 'delta', 'min_over_time', 'max_over_time', 'avg_over_time'],
+  ...['min_over_time', 'max_over_time', 'avg_over_time'],
 ])
 
-/** A window may be shortened by this share of it, to whole buckets: Grafana makes windows one scrape longer than the steps between. */
-const mostShortened = 1 / 20
+/**
+ * A window may be this share of it longer than whole buckets: Grafana makes windows one scrape longer than the steps between. The one
+ * sample there is the newest of its bucket, so that extrapolations stay exact; with more of them they are as good as the rest of the window.
+ */
+const largestRest = 1 / 20
 
 /** Whether a selector stands at ends of buckets on every step of a frame. */
 function isOnBuckets(
@@ -49,13 +55,16 @@ export function rollupOfInstant(
   return resolution === undefined ? undefined : { resolution, column: 'last' }
 }
 
-/** A roll-up for a function of a range, and the range in whole buckets, milliseconds. */
+/** A roll-up for a function of a range. */
 export interface RolledRange {
   readonly rollup: WantedRollup
+  /** Milliseconds: the range itself, or as much of it as whole buckets fill. */
   readonly range: number
+  /** See `RangeBounds`. */
+  readonly slack: number
 }
 
-/** As `rollupOfInstant` for windows; those of a range query may be shortened a little. */
+/** As `rollupOfInstant` for windows; those of a range query may be a little longer than whole buckets. */
 export function rollupOfRange(
   name: string,
   selector: VectorSelector,
@@ -65,11 +74,16 @@ export function rollupOfRange(
 ): RolledRange | undefined {
   const column = columnOf[name]
   if (column === undefined) return undefined
-  const most = shortenable.has(name) && frameEnd(frame) > frame.start ? range * mostShortened : 0
+  const isFlexible = extrapolating.has(name) || shortenable.has(name)
+  const most = isFlexible && frameEnd(frame) > frame.start ? range * largestRest : 0
   const resolution = resolutions.findLast(
     (one) =>
       one <= coarsest && one <= range && range % one <= most && isOnBuckets(selector, frame, one),
   )
   if (resolution === undefined) return undefined
-  return { rollup: { resolution, column }, range: range - (range % resolution) }
+  const rollup = { resolution, column }
+  const rest = range % resolution
+  return extrapolating.has(name)
+    ? { rollup, range, slack: rest }
+    : { rollup, range: range - rest, slack: 0 }
 }

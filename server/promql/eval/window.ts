@@ -12,8 +12,8 @@ export interface RangeSamples {
 export interface RangeBounds {
   /** Milliseconds. */
   readonly range: number
-  /** What a result that grows with the range is multiplied by: the range asked for is this much longer. */
-  readonly stretch: number
+  /** So long after its beginning samples may have been left out of a roll-up, milliseconds; 0: none were. */
+  readonly slack: number
   readonly lookback: number
   readonly extension: 'anchored' | 'smoothed' | undefined
   /** Where the range ends: at the fixed time, or at the step's, less the offset. */

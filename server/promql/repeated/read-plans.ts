@@ -86,7 +86,7 @@ export function planRange(planning: Planning, call: Call): Vector {
   const range = milliseconds(argument.range)
   const bounds: RangeBounds = {
     range,
-    stretch: 1,
+    slack: 0,
     lookback: planning.lookback,
     extension: undefined,
     at: undefined,

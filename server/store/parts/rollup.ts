@@ -34,7 +34,11 @@ export function columnId(id: number, column: keyof typeof columns): number {
   return id * columnsOfSeries + columns[column]
 }
 
-/** A column is kept when it has at most this share of the samples: beyond it the samples are as quick to read. */
+/**
+ * Series with fewer samples of a day are not rolled up, and a column is kept when it has at most this share of the samples: else the
+ * samples are as quick to read. One a minute makes 1,440 a day.
+ */
+const fewestSamples = 1000
 const largestShare = 1 / 8
 
 /** One column of one series. */
@@ -101,6 +105,36 @@ interface BucketFigures {
   readonly count: Float64Array
 }
 
+/** Decimals that `decimalsOf` tries, and below which whole numbers are added without a rounding. */
+const mostDecimals = 6
+const largestSum = 2 ** 53
+
+/** At how many decimals every value is a whole number; undefined when there is no such number. */
+function decimalsOf(values: Float64Array): number | undefined {
+  let decimals = 0
+  let power = 1
+  for (let i = 0; i < values.length; ) {
+    const value = values[i]!
+    if (Math.round(value * power) / power === value) i++
+    else if (++decimals > mostDecimals) return undefined
+    else {
+      power = 10 ** decimals
+      i = 0
+    }
+  }
+  return decimals
+}
+
+/** The sum of decimals to the last digit, which takes a third of the room of one that carries roundings; else the plain sum. */
+function sumOf(values: Float64Array, from: number, to: number, power: number | undefined): number {
+  let plain = 0
+  let whole = 0
+  for (let i = from; i < to; i++) plain += values[i]!
+  if (power === undefined || !(Math.abs(plain) * power < largestSum)) return plain
+  for (let i = from; i < to; i++) whole += Math.round(values[i]! * power)
+  return whole / power
+}
+
 /** As the functions `..._over_time` of the query language reckon: a NaN yields to any number in extremes. */
 function figuresOf(values: Float64Array, ends: Int32Array): BucketFigures {
   const figures = {
@@ -109,21 +143,21 @@ function figuresOf(values: Float64Array, ends: Int32Array): BucketFigures {
     sum: new Float64Array(ends.length),
     count: new Float64Array(ends.length),
   }
+  const decimals = decimalsOf(values)
+  const power = decimals === undefined ? undefined : 10 ** decimals
   let from = 0
   for (let bucket = 0; bucket < ends.length; bucket++) {
     const to = ends[bucket]!
     let min = values[from]!
     let max = min
-    let sum = 0
     for (let i = from; i < to; i++) {
       const value = values[i]!
       if (value < min || Number.isNaN(min)) min = value
       if (value > max || Number.isNaN(max)) max = value
-      sum += value
     }
     figures.min[bucket] = min
     figures.max[bucket] = max
-    figures.sum[bucket] = sum
+    figures.sum[bucket] = sumOf(values, from, to, power)
     figures.count[bucket] = to - from
     from = to
   }
@@ -143,7 +177,7 @@ export function rollUp(entries: Entries, resolution: number): RolledColumn[] {
   const { times, values, staleTimes } = entries
   const most = times.length * largestShare
   const ends = bucketEnds(times, resolution)
-  if (times.length === 0 || ends.length > most) return []
+  if (times.length < fewestSamples || ends.length > most) return []
   const lasts = ends.map((end) => end - 1)
   const [lastTimes, lastValues] = pick(entries, lasts)
   const found: RolledColumn[] = [
