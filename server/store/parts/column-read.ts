@@ -1,7 +1,16 @@
 import { BytesError, checksum } from '../bytes.ts'
 import type { WantedRollup } from '../reader.ts'
-import { clip, type Entries, isEmpty, lowerBound, merge, noEntries } from '../samples.ts'
+import { type Entries, lowerBound, noEntries } from '../samples.ts'
 import { readChunk } from './column-codec.ts'
+import {
+  type Layout,
+  Layouts,
+  layoutAt,
+  type Piece,
+  type Place,
+  type WantedTimes,
+  weightsOf,
+} from './column-layout.ts'
 import { type DirectoryCache, loadDirectories } from './directories.ts'
 import { readMarks } from './marks.ts'
 import { type Part, positionOf } from './part.ts'
@@ -27,47 +36,6 @@ export interface Breathing {
 }
 
 const longestReadBytes = 1024 * 1024
-
-/** Times of a chunk within the asked interval: indices [from, to) of the chunk. */
-interface WantedTimes {
-  readonly chunk: TimeChunk
-  times: Float64Array
-  from: number
-  to: number
-}
-
-/** A slot of a file. */
-interface Place {
-  readonly part: Part
-  readonly slot: Slot
-  readonly times: Map<number, WantedTimes>
-  readonly pieces: Piece[]
-}
-
-/** One chunk to read, and where its values go. */
-interface Piece {
-  readonly place: Place
-  readonly time: WantedTimes | undefined
-  readonly offset: number
-  readonly length: number
-  readonly crc: number
-  readonly hasMarks: boolean
-  readonly minTime: number
-  readonly maxTime: number
-  target: Float64Array
-  at: number
-  staleTimes: Float64Array
-  isLost: boolean
-}
-
-/** Entries of a series: chunks of files, then what memory holds. */
-interface Layout {
-  readonly pieces: Piece[]
-  readonly inMemory: readonly Entries[]
-  /** Set when nothing overlaps: then the values are read right into the result. */
-  times: Float64Array | undefined
-  values: Float64Array
-}
 
 const none = noEntries.times
 
@@ -97,8 +65,7 @@ export class ColumnRead {
   private rollupLost = false
   private readonly places: Place[] = []
   private everything: readonly Wanted[] | undefined
-  private lastTimes: readonly Float64Array[] = []
-  private lastJoined: Float64Array = none
+  private readonly putting: Layouts
 
   /** `ids` ascend; `inMemory` gives the entries that memory holds of one of them, clipped, oldest write first. */
   constructor(
@@ -118,6 +85,7 @@ export class ColumnRead {
     this.layouts = new Array(ids.length)
     this.countLayouts = new Array(ids.length)
     this.rolled = new Uint8Array(ids.length)
+    this.putting = new Layouts(start, end)
   }
 
   /** Adds what memory holds of the series at index `i` of the ids, oldest write first. */
@@ -310,7 +278,7 @@ export class ColumnRead {
   async read(): Promise<(FoundEntries | undefined)[]> {
     for (const layouts of [this.layouts, this.countLayouts])
       for (const layout of layouts) {
-        if (layout) this.arrange(layout)
+        if (layout) this.putting.arrange(layout)
         if (this.breathing.due) await this.breathing.take()
       }
     for (const place of this.places)
@@ -326,7 +294,7 @@ export class ColumnRead {
     if (this.rollupLost) return this.readSamples()
     const results: (FoundEntries | undefined)[] = new Array(this.layouts.length)
     for (const [i, layout] of this.layouts.entries()) {
-      const found = layout && this.finish(layout)
+      const found = layout && this.putting.finish(layout)
       results[i] = found && this.rolled[i] === 1 ? this.asRolledUp(found, i) : found
       if (this.breathing.due) await this.breathing.take()
     }
@@ -345,7 +313,7 @@ export class ColumnRead {
 
   private asRolledUp(entries: Entries, i: number): FoundEntries {
     const layout = this.countLayouts[i]
-    const counts = layout && this.finish(layout)
+    const counts = layout && this.putting.finish(layout)
     if (!counts) return { ...entries, isRolledUp: true }
     return { ...entries, isRolledUp: true, weights: weightsOf(entries.times, counts) }
   }
@@ -361,81 +329,6 @@ export class ColumnRead {
     if (time && time.to > time.from)
       readChunk(bytes, from, bytes.length, time.chunk.count, target, at, time.from, time.to)
   }
-
-  /** Decides where the values of a series go. */
-  private arrange(layout: Layout): void {
-    const { pieces, inMemory } = layout
-    const runs: { minTime: number; times: Float64Array; piece?: Piece; entries?: Entries }[] = []
-    let isPlain = true
-    let total = 0
-    for (const piece of pieces) {
-      if (piece.hasMarks) isPlain = false
-      const times = piece.time?.times ?? none
-      if (times.length === 0) continue
-      total += times.length
-      runs.push({ minTime: times[0]!, times, piece })
-    }
-    for (const entries of inMemory) {
-      if (entries.staleTimes.length > 0) isPlain = false
-      if (entries.times.length === 0) continue
-      total += entries.times.length
-      runs.push({ minTime: entries.times[0]!, times: entries.times, entries })
-    }
-    if (isPlain) {
-      runs.sort((a, b) => a.minTime - b.minTime)
-      for (let i = 1; i < runs.length && isPlain; i++)
-        isPlain = runs[i - 1]!.times.at(-1)! < runs[i]!.minTime
-    }
-    if (!isPlain) {
-      for (const piece of pieces) piece.target = new Float64Array(piece.time?.times.length ?? 0)
-      return
-    }
-    layout.values = new Float64Array(total)
-    layout.times = this.joined(runs.map(({ times }) => times))
-    let at = 0
-    for (const { times, piece, entries } of runs) {
-      if (entries) layout.values.set(entries.values, at)
-      else if (piece) {
-        piece.target = layout.values
-        piece.at = at
-      }
-      at += times.length
-    }
-  }
-
-  /** Joined times; series that follow one another mostly share them. */
-  private joined(runs: readonly Float64Array[]): Float64Array {
-    if (runs.length === 1) return runs[0]!
-    const { lastTimes } = this
-    if (runs.length === lastTimes.length && runs.every((run, i) => isSame(run, lastTimes[i]!)))
-      return this.lastJoined
-    const joined = new Float64Array(runs.reduce((sum, run) => sum + run.length, 0))
-    let at = 0
-    for (const run of runs) {
-      joined.set(run, at)
-      at += run.length
-    }
-    this.lastTimes = runs
-    this.lastJoined = joined
-    return joined
-  }
-
-  private finish({ pieces, inMemory, times, values }: Layout): Entries | undefined {
-    if (times && !pieces.some(({ isLost }) => isLost))
-      return times.length === 0 ? undefined : { times, values, staleTimes: none }
-    const parts = pieces
-      .filter(({ isLost }) => !isLost)
-      .map(({ time, target, at, staleTimes }): Entries => {
-        const found = time?.times ?? none
-        return {
-          times: found,
-          values: target.subarray(at, at + found.length),
-          staleTimes: clip({ ...noEntries, staleTimes }, this.start, this.end).staleTimes,
-        }
-      })
-    const merged = merge([...parts, ...inMemory])
-    return isEmpty(merged) ? undefined : merged
-  }
 }
 
 /** A column of a slot, and where its entries go. */
@@ -444,23 +337,6 @@ interface Wanted {
   /** Index of the series among the ids of the read. */
   readonly i: number
   readonly layouts: (Layout | undefined)[]
-}
-
-function layoutAt(layouts: (Layout | undefined)[], i: number): Layout {
-  layouts[i] ??= { pieces: [], inMemory: [], times: undefined, values: none }
-  return layouts[i]
-}
-
-/** Counts stand at some of the times; one sample is one. */
-function weightsOf(times: Float64Array, counts: Entries): Float64Array {
-  if (counts.times.length === times.length) return counts.values
-  const weights = new Float64Array(times.length).fill(1)
-  let at = 0
-  for (let k = 0; k < counts.times.length; k++) {
-    at = lowerBound(times, counts.times[k]!, at)
-    weights[at] = counts.values[k]!
-  }
-  return weights
 }
 
 function chunkOf({ chunk }: WantedTimes): TimeChunk {
@@ -474,10 +350,4 @@ function wantedTimes(place: Place, chunk: TimeChunk): WantedTimes {
     place.times.set(chunk.offset, wanted)
   }
   return wanted
-}
-
-function isSame(a: Float64Array, b: Float64Array): boolean {
-  return (
-    a === b || (a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.length === b.length)
-  )
 }

@@ -21,7 +21,7 @@ t.test('figures of a store folder, beside a running store and stopped', async (t
   t.equal(beside.isWhole, true)
   t.equal(beside.parts.length, 1)
   const [part] = beside.parts
-  t.match(part, { level: 0, minTime: base, maxTime: base + 49_000, series: 3, samples: 150 })
+  t.match(part, { level: 2, minTime: base, maxTime: base + 49_000, series: 3, samples: 150 })
   t.ok(part!.bytesPerSample > 0 && part!.bytesPerSample < 16, `${part!.bytesPerSample} B`)
   t.same(part!.problems, [])
   t.equal(beside.newestSealed, part!.order)

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import type { Series, Value } from '../../../server/promql/answer.ts'
 import { createEngine } from '../../../server/promql/engine.ts'
@@ -243,4 +243,48 @@ t.test('columns of a series', async (t) => {
   t.strictSame([...last!.staleTimes], [start + 1], 'stale marks stand with the newest samples')
   t.strictSame([...edges!.values], [0, 1, 99, 0, 620, 621, 1339], 'both sides of a fall are kept')
   t.strictSame([...counts!.values], [1, 1, 98, 1, 620, 1, 718], 'and how many samples lie between')
+})
+
+t.test('where a roll-up is damaged the samples are read', async (t) => {
+  const shelf = await Shelf.open(temporaryFolder(t))
+  const writes = Array.from({ length: 2880 }, (_, i) => ({
+    id: 1,
+    t: start + i * 30_000,
+    value: i,
+  }))
+  shelf.unsealed.push(generationOf(1, writes))
+  await shelf.seal()
+  await shelf.parts.compact()
+  const [part] = shelf.parts.all
+  const ask = () =>
+    shelf.reads.select([], start, start + dayMillis, {
+      rollup: { resolution: hour, column: 'edges' },
+    })
+  const [rolled] = await ask()
+  t.strictSame(
+    [rolled?.isRolledUp, rolled?.times.length],
+    [true, 48 + 1],
+    'an hour has two edges; midnight is an hour of its own',
+  )
+  const slot = part!.rollups.find(({ resolution }) => resolution === hour)!
+  const bytes = readFileSync(part!.path)
+  const directory = slot.blockOffsets[0]!
+  for (const [what, from, to] of [
+    ['columns', 0, directory],
+    ['directory', directory, slot.length],
+  ] as const) {
+    const broken = Buffer.from(bytes)
+    for (let at = from; at < to; at++) broken[slot.offset + at]! ^= 1
+    writeFileSync(part!.path, broken)
+    // Opened anew, nothing of the file is in memory.
+    const other = await Shelf.open(shelf.folder)
+    const [samples] = await other.reads.select([], start, start + dayMillis, {
+      rollup: { resolution: hour, column: 'edges' },
+    })
+    t.strictSame([samples?.isRolledUp ?? false, samples?.times.length], [false, 2880], what)
+    t.ok(other.parts.damaged > 0, 'which is counted')
+    t.match(other.logger.lines, [/^error part of a sealed file is damaged/])
+    await other.parts.close()
+  }
+  await shelf.parts.close()
 })
