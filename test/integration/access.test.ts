@@ -172,6 +172,7 @@ const table: Readonly<Record<string, RouteAccess['roles']>> = {
   'GET /api/v1/boards': readers,
   'GET /api/v1/boards/:board': readers,
   'GET /api/v1/boards/:board/panels/:panel/picture.svg': readers,
+  'GET /api/v1/boards/:board/panels/:panel/picture.png': readers,
   'GET /prom/api/v1/query': readers,
   'POST /prom/api/v1/query': readers,
   'GET /prom/api/v1/query_range': readers,
