@@ -99,13 +99,14 @@ const boardRoutes: FastifyPluginAsyncTypebox<
     },
     async (request, reply) => {
       const { width, height, scale } = request.query
-      if (width * height * scale * scale > mostPixels)
+      const pixels = width * height * scale * scale
+      if (pixels > mostPixels)
         throw new CallwardError(
           'bad_request',
           `width, height and scale: ${width * scale} by ${height * scale} is over ${mostPixels} pixels; take a smaller scale.`,
         )
       const { svg } = await drawn(request)
-      const png = await rasteriser.png(svg, scale)
+      const png = await rasteriser.png(svg, scale, pixels)
       return reply.headers(headersOf(request.params, 'png')).send(png)
     },
   )

@@ -8,7 +8,7 @@ import type { RasterAnswer, RasterTask } from './raster-worker.ts'
 const mostWaiting = 8
 /** A picture takes a tenth of a second. */
 const longestMillis = 20_000
-/** Of one picture; each holds 4 bytes while it is made. */
+/** Of one picture. Each pixel holds 4 bytes until the thread ends: so it does after as many, for the next one to start anew. */
 export const mostPixels = 8_000_000
 
 /** Why a picture was not made. */
@@ -20,13 +20,14 @@ export class Rasteriser {
   #thread: Worker | undefined
   #last: Promise<unknown> = Promise.resolve()
   #waiting = 0
+  #pixels = 0
 
   constructor(refused: (reason: Refusal) => void) {
     this.#refused = refused
   }
 
-  /** Throws too_many_requests, unprocessable when no font has a character, unavailable. */
-  async png(svg: string, scale: number): Promise<Buffer> {
+  /** Of an SVG of `pixels` at this scale. Throws too_many_requests, unprocessable when no font has a character, unavailable. */
+  async png(svg: string, scale: number, pixels: number): Promise<Buffer> {
     if (this.#waiting >= mostWaiting) {
       this.#refused('busy')
       throw new CallwardError(
@@ -35,7 +36,7 @@ export class Rasteriser {
       )
     }
     this.#waiting++
-    const mine = this.#last.then(() => this.#made({ svg, scale }))
+    const mine = this.#last.then(() => this.#made({ svg, scale }, pixels))
     this.#last = mine.catch(() => undefined)
     try {
       return this.#pictureOf(await mine)
@@ -55,7 +56,7 @@ export class Rasteriser {
     )
   }
 
-  async #made(task: RasterTask): Promise<RasterAnswer> {
+  async #made(task: RasterTask, pixels: number): Promise<RasterAnswer> {
     const thread = this.#thread ?? this.#start()
     const late = new AbortController()
     const timer = setTimeout(() => late.abort(), longestMillis)
@@ -67,7 +68,10 @@ export class Rasteriser {
         throw new Error(`its thread ended with ${code}`)
       })
       thread.postMessage(task)
-      return ((await Promise.race([answered, ended])) as [RasterAnswer])[0]
+      const [answer] = (await Promise.race([answered, ended])) as [RasterAnswer]
+      this.#pixels += pixels
+      if (this.#pixels >= mostPixels) await this.close()
+      return answer
     } catch (error) {
       await this.close()
       if (late.signal.aborted) this.#refused('late')
@@ -94,6 +98,7 @@ export class Rasteriser {
   async close(): Promise<void> {
     const thread = this.#thread
     this.#thread = undefined
+    this.#pixels = 0
     await thread?.terminate()
   }
 }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Rasteriser } from '../../server/boards/rasteriser.ts'
+import { mostPixels, Rasteriser } from '../../server/boards/rasteriser.ts'
 import { hostLabels } from '../helpers/host-labels.ts'
 import { adminToken } from '../helpers/hub.ts'
 import { IncidentDesk } from './incident-desk.ts'
@@ -136,16 +136,20 @@ t.test('one PNG is made at a time, few wait, and a lost thread is started anew',
   const svg = (words: string) =>
     `<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20"><text x="1" y="12">${words}</text></svg>`
   const asked = await Promise.allSettled(
-    Array.from({ length: 10 }, (_, index) => rasteriser.png(svg(String(index)), 1)),
+    Array.from({ length: 10 }, (_, index) => rasteriser.png(svg(String(index)), 1, 800)),
   )
   t.same(
     asked.map((one) => (one.status === 'fulfilled' ? sizeOf(one.value) : one.reason.code)),
     [...Array(8).fill([40, 20]), 'too_many_requests', 'too_many_requests'],
   )
   t.same(refused, ['busy', 'busy'])
-  await t.rejects(rasteriser.png('<svg', 1), { code: 'unavailable', message: /take picture.svg/ })
-  const lost = rasteriser.png(svg('lost '.repeat(50_000)), 1).catch((error: unknown) => error)
+  await t.rejects(rasteriser.png('<svg', 1, 1), {
+    code: 'unavailable',
+    message: /take picture.svg/,
+  })
+  const lost = rasteriser.png(svg('lost '.repeat(50_000)), 1, 800).catch((error: unknown) => error)
   setImmediate(() => void rasteriser.close())
   t.match(await lost, { code: 'unavailable', message: /its thread ended/ })
-  t.same(sizeOf(await rasteriser.png(svg('again'), 2)), [80, 40])
+  t.same(sizeOf(await rasteriser.png(svg('again'), 2, mostPixels)), [80, 40])
+  t.same(sizeOf(await rasteriser.png(svg('and after many pixels'), 1, 800)), [40, 20])
 })
