@@ -61,8 +61,8 @@ export function pictureOf(wished: Picture): string {
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12" role="img" aria-label="${escaped(panel.title)}">` +
     `<rect width="100%" height="100%" fill="#ffffff"/>` +
-    text(16, 22, panel.title, { weight: 600, size: 15 }) +
-    text(16, 40, note, { fill: muted }) +
+    text(16, 22, short(panel.title, (width - 32) / 8), { weight: 600, size: 15 }) +
+    text(16, 40, short(note, (width - 32) / 6.2), { fill: muted }) +
     `${body}</svg>\n`
   )
 }
