@@ -32,6 +32,8 @@ export interface Drawn {
   readonly svg: string
   readonly picture: Picture
   readonly choices: Choices
+  /** What was chosen, in words: `server pbx-1`; empty for all. */
+  readonly chosen: string
 }
 
 const mostPoints = 600
@@ -75,11 +77,12 @@ export async function drawPicture(
       ),
     ),
   ])
-  const note = noteOf(board, choices, window)
+  const chosen = chosenWords(choices)
+  const note = noteOf(board, chosen, window)
   const reader = { language: 'en-GB', now }
   const size = { width, height }
   const picture = { panel, answers, window, marks: marks.flat(), reader, note, ...size }
-  return { svg: pictureOf(picture), picture, choices }
+  return { svg: pictureOf(picture), picture, choices, chosen }
 }
 
 /** A board of one server needs its name: which one is the first is nothing a picture should guess. */
@@ -98,13 +101,18 @@ function choicesOf(board: BoardDefinition, address: Address): Choices {
   )
 }
 
-function noteOf({ title }: BoardDefinition, choices: Choices, { start, end }: Window): string {
-  const said = Object.entries(choices)
+function chosenWords(choices: Choices): string {
+  return Object.entries(choices)
     .filter(([name, values]) => name !== 'window' && !values.includes(all))
     .map(([name, values]) => `${name} ${values.join(', ')}`)
+    .join(' · ')
+}
+
+function noteOf({ title }: BoardDefinition, chosen: string, { start, end }: Window): string {
   const time = (seconds: number) =>
     `${new Date(seconds * 1000).toISOString().slice(0, 16).replace('T', ' ')}`
-  return [title, ...said, `${time(start)} to ${time(end)} UTC`].join(' · ')
+  const range = `${time(start)} to ${time(end)} UTC`
+  return [title, ...(chosen === '' ? [] : [chosen]), range].join(' · ')
 }
 
 function asker(app: FastifyInstance, window: Window) {

@@ -10,8 +10,23 @@ import { CallwardError } from '../errors.ts'
 import type {} from '../people/plugin.ts'
 import type {} from '../telemetry/plugin.ts'
 import { Definitions } from './definitions.ts'
+import { type FreezeWish, type FrozenPanel, freeze } from './frozen.ts'
 import { type Drawn, drawPicture } from './pictures.ts'
 import { mostPixels, Rasteriser } from './rasteriser.ts'
+
+export type { FrozenPanel } from './frozen.ts'
+
+/** Panels for other capabilities. */
+export interface Boards {
+  /** A panel as it stands now, to be kept. Throws not_found, bad_request, unprocessable, too_many_requests and what queries throw. */
+  freeze(wish: FreezeWish): Promise<FrozenPanel>
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    boards: Boards
+  }
+}
 
 /** Those who may ask the queries of the boards. */
 const access = { owner: 'boards', roles: ['admin', 'operator', 'auditor', 'grafana'] } as const
@@ -135,6 +150,9 @@ export const boardsPlugin = fp(
     for (const reason of ['busy', 'font', 'late']) refused.labels(reason).inc(0)
     const rasteriser = new Rasteriser((reason) => refused.labels(reason).inc())
     app.addHook('onClose', () => rasteriser.close())
+    app.decorate('boards', {
+      freeze: (wish) => freeze(app, { definitions, rasteriser }, wish, clock.now()),
+    })
     await app.register(boardRoutes, { definitions, rasteriser, clock })
   },
   { name: 'callward-boards', dependencies: ['callward-access', 'callward-promql'] },

@@ -163,6 +163,8 @@ const table: Readonly<Record<string, RouteAccess['roles']>> = {
   'GET /api/v1/incidents/:id/attachments': staff,
   'POST /api/v1/incidents/:id/attachments': onCall,
   'GET /api/v1/incidents/:id/attachments/:attachment': staff,
+  'GET /api/v1/incidents/:id/panels': staff,
+  'POST /api/v1/incidents/:id/panels': onCall,
   'GET /api/v1/holds': staff,
   'POST /api/v1/holds': onCall,
   'POST /api/v1/holds/:id/release': onCall,
