@@ -4,6 +4,9 @@ import { current, type Picture, recovery, said } from './picture.ts'
 /** Panels that one incident takes. */
 export const mostPanels = 20
 
+/** What stands in a fact for the hash of a file that was erased. */
+const noHash = '0'.repeat(64)
+
 /** A panel of a board that was attached as it stood then. */
 export interface AttachedPanel {
   /** The fact that says so. */
@@ -26,7 +29,7 @@ export function attachedPanels(picture: Picture): readonly AttachedPanel[] {
     const { file, data, board, panel, from, to, hash } = fact.value
     if (file === undefined || data === undefined || from === undefined || to === undefined)
       return []
-    const kept = /^[0-9a-f]{64}$/.test(hash) ? hash : undefined
+    const kept = hash === noHash ? undefined : hash
     return [{ fact, file, data, board: board ?? '', panel: panel ?? '', from, to, hash: kept }]
   })
 }
