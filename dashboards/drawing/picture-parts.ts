@@ -63,7 +63,7 @@ export function round(value: number): number {
 /** What a picture without figures says. */
 export function nothing({ panel, width, height }: Picture): string {
   const words = panel.fieldConfig?.defaults.noValue ?? 'no data'
-  return text(width / 2, height / 2, words, { fill: muted, anchor: 'middle' })
+  return text(width / 2, (edges.top + height) / 2, words, { fill: muted, anchor: 'middle' })
 }
 
 /** The first `most`; the rest is counted, never left out unsaid. */

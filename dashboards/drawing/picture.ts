@@ -72,8 +72,12 @@ const barPx = 44
 /** A state known only at the last step is seen too. */
 const leastPx = 4
 
-/** Lanes and bars take no more room than they fill. */
+/** Room for the words of a panel without figures. */
+const emptyPx = 60
+
+/** Lanes and bars take no more room than they fill, nor does what says that there are none. */
 function neededHeight({ panel, answers }: Picture): number {
+  if (answers.every(({ series }) => series.length === 0)) return edges.top + emptyPx
   if (['timeseries', 'heatmap', 'histogram'].includes(panel.type)) return Number.POSITIVE_INFINITY
   const count = Math.max(1, answers.flatMap(({ series }) => series).length)
   return panel.type.endsWith('gauge') || panel.type === 'stat'

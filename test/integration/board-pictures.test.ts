@@ -83,6 +83,8 @@ t.test('the same picture as PNG, in the scripts that our fonts and the machine h
   const desk = await IncidentDesk.start(t)
   const path = 'versions/panels/609/picture'
   const drawn = (query: string) => picture(desk, `${path}.png?from=now-1h&to=now&${query}`)
+  const updates = { security: 'true', server: 'pbx-1' }
+  await desk.series('pbx-1', 'callward_software_updates_pending', updates, [3, 3])
   const plain = await drawn('')
   t.match(plain.headers, {
     'content-type': 'image/png',
