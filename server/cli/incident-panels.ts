@@ -1,4 +1,3 @@
-import { type BoardDefinition, panelsOf } from '../../dashboards/drawing/definition.ts'
 import { type Call, CommandError, sayJson, textOption, UsageError } from './command.ts'
 import type { Hub } from './hub.ts'
 import { incidentPath } from './incident-path.ts'
@@ -14,6 +13,17 @@ interface PanelAnswer {
   readonly sha256: string | null
   readonly addedAt: string
   readonly addedBy: string
+}
+
+interface Panel {
+  readonly id: number
+  readonly type: string
+  readonly title: string
+}
+
+/** Of Grafana's classic JSON: a folded row holds its panels. */
+interface Board {
+  readonly panels: readonly (Panel & { readonly panels?: readonly Panel[] })[]
 }
 
 /** Panels of boards that are kept with an incident. */
@@ -33,10 +43,7 @@ export const panelWorks: Readonly<Record<string, Work>> = {
   },
   async panel(call, hub, id, [board, ...words]) {
     if (board === undefined) return await showBoards(call, hub)
-    const definition = await hub.call<BoardDefinition>(
-      'GET',
-      `/api/v1/boards/${encodeURIComponent(board)}`,
-    )
+    const definition = await hub.call<Board>('GET', `/api/v1/boards/${encodeURIComponent(board)}`)
     if (words.length === 0) return showPanels(call, definition)
     const body = {
       ...{ board, panel: numberOf(definition, board, words.join(' ')) },
@@ -69,7 +76,7 @@ async function showBoards(call: Call, hub: Hub): Promise<void> {
   )
 }
 
-function showPanels(call: Call, definition: BoardDefinition): void {
+function showPanels(call: Call, definition: Board): void {
   table(
     call,
     ['PANEL', 'KIND', 'TITLE'],
@@ -77,8 +84,12 @@ function showPanels(call: Call, definition: BoardDefinition): void {
   )
 }
 
+function panelsOf({ panels }: Board): readonly Panel[] {
+  return panels.flatMap((one) => (one.type === 'row' ? (one.panels ?? []) : [one]))
+}
+
 /** A panel's number, from itself or its title. */
-function numberOf(definition: BoardDefinition, board: string, name: string): number {
+function numberOf(definition: Board, board: string, name: string): number {
   if (/^\d{1,6}$/.test(name)) return Number(name)
   const found = panelsOf(definition).filter(
     ({ title }) => title.toLowerCase() === name.toLowerCase(),
