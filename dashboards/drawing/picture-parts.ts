@@ -77,10 +77,13 @@ export function timeAxis(
   bottom: number,
   left = edges.left,
 ): string {
-  const days = window.end - window.start > 2 * 86_400
+  const seconds = window.end - window.start
+  const days = seconds > 2 * 86_400
   const form = new Intl.DateTimeFormat(reader.language, {
     ...{ month: '2-digit', day: '2-digit', timeZone: 'UTC' },
     ...(days ? {} : { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }),
+    // Five times of less than ten minutes would be the same.
+    ...(seconds < 600 ? { second: '2-digit' } : {}),
   })
   const count = 5
   return Array.from({ length: count }, (_, index) => {
