@@ -36,7 +36,7 @@ export async function bundleHub(compiled) {
     metafile: true,
     legalComments: 'linked',
     // Native or optional: looked up in node_modules when needed.
-    external: ['libsql', 'pg-native', 'bufferutil', 'utf-8-validate'],
+    external: ['@resvg/resvg-js', 'libsql', 'pg-native', 'bufferutil', 'utf-8-validate'],
     banner: { js: requireBanner },
     logLevel: 'warning',
   })

@@ -740,6 +740,13 @@ const ownMetrics: readonly Metric[] = [
     ['reason'],
   ),
   own(
+    'boards',
+    'counter',
+    'callward_board_pictures_refused_total',
+    'Panels that were not made a PNG, by reason: busy, font, late.',
+    ['reason'],
+  ),
+  own(
     'ledger',
     'counter',
     'callward_ledger_appends_total',

@@ -7,6 +7,8 @@ export interface Reader {
   readonly words: Words
   /** IANA name; a wrong one throws RangeError. */
   readonly timeZone: string
+  /** Where each picture that is there can be read, by the id of its attachment. */
+  readonly pictures: ReadonlyMap<string, string>
 }
 
 /** The title of a post-mortem; `safe` escapes what people wrote in it. */

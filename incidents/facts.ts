@@ -362,8 +362,20 @@ export const kinds = {
   }),
   note: { ...plain('free text'), per: 'many', afterEnd: true },
   attachment: kind({
-    holds: 'a file by its SHA-256',
-    fields: { text: says, name: name('the name of a file'), hash: hash(), bytes: count() },
+    holds:
+      'a file by its SHA-256; of a panel also which one, over what time, and the file of its figures',
+    fields: {
+      text: says,
+      name: name('the name of a file'),
+      hash: hash(),
+      bytes: count(),
+      file: optional(name('the id of the attachment')),
+      board: optional(name('the title of a board')),
+      panel: optional(name('the title of a panel')),
+      from: optional(instant()),
+      to: optional(instant()),
+      data: optional(name('the id of the attachment with its figures')),
+    },
     per: 'many',
     afterEnd: true,
   }),

@@ -30,6 +30,12 @@ function blockLines(block: Block, reader: Reader): string[] {
       (item, index) => `${block.ordered ? `${index + 1}.` : '-'} ${cellText(item, reader)}`,
     )
   const { labels } = reader.words
+  if (block.kind === 'picture') {
+    const address = reader.pictures.get(block.file)
+    const shown =
+      address === undefined ? labels.pictureGone : `![${oneLine(block.alt)}](${address})`
+    return [shown, '', cellText(block.caption, reader)]
+  }
   return [
     `| ${block.columns.map((column) => labels[column]).join(' | ')} |`,
     `|${block.columns.map(() => '---|').join('')}`,

@@ -7,6 +7,7 @@ import {
   type Millis,
 } from './facts.ts'
 import { hubSentence } from './hub-sentences.ts'
+import { attachedPanels } from './panels.ts'
 import { authors, current, live, said } from './picture.ts'
 import { refusalText, type Sentence } from './refusals.ts'
 import type { Owed, Replayed } from './replay.ts'
@@ -35,6 +36,16 @@ export type Block =
       /** `struck`: corrected since. */
       readonly rows: readonly { readonly cells: readonly Cell[]; readonly struck: boolean }[]
     }
+  | {
+      readonly kind: 'picture'
+      /** The id of the attachment. */
+      readonly file: string
+      /** For who does not see it. */
+      readonly alt: string
+      readonly caption: Cell
+    }
+
+export type PictureBlock = Extract<Block, { readonly kind: 'picture' }>
 
 export interface Section {
   readonly heading: Label
@@ -205,6 +216,17 @@ const instants: From = ({ picture }) => {
     ),
   ]
 }
+
+const panels: From = ({ picture }) =>
+  attachedPanels(picture).map(({ fact, file, board, panel, from, to, hash }) => ({
+    ...{ kind: 'picture', file, alt: `${board} · ${panel}` },
+    caption: [
+      ...[text(`${fact.value.text} ·`), at(from), text('–'), at(to), text('·')],
+      ...[label('attached'), writer(fact.recordedBy), at(fact.recordedAt)],
+      ...(hash === undefined ? [] : [text(`· SHA-256 ${hash}`)]),
+      cite(fact.id),
+    ],
+  }))
 
 const causes: From = ({ picture }) => {
   const fact = said(picture, 'root_cause').at(-1)
@@ -393,6 +415,7 @@ const sections: readonly (readonly [Label, From])[] = [
   ['impact', impact],
   ['figures', figures],
   ['instants', instants],
+  ['panels', panels],
   ['causes', causes],
   ['whys', whys],
   ['measures', measures],
@@ -408,7 +431,10 @@ const sections: readonly (readonly [Label, From])[] = [
   ['violations', violations],
 ]
 
-/** The whole post-mortem, from the facts alone. A section without facts says so; contradictions only appear where there are any. */
+/** Sections that are left out where they have nothing to say. */
+const onlyIfAny: ReadonlySet<Label> = new Set<Label>(['panels', 'violations'])
+
+/** The whole post-mortem, from the facts alone. A section without facts says so; panels and contradictions only appear where there are any. */
 export function postMortem({ number, title, replayed, merged, now }: PostMortemInput): PostMortem {
   const chapters = [{ incident: String(number), facts: replayed.picture.facts }, ...merged]
   return {
@@ -418,7 +444,7 @@ export function postMortem({ number, title, replayed, merged, now }: PostMortemI
     sections: [
       ...sections
         .map(([heading, from]) => ({ heading, blocks: from(replayed) }))
-        .filter(({ heading, blocks }) => heading !== 'violations' || blocks.length > 0),
+        .filter(({ heading, blocks }) => !onlyIfAny.has(heading) || blocks.length > 0),
       { heading: 'timeline', blocks: [told(timeline(chapters), chapters)] },
     ],
   }

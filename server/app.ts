@@ -24,6 +24,7 @@ import { figuresPlugin } from './figures/plugin.ts'
 import { heartbeatPlugin } from './heartbeat/plugin.ts'
 import { holdsPlugin } from './holds/plugin.ts'
 import { incidentFilesPlugin } from './incidents/files-plugin.ts'
+import { incidentPanelsPlugin } from './incidents/panels-plugin.ts'
 import { incidentsPlugin } from './incidents/plugin.ts'
 import { ingestPlugin } from './ingest/plugin.ts'
 import { writeRoutes } from './ingest/write-plugin.ts'
@@ -122,7 +123,9 @@ async function registerAll(app: FastifyInstance, config: HubConfig, clock: Clock
   await app.register(oncallPlugin, { clock })
   await app.register(clocksPlugin, { clock, folder: config.regimesFolder })
   await app.register(holdsPlugin, { clock })
-  await app.register(incidentsPlugin, { clock, pdf: config.incidents?.pdf })
+  await app.register(incidentsPlugin, {
+    ...{ clock, pdf: config.incidents?.pdf, externalUrl: publicUrl(config) },
+  })
   await app.register(attachmentsPlugin, { clock, folder: attachmentsFolder(config.data) })
   await app.register(privacyPlugin, { clock })
   await app.register(incidentFilesPlugin)
@@ -135,6 +138,7 @@ async function registerAll(app: FastifyInstance, config: HubConfig, clock: Clock
     targets: () => prometheusTargets(app.inventory),
   })
   await app.register(boardsPlugin, { clock })
+  await app.register(incidentPanelsPlugin, { clock })
   await app.register(rulesPlugin, { clock, config, externalUrl: publicUrl(config) })
   await app.register(notifyPlugin, { clock, config })
   await app.register(witnessesPlugin, { clock, witnesses: config.witnesses })

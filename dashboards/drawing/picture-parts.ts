@@ -63,7 +63,7 @@ export function round(value: number): number {
 /** What a picture without figures says. */
 export function nothing({ panel, width, height }: Picture): string {
   const words = panel.fieldConfig?.defaults.noValue ?? 'no data'
-  return text(width / 2, height / 2, words, { fill: muted, anchor: 'middle' })
+  return text(width / 2, (edges.top + height) / 2, words, { fill: muted, anchor: 'middle' })
 }
 
 /** The first `most`; the rest is counted, never left out unsaid. */
@@ -77,10 +77,13 @@ export function timeAxis(
   bottom: number,
   left = edges.left,
 ): string {
-  const days = window.end - window.start > 2 * 86_400
+  const seconds = window.end - window.start
+  const days = seconds > 2 * 86_400
   const form = new Intl.DateTimeFormat(reader.language, {
     ...{ month: '2-digit', day: '2-digit', timeZone: 'UTC' },
     ...(days ? {} : { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }),
+    // Five times of less than ten minutes would be the same.
+    ...(seconds < 600 ? { second: '2-digit' } : {}),
   })
   const count = 5
   return Array.from({ length: count }, (_, index) => {

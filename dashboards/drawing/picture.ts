@@ -61,8 +61,8 @@ export function pictureOf(wished: Picture): string {
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12" role="img" aria-label="${escaped(panel.title)}">` +
     `<rect width="100%" height="100%" fill="#ffffff"/>` +
-    text(16, 22, panel.title, { weight: 600, size: 15 }) +
-    text(16, 40, note, { fill: muted }) +
+    text(16, 22, short(panel.title, (width - 32) / 8), { weight: 600, size: 15 }) +
+    text(16, 40, short(note, (width - 32) / 6.2), { fill: muted }) +
     `${body}</svg>\n`
   )
 }
@@ -72,8 +72,12 @@ const barPx = 44
 /** A state known only at the last step is seen too. */
 const leastPx = 4
 
-/** Lanes and bars take no more room than they fill. */
+/** Room for the words of a panel without figures. */
+const emptyPx = 60
+
+/** Lanes and bars take no more room than they fill, nor does what says that there are none. */
 function neededHeight({ panel, answers }: Picture): number {
+  if (answers.every(({ series }) => series.length === 0)) return edges.top + emptyPx
   if (['timeseries', 'heatmap', 'histogram'].includes(panel.type)) return Number.POSITIVE_INFINITY
   const count = Math.max(1, answers.flatMap(({ series }) => series).length)
   return panel.type.endsWith('gauge') || panel.type === 'stat'

@@ -10,6 +10,10 @@ export const en: Words = {
     impact: 'Impact',
     figures: 'Times',
     instants: 'Instants',
+    panels: 'Panels of boards',
+    attached: 'attached by',
+    pictureGone:
+      'This picture is not here any more: it was erased, or the file on the hub’s disk is not the one that was attached.',
     causes: 'Root cause',
     whys: 'Why, and why that',
     measures: 'Measures',

@@ -10,6 +10,10 @@ export const vi: Words = {
     impact: 'Phạm vi ảnh hưởng',
     figures: 'Thời lượng',
     instants: 'Các mốc thời gian',
+    panels: 'Các ô của bảng theo dõi',
+    attached: 'người đính kèm:',
+    pictureGone:
+      'Hình này không còn: đã bị xóa, hoặc tệp trên đĩa của trung tâm không phải tệp đã đính kèm.',
     causes: 'Nguyên nhân gốc',
     whys: 'Năm câu hỏi vì sao',
     measures: 'Biện pháp',

@@ -4,6 +4,18 @@ import { limits } from './attachment.ts'
 import type { AttachmentFiles, Written } from './attachment-files.ts'
 import type { Attachment, AttachmentStore } from './attachment-store.ts'
 
+type Attached = (
+  tx: Parameters<AttachmentStore['add']>[0],
+  attachments: readonly Attachment[],
+) => Promise<void>
+
+/** A file of the hub's own making. */
+export interface MadeFile {
+  readonly name: string
+  readonly mediaType: string
+  readonly content: Uint8Array
+}
+
 /** What comes with a file. */
 export interface Upload {
   readonly incidentId: string
@@ -20,11 +32,14 @@ export interface DeskOptions {
   readonly records: Records
   readonly store: AttachmentStore
   readonly files: AttachmentFiles
-  /** In the transaction that attaches. */
-  readonly attached: (
-    tx: Parameters<AttachmentStore['add']>[0],
-    attachment: Attachment,
-  ) => Promise<void>
+  /** In the transaction that attaches what somebody sent. */
+  readonly attached: Attached
+}
+
+/** A whole file that has no record yet. */
+interface Received {
+  readonly upload: Upload
+  readonly written: Written
 }
 
 /** Files and their records together: a record has its file, a file that no record names is taken away. */
@@ -50,31 +65,60 @@ export class AttachmentDesk {
         `The file came with the SHA-256 ${written.sha256}, you said ${expectedSha256}: send it again.`,
       )
     }
-    return this.#inTurn(() => this.#record(upload, written))
+    const one = [{ upload, written }]
+    const [attachment] = await this.#inTurn(() => this.#record(one, this.#options.attached))
+    return attachment!
   }
 
-  async #record(
-    { incidentId, name, mediaType, by }: Upload,
-    written: Written,
-  ): Promise<Attachment> {
-    const { records, store, files, attached } = this.#options
-    const { id, bytes, sha256 } = written
+  /** Files of the hub's own making, all of them or none, in this order; `attached` says in their transaction what they are. Throws CallwardError. */
+  async attachMade(
+    incidentId: string,
+    by: string,
+    made: readonly MadeFile[],
+    attached: Attached,
+  ): Promise<readonly Attachment[]> {
+    const { records, store, files } = this.#options
+    await store.checkRoom(records.read, incidentId, bytesOf(made))
+    const received: Received[] = []
     try {
-      await files.settle(written)
-      const attachment = await records.write(async (tx) => {
-        const file = { id, incidentId, name, mediaType, bytes, sha256, addedBy: by }
-        const added = await store.add(tx, file)
+      for (const { content, ...rest } of made) {
+        const body = (async function* () {
+          yield content
+        })()
+        const expectedBytes = content.length
+        const written = await files.receive(store.newId(), body, limits.fileBytes, expectedBytes)
+        received.push({ upload: { ...rest, incidentId, by, body, expectedBytes }, written })
+      }
+    } catch (error) {
+      for (const { written } of received) await files.drop(written.id)
+      throw error
+    }
+    return this.#inTurn(() => this.#record(received, attached))
+  }
+
+  async #record(received: readonly Received[], attached: Attached): Promise<Attachment[]> {
+    const { records, store, files } = this.#options
+    try {
+      for (const { written } of received) await files.settle(written)
+      const attachments = await records.write(async (tx) => {
+        const added: Attachment[] = []
+        for (const { upload, written } of received) {
+          const { incidentId, name, mediaType, by } = upload
+          const file = { ...written, incidentId, name, mediaType, addedBy: by }
+          added.push(await store.add(tx, file))
+        }
         await attached(tx, added)
         return added
       })
-      await files.drop(id)
-      return attachment
+      for (const { written } of received) await files.drop(written.id)
+      return attachments
     } catch (error) {
       // Where the records cannot even be read the half stays, and the next start looks.
-      await this.#removeUnneeded(sha256).then(
-        () => files.drop(id),
-        () => undefined,
-      )
+      for (const { written } of received)
+        await this.#removeUnneeded(written.sha256).then(
+          () => files.drop(written.id),
+          () => undefined,
+        )
       throw error
     }
   }
@@ -114,4 +158,8 @@ export class AttachmentDesk {
     this.#turn = done.catch(() => undefined)
     return done
   }
+}
+
+function bytesOf(made: readonly MadeFile[]): number {
+  return made.reduce((sum, { content }) => sum + content.length, 0)
 }

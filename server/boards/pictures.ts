@@ -3,6 +3,7 @@ import { type Address, readAddress } from '../../dashboards/drawing/address.ts'
 import { type BoardDefinition, panelsOf, slugOf } from '../../dashboards/drawing/definition.ts'
 import { marksOf } from '../../dashboards/drawing/marks.ts'
 import { drawnKinds, pictureOf } from '../../dashboards/drawing/picture.ts'
+import type { Picture } from '../../dashboards/drawing/picture-parts.ts'
 import type { AnsweredSeries } from '../../dashboards/drawing/series.ts'
 import { type Window, windowOf } from '../../dashboards/drawing/time.ts'
 import {
@@ -21,20 +22,30 @@ export interface PictureWish {
   readonly board: BoardDefinition
   readonly panel: number
   readonly query: string
+  /** Pixels. */
   readonly width: number
   readonly height: number
+}
+
+/** A panel as SVG, with all that it was drawn from. */
+export interface Drawn {
+  readonly svg: string
+  readonly picture: Picture
+  readonly choices: Choices
+  /** What was chosen, in words: `server pbx-1`; empty for all. */
+  readonly chosen: string
 }
 
 const mostPoints = 600
 const questionMillis = 20_000
 const questionBytes = 8 * 1024 * 1024
 
-/** The panel as SVG. Throws `not_found`, `bad_request`, `unprocessable`, and the failures of queries. */
+/** The panel, drawn. Throws `not_found`, `bad_request`, `unprocessable`, and the failures of queries. */
 export async function drawPicture(
   app: FastifyInstance,
   { board, panel: id, query, width, height }: PictureWish,
   now: Millis,
-): Promise<string> {
+): Promise<Drawn> {
   const panel = panelsOf(board).find((one) => one.id === id)
   if (panel === undefined)
     throw new CallwardError('not_found', `The board has no panel ${id}; its definition lists them.`)
@@ -66,9 +77,12 @@ export async function drawPicture(
       ),
     ),
   ])
-  const note = noteOf(board, choices, window)
+  const chosen = chosenWords(choices)
+  const note = noteOf(board, chosen, window)
   const reader = { language: 'en-GB', now }
-  return pictureOf({ panel, answers, window, marks: marks.flat(), reader, note, width, height })
+  const size = { width, height }
+  const picture = { panel, answers, window, marks: marks.flat(), reader, note, ...size }
+  return { svg: pictureOf(picture), picture, choices, chosen }
 }
 
 /** A board of one server needs its name: which one is the first is nothing a picture should guess. */
@@ -87,13 +101,18 @@ function choicesOf(board: BoardDefinition, address: Address): Choices {
   )
 }
 
-function noteOf({ title }: BoardDefinition, choices: Choices, { start, end }: Window): string {
-  const said = Object.entries(choices)
+function chosenWords(choices: Choices): string {
+  return Object.entries(choices)
     .filter(([name, values]) => name !== 'window' && !values.includes(all))
     .map(([name, values]) => `${name} ${values.join(', ')}`)
+    .join(' · ')
+}
+
+function noteOf({ title }: BoardDefinition, chosen: string, { start, end }: Window): string {
   const time = (seconds: number) =>
     `${new Date(seconds * 1000).toISOString().slice(0, 16).replace('T', ' ')}`
-  return [title, ...said, `${time(start)} to ${time(end)} UTC`].join(' · ')
+  const range = `${time(start)} to ${time(end)} UTC`
+  return [title, ...(chosen === '' ? [] : [chosen]), range].join(' · ')
 }
 
 function asker(app: FastifyInstance, window: Window) {

@@ -4,6 +4,7 @@ import { listField } from './change-fields.ts'
 import { type Call, sayJson, textOption, UsageError } from './command.ts'
 import type { Hub } from './hub.ts'
 import { otherWorks } from './incident-others.ts'
+import { panelWorks } from './incident-panels.ts'
 import { incidentPath } from './incident-path.ts'
 import { factValue, type PublishedKinds } from './incident-value.ts'
 import { localTime, plain, table } from './render.ts'
@@ -36,6 +37,7 @@ type Work = (call: Call, hub: Hub, id: string, words: readonly string[]) => Prom
 /** What is done with one incident: `callward incident 12 WORD …`. */
 export const works: Readonly<Record<string, Work>> = {
   ...otherWorks,
+  ...panelWorks,
   next: showNext,
   async ack(call, hub, id, [note]) {
     await hub.call('POST', `${incidentPath(id)}/acknowledge`, note === undefined ? {} : { note })

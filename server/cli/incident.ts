@@ -24,6 +24,9 @@ Each line of the timeline shows when it happened; when it was written down much 
                                              take a step, with a fact that belongs to it
   NUMBER attach FILE                         attach a file of at most 25 MiB, kept by its SHA-256 (--name NAME)
   NUMBER files [ID]                          what is attached; with an ID fetches that file (--out FILE)
+  NUMBER panels                              panels of boards that are kept with it
+  NUMBER panel BOARD PANEL                   attach a panel as it stands now, by its number or title, over the incident's time and servers
+                                             (--before MINUTES, --after MINUTES, --server NAMES; without names: which there are)
   NUMBER assign [TECHNICIAN] ["TEXT"]         ask somebody; without a name the schedule decides (assignments: who was asked)
   NUMBER accept | decline "REASON"           answer, when you were asked
   NUMBER notice AUDIENCE FORM ["TEXT"]       to management, departments or customers: opening, update, restored, closing
@@ -40,6 +43,7 @@ Examples:
   callward incident 12 take commander
   callward incident 12 step plan_active --as commander plan_activated "None fits." reason=does_not_apply
   callward incident 12 fact root_cause "The disk was full." codes=system_failure/hardware_capacity evidence=3,7
+  callward incident 12 panel server "CPU: utilisation" --before 120
   callward incident 12 post-mortem --format html --language zh > incident-12.html`,
   options: {
     json: { type: 'boolean' },
@@ -59,6 +63,9 @@ Examples:
     cause: { type: 'string' },
     name: { type: 'string' },
     out: { type: 'string' },
+    before: { type: 'string' },
+    after: { type: 'string' },
+    server: { type: 'string' },
   },
   positionals: [1, 40],
   async run(call) {

@@ -91,8 +91,15 @@ async function readRules(app: FastifyInstance, documents: DocumentStore): Promis
     app.log.error({ version, line }, `correlation rules: ${message} (the built-in rules hold)`)
 }
 
+interface IncidentsOptions {
+  readonly clock: Clock
+  readonly pdf?: PdfSettings | undefined
+  /** Where people reach the hub. */
+  readonly externalUrl: string
+}
+
 export const incidentsPlugin = fp(
-  async (app, { clock, pdf }: { clock: Clock; pdf?: PdfSettings | undefined }) => {
+  async (app, { clock, pdf, externalUrl }: IncidentsOptions) => {
     const series = new OpenIncidentSeries(app, clock)
     const open = app.obligations.open.bind(app.obligations)
     const listeners: Settled[] = []
@@ -175,7 +182,7 @@ export const incidentsPlugin = fp(
       onFacts: (listener) => void listeners.push(listener),
     })
     await app.register(readingRoutes)
-    await app.register(workflowRoutes, { clock, printer: new PdfPrinter(pdf) })
+    await app.register(workflowRoutes, { clock, printer: new PdfPrinter(pdf), externalUrl })
     await app.register(mineRoutes)
     await app.register(correlationRoutes, { documents, clock })
     await app.register(handlingRoutes)

@@ -10,6 +10,7 @@ import { CallwardError } from '../errors.ts'
 import { incidentIdOf } from '../incident-id.ts'
 import type { Principal } from '../people/plugin.ts'
 import { mergedInto } from './merged.ts'
+import { addressesOf, contentsOf } from './panel-pictures.ts'
 import type { PdfPrinter } from './pdf.ts'
 import { IncidentParams } from './schema.ts'
 import { PostMortemQuery, WorkflowAnswer } from './workflow-schema.ts'
@@ -17,13 +18,15 @@ import { workflowView } from './workflow-view.ts'
 
 const access = { owner: 'incidents', roles: ['admin', 'operator', 'auditor'] } as const
 
-const documentPolicy = `default-src 'none'; style-src '${styleHash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`
+const documentPolicy = `default-src 'none'; img-src data:; style-src '${styleHash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`
 
 /** The published workflow, where an incident stands in it, and its post-mortem. */
 export const workflowRoutes: FastifyPluginAsyncTypebox<{
   readonly clock: Clock
   readonly printer: PdfPrinter
-}> = async (app, { clock, printer }) => {
+  /** Where people reach the hub; pictures of a Markdown document are read there. */
+  readonly externalUrl: string
+}> = async (app, { clock, printer, externalUrl }) => {
   const db = app.records.read
 
   app.get('/api/v1/workflow', { config: { access } }, async (_request, reply) =>
@@ -56,7 +59,12 @@ export const workflowRoutes: FastifyPluginAsyncTypebox<{
         merged: await mergedInto(db, row.id),
         now,
       })
-      const reader = { words: words[language as Language], timeZone: checkedZone(zone) }
+      const reader = {
+        ...{ words: words[language as Language], timeZone: checkedZone(zone) },
+        pictures: await (format === 'markdown'
+          ? addressesOf(picture, row.id, externalUrl)
+          : contentsOf(app, picture, row.id)),
+      }
       const [body, type, extension] =
         format === 'markdown'
           ? [toMarkdown(document, reader), 'text/markdown; charset=utf-8', 'md']

@@ -112,6 +112,31 @@ async function save(form: Form, kind: string): Promise<void> {
   await form.getByRole('button', { name: `Save: ${kind}` }).click()
 }
 
+/** A panel of a board is chosen and attached by the keyboard alone, and stands in the document. */
+async function attachPanel(t: Test, page: Page): Promise<void> {
+  const panels = page.locator('.incident-panels')
+  await panels.locator('summary').focus()
+  await page.keyboard.press('Enter')
+  const panel = panels.getByLabel('Panel', { exact: true })
+  await panel.locator('option', { hasText: 'CPU: utilisation' }).waitFor({ state: 'attached' })
+  await panel.focus()
+  await page.keyboard.type('CPU: util')
+  t.equal(await panel.locator('option:checked').textContent(), 'CPU: utilisation')
+  await panels.getByRole('button', { name: 'Attach a panel' }).press('Enter')
+  await panels.getByText('Attached. It shows no figures in that time.').waitFor()
+  const drawn = panels.getByRole('img', { name: 'Callward / Server · CPU: utilisation' })
+  await drawn.scrollIntoViewIfNeeded()
+  await until(
+    'the picture is there',
+    () =>
+      page.evaluate(
+        `document.querySelector('.incident-panels img').naturalWidth === 1920`,
+      ) as Promise<boolean>,
+  )
+  await panels.getByText(/server pbx-1 · .* attached by /).waitFor()
+  await picture(page, 'post-mortem-panel-1440')
+}
+
 /** The post-mortem as a page of its own, on paper, and as files. */
 async function documents(t: Test, page: Page, { hub }: Scene, id: string): Promise<void> {
   await page.locator('select.language').selectOption('en')
@@ -119,6 +144,7 @@ async function documents(t: Test, page: Page, { hub }: Scene, id: string): Promi
   await page.getByRole('link', { name: 'Post-mortem', exact: true }).click()
   await page.getByRole('heading', { name: /^Post-mortem of 1: / }).waitFor()
   await picture(page, 'post-mortem-page-1440')
+  await attachPanel(t, page)
   t.same(await faultsOf(page), [], 'axe: the page of documents')
   for (const [language, word] of [
     ['en', 'The power supply was nine years old.'],
@@ -129,6 +155,7 @@ async function documents(t: Test, page: Page, { hub }: Scene, id: string): Promi
     await page.getByRole('link', { name: 'Open to read or print' }).click()
     const document = await opened
     await document.getByText(word).first().waitFor()
+    t.equal(await document.locator('figure img').count(), 1, `${language}: with the panel`)
     t.equal(
       await document.evaluate('getComputedStyle(document.querySelector("table")).borderCollapse'),
       'collapse',

@@ -62,6 +62,10 @@ export class IncidentDesk {
     return new IncidentDesk(app, clock, tokens)
   }
 
+  tokenOf(who: string): string {
+    return this.#tokens[who] ?? ''
+  }
+
   async as(
     who: string,
     method: 'GET' | 'POST',

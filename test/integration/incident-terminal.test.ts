@@ -173,6 +173,27 @@ t.test('an incident from its record to its end in the terminal', async (t) => {
   await does(rita, /is closed/, '1', 'step', 'closed', '--as', 'reviewer')
   await refused(lena, /closed, which is final/, '1', 'step', 'investigating', '--as', 'commander')
   await does(auditor, /Replace all\.[\s\S]*by tam, due/, '1', 'next')
+  // A panel of a board, kept with it.
+  await does(auditor, /No panel is attached/, '1', 'panels')
+  await does(lena, /BOARD +TITLE[\s\S]*server +Callward \/ Server/, '1', 'panel')
+  await does(lena, /207 +timeseries +CPU: utilisation/, '1', 'panel', 'server')
+  const reports = ['panel', 'server', 'reports that wait', '--server', 'pbx-1, pbx-2']
+  await refused(auditor, /role auditor may not/, '1', ...reports)
+  await refused(lena, /no panel "CPU"; its panels .* panel server/, '1', 'panel', 'server', 'CPU')
+  await refused(lena, /no board "x"/, '1', 'panel', 'x', '1')
+  await misused(lena, /--before is a number of minutes/, '1', ...reports, '--before', '1h')
+  await does(
+    lena,
+    /Reports that wait · server pbx-1, pbx-2 is attached, .* It shows no figures/,
+    ...['1', ...reports, '--before', '120', '--after', '0'],
+  )
+  await does(
+    auditor,
+    /FILE +PANEL[\s\S]*Reports that wait · server pbx-1, pbx-2 .* lena/,
+    '1',
+    'panels',
+  )
+
   await does(
     auditor,
     /# Post-mortem: Incident 1[\s\S]*Card replaced\.[\s\S]*The card was old\./,

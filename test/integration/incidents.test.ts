@@ -75,7 +75,7 @@ class Desk {
     await app.register(named('callward-knowledge', { runbooks: { find: this.#runbook } }))
     await app.register(named('callward-rules', { rules: { acknowledge: this.#acknowledge } }))
     await app.register(named('callward-obligations', { obligations: this.#obligations() }))
-    await app.register(incidentsPlugin, { clock })
+    await app.register(incidentsPlugin, { clock, externalUrl: 'http://hub' })
     await app.ready()
   }
 

@@ -81,7 +81,23 @@ const documentOf = (
     ...more,
   })
 
-const reader = (language: Language, timeZone = 'UTC') => ({ words: words[language], timeZone })
+const drawn = 'data:image/png;base64,iVBORw0KGgo='
+const reader = (language: Language, timeZone = 'UTC', pictures: readonly string[] = ['p-1']) => ({
+  ...{ words: words[language], timeZone },
+  pictures: new Map(pictures.map((file) => [file, drawn])),
+})
+
+/** A panel that somebody attached, and the file of its figures. */
+function withPanel(story: Story, title = 'CPU: utilisation'): Story {
+  const [name, hash] = ['server-207.png', 'ab'.repeat(32)]
+  story.add('attachment', { text: 'server-207.json', name: 'server-207.json', hash, bytes: 9 })
+  story.add('attachment', {
+    ...{ text: `Server · ${title} · server pbx-1`, name, hash, bytes: 1234 },
+    ...{ file: 'p-1', data: 'd-1', board: 'Server', panel: title },
+    ...{ from: Date.UTC(2026, 0, 5, 9), to: Date.UTC(2026, 0, 5, 11) },
+  })
+  return story
+}
 
 t.test(
   'every row of the timeline cites its evidence; corrections and late facts are marked',
@@ -178,6 +194,33 @@ t.test('each language has its own words, and all of them', async (t) => {
   }
 })
 
+t.test(
+  'a panel stands in the document with its caption, or it is said that it is gone',
+  async (t) => {
+    const story = withPanel(fullStory())
+    const document = documentOf(story)
+    const { id } = story.facts.at(-1)!
+    for (const language of ['en', 'zh', 'vi', 'ru'] as const) {
+      const { labels: said } = words[language]
+      const html = toHtml(document, reader(language, 'Asia/Ho_Chi_Minh'))
+      const markdown = toMarkdown(document, reader(language, 'Asia/Ho_Chi_Minh'))
+      t.match(html, `<figure><img src="${drawn}" alt="Server · CPU: utilisation">`)
+      t.match(markdown, `![Server · CPU: utilisation](${drawn})`)
+      for (const text of [html, markdown])
+        for (const part of [
+          ...[said.panels, 'server pbx-1', said.attached, 'SHA-256 abab', id],
+          ...['2026-01-05 16:00:00 +07:00', '2026-01-05 18:00:00 +07:00'],
+        ])
+          t.ok(text.includes(part), `${language}: ${part}`)
+      const gone = reader(language, 'UTC', [])
+      t.match(toHtml(document, gone), said.pictureGone)
+      t.notMatch(toHtml(document, gone), '<img')
+      t.match(toMarkdown(document, gone), said.pictureGone)
+    }
+    t.notOk(documentOf(fullStory()).sections.some(({ heading }) => heading === 'panels'))
+  },
+)
+
 const hostile = [
   '<script>alert(1)</script>',
   '"><img src=x onerror=alert(1)>',
@@ -192,7 +235,7 @@ const hostile = [
 
 /** Tags and attributes that the page itself writes. */
 const ours =
-  /^<(?:!doctype html|\/?(?:head|body|main|title|style|section|h1|h2|p|table|thead|tbody|tr|td|s|ul|ol|li|th|span|html)|html lang="[\w-]+"|meta (?:charset="utf-8"|name="viewport" content="[^"<>]*"|http-equiv="Content-Security-Policy" content="[^"<>]*")|p class="lead"|th scope="col"|td data-column="[^"<>&]*"|span class="cite")>$/
+  /^<(?:!doctype html|\/?(?:head|body|main|title|style|section|h1|h2|p|table|thead|tbody|tr|td|s|ul|ol|li|th|span|html|figure|figcaption)|img src="data:image\/png;base64,[\w+/=]*" alt="[^"<>&]*(?:&#\d+;[^"<>&]*)*"|html lang="[\w-]+"|meta (?:charset="utf-8"|name="viewport" content="[^"<>]*"|http-equiv="Content-Security-Policy" content="[^"<>]*")|p class="lead"|th scope="col"|td data-column="[^"<>&]*"|span class="cite")>$/
 
 function foreignHtml(html: string): string[] {
   return (html.match(/<[^>]*>?/g) ?? []).filter((tag) => !ours.test(tag))
@@ -202,6 +245,7 @@ function foreignMarkdown(markdown: string): string[] {
   const parser = new MarkdownIt({ html: true, linkify: true })
   const all = parser.parse(markdown, {}).flatMap((token) => [token, ...(token.children ?? [])])
   return all
+    .filter((token) => token.type !== 'image' || token.attrGet('src') !== drawn)
     .map(({ type }) => type)
     .filter((type) =>
       /^(?:html_|link_open|image|code|fence|blockquote_open|hr|em_open|strong_open)/.test(type),
@@ -220,6 +264,7 @@ t.test('what people wrote is never markup', async (t) => {
       owner: text.replaceAll(/\p{Cc}/gu, ''),
       dueAt: 1,
     })
+    withPanel(story, text.replaceAll(/\p{Cc}/gu, ''))
     attest(story)
     return story
   }
@@ -267,7 +312,7 @@ t.test('what people wrote is never markup', async (t) => {
 t.test('the page’s policy lets its style pass and nothing else', async (t) => {
   t.equal(styleHash, `sha256-${createHash('sha256').update(styleText).digest('base64')}`)
   const html = toHtml(documentOf(fullStory()), reader('zh'))
-  t.match(html, `default-src 'none'; style-src '${styleHash}'`)
+  t.match(html, `default-src 'none'; img-src data:; style-src '${styleHash}'`)
   t.match(html, '<html lang="zh-Hans">')
   t.match(html, '@media print')
   t.notMatch(html, /https?:\/\/|<script|<link|<img|style=/)

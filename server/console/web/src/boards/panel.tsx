@@ -121,8 +121,17 @@ function About({ panel, scene, asTable, turn }: Props & { asTable: boolean; turn
         ))}
         {drawnKinds.includes(panel.type) && (
           <p>
-            <a href={pictureAddress(panel, scene)} download={`${scene.board}-${panel.id}.svg`}>
+            <a
+              href={pictureAddress(panel, scene, 'svg')}
+              download={`${scene.board}-${panel.id}.svg`}
+            >
               {t('boards.picture')}
+            </a>{' '}
+            <a
+              href={pictureAddress(panel, scene, 'png')}
+              download={`${scene.board}-${panel.id}.png`}
+            >
+              {t('boards.picturePng')}
             </a>
           </p>
         )}
@@ -137,7 +146,11 @@ function About({ panel, scene, asTable, turn }: Props & { asTable: boolean; turn
 }
 
 /** The same panel and time, drawn by the hub. */
-function pictureAddress({ id }: PanelDefinition, { board, from, to, choices }: Scene): string {
+function pictureAddress(
+  { id }: PanelDefinition,
+  { board, from, to, choices }: Scene,
+  kind: 'svg' | 'png',
+): string {
   const query = addressQuery({ from, to, refresh: '', choices })
-  return `/api/v1/boards/${encodeURIComponent(board)}/panels/${id}/picture.svg?${query}`
+  return `/api/v1/boards/${encodeURIComponent(board)}/panels/${id}/picture.${kind}?${query}${kind === 'png' ? '&scale=2' : ''}`
 }

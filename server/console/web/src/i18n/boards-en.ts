@@ -24,6 +24,7 @@ export const boardsEn = {
   'boards.refreshNow': 'Refresh now',
   'boards.about': 'About this panel: {title}',
   'boards.picture': 'Download as a picture (SVG)',
+  'boards.picturePng': 'as PNG',
   'boards.figure': 'Figures',
   'boards.asTable': 'Show as a table',
   'boards.asCurve': 'Show as curves',

@@ -24,6 +24,7 @@ export const boardsRu: Readonly<Record<keyof typeof boardsEn, string>> = {
   'boards.refreshNow': 'Обновить сейчас',
   'boards.about': 'Об этой панели: {title}',
   'boards.picture': 'Скачать рисунок (SVG)',
+  'boards.picturePng': 'в PNG',
   'boards.figure': 'Значения',
   'boards.asTable': 'Показать таблицей',
   'boards.asCurve': 'Показать кривыми',

@@ -24,6 +24,7 @@ export const boardsVi: Readonly<Record<keyof typeof boardsEn, string>> = {
   'boards.refreshNow': 'Làm mới ngay',
   'boards.about': 'Về ô này: {title}',
   'boards.picture': 'Tải hình (SVG)',
+  'boards.picturePng': 'dạng PNG',
   'boards.figure': 'Số liệu',
   'boards.asTable': 'Hiện dạng bảng',
   'boards.asCurve': 'Hiện dạng đường',

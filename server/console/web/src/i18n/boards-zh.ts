@@ -24,6 +24,7 @@ export const boardsZh: Readonly<Record<keyof typeof boardsEn, string>> = {
   'boards.refreshNow': '立即刷新',
   'boards.about': '关于此面板：{title}',
   'boards.picture': '下载图片（SVG）',
+  'boards.picturePng': '下载 PNG',
   'boards.figure': '数值',
   'boards.asTable': '以表格显示',
   'boards.asCurve': '以曲线显示',

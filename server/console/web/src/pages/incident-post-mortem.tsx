@@ -9,6 +9,7 @@ import { WorkflowStateBadge } from '../parts/badges.tsx'
 import { PageTitle } from '../parts/page-title.tsx'
 import { incidentPath } from '../routes.ts'
 import type { WorkflowView } from '../workflow-types.ts'
+import { IncidentPanels } from './incident-panels.tsx'
 import { IncidentStanding } from './incident-standing.tsx'
 
 interface Read {
@@ -47,6 +48,7 @@ export function PostMortem({ id }: { id: string }) {
       </div>
       <div class="stack">
         <Documents id={incident.id} />
+        <IncidentPanels id={incident.id} />
         {incident.workflowState !== 'closed' && (
           <p class="card muted">{t('postMortem.notClosed')}</p>
         )}
