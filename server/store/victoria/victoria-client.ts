@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Millis } from '../../clock.ts'
+import { endsWithin } from '../../time-limit.ts'
 import type { Labels } from '../reader.ts'
 import { EngineAway } from '../spool/retry-loop.ts'
 import type { SentEntries } from '../spool/sealed-units.ts'
@@ -162,7 +163,7 @@ export class VictoriaClient {
         headers: { ...request.headers, ...this.#authorization },
         // A way to elsewhere would take the password along.
         redirect: 'error',
-        signal: AbortSignal.any([signal, AbortSignal.timeout(millis)]),
+        signal: endsWithin(millis, signal),
       })
     } catch (error) {
       signal.throwIfAborted()
