@@ -16,6 +16,7 @@ import {
 } from '../spool/sealed-units.ts'
 import { SentSoFar } from '../spool/sent-so-far.ts'
 import type { SeriesId } from '../writer.ts'
+import { countsInPieces } from './counts-in-pieces.ts'
 import { EntriesRefused, seriesKey, type VictoriaClient } from './victoria-client.ts'
 
 export interface ForwarderParts {
@@ -266,9 +267,12 @@ export class Forwarder {
   ): Promise<[SeriesId, number][]> {
     const { source, client } = this.#parts
     const { signal } = this.#loop
-    const samples = await client.counts('count_over_time', metric, minTime, maxTime, signal)
+    const members = expected.map(({ id }) => source.index.labels(id))
+    const counted = (what: 'count_over_time' | 'stale_samples_over_time') =>
+      countsInPieces(members, (only) => client.counts(what, metric, minTime, maxTime, signal, only))
+    const samples = await counted('count_over_time')
     const marks = expected.some((one) => one.marks > 0)
-      ? await client.counts('stale_samples_over_time', metric, minTime, maxTime, signal)
+      ? await counted('stale_samples_over_time')
       : new Map<string, number>()
     return expected.flatMap((one): [SeriesId, number][] => {
       const { __name__: name = '', ...labels } = source.index.labels(one.id)
