@@ -170,6 +170,7 @@ export class Forwarder {
     const { signal } = this.#loop
     let sent = 0
     for (const batch of batchesOf(unit, ids)) {
+      await this.#loop.giveWay()
       signal.throwIfAborted()
       let series = (await freshEntries(source, unit, batch, signal)).filter(isFilled)
       if (looked && series.length > 0) {
@@ -239,6 +240,7 @@ export class Forwarder {
     // Files are read in the order of ids, which is by host; VictoriaMetrics is asked by metric.
     const byMetric = new Map<string, Expected[]>()
     for (const batch of batchesOf(unit, ids)) {
+      await this.#loop.giveWay()
       signal.throwIfAborted()
       for (const one of await expectedOf(source, unit, batch, order, signal)) {
         const metric = source.index.labels(one.id)['__name__'] ?? ''
