@@ -1,5 +1,6 @@
 import { Temporal } from 'temporal-polyfill'
 import type { Millis } from '../clock.ts'
+import { endsWithin } from '../time-limit.ts'
 
 export const stages = ['fired', 'recorded', 'received', 'sent', 'resolved'] as const
 export type Stage = (typeof stages)[number]
@@ -72,7 +73,7 @@ export async function flight(ports: FlightPorts, stop: AbortSignal): Promise<Sta
   let alertId: string | undefined
   const stage = async (name: Stage, work: (signal: AbortSignal) => Promise<string>) => {
     const began = ports.monotonic()
-    const signal = AbortSignal.any([stop, AbortSignal.timeout(stageMillis[name])])
+    const signal = endsWithin(stageMillis[name], stop)
     try {
       const reason = await work(signal)
       const seconds = (ports.monotonic() - began) / 1000

@@ -1,6 +1,7 @@
 import type { Clock, Millis } from '../clock.ts'
 import type { HubConfig } from '../config.ts'
 import type { HttpAnswer, HttpRequest } from '../notify/plugin.ts'
+import { endsWithin } from '../time-limit.ts'
 import type { Timers } from '../timers.ts'
 import type { VitalFault } from './vitals.ts'
 
@@ -79,7 +80,7 @@ export class Beat {
     outcome: 'taken' | 'told-unwell',
   ): Promise<void> {
     const { clock, request, onBeat, warn } = this.#parts
-    const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(attemptMillis)])
+    const signal = endsWithin(attemptMillis, this.#stopping.signal)
     const headers = body === undefined ? {} : { 'content-type': 'text/plain; charset=utf-8' }
     let reason: string | undefined
     try {

@@ -1,3 +1,4 @@
+import { endsWithin } from '../time-limit.ts'
 import type { Timers } from '../timers.ts'
 import type { Hash } from './merkle.ts'
 import type { StoredCheckpoint, WitnessState } from './witness-desk.ts'
@@ -111,7 +112,7 @@ export class WitnessOffer {
     const { epoch, size, note } = checkpoint
     const hashes = from === 0 || from === size ? [] : await proof(from, size)
     const lines = hashes.map((hash) => `${hash.toString('base64')}\n`).join('')
-    const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(attemptMillis)])
+    const signal = endsWithin(attemptMillis, this.#stopping.signal)
     const answer = await request({ url: this.#url, body: `old ${from}\n${lines}\n${note}` }, signal)
     if (answer.status === 409) {
       const said = /^(0|[1-9]\d{0,15})\n?$/.exec(answer.body)

@@ -1,5 +1,6 @@
 import type { Clock, Millis } from '../clock.ts'
 import type { Records, RecordsTransaction } from '../records/records.ts'
+import { endsWithin } from '../time-limit.ts'
 import type { Timers } from '../timers.ts'
 import {
   type Obligation,
@@ -256,10 +257,7 @@ export class ObligationWorker {
     const late = Math.max(0, clock.now() - obligation.dueAt)
     let outcome: Outcome
     try {
-      const signal = AbortSignal.any([
-        this.#stopping.signal,
-        AbortSignal.timeout(kind.attemptMillis),
-      ])
+      const signal = endsWithin(kind.attemptMillis, this.#stopping.signal)
       outcome = await kind.perform(obligation, signal)
       await records.write(async (tx) => {
         const live = await finish(tx, obligation, holder, outcome.again, clock.now())

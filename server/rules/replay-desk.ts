@@ -10,6 +10,7 @@ import type { Clock, Millis } from '../clock.ts'
 import { CallwardError } from '../errors.ts'
 import type { Expr, Promql } from '../promql/plugin.ts'
 import type { StoreReader } from '../store/reader.ts'
+import { endsWithin } from '../time-limit.ts'
 import { type PastOfRule, type PastRule, type PastSeries, replayRule } from './replay.ts'
 import {
   firingsOf,
@@ -109,7 +110,7 @@ export class ReplayDesk {
       throw new CallwardError('too_many_requests', 'Two replays are running; wait for one to end.')
     this.#running++
     try {
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(replayMaxMillis)])
+      const limit = endsWithin(replayMaxMillis, signal)
       return await this.#run(
         { files, rules, from, to, calendar, zone: wish.zone },
         limit,

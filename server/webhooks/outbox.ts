@@ -7,6 +7,7 @@ import type { HttpAnswer } from '../notify/plugin.ts'
 import type { ObligationKind, Opening } from '../obligations/plugin.ts'
 import { later, type Records } from '../records/records.ts'
 import type { IncidentWebhookMessageRow } from '../records/schema.ts'
+import { endsWithin } from '../time-limit.ts'
 import { bodyOf, type ConfiguredWebhook, eventsOf, wants } from './events.ts'
 
 export const webhookKind = 'incident-webhook'
@@ -122,7 +123,7 @@ export function sendDuty(parts: OutboxParts): ObligationKind {
     signal: AbortSignal,
   ): Promise<{ readonly taken: boolean; readonly text: string }> {
     const timestamp = String(Math.floor(clock.now() / 1000))
-    const within = AbortSignal.any([signal, AbortSignal.timeout(timeoutMillis)])
+    const within = endsWithin(timeoutMillis, signal)
     try {
       const answer: HttpAnswer = await app.notify.request(
         {

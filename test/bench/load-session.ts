@@ -145,17 +145,35 @@ export async function sendRounds(
   wallOf: (round: number) => number,
 ): Promise<void> {
   for (let from = 0; from < rounds.length; from += roundsPrepared) {
-    const frames = rounds
-      .slice(from, from + roundsPrepared)
-      .map((hosts, i) =>
-        sessions.map((session, host) => session.prepare(lane, wallOf(from + i), hosts[host]!)),
-      )
-    for (const round of frames) {
-      for (const [host, session] of sessions.entries()) {
-        const sent = session.send(lane, round[host]!)
-        if (sent !== undefined) await sent
-      }
-    }
+    const piece = rounds.slice(from, from + roundsPrepared)
+    const frames = prepareRounds(sessions, lane, piece, (round) => wallOf(from + round))
+    await sendPrepared(sessions, lane, frames)
   }
   await Promise.all(sessions.map((session) => session.acknowledged()))
+}
+
+/** Frames by round and session, to be sent in this order. */
+export function prepareRounds(
+  sessions: readonly LoadSession[],
+  lane: Lane,
+  rounds: readonly (readonly Float64Array[])[],
+  wallOf: (round: number) => number,
+): Uint8Array[][] {
+  return rounds.map((hosts, round) =>
+    sessions.map((session, host) => session.prepare(lane, wallOf(round), hosts[host]!)),
+  )
+}
+
+/** Resolves when all is sent. */
+export async function sendPrepared(
+  sessions: readonly LoadSession[],
+  lane: Lane,
+  frames: readonly (readonly Uint8Array[])[],
+): Promise<void> {
+  for (const round of frames) {
+    for (const [host, session] of sessions.entries()) {
+      const sent = session.send(lane, round[host]!)
+      if (sent !== undefined) await sent
+    }
+  }
 }

@@ -13,6 +13,7 @@ import { inventory } from './inventory.ts'
 import { type Benchmark, canPin, pinLoad, progress, repeats, settings } from './kit.ts'
 import { ledger } from './ledger.ts'
 import { memory } from './memory.ts'
+import { outlets } from './outlets.ts'
 import { push } from './push.ts'
 import { query } from './query.ts'
 import { reconnect } from './reconnect.ts'
@@ -29,6 +30,7 @@ import { write } from './write.ts'
 const benchmarks: readonly Benchmark[] = [
   ingest,
   write,
+  outlets,
   disk,
   query,
   boardPanels,
@@ -55,6 +57,7 @@ const benchmarks: readonly Benchmark[] = [
 const profilable = [
   'ingest',
   'remote-write',
+  'outlets',
   'query',
   'boards',
   'fleet',

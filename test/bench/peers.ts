@@ -11,13 +11,18 @@ export type PeerKind =
   | 'victoria-metrics'
   | 'prometheus-node-exporter'
   | 'prometheus-alertmanager'
+  | 'influxd'
 
 const names: Record<PeerKind, string> = {
   prometheus: 'Prometheus',
   'victoria-metrics': 'VictoriaMetrics',
   'prometheus-node-exporter': 'node_exporter',
   'prometheus-alertmanager': 'Alertmanager',
+  influxd: 'InfluxDB',
 }
+
+/** Of Debian, where it is not named as its program. */
+const packages: Partial<Record<PeerKind, string>> = { influxd: 'influxdb' }
 
 const versions = new Map<PeerKind, string | undefined>()
 
@@ -37,7 +42,7 @@ function findVersion(kind: PeerKind): string | undefined {
     }
   }
   if (output('sh', '-c', `command -v ${kind}`) === '') return undefined
-  const packaged = output('dpkg-query', '-W', '-f', `\${Version}`, kind)
+  const packaged = output('dpkg-query', '-W', '-f', `\${Version}`, packages[kind] ?? kind)
   return (
     /^[\d.]+/.exec(packaged)?.[0] ?? /version ([\d.]+)/.exec(output(kind, '--version'))?.[1] ?? '?'
   )
@@ -59,6 +64,8 @@ export interface PeerSettings {
   readonly alertmanager?: Peer
   /** Where Alertmanager sends notices. */
   readonly webhook?: string
+  /** On the load's core: it is not what is measured. */
+  readonly besideLoad?: boolean
 }
 
 /** A peer's process on a free port with its data in a folder. */
@@ -113,7 +120,8 @@ export class Peer {
   async launch(): Promise<void> {
     const log = openSync(join(this.#folder, 'log'), 'a')
     // An exporter shares the core of the collectors it is compared with.
-    const launcher = this.kind === 'prometheus-node-exporter' ? [] : serverLauncher
+    const isBesideLoad = this.kind === 'prometheus-node-exporter' || this.#settings.besideLoad
+    const launcher = isBesideLoad ? [] : serverLauncher
     const command = [...launcher, this.kind, ...this.#options()]
     const child = spawn(command[0]!, command.slice(1), { stdio: ['ignore', log, log] })
     closeSync(log)
@@ -123,6 +131,7 @@ export class Peer {
       prometheus: '/-/ready',
       'victoria-metrics': '/health',
       'prometheus-alertmanager': '/-/ready',
+      influxd: '/ping',
     }
     const path = this.kind === 'prometheus-node-exporter' ? '/' : ready[this.kind]
     const deadline = performance.now() + 60_000
@@ -147,6 +156,7 @@ export class Peer {
         '-search.latencyOffset=0s',
         '-loggerLevel=WARN',
       ]
+    if (this.kind === 'influxd') return ['-config', this.#influxFile(address)]
     if (this.kind === 'prometheus-alertmanager') return this.#alertmanagerOptions(address)
     const { intervalSeconds = 10, rulesFolder, alertmanager } = this.#settings
     const config = join(this.#folder, 'prometheus.yml')
@@ -175,6 +185,24 @@ export class Peer {
       '--web.enable-admin-api',
       '--log.level=warn',
     ]
+  }
+
+  /** As it comes, but for paths and ports. */
+  #influxFile(address: string): string {
+    const config = join(this.#folder, 'influxdb.conf')
+    const { data } = this
+    const lines = [
+      'reporting-disabled = true',
+      'bind-address = "127.0.0.1:0"',
+      `[meta]\ndir = "${data}/meta"`,
+      `[data]\ndir = "${data}/data"\nwal-dir = "${data}/wal"`,
+      `[http]\nbind-address = "${address}"\nlog-enabled = false`,
+      '[monitor]\nstore-enabled = false',
+      '[logging]\nlevel = "error"',
+      '',
+    ]
+    writeFileSync(config, lines.join('\n'))
+    return config
   }
 
   /** Every alert its own group, told at once. */

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { InfluxDB, type IPoint } from 'influx'
+import { AnswerTooLong, mostAnswerBytes } from '../spool/bounded-text.ts'
 import { EngineAway } from '../spool/retry-loop.ts'
+import { boundedAgent } from './bounded-agent.ts'
 import type { InfluxSettings } from './settings.ts'
 
 /** InfluxDB refused what was sent; sending the same again is of no use. */
@@ -31,16 +33,21 @@ const standardPorts: Readonly<Record<string, number>> = { 'http:': 80, 'https:':
 export class InfluxClient {
   readonly #influx: InfluxDB
   readonly #settings: InfluxSettings
+  /** Ends the question under way. */
+  #refuse: (error: Error) => void = () => undefined
   /** Tells one InfluxDB, database and policy from another. */
   readonly target: string
 
-  constructor(settings: InfluxSettings) {
+  constructor(settings: InfluxSettings, maxAnswerBytes = mostAnswerBytes) {
     const { url, database, retentionPolicy, username, password } = settings
     this.#settings = settings
     this.target = createHash('sha256')
       .update(JSON.stringify([url, database, retentionPolicy]))
       .digest('hex')
     const { protocol, hostname, port, pathname } = new URL(url)
+    const agent = boundedAgent(protocol, maxAnswerBytes, () =>
+      this.#refuse(new AnswerTooLong('InfluxDB', maxAnswerBytes)),
+    )
     this.#influx = new InfluxDB({
       hosts: [
         {
@@ -49,7 +56,10 @@ export class InfluxClient {
           host: hostname,
           port: port === '' ? standardPorts[protocol]! : Number(port),
           path: pathname.replace(/\/+$/, ''),
-          options: hostname.startsWith('[') ? { hostname: hostname.slice(1, -1) } : {},
+          options: {
+            agent,
+            ...(hostname.startsWith('[') ? { hostname: hostname.slice(1, -1) } : {}),
+          },
         },
       ],
       database,
@@ -118,7 +128,10 @@ export class InfluxClient {
       throw new EngineAway('InfluxDB cannot be reached (no answer in time)')
     })
     try {
-      return await Promise.race([send(), limit])
+      const refused = new Promise<never>((_, reject) => {
+        this.#refuse = reject
+      })
+      return await Promise.race([send(), limit, refused])
     } catch (error) {
       signal.throwIfAborted()
       throw faultOf(error)

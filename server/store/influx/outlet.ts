@@ -136,6 +136,8 @@ export class Outlet {
     let at = 0
     for (const batch of batchesOf(unit, idsOf(unit))) {
       if (at++ < through) continue
+      await this.#loop.giveWay()
+      signal.throwIfAborted()
       const series = await ownEntries(source, unit, batch, signal)
       for (const points of inRequests(pointsOf(series))) await this.#write(points)
       this.counters.unwritable += unwritable(series)

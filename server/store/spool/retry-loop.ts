@@ -19,6 +19,10 @@ export interface RetryParts {
 }
 
 const mostRetryMillis = 60_000
+/** How long the event loop is looked at, and from when on it has no room. */
+const lookMillis = 50
+const busyShare = 0.9
+const mostGivenWayMillis = 5000
 
 /** Rounds one after the other until it is stopped; after a failure it waits, longer each time. */
 export class RetryLoop {
@@ -52,6 +56,16 @@ export class RetryLoop {
   /** Ends early, without an error, when the loop is to end. */
   async sleep(millis: number): Promise<void> {
     await sleep(millis, undefined, { signal: this.signal }).catch(() => undefined)
+  }
+
+  /** Lets a hub that is fully at work go first: ends when its event loop has room, or after five seconds. Early when the loop is to end. */
+  async giveWay(): Promise<void> {
+    const latest = performance.now() + mostGivenWayMillis
+    while (!this.signal.aborted && performance.now() < latest) {
+      const before = performance.eventLoopUtilization()
+      await this.sleep(lookMillis)
+      if (performance.eventLoopUtilization(before).utilization < busyShare) return
+    }
   }
 
   async #run(): Promise<void> {

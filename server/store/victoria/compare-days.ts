@@ -1,5 +1,7 @@
 import type { Millis } from '../../clock.ts'
 import type { EmbeddedStore } from '../engine-options.ts'
+import type { Labels } from '../reader.ts'
+import { countsInPieces } from './counts-in-pieces.ts'
 import { seriesKey, type VictoriaClient } from './victoria-client.ts'
 
 const dayMillis = 86_400_000
@@ -70,10 +72,10 @@ async function compareDay(
   let different = 0
   for (const metric of await store.labelValues('__name__', [], start, end, { signal })) {
     const tallies = await tallied(parts, metric, start, end)
-    const [counts, sums] = await Promise.all([
-      parts.client.counts('count_over_time', metric, start, end, signal),
-      parts.client.counts('sum_over_time', metric, start, end, signal),
-    ])
+    const members = [...tallies.keys()].map((key) => Object.fromEntries(JSON.parse(key)) as Labels)
+    const counted = (what: 'count_over_time' | 'sum_over_time') =>
+      countsInPieces(members, (only) => parts.client.counts(what, metric, start, end, signal, only))
+    const [counts, sums] = await Promise.all([counted('count_over_time'), counted('sum_over_time')])
     for (const [key, { samples, sum, size }] of tallies) {
       const counted = counts.get(key) ?? 0
       const summed = sums.get(key) ?? 0

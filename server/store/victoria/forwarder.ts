@@ -16,6 +16,7 @@ import {
 } from '../spool/sealed-units.ts'
 import { SentSoFar } from '../spool/sent-so-far.ts'
 import type { SeriesId } from '../writer.ts'
+import { countsInPieces } from './counts-in-pieces.ts'
 import { EntriesRefused, seriesKey, type VictoriaClient } from './victoria-client.ts'
 
 export interface ForwarderParts {
@@ -169,6 +170,7 @@ export class Forwarder {
     const { signal } = this.#loop
     let sent = 0
     for (const batch of batchesOf(unit, ids)) {
+      await this.#loop.giveWay()
       signal.throwIfAborted()
       let series = (await freshEntries(source, unit, batch, signal)).filter(isFilled)
       if (looked && series.length > 0) {
@@ -238,6 +240,7 @@ export class Forwarder {
     // Files are read in the order of ids, which is by host; VictoriaMetrics is asked by metric.
     const byMetric = new Map<string, Expected[]>()
     for (const batch of batchesOf(unit, ids)) {
+      await this.#loop.giveWay()
       signal.throwIfAborted()
       for (const one of await expectedOf(source, unit, batch, order, signal)) {
         const metric = source.index.labels(one.id)['__name__'] ?? ''
@@ -266,9 +269,12 @@ export class Forwarder {
   ): Promise<[SeriesId, number][]> {
     const { source, client } = this.#parts
     const { signal } = this.#loop
-    const samples = await client.counts('count_over_time', metric, minTime, maxTime, signal)
+    const members = expected.map(({ id }) => source.index.labels(id))
+    const counted = (what: 'count_over_time' | 'stale_samples_over_time') =>
+      countsInPieces(members, (only) => client.counts(what, metric, minTime, maxTime, signal, only))
+    const samples = await counted('count_over_time')
     const marks = expected.some((one) => one.marks > 0)
-      ? await client.counts('stale_samples_over_time', metric, minTime, maxTime, signal)
+      ? await counted('stale_samples_over_time')
       : new Map<string, number>()
     return expected.flatMap((one): [SeriesId, number][] => {
       const { __name__: name = '', ...labels } = source.index.labels(one.id)

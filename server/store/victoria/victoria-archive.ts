@@ -10,6 +10,7 @@ import {
   type ArchiveSeries,
 } from '../archive.ts'
 import type { Labels, Matcher } from '../reader.ts'
+import { AnswerTooLong, boundedText } from '../spool/bounded-text.ts'
 import { EngineAway } from '../spool/retry-loop.ts'
 import type { VictoriaClient } from './victoria-client.ts'
 
@@ -106,13 +107,14 @@ export class VictoriaArchive implements Archive {
     try {
       const ends = AbortSignal.any([signal, late])
       const answer = await this.#client.question(path, fields, ends, timeoutMilliseconds)
-      const text = await boundedText(answer, maxBytes)
+      const text = await boundedText(answer, this.name, maxBytes)
       if (!answer.ok) throw refusal(answer.status, text)
       return read((JSON.parse(text) as { readonly data: unknown }).data)
     } catch (cause) {
       signal.throwIfAborted()
       if (late.aborted) throw new CallwardError('query_timeout', 'VictoriaMetrics took too long')
       if (cause instanceof CallwardError || cause instanceof ArchiveRefusal) throw cause
+      if (cause instanceof AnswerTooLong) throw tooLarge(maxBytes)
       const why =
         cause instanceof EngineAway ? cause.message : 'VictoriaMetrics gave no whole answer'
       throw new ArchiveAway(why)
@@ -155,20 +157,11 @@ function labelName(name: string): string {
   return name.replaceAll(/[^A-Za-z0-9_]/gu, (letter) => `\\${letter}`)
 }
 
-/** Reads no more than `maxBytes`; throws `query_too_large` beyond. */
-async function boundedText({ body }: Response, maxBytes: number): Promise<string> {
-  const pieces: Uint8Array[] = []
-  let bytes = 0
-  for await (const piece of body ?? []) {
-    bytes += piece.length
-    if (bytes > maxBytes)
-      throw new CallwardError(
-        'query_too_large',
-        `The answer of VictoriaMetrics is longer than ${Math.round(maxBytes / 1_048_576)} MiB; ask for a shorter time, a longer step or fewer series.`,
-      )
-    pieces.push(piece)
-  }
-  return Buffer.concat(pieces).toString('utf8')
+function tooLarge(maxBytes: number): CallwardError {
+  return new CallwardError(
+    'query_too_large',
+    `The answer of VictoriaMetrics is longer than ${Math.round(maxBytes / 1_048_576)} MiB; ask for a shorter time, a longer step or fewer series.`,
+  )
 }
 
 function refusal(status: number, text: string): Error {
