@@ -229,9 +229,14 @@ const maintenance: Panel[] = [
     ],
   }),
   awaited(
-    ...([TimeSeries, 4, 'Windows by result', 'ops'] as const),
-    'Windows that ended a second, by result: done, overrun, rolled back.',
-    [query(`sum by (result) (${rate('maintenance_windows_total')})`, '{{result}}')],
+    ...([TimeSeries, 4, 'Windows by result', 'short'] as const),
+    'Windows that ended from point to point, by result: done, overrun, rolled back.',
+    [
+      query(
+        `sum by (result) (increase(callward_maintenance_windows_total{${S}}[${RI}]))`,
+        '{{result}}',
+      ),
+    ],
   ),
   awaited(
     ...([TimeSeries, 5, 'Notices delivered', 'percentunit'] as const),

@@ -97,9 +97,10 @@ const alerts = [
       'How often an alert began anew within a day, the ten worst. Such an alert teaches people to ignore it: mend its rule.',
     ...{ width: 12, unit: 'short', decimals: 0, min: 0, links },
     thresholds: badAbove({ attention: 5, bad: 20 }),
+    noValue: 'none within a day',
     queries: [
       query(
-        `topk(10, sum by (alertname) (changes(ALERTS_FOR_STATE{${chosenOrUnlabelled}}[1d])))`,
+        `topk(10, sum by (alertname) (changes(ALERTS_FOR_STATE{${chosenOrUnlabelled}}[1d])) > 0)`,
         '{{alertname}}',
       ),
     ],

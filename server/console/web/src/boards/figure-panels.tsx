@@ -19,7 +19,7 @@ export function StatPanel({ panel, data, scene }: Props) {
   if (figures.length === 0) return <Nothing noValue={panel.fieldConfig?.defaults.noValue} />
   const named = panel.options?.['textMode'] === 'value_and_name' || figures.length > 1
   return (
-    <ul class="stat-figures">
+    <ul class={figures.length > 2 ? 'stat-figures many' : 'stat-figures'}>
       {figures.map((figure) => {
         const { text, tone } = judge(figure.value, figure.field, reader(scene))
         return (
