@@ -18,6 +18,9 @@ import {
 
 const flushBytes = 1024 * 1024
 
+/** Time chunks of a slot that are found again: those of a stream's series, which stand near one another. */
+const mostKnown = 4096
+
 type Interval = Pick<Slot, 'start' | 'span' | 'resolution'>
 
 interface PlacedSeries {
@@ -175,6 +178,7 @@ export class SlotWriter {
     const key = `${count}:${bytes.toString('latin1')}`
     let placed = this.known.get(key)
     if (!placed) {
+      if (this.known.size === mostKnown) this.known.clear()
       const offset = this.length + this.times.length
       placed = { offset, length: bytes.length, crc: checksum(bytes), count, minTime, maxTime }
       this.known.set(key, placed)

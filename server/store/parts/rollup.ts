@@ -41,6 +41,9 @@ export function columnId(id: number, column: keyof typeof columns): number {
 const fewestSamples = 1000
 const largestShare = 1 / 8
 
+/** Edges of a day beside those of its buckets: a counter falls only now and then, and what falls all the time is none. */
+const mostFallEdges = 100
+
 /** One column of one series. */
 export interface RolledColumn extends Entries {
   readonly column: keyof typeof columns
@@ -164,14 +167,15 @@ function figuresOf(values: Float64Array, ends: Int32Array): BucketFigures {
   return figures
 }
 
-function isConstant(values: Float64Array): boolean {
-  for (let i = 1; i < values.length; i++) if (!Object.is(values[i], values[0])) return false
-  return true
+/** False for what stays the same. */
+function neverFallsButRises(values: Float64Array): boolean {
+  for (let i = 1; i < values.length; i++) if (!(values[i]! >= values[i - 1]!)) return false
+  return values.at(-1)! > values[0]!
 }
 
 /**
- * The columns of one series of one day at a resolution, by ascending number; those that would save little are left out. What rises
- * all day but for resets has edges, which tell all of a counter; what moves up and down has extremes and sums; what stays the same both.
+ * The columns of one series of one day at a resolution, by ascending number; those that would save little are left out. What only
+ * rises has edges, which tell all of a counter; what falls all the time extremes and sums; what falls now and then or stays the same both.
  */
 export function rollUp(entries: Entries, resolution: number): RolledColumn[] {
   const { times, values, staleTimes } = entries
@@ -183,13 +187,13 @@ export function rollUp(entries: Entries, resolution: number): RolledColumn[] {
   const found: RolledColumn[] = [
     { column: 'last', times: lastTimes, values: lastValues, staleTimes },
   ]
-  const edges = edgesOf(values, ends, most)
+  const edges = edgesOf(values, ends, Math.min(most, 2 * ends.length + mostFallEdges))
   if (edges) {
     const [edgeTimes, edgeValues] = pick(entries, edges)
     const counts = Float64Array.from(edges, (at, i) => (i === 0 ? 1 : at - edges[i - 1]!))
     found.push({ column: 'edges', times: edgeTimes, values: edgeValues, staleTimes: none })
     found.push({ column: 'edgeCounts', times: edgeTimes, values: counts, staleTimes: none })
-    if (!isConstant(values)) return found
+    if (neverFallsButRises(values)) return found
   }
   const figures = figuresOf(values, ends)
   for (const column of ['min', 'max', 'sum', 'count'] as const)

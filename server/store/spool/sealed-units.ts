@@ -22,7 +22,7 @@ export interface SealedSource {
   readonly index: Pick<SeriesIndex, 'labels'>
 }
 
-/** What one sealed file holds of two hours. */
+/** What one sealed file holds of an interval: two hours, or a day. */
 export interface Unit {
   readonly part: Part
   readonly slot: Slot

@@ -231,6 +231,11 @@ t.test('columns of a series', async (t) => {
     0,
     'a short day is left as it is',
   )
+  t.strictSame(
+    names((i) => i % 400),
+    ['last', 'edges', 'edgeCounts', 'min', 'max', 'sum', 'count'],
+    'what falls now and then has both',
+  )
   const [last, edges, counts] = rollUp(
     entriesOf((i) => (i < 100 ? i : i - 100)),
     hour,
