@@ -99,7 +99,7 @@ function curvesPart(picture: Picture): string {
     edges.left +
     ((at - window.start) / (window.end - window.start)) * (width - edges.left - edges.right)
   const y = (value: number) => bottom - ((value - low) / (high - low)) * (bottom - edges.top)
-  const grid = ticksOf(low, high).map((value) => {
+  const grid = ticksOf(low, high, field.unit).map((value) => {
     const words = judge(value, { ...field, mappings: [] }, reader).text
     return (
       `<path d="M${edges.left} ${round(y(value))}H${width - edges.right}" stroke="#e6eaf0"/>` +

@@ -224,7 +224,9 @@ t.test('series become curves with gaps', async (t) => {
   t.equal(largestOf([-3, 2, null]), -3)
   t.same(scaleOf(curve!.field, [curve!.values]), [0, 1])
   t.same(scaleOf({}, [[null, null]]), [0, 1])
-  t.same(scaleOf({ max: 1 }, [[2]])[0], 0)
+  t.same(scaleOf({ max: 1 }, [[2]]), [0, 2.2])
+  t.same(scaleOf({}, [[0.0942, 0.01]]), [0, 0.104], 'a limit at 10 % is in sight')
+  t.same(scaleOf({}, [[-33, 60]]), [-43, 70], 'with room below as well')
   const sent = panelOf('Traffic by site')
   const out = { ...sent.targets![1]!, legendFormat: 'x sent' }
   const [below] = curvesOf(sent, [{ target: out, series }], window)
@@ -406,6 +408,8 @@ t.test(
       ['0.0', '0.2', '0.4', '0.6', '0.8', '1.0'],
     )
     t.same(ticksOf(-860, 857), [-500, 0, 500])
+    t.same(ticksOf(0, 3 * 2 ** 30, 'bytes'), [0, 2 ** 30, 2 ** 31, 3 * 2 ** 30])
+    t.same(ticksOf(0, 3e9, 'decbytes')[1], 1e9)
   },
 )
 
