@@ -10,6 +10,7 @@ import {
   panelsOf,
   type VariableDefinition,
 } from '../../../dashboards/drawing/definition.ts'
+import { arcOf, endsOf, reachesOf, turnOf } from '../../../dashboards/drawing/gauge.ts'
 import {
   bandName,
   countText,
@@ -398,6 +399,11 @@ t.test(
       picture(panelOf('Fullest file systems'), [{ metric: { server: 'a' }, values }]),
       '>90%<',
     )
+    const dials = picture(panelOf('Memory used', board('callward-server')), [
+      { metric: { server: 'a' }, values },
+    ])
+    t.match(dials, />90%<.*>a</)
+    t.equal(dials.match(/A55 55/g)?.length, 3, 'the limits around the dial')
     const many = Array.from({ length: 15 }, (_, index) => ({
       metric: { server: `s${index}` },
       values,
@@ -414,6 +420,27 @@ t.test(
 )
 
 const reader = { language: 'en-GB', now }
+
+t.test('a dial: its ends, how far round a value is, and what its limits mean', async (t) => {
+  const field = fieldOf(panelOf('Memory used', board('callward-server')), 'a')
+  t.same(endsOf(field), [0, 1])
+  t.same(endsOf({ unit: 'percent' }), [0, 100])
+  t.same(endsOf({ min: 10, unit: 'none' }), [10, 11])
+  t.same(
+    [0.25, -3, 7, null].map((value) => turnOf(value, field)),
+    [0.25, 0, 1, 0],
+  )
+  t.equal(turnOf(1, { min: 2, max: 2 }), 0, 'a scale without length')
+  t.same(reachesOf(field), [
+    { from: 0, to: 0.8, tone: 'good' },
+    { from: 0.8, to: 0.95, tone: 'attention' },
+    { from: 0.95, to: 1, tone: 'bad' },
+  ])
+  t.same(reachesOf({}), [])
+  t.equal(arcOf(44, 0, 1), 'M21.89 82A44 44 0 1 1 98.11 82', 'open below')
+  t.equal(arcOf(44, 0, 0.5), 'M21.89 82A44 44 0 0 1 60 16', 'half way is the top')
+  t.equal(arcOf(44, 0.5, 0.5), '')
+})
 
 t.test('a heatmap: each band counts its own, in Grafana’s shades', async (t) => {
   const panel = panelOf('How long queries took', board('callward-hub'))
