@@ -9,6 +9,8 @@ const S = chosenHosts
 const perHost = hostNames
 const growth = (metric: string, range: string) =>
   `sum by (${perHost}, device, serial) (increase(${metric}{${S}}[${range}]))`
+/** A card has room for a few servers: those that need somebody. */
+const worst = (count: number, figures: string) => `topk(${count}, ${figures})`
 
 const numbers = [
   new Stat(1, 'RAID disks missing', {
@@ -31,7 +33,7 @@ const numbers = [
   }),
   new Stat(3, 'Bad sectors in a week', {
     description:
-      'Reallocated sectors and media errors that came within 7 days, all disks. A disk that has begun usually goes on: replace it.',
+      'Reallocated sectors and media errors that came within 7 days, all disks of a server; the two worst servers of each. A disk that has begun usually goes on: replace it.',
     width: 4,
     unit: 'none',
     decimals: 0,
@@ -39,12 +41,15 @@ const numbers = [
     links: [seriesHost],
     queries: [
       query(
-        `sum by (${perHost}) (increase(callward_disk_reallocated_sectors_total{${S}}[7d]))`,
+        worst(
+          2,
+          `sum by (${perHost}) (increase(callward_disk_reallocated_sectors_total{${S}}[7d]))`,
+        ),
         '{{server}} reallocated',
       ),
       query(
-        `sum by (${perHost}) (increase(callward_disk_media_errors_total{${S}}[7d]))`,
-        '{{server}} media errors',
+        worst(2, `sum by (${perHost}) (increase(callward_disk_media_errors_total{${S}}[7d]))`),
+        '{{server}} media',
       ),
     ],
   }),
@@ -65,7 +70,7 @@ const numbers = [
   }),
   new Stat(5, 'Memory errors in a day', {
     description:
-      'Memory errors within a day: uncorrected ones crash programs, corrected ones in number announce them. "no data": no ECC memory, or its driver is not loaded.',
+      'Memory errors within a day: uncorrected ones crash programs, corrected ones in number announce them; the two worst servers of each. "no data": no ECC memory, or its driver is not loaded.',
     width: 4,
     unit: 'none',
     decimals: 0,
@@ -73,11 +78,11 @@ const numbers = [
     links: [seriesHost],
     queries: [
       query(
-        `sum by (${perHost}) (increase(node_edac_uncorrectable_errors_total{${S}}[1d]))`,
-        '{{server}} not corrected',
+        worst(2, `sum by (${perHost}) (increase(node_edac_uncorrectable_errors_total{${S}}[1d]))`),
+        '{{server}} uncorrected',
       ),
       query(
-        `sum by (${perHost}) (increase(node_edac_correctable_errors_total{${S}}[1d]))`,
+        worst(2, `sum by (${perHost}) (increase(node_edac_correctable_errors_total{${S}}[1d]))`),
         '{{server}} corrected',
       ),
     ],
@@ -120,7 +125,7 @@ const disks = [
   }),
   new BarGauge(8, 'New in a week by disk', {
     description:
-      'Reallocated sectors, errors a disk could not correct, and damaged transfers within 7 days. Damaged transfers are the cable, the rest is the disk.',
+      'Reallocated sectors, errors a disk could not correct, and damaged transfers within 7 days, the three worst disks of each. Damaged transfers are the cable, the rest is the disk.',
     width: 12,
     unit: 'none',
     decimals: 0,
@@ -129,12 +134,15 @@ const disks = [
     links: [seriesHost],
     queries: [
       query(
-        growth('callward_disk_reallocated_sectors_total', '7d'),
+        worst(3, growth('callward_disk_reallocated_sectors_total', '7d')),
         '{{server}} {{device}} reallocated',
       ),
-      query(growth('callward_disk_reported_errors_total', '7d'), '{{server}} {{device}} errors'),
       query(
-        growth('callward_disk_interface_errors_total', '7d'),
+        worst(3, growth('callward_disk_reported_errors_total', '7d')),
+        '{{server}} {{device}} errors',
+      ),
+      query(
+        worst(3, growth('callward_disk_interface_errors_total', '7d')),
         '{{server}} {{device}} transfers',
       ),
     ],
@@ -192,22 +200,20 @@ const disks = [
 ]
 
 const heat = [
-  new TimeSeries(12, 'Temperatures', {
+  new TimeSeries(12, 'Temperatures of $server', {
     description:
-      'What the sensors measure. Which is which: the sensor’s label in the legend of `sensors`, and the limits in row 1.',
-    width: 12,
+      'What the sensors of the server measure; a chart for each server chosen. Which is which: the sensor’s label in the legend of `sensors`, and the limits in row 1.',
+    width: 24,
+    repeat: { variable: 'server', mostInLine: 2 },
     unit: 'celsius',
     thresholds: noJudgement(),
     links: [seriesHost],
     queries: [
       query(
         `max by (${perHost}, chip, sensor) (node_hwmon_temp_celsius{${S}})`,
-        '{{server}} {{chip}} {{sensor}}',
+        '{{chip}} {{sensor}}',
       ),
-      query(
-        `max by (${perHost}, device) (callward_disk_temperature_celsius{${S}})`,
-        '{{server}} {{device}}',
-      ),
+      query(`max by (${perHost}, device) (callward_disk_temperature_celsius{${S}})`, '{{device}}'),
     ],
   }),
   new TimeSeries(13, 'Fans', {

@@ -1,4 +1,5 @@
 import { type Field, fieldOf, type PanelDefinition, type TargetDefinition } from './definition.ts'
+import { limitLines } from './judged.ts'
 import { timesOf, type Window } from './time.ts'
 
 /** One series of Prometheus's HTTP API: `values` of a range, `value` of an instant; seconds and text. */
@@ -129,12 +130,13 @@ const roomShare = 0.1
 
 /**
  * The scale of a panel's values, as Grafana makes it: the field's ends where it names them, else room beyond the values and
- * then up to the next round number, so that a limit just above the curves is in sight; 0 is always on it.
+ * then up to the next round number; 0 is always on it. A limit just above that is in sight too.
  */
 export function scaleOf(
-  { min, max }: Field,
+  field: Field,
   values: readonly (readonly (number | null)[])[],
 ): readonly [low: number, high: number] {
+  const { min, max } = field
   let [low, high] = [min ?? 0, max ?? 0]
   for (const line of values) {
     for (const value of line) {
@@ -146,10 +148,11 @@ export function scaleOf(
   if (low === high) return [low, low + 1]
   const room = (high - low) * roomShare
   const round = 10 ** (Math.floor(Math.log10(high - low)) - 1)
-  return [
-    min !== undefined || low >= 0 ? low : -upTo(room - low, round),
-    max !== undefined && high <= max ? high : upTo(high + room, round),
-  ]
+  const bottom = min !== undefined || low >= 0 ? low : -upTo(room - low, round)
+  if (max !== undefined && high <= max) return [bottom, high]
+  const top = upTo(high + room, round)
+  const limit = limitLines(field).find(({ at }) => at > top && at <= top + room)
+  return [bottom, limit === undefined ? top : upTo(limit.at, round)]
 }
 
 /** The next multiple of `round` (a power of ten), without the tail that a product of decimals has. */
