@@ -1,7 +1,7 @@
 import { type Board, board, type RowSpec } from './layer/board.ts'
 import { badAbove, badBelow, colours, noJudgement, wordFrom, words } from './layer/fields.ts'
 import { forNames, query } from './layer/panel.ts'
-import { BarGauge, Stat, StateTimeline, Text, TimeSeries } from './layer/panels.ts'
+import { BarGauge, Gauge, Stat, StateTimeline, Text, TimeSeries } from './layer/panels.ts'
 import {
   chosenHosts,
   countOrZero,
@@ -42,11 +42,14 @@ const each = (metric: string) => `sum by (${perHost}) (rate(${metric}{${S}}[${RI
 const belowZero = forNames('/ (sent|out)$/', { 'custom.transform': 'negative-Y' })
 const yearsDays = 365
 
+/** Six beside each other; a dial needs some height. */
+const small = { width: 4, height: 5 }
+
 const numbers = [
   new Stat(1, 'Collector', {
     description:
       'Whether the server is heard: silent after three report intervals without a report. While silent, everything below is old or absent.',
-    width: 4,
+    ...small,
     unit: 'none',
     thresholds: badBelow({ bad: 1 }),
     links: [seriesHost, fleetLink],
@@ -56,7 +59,7 @@ const numbers = [
   new Stat(2, 'Firing alerts', {
     description:
       'Alerts of any severity that fire for this server. Their runbooks are on its page in the console.',
-    width: 4,
+    ...small,
     unit: 'none',
     thresholds: badAbove({ attention: 1 }),
     links: [consolePages.alerts],
@@ -65,38 +68,44 @@ const numbers = [
   new Stat(3, 'Up for', {
     description:
       'Time since the server booted. Orange within the first hour: somebody, or something, restarted it.',
-    width: 4,
+    ...small,
     unit: 'dtdurations',
     decimals: 0,
     thresholds: badBelow({ attention: 3600 }),
     links: [seriesHost],
     queries: [query(`min by (${perHost}) (time() - node_boot_time_seconds{${S}})`, '{{server}}')],
   }),
-  new Stat(4, 'CPU busy', {
+  new Gauge(4, 'CPU busy', {
     description:
       'Share of all CPUs that is not idle, averaged over "Averaged over". Row CPU shows how it came about. Orange from 80 %, red from 95 %.',
-    width: 4,
+    ...small,
     unit: 'percentunit',
+    min: 0,
+    max: 1,
     decimals: 0,
     thresholds: badAbove({ attention: 0.8, bad: 0.95 }),
     links: [seriesHost],
     queries: [query(whileHeard(cpuBusy('$window')), '{{server}}')],
   }),
-  new Stat(5, 'Memory used', {
+  new Gauge(5, 'Memory used', {
     description:
       'Share of memory that new programs cannot have. Row Memory shows how it came about. Orange from 80 %, red from 95 %.',
-    width: 4,
+    ...small,
     unit: 'percentunit',
+    min: 0,
+    max: 1,
     decimals: 0,
     thresholds: badAbove({ attention: 0.8, bad: 0.95 }),
     links: [seriesHost],
     queries: [query(memoryUsed, '{{server}}')],
   }),
-  new Stat(6, 'Fullest file system', {
+  new Gauge(6, 'Fullest file system', {
     description:
       'The fullest file system. Row Disk shows all of them and when they will be full. Orange from 80 %, red from 90 %.',
-    width: 4,
+    ...small,
     unit: 'percentunit',
+    min: 0,
+    max: 1,
     decimals: 0,
     thresholds: badAbove({ attention: 0.8, bad: 0.9 }),
     links: [seriesHost],

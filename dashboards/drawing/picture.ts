@@ -1,6 +1,7 @@
 import { judge, limitLines, toneOf } from './judged.ts'
 import { bandsOf } from './marks.ts'
 import { heatmapPart, histogramPart } from './picture-distributions.ts'
+import { gaugesHeight, gaugesPart } from './picture-gauge.ts'
 import {
   clipped,
   edges,
@@ -45,7 +46,7 @@ const parts: Readonly<Record<string, (picture: Picture) => string>> = {
   'status-history': lanesPart,
   stat: figuresPart,
   bargauge: figuresPart,
-  gauge: figuresPart,
+  gauge: gaugesPart,
   heatmap: heatmapPart,
   histogram: histogramPart,
 }
@@ -76,11 +77,12 @@ const leastPx = 4
 const emptyPx = 60
 
 /** Lanes and bars take no more room than they fill, nor does what says that there are none. */
-function neededHeight({ panel, answers }: Picture): number {
+function neededHeight({ panel, answers, width }: Picture): number {
   if (answers.every(({ series }) => series.length === 0)) return edges.top + emptyPx
   if (['timeseries', 'heatmap', 'histogram'].includes(panel.type)) return Number.POSITIVE_INFINITY
   const count = Math.max(1, answers.flatMap(({ series }) => series).length)
-  return panel.type.endsWith('gauge') || panel.type === 'stat'
+  if (panel.type === 'gauge') return gaugesHeight(count, width)
+  return panel.type === 'bargauge' || panel.type === 'stat'
     ? edges.top + count * barPx + 24
     : edges.top + count * lanePx + 34
 }
@@ -99,7 +101,7 @@ function curvesPart(picture: Picture): string {
     edges.left +
     ((at - window.start) / (window.end - window.start)) * (width - edges.left - edges.right)
   const y = (value: number) => bottom - ((value - low) / (high - low)) * (bottom - edges.top)
-  const grid = ticksOf(low, high).map((value) => {
+  const grid = ticksOf(low, high, field.unit).map((value) => {
     const words = judge(value, { ...field, mappings: [] }, reader).text
     return (
       `<path d="M${edges.left} ${round(y(value))}H${width - edges.right}" stroke="#e6eaf0"/>` +

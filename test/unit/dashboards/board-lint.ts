@@ -243,8 +243,8 @@ function panelFaults(panel: PanelModel): string[] {
     const unit = properties.find(({ id }) => id === 'unit')?.value
     if (unit !== undefined && !units.has(String(unit))) faults.push(`unit ${unit} of a column`)
   }
-  if (defaults?.unit === 'percentunit' && panel.type === 'bargauge' && defaults.max !== 1)
-    faults.push('bars of a share without a full scale')
+  if (defaults?.unit === 'percentunit' && panel.type.endsWith('gauge') && defaults.max !== 1)
+    faults.push('a share without a full scale')
   if (
     (panel.links ?? []).length === 0 &&
     (panel.fieldConfig?.overrides ?? []).every(({ properties }) =>

@@ -325,6 +325,7 @@ t.test('boards pass Grafana’s JSON Schemas', { skip: withoutSchemas }, async (
     },
     stat: { options: compile(schema('stat'), 'Options') },
     bargauge: { options: compile(schema('bargauge'), 'Options') },
+    gauge: { options: compile(schema('gauge'), 'Options') },
     table: {
       options: compile(schema('table'), 'Options'),
       custom: compile(schema('table'), 'TableFieldOptions'),

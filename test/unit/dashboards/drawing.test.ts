@@ -10,6 +10,7 @@ import {
   panelsOf,
   type VariableDefinition,
 } from '../../../dashboards/drawing/definition.ts'
+import { arcOf, endsOf, reachesOf, turnOf } from '../../../dashboards/drawing/gauge.ts'
 import {
   bandName,
   countText,
@@ -224,7 +225,9 @@ t.test('series become curves with gaps', async (t) => {
   t.equal(largestOf([-3, 2, null]), -3)
   t.same(scaleOf(curve!.field, [curve!.values]), [0, 1])
   t.same(scaleOf({}, [[null, null]]), [0, 1])
-  t.same(scaleOf({ max: 1 }, [[2]])[0], 0)
+  t.same(scaleOf({ max: 1 }, [[2]]), [0, 2.2])
+  t.same(scaleOf({}, [[0.0942, 0.01]]), [0, 0.104], 'a limit at 10 % is in sight')
+  t.same(scaleOf({}, [[-33, 60]]), [-43, 70], 'with room below as well')
   const sent = panelOf('Traffic by site')
   const out = { ...sent.targets![1]!, legendFormat: 'x sent' }
   const [below] = curvesOf(sent, [{ target: out, series }], window)
@@ -396,6 +399,11 @@ t.test(
       picture(panelOf('Fullest file systems'), [{ metric: { server: 'a' }, values }]),
       '>90%<',
     )
+    const dials = picture(panelOf('Memory used', board('callward-server')), [
+      { metric: { server: 'a' }, values },
+    ])
+    t.match(dials, />90%<.*>a</)
+    t.equal(dials.match(/A55 55/g)?.length, 3, 'the limits around the dial')
     const many = Array.from({ length: 15 }, (_, index) => ({
       metric: { server: `s${index}` },
       values,
@@ -406,10 +414,33 @@ t.test(
       ['0.0', '0.2', '0.4', '0.6', '0.8', '1.0'],
     )
     t.same(ticksOf(-860, 857), [-500, 0, 500])
+    t.same(ticksOf(0, 3 * 2 ** 30, 'bytes'), [0, 2 ** 30, 2 ** 31, 3 * 2 ** 30])
+    t.same(ticksOf(0, 3e9, 'decbytes')[1], 1e9)
   },
 )
 
 const reader = { language: 'en-GB', now }
+
+t.test('a dial: its ends, how far round a value is, and what its limits mean', async (t) => {
+  const field = fieldOf(panelOf('Memory used', board('callward-server')), 'a')
+  t.same(endsOf(field), [0, 1])
+  t.same(endsOf({ unit: 'percent' }), [0, 100])
+  t.same(endsOf({ min: 10, unit: 'none' }), [10, 11])
+  t.same(
+    [0.25, -3, 7, null].map((value) => turnOf(value, field)),
+    [0.25, 0, 1, 0],
+  )
+  t.equal(turnOf(1, { min: 2, max: 2 }), 0, 'a scale without length')
+  t.same(reachesOf(field), [
+    { from: 0, to: 0.8, tone: 'good' },
+    { from: 0.8, to: 0.95, tone: 'attention' },
+    { from: 0.95, to: 1, tone: 'bad' },
+  ])
+  t.same(reachesOf({}), [])
+  t.equal(arcOf(44, 0, 1), 'M21.89 82A44 44 0 1 1 98.11 82', 'open below')
+  t.equal(arcOf(44, 0, 0.5), 'M21.89 82A44 44 0 0 1 60 16', 'half way is the top')
+  t.equal(arcOf(44, 0.5, 0.5), '')
+})
 
 t.test('a heatmap: each band counts its own, in Grafana’s shades', async (t) => {
   const panel = panelOf('How long queries took', board('callward-hub'))

@@ -1,12 +1,10 @@
 import { useSignal } from '@preact/signals'
-import { useEffect, useMemo, useRef } from 'preact/hooks'
-import uPlot from 'uplot'
-import 'uplot/dist/uPlot.min.css'
-import '../styles/charts.css'
+import { useMemo, useRef } from 'preact/hooks'
 import type { PanelDefinition } from '../../../../../dashboards/drawing/definition.ts'
 import { judge } from '../../../../../dashboards/drawing/judged.ts'
 import { type Curve, curvesOf, lastOf } from '../../../../../dashboards/drawing/series.ts'
 import { timesOf } from '../../../../../dashboards/drawing/time.ts'
+import { useCanvas } from '../charts/canvas.ts'
 import { fullTime } from '../i18n/format.ts'
 import { language, t } from '../i18n/language.ts'
 import type { PanelData } from './panel-data.ts'
@@ -53,39 +51,19 @@ interface PlotProps {
   readonly moved: (index: number | null) => void
 }
 
-/** Drawn anew when its lines, the language or the colours change, else only fed. */
+/** Drawn anew when its lines or the language change, else only fed. */
 function Plot({ drawn, heightPx, moved }: PlotProps) {
-  const box = useRef<HTMLDivElement>(null)
-  const plot = useRef<uPlot | null>(null)
   const latest = useRef(drawn)
   latest.current = drawn
-  const names = drawn.curves.map(({ name }) => name).join('\n')
-  const { step } = drawn.window
-  const words = language.value
-  // `names`, `words` and `step` stand for what the options are made from; figures come by setData below.
-  useEffect(() => {
-    const place = box.current!
-    const draw = () => {
-      plot.current?.destroy()
-      const options = plotOptions(place, heightPx, latest.current, () => latest.current, moved)
-      plot.current = new uPlot(options, columnsOf(latest.current), place)
-    }
-    draw()
-    const scheme = matchMedia('(prefers-color-scheme: dark)')
-    scheme.addEventListener('change', draw)
-    const sizes = new ResizeObserver(() =>
-      plot.current?.setSize({ width: place.clientWidth, height: heightPx }),
-    )
-    sizes.observe(place)
-    return () => {
-      scheme.removeEventListener('change', draw)
-      sizes.disconnect()
-      plot.current?.destroy()
-      plot.current = null
-    }
-  }, [names, words, step, heightPx])
-  const { curves, marks } = drawn
-  useEffect(() => plot.current?.setData(columnsOf(latest.current)), [curves, marks])
+  const { curves, marks, window } = drawn
+  const names = curves.map(({ name }) => name).join('\n')
+  const box = useCanvas({
+    heightPx,
+    options: () => plotOptions(drawn, () => latest.current, moved),
+    columns: () => columnsOf(drawn),
+    shape: [names, language.value, window.step],
+    figures: [curves, marks],
+  })
   const { title } = drawn.panel
   return (
     <div class="plot" ref={box} role="img" aria-label={title} style={{ minHeight: heightPx }} />

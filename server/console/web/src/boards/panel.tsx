@@ -6,6 +6,7 @@ import { explain } from '../api.ts'
 import { t } from '../i18n/language.ts'
 import { CurvePanel } from './curve-panel.tsx'
 import { BarsPanel, StatPanel, TablePanel, TextPanel } from './figure-panels.tsx'
+import { GaugePanel } from './gauge-panel.tsx'
 import { HeatmapPanel } from './heatmap-panel.tsx'
 import { HistogramPanel } from './histogram-panel.tsx'
 import { LanesPanel } from './lanes-panel.tsx'
@@ -76,8 +77,9 @@ function drawn(drawing: Drawing, asTable: boolean) {
       return <CurvePanel {...drawing} asTable={asTable} />
     case 'stat':
       return <StatPanel {...drawing} />
-    case 'bargauge':
     case 'gauge':
+      return <GaugePanel {...drawing} />
+    case 'bargauge':
       return <BarsPanel {...drawing} />
     case 'state-timeline':
     case 'status-history':

@@ -10,6 +10,7 @@ import {
 } from '../../../../../dashboards/drawing/series.ts'
 import { timesOf, type Window } from '../../../../../dashboards/drawing/time.ts'
 import { inUnit } from '../../../../../dashboards/drawing/units.ts'
+import { axisLook, colour } from '../charts/canvas.ts'
 import { languageTags } from '../i18n/catalogue.ts'
 import { language } from '../i18n/language.ts'
 import { toneColour } from './shown.tsx'
@@ -36,8 +37,6 @@ export function columnsOf({ panel, curves, window }: Drawn): uPlot.AlignedData {
   return [[...timesOf(window)], ...lines.map((line) => [...line])]
 }
 
-const colour = (name: string) =>
-  getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 const withOpacity = (hex: string, percent: number) =>
   `${hex}${Math.round(percent * 2.55)
     .toString(16)
@@ -57,28 +56,19 @@ function tickText(seconds: number, window: Window): string {
 
 /** What uPlot needs to draw; `moved` hears which step the pointer is over, null when it left. */
 export function plotOptions(
-  place: HTMLElement,
-  heightPx: number,
   drawn: Drawn,
   latest: () => Drawn,
   moved: (index: number | null) => void,
-): uPlot.Options {
+): Omit<uPlot.Options, 'width' | 'height'> {
   const { panel, curves, window } = drawn
   const field = panel.fieldConfig?.defaults ?? {}
-  const axis = {
-    stroke: colour('--muted'),
-    grid: { stroke: colour('--grid'), width: 1 },
-    ticks: { show: false },
-    font: '11px system-ui',
-  }
+  const axis = axisLook()
   const written = (value: number) =>
     inUnit(Math.abs(value) === 0 ? 0 : value, field.unit, {
       language: languageTags[language.value],
       now: Date.now(),
     })
   return {
-    width: place.clientWidth,
-    height: heightPx,
     cursor: {
       sync: { key: 'board', setSeries: false },
       drag: { x: false, y: false },

@@ -1,10 +1,8 @@
-import { useEffect, useRef } from 'preact/hooks'
-import uPlot from 'uplot'
-import 'uplot/dist/uPlot.min.css'
-import '../styles/charts.css'
+import type uPlot from 'uplot'
 import type { Unit } from '../curves.ts'
 import { bytesPerSecond, decimal, percent, shortTime } from '../i18n/format.ts'
 import { language } from '../i18n/language.ts'
+import { axisLook, colour, useCanvas } from './canvas.ts'
 import type { CurveData } from './curve-data.ts'
 
 const heightPx = 180
@@ -34,33 +32,16 @@ interface Props {
   readonly label: string
 }
 
-/** A canvas curve by uPlot; drawn anew when its lines, the language or the colour scheme change, else only fed. */
+/** Curves of a host; drawn anew when its lines or the language change, else only fed. */
 export function Plot({ data, unit, top, label }: Props) {
-  const box = useRef<HTMLDivElement>(null)
-  const plot = useRef<uPlot | null>(null)
-  const shape = `${language.value} ${data.lines.map((line) => line.label).join('\n')}`
-  // `shape` stands for the lines' labels; values come by setData below.
-  useEffect(() => {
-    const place = box.current!
-    const draw = () => {
-      plot.current?.destroy()
-      plot.current = new uPlot(options(place, data, unit, top), columns(data), place)
-    }
-    draw()
-    const scheme = matchMedia('(prefers-color-scheme: dark)')
-    scheme.addEventListener('change', draw)
-    const sizes = new ResizeObserver(() =>
-      plot.current?.setSize({ width: place.clientWidth, height: heightPx }),
-    )
-    sizes.observe(place)
-    return () => {
-      scheme.removeEventListener('change', draw)
-      sizes.disconnect()
-      plot.current?.destroy()
-      plot.current = null
-    }
-  }, [shape, unit, top])
-  useEffect(() => plot.current?.setData(columns(data)), [data])
+  const names = data.lines.map((line) => line.label).join('\n')
+  const box = useCanvas({
+    heightPx,
+    options: () => options(data, unit, top),
+    columns: () => columns(data),
+    shape: [language.value, names, unit, top],
+    figures: [data],
+  })
   return <div class="plot" ref={box} role="img" aria-label={label} />
 }
 
@@ -69,22 +50,12 @@ function columns(data: CurveData): uPlot.AlignedData {
 }
 
 function options(
-  place: HTMLElement,
   data: CurveData,
   unit: Unit,
   top: number | undefined,
-): uPlot.Options {
-  const colours = getComputedStyle(document.documentElement)
-  const colour = (name: string) => colours.getPropertyValue(name).trim()
-  const axis = {
-    stroke: colour('--muted'),
-    grid: { stroke: colour('--grid'), width: 1 },
-    ticks: { show: false },
-    font: '11px system-ui',
-  }
+): Omit<uPlot.Options, 'width' | 'height'> {
+  const axis = axisLook()
   return {
-    width: place.clientWidth,
-    height: heightPx,
     cursor: { sync: { key: 'host' }, drag: { x: false, y: false }, points: { size: 5 } },
     legend: { show: true, live: true },
     hooks: { setCursor: [latestWhenIdle], setData: [latestWhenIdle] },
