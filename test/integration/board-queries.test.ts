@@ -69,6 +69,11 @@ const empty: readonly { query: RegExp; asks: readonly string[]; why: string }[] 
     asks: ['while a host is silent'],
     why: 'a week before the middle of the week nothing had been stored',
   },
+  {
+    query: /changes\(ALERTS_FOR_STATE/,
+    asks: ['at the end', 'of two servers', 'three hours'],
+    why: 'in the last day of the week no alert began anew: those that come and go did so before',
+  },
 ]
 
 const overGaps =

@@ -130,7 +130,7 @@ t.test(
     t.equal(page.status, 200)
     t.match(
       page.headers.get('content-security-policy'),
-      /^default-src 'none'; style-src 'sha256-[^']+'; .*frame-ancestors 'none'$/,
+      /^default-src 'none'; img-src data:; style-src 'sha256-[^']+'; .*frame-ancestors 'none'$/,
     )
     t.equal(page.headers.get('x-content-type-options'), 'nosniff')
     const pdf = await desk.hub.fetch('/api/v1/incidents/1/post-mortem?format=pdf')

@@ -23,15 +23,21 @@ const copyBytes = 1024 * 1024
  * at the end. For worker threads.
  */
 export class RollupWriter {
-  private readonly spares: readonly Spare[]
+  private readonly spares: Spare[] = []
 
   /** `path` is that of the day's file, `start` the day's. */
   constructor(path: string, start: number) {
-    this.spares = resolutions.map((resolution) => {
-      const own = `${path}.${resolution}.tmp`
-      const file = new PartWriter(own, 0, 2)
-      return { resolution, path: own, file, slot: file.beginSlot(start, dayMillis, resolution) }
-    })
+    try {
+      for (const resolution of resolutions) {
+        const own = `${path}.${resolution}.tmp`
+        const file = new PartWriter(own, 0, 2)
+        const slot = file.beginSlot(start, dayMillis, resolution)
+        this.spares.push({ resolution, path: own, file, slot })
+      }
+    } catch (error) {
+      this.close()
+      throw error
+    }
   }
 
   /** Series come with ascending ids. */
