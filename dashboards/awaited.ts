@@ -46,9 +46,12 @@ function awaited(
   const said = `${description} No source reports this yet.`
   const spec = { ...{ width: 8, height: 7, unit, queries, noValue: noSource }, ...more }
   const pale = queries.some(({ legend }) => legend?.endsWith(lastWeek)) ? [paleBand] : []
+  // Without it the lowest of several bars is empty.
+  const begin = Kind === BarGauge ? { min: 0 } : {}
   const judged = Kind === TimeSeries ? {} : { thresholds: spec.thresholds ?? noJudgement() }
   return new Kind(number, title, {
     ...spec,
+    ...begin,
     ...judged,
     description: said,
     links: [fleetLink],
@@ -213,12 +216,18 @@ const start = `callward_maintenance_start_timestamp_seconds{${S}}`
 const maintenance: Panel[] = [
   new Stat(1, 'Windows open', {
     description: 'Approved change records whose window is open now, on any of the chosen servers.',
-    ...{ width: 6, unit: 'none', thresholds: noJudgement(), links: [fleetLink] },
+    ...{ width: 6, height: 7, unit: 'none', thresholds: noJudgement(), links: [fleetLink] },
     queries: [query(countOrZero(`max by (window) (${active})`))],
   }),
   new Stat(3, 'Next window', {
     description: 'Planned start of the next approved window within 31 days.',
-    ...{ width: 6, unit: 'dateTimeFromNow', noValue: 'none planned', links: [fleetLink] },
+    ...{
+      width: 6,
+      height: 7,
+      unit: 'dateTimeFromNow',
+      noValue: 'none planned',
+      links: [fleetLink],
+    },
     thresholds: noJudgement(),
     queries: [query(`1000 * min(${start} > time())`)],
   }),

@@ -9,31 +9,33 @@ const S = chosenHosts
 const perHost = hostNames
 const growth = (metric: string, range: string) =>
   `sum by (${perHost}, device, serial) (increase(${metric}{${S}}[${range}]))`
-/** A card has room for a few servers: those that need somebody. */
+/** A card has room for a few servers: those that most need somebody. */
 const worst = (count: number, figures: string) => `topk(${count}, ${figures})`
 
 const numbers = [
   new Stat(1, 'RAID disks missing', {
     description:
-      'Disks that software RAID arrays lack. Above 0, the next failure may lose data. "no data": no software RAID here.',
+      'Disks that software RAID arrays lack, of the three worst servers. Above 0, the next failure may lose data. "no data": no software RAID here.',
     width: 4,
     unit: 'none',
     thresholds: badAbove({ bad: 1 }),
     links: [seriesHost, fleetLink],
-    queries: [query(`sum by (${perHost}) (node_md_degraded{${S}})`, '{{server}}')],
+    queries: [query(worst(3, `sum by (${perHost}) (node_md_degraded{${S}})`), '{{server}}')],
   }),
   new Stat(2, 'Disks that say FAILED', {
     description:
-      'Disks whose own verdict (SMART) is FAILED. PASSED is no proof of health: see bad sectors below. "no data": the timer callward-smart does not run.',
+      'Disks whose own verdict (SMART) is FAILED, of the three worst servers. PASSED is no proof of health: see bad sectors below. "no data": the timer callward-smart does not run.',
     width: 4,
     unit: 'none',
     thresholds: badAbove({ bad: 1 }),
     links: [seriesHost],
-    queries: [query(`sum by (${perHost}) (1 - callward_disk_health_passed{${S}})`, '{{server}}')],
+    queries: [
+      query(worst(3, `sum by (${perHost}) (1 - callward_disk_health_passed{${S}})`), '{{server}}'),
+    ],
   }),
   new Stat(3, 'Bad sectors in a week', {
     description:
-      'Reallocated sectors and media errors that came within 7 days, all disks of a server; the two worst servers of each. A disk that has begun usually goes on: replace it.',
+      'Reallocated sectors and media errors that came within 7 days, all disks of a server; the worst server of each. A disk that has begun usually goes on: replace it.',
     width: 4,
     unit: 'none',
     decimals: 0,
@@ -42,20 +44,20 @@ const numbers = [
     queries: [
       query(
         worst(
-          2,
+          1,
           `sum by (${perHost}) (increase(callward_disk_reallocated_sectors_total{${S}}[7d]))`,
         ),
         '{{server}} reallocated',
       ),
       query(
-        worst(2, `sum by (${perHost}) (increase(callward_disk_media_errors_total{${S}}[7d]))`),
+        worst(1, `sum by (${perHost}) (increase(callward_disk_media_errors_total{${S}}[7d]))`),
         '{{server}} media',
       ),
     ],
   }),
   new Stat(4, 'Hottest against its limit', {
     description:
-      'The sensor nearest to the temperature its chip calls critical, as a share of that limit in °C. Orange from 85 %, red from 100 %.',
+      'The sensor nearest to the temperature its chip calls critical, as a share of that limit in °C; the three hottest servers. Orange from 85 %, red from 100 %.',
     width: 4,
     unit: 'percentunit',
     decimals: 0,
@@ -63,14 +65,17 @@ const numbers = [
     links: [seriesHost],
     queries: [
       query(
-        `max by (${perHost}) (node_hwmon_temp_celsius{${S}} / (node_hwmon_temp_crit_celsius{${S}} > 0))`,
+        worst(
+          3,
+          `max by (${perHost}) (node_hwmon_temp_celsius{${S}} / (node_hwmon_temp_crit_celsius{${S}} > 0))`,
+        ),
         '{{server}}',
       ),
     ],
   }),
   new Stat(5, 'Memory errors in a day', {
     description:
-      'Memory errors within a day: uncorrected ones crash programs, corrected ones in number announce them; the two worst servers of each. "no data": no ECC memory, or its driver is not loaded.',
+      'Memory errors within a day: uncorrected ones crash programs, corrected ones in number announce them; the worst server of each. "no data": no ECC memory, or its driver is not loaded.',
     width: 4,
     unit: 'none',
     decimals: 0,
@@ -78,25 +83,25 @@ const numbers = [
     links: [seriesHost],
     queries: [
       query(
-        worst(2, `sum by (${perHost}) (increase(node_edac_uncorrectable_errors_total{${S}}[1d]))`),
+        worst(1, `sum by (${perHost}) (increase(node_edac_uncorrectable_errors_total{${S}}[1d]))`),
         '{{server}} uncorrected',
       ),
       query(
-        worst(2, `sum by (${perHost}) (increase(node_edac_correctable_errors_total{${S}}[1d]))`),
+        worst(1, `sum by (${perHost}) (increase(node_edac_correctable_errors_total{${S}}[1d]))`),
         '{{server}} corrected',
       ),
     ],
   }),
   new Stat(6, 'Bond links down', {
     description:
-      'Links of bonded interfaces that are down. Calls go on over the others; the next failure cuts the server off.',
+      'Links of bonded interfaces that are down, of the three worst servers. Calls go on over the others; the next failure cuts the server off.',
     width: 4,
     unit: 'none',
     thresholds: badAbove({ attention: 1 }),
     links: [seriesHost],
     queries: [
       query(
-        `sum by (${perHost}) (node_bonding_slaves{${S}} - node_bonding_active{${S}})`,
+        worst(3, `sum by (${perHost}) (node_bonding_slaves{${S}} - node_bonding_active{${S}})`),
         '{{server}}',
       ),
     ],

@@ -41,8 +41,8 @@ const numbers = [
     ...{ width: 4, unit: 'none', thresholds: badAbove({ bad: 1 }), links },
     queries: [query(`max(callward_pages_shouting{${everyHost}})`)],
   }),
-  new Stat(4, 'Schedules without anybody', {
-    description: 'Schedules with nobody on call now, which is not meant so. Any is bad.',
+  new Stat(4, 'Nobody on call', {
+    description: 'Schedules with nobody on call now, though somebody should be. Any is bad.',
     ...{ width: 4, unit: 'none', thresholds: badAbove({ bad: 1 }), links },
     noValue: 'no schedules',
     queries: [query(`sum(callward_oncall_uncovered{${everyHost}})`)],

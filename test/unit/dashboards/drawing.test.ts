@@ -27,16 +27,15 @@ import { bandsOf, marksOf } from '../../../dashboards/drawing/marks.ts'
 import { pictureOf } from '../../../dashboards/drawing/picture.ts'
 import { columnsOfCopy, copiesOf } from '../../../dashboards/drawing/repeat.ts'
 import { cellOf, rowsOf } from '../../../dashboards/drawing/rows.ts'
+import { scaleOf, stepsOf, ticksOf } from '../../../dashboards/drawing/scale.ts'
 import {
   curvesOf,
   figuresOf,
   largestOf,
   lastOf,
   legendOf,
-  scaleOf,
   stacked,
   stretchesOf,
-  ticksOf,
 } from '../../../dashboards/drawing/series.ts'
 import { momentOf, spanSeconds, timesOf, windowOf } from '../../../dashboards/drawing/time.ts'
 import { inUnit } from '../../../dashboards/drawing/units.ts'
@@ -428,6 +427,15 @@ t.test(
     t.same(ticksOf(-860, 857), [-500, 0, 500])
     t.same(ticksOf(0, 3 * 2 ** 30, 'bytes'), [0, 2 ** 30, 2 ** 31, 3 * 2 ** 30])
     t.same(ticksOf(0, 3e9, 'decbytes')[1], 1e9)
+    t.same(ticksOf(0, 200_000, 's'), [0, 43_200, 86_400, 129_600, 172_800], 'half days')
+    t.same(ticksOf(0, 0.0104, 's')[1], 0.005)
+    for (const unit of ['s', 'bytes']) {
+      const steps = stepsOf(unit)!
+      t.same(
+        steps,
+        [...steps].sort((a, b) => a - b),
+      )
+    }
   },
 )
 
