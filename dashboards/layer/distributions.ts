@@ -1,23 +1,14 @@
 import type {
-  FieldModel,
   HeatmapFieldModel,
   HistogramFieldModel,
   PanelOptions,
   StatusHistoryFieldModel,
 } from './model.ts'
-import { DataPanel, type PanelSpec } from './panel.ts'
+import { DataPanel } from './panel.ts'
 
 /** Results that come now and then, a box each, one lane a series; the values get words by `mappings`. */
 export class StatusHistory extends DataPanel {
   protected override readonly instant = false
-
-  constructor(number: number, title: string, spec: PanelSpec) {
-    super(number, title, spec, 8)
-  }
-
-  protected override field(): FieldModel {
-    return { ...super.field(), color: { mode: 'thresholds' } }
-  }
 
   protected override visualisation() {
     const custom: StatusHistoryFieldModel = { fillOpacity: 75, lineWidth: 0 }
@@ -39,10 +30,7 @@ export class StatusHistory extends DataPanel {
  */
 export class Heatmap extends DataPanel {
   protected override readonly instant = false
-
-  constructor(number: number, title: string, spec: PanelSpec) {
-    super(number, title, spec, 8)
-  }
+  protected override readonly coloured = undefined
 
   protected override format(): 'heatmap' {
     return 'heatmap'
@@ -79,14 +67,7 @@ export class Heatmap extends DataPanel {
 /** How many series have a value of about this size now: bars over the range of values. */
 export class Histogram extends DataPanel {
   protected override readonly instant = true
-
-  constructor(number: number, title: string, spec: PanelSpec) {
-    super(number, title, spec, 8)
-  }
-
-  protected override field(): FieldModel {
-    return { ...super.field(), color: { mode: 'palette-classic' } }
-  }
+  protected override readonly coloured = 'palette-classic'
 
   protected override visualisation() {
     const custom: HistogramFieldModel = {

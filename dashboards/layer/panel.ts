@@ -94,10 +94,12 @@ export abstract class Panel {
 
 /** A panel that draws the answers of queries. */
 export abstract class DataPanel<Spec extends PanelSpec = PanelSpec> extends Panel {
+  /** Of this kind of panel, where its spec says none. */
+  protected static readonly usualHeight: number = 8
   readonly spec: Spec
 
-  constructor(number: number, title: string, spec: Spec, defaultHeight: number) {
-    super(number, title, { width: spec.width, height: spec.height ?? defaultHeight })
+  constructor(number: number, title: string, spec: Spec) {
+    super(number, title, { width: spec.width, height: spec.height ?? new.target.usualHeight })
     if (spec.repeat !== undefined && spec.width !== 24)
       throw new Error(`BUG: panel ${number} is repeated and ${spec.width} columns wide`)
     this.spec = spec
@@ -105,6 +107,8 @@ export abstract class DataPanel<Spec extends PanelSpec = PanelSpec> extends Pane
 
   /** True where only the newest value counts: a silent server then has none, instead of its last one. */
   protected abstract readonly instant: boolean
+  /** Who colours a value: its thresholds, or Grafana's palette by the order of series. */
+  protected readonly coloured: 'thresholds' | 'palette-classic' | undefined = 'thresholds'
   protected abstract visualisation(): Pick<PanelModel, 'type' | 'options'> & {
     custom?: Record<string, unknown>
   }
@@ -169,6 +173,7 @@ export abstract class DataPanel<Spec extends PanelSpec = PanelSpec> extends Pane
       ...(min === undefined ? {} : { min }),
       ...(max === undefined ? {} : { max }),
       ...(links === undefined ? {} : { links: links.map(linkModel) }),
+      ...(this.coloured === undefined ? {} : { color: { mode: this.coloured } }),
     }
   }
 }

@@ -25,17 +25,14 @@ interface CurveSpec {
 /** Curves over time. Gaps stay gaps: a silent server draws no line. */
 export class TimeSeries extends DataPanel<PanelSpec & CurveSpec> {
   protected override readonly instant = false
-
-  constructor(number: number, title: string, spec: PanelSpec & CurveSpec) {
-    super(number, title, spec, 8)
-  }
+  protected override readonly coloured = 'palette-classic'
 
   /** Curves have no colour for absence, and every step but the base is drawn as a line: the grey base goes. */
   protected override field(): FieldModel {
     const field = super.field()
     const [base, first, ...limits] = field.thresholds!.steps
     const steps = [{ color: (first ?? base)!.color, value: null }, ...limits]
-    return { ...field, thresholds: { mode: 'absolute', steps }, color: { mode: 'palette-classic' } }
+    return { ...field, thresholds: { mode: 'absolute', steps } }
   }
 
   protected override visualisation() {
@@ -67,18 +64,16 @@ export class TimeSeries extends DataPanel<PanelSpec & CurveSpec> {
   }
 }
 
+/** What only large figures have. */
+interface StatSpec {
+  /** Shows each query's legend beside its figure. */
+  readonly named?: boolean
+}
+
 /** One figure (or a few) in large type, coloured by its thresholds. */
-export class Stat extends DataPanel<PanelSpec & { readonly named?: boolean }> {
+export class Stat extends DataPanel<PanelSpec & StatSpec> {
+  protected static override readonly usualHeight = 4
   protected override readonly instant = true
-
-  /** `named` shows each query's legend beside its figure. */
-  constructor(number: number, title: string, spec: PanelSpec & { readonly named?: boolean }) {
-    super(number, title, spec, 4)
-  }
-
-  protected override field(): FieldModel {
-    return { ...super.field(), color: { mode: 'thresholds' } }
-  }
 
   protected override visualisation() {
     const options: PanelOptions['stat'] = {
@@ -96,21 +91,10 @@ export class Stat extends DataPanel<PanelSpec & { readonly named?: boolean }> {
   }
 }
 
-/** A dial with a fixed scale: give `min` and `max`. */
-export class Gauge extends DataPanel {
+/** A dial with a fixed scale. */
+export class Gauge extends DataPanel<PanelSpec & { readonly min: number; readonly max: number }> {
+  protected static override readonly usualHeight = 6
   protected override readonly instant = true
-
-  constructor(
-    number: number,
-    title: string,
-    spec: PanelSpec & { readonly min: number; readonly max: number },
-  ) {
-    super(number, title, spec, 6)
-  }
-
-  protected override field(): FieldModel {
-    return { ...super.field(), color: { mode: 'thresholds' } }
-  }
 
   /** The keys Grafana 10 to 13 share; the dial of 13 fills in the rest itself. */
   protected override visualisation() {
@@ -130,14 +114,6 @@ export class Gauge extends DataPanel {
 /** Bars side by side, one a series. */
 export class BarGauge extends DataPanel {
   protected override readonly instant = true
-
-  constructor(number: number, title: string, spec: PanelSpec) {
-    super(number, title, spec, 8)
-  }
-
-  protected override field(): FieldModel {
-    return { ...super.field(), color: { mode: 'thresholds' } }
-  }
 
   protected override visualisation() {
     const options: PanelOptions['bargauge'] = {
@@ -162,14 +138,6 @@ export class BarGauge extends DataPanel {
 /** States over time, one lane a series; the values get words by `mappings`. */
 export class StateTimeline extends DataPanel {
   protected override readonly instant = false
-
-  constructor(number: number, title: string, spec: PanelSpec) {
-    super(number, title, spec, 8)
-  }
-
-  protected override field(): FieldModel {
-    return { ...super.field(), color: { mode: 'thresholds' } }
-  }
 
   protected override visualisation() {
     const custom: StateTimelineFieldModel & { spanNulls: boolean } = {

@@ -70,6 +70,7 @@ const narrowestColumn = 80
 
 /** One row a label set, joined over the value columns' queries. Only present series have rows. */
 export class Table extends DataPanel {
+  protected static override readonly usualHeight = 10
   protected override readonly instant = true
   private readonly columns: readonly Column[]
   private readonly sortBy: string
@@ -83,7 +84,7 @@ export class Table extends DataPanel {
     const queries = columns.flatMap((column) =>
       column.kind === 'value' ? [{ expr: column.expr }] : [],
     )
-    super(number, title, { ...rest, unit: 'none', queries }, 10)
+    super(number, title, { ...rest, unit: 'none', queries })
     this.columns = columns
     this.sortBy = sortBy
     this.isAscending = isAscending
@@ -129,7 +130,7 @@ export class Table extends DataPanel {
   /** The panel's own links stay at its head: in the defaults they would make every cell a link. */
   protected override field(): FieldModel {
     const { links: _, ...field } = super.field()
-    return { ...field, noValue: emptyCell, color: { mode: 'thresholds' } }
+    return { ...field, noValue: emptyCell }
   }
 
   protected override visualisation() {
