@@ -1,6 +1,6 @@
 import { type Board, board } from './layer/board.ts'
 import { badAbove, badBelow, colours, noJudgement, words } from './layer/fields.ts'
-import type { ThresholdsModel } from './layer/model.ts'
+import type { OverrideModel, ThresholdsModel } from './layer/model.ts'
 import { forNames, type Panel, type Query, query } from './layer/panel.ts'
 import { BarGauge, Stat, StateTimeline, Text, TimeSeries } from './layer/panels.ts'
 import { label, Table, value } from './layer/table.ts'
@@ -20,6 +20,17 @@ const paleBand = forNames(`/${lastWeek}$/`, {
   'custom.lineWidth': 0,
 })
 
+/** A code of SIP has the colour of its class (RFC 3261, 21), whichever codes there are. */
+const codeColours = Object.entries({
+  2: colours.good,
+  3: colours.note,
+  4: colours.attention,
+  5: colours.bad,
+  6: colours.silent,
+}).map(([first, fixedColor]) =>
+  forNames(`/^${first}\\d\\d$/`, { color: { mode: 'fixed', fixedColor } }),
+)
+
 type Visual = typeof TimeSeries | typeof Stat | typeof BarGauge
 
 /** A panel that says that no source reports its figures yet, and shows nothing instead of a zero. */
@@ -30,18 +41,21 @@ function awaited(
   unit: string,
   description: string,
   queries: readonly Query[],
-  more: { thresholds?: ThresholdsModel; max?: number } = {},
+  more: { thresholds?: ThresholdsModel; max?: number; overrides?: readonly OverrideModel[] } = {},
 ): Panel {
   const said = `${description} No source reports this yet.`
   const spec = { ...{ width: 8, height: 7, unit, queries, noValue: noSource }, ...more }
-  const overrides = queries.some(({ legend }) => legend?.endsWith(lastWeek)) ? [paleBand] : []
+  const pale = queries.some(({ legend }) => legend?.endsWith(lastWeek)) ? [paleBand] : []
+  // Without it the lowest of several bars is empty.
+  const begin = Kind === BarGauge ? { min: 0 } : {}
   const judged = Kind === TimeSeries ? {} : { thresholds: spec.thresholds ?? noJudgement() }
   return new Kind(number, title, {
     ...spec,
+    ...begin,
     ...judged,
     description: said,
     links: [fleetLink],
-    overrides,
+    overrides: [...(more.overrides ?? []), ...pale],
   })
 }
 
@@ -92,8 +106,9 @@ const sip: Panel[] = [
   ),
   awaited(
     ...([TimeSeries, 5, 'Answers by code', 'cps'] as const),
-    'Final answers to INVITE a second, by code.',
+    'Final answers to INVITE a second, by code: green answered, blue redirected, orange refused by the caller or callee, red failed at a server, purple refused everywhere.',
     [query(`sum by (code) (${rate('sip_session_results_total')})`, '{{code}}')],
+    { overrides: codeColours },
   ),
   awaited(
     ...([TimeSeries, 6, 'Calls in progress', 'short'] as const),
@@ -201,12 +216,18 @@ const start = `callward_maintenance_start_timestamp_seconds{${S}}`
 const maintenance: Panel[] = [
   new Stat(1, 'Windows open', {
     description: 'Approved change records whose window is open now, on any of the chosen servers.',
-    ...{ width: 6, unit: 'none', thresholds: noJudgement(), links: [fleetLink] },
+    ...{ width: 6, height: 7, unit: 'none', thresholds: noJudgement(), links: [fleetLink] },
     queries: [query(countOrZero(`max by (window) (${active})`))],
   }),
   new Stat(3, 'Next window', {
     description: 'Planned start of the next approved window within 31 days.',
-    ...{ width: 6, unit: 'dateTimeFromNow', noValue: 'none planned', links: [fleetLink] },
+    ...{
+      width: 6,
+      height: 7,
+      unit: 'dateTimeFromNow',
+      noValue: 'none planned',
+      links: [fleetLink],
+    },
     thresholds: noJudgement(),
     queries: [query(`1000 * min(${start} > time())`)],
   }),

@@ -285,26 +285,10 @@ const resources = [
     links: [seriesServer],
     queries: [query(memoryUsed, '{{customer}} {{server}}')],
   }),
-  new BarGauge(15, 'Fullest file systems', {
-    description: 'The ten fullest file systems of all servers. Orange from 80 %, red from 90 %.',
-    width: 12,
-    unit: 'percentunit',
-    decimals: 0,
-    min: 0,
-    max: 1,
-    thresholds: badAbove({ attention: 0.8, bad: 0.9 }),
-    links: [seriesServer],
-    queries: [
-      query(
-        `sort_desc(topk(10, ${filesystemUsed(`${hostNames}, mountpoint`)}))`,
-        '{{customer}} {{server}} {{mountpoint}}',
-      ),
-    ],
-  }),
   new TimeSeries(16, 'Traffic by site', {
     description:
       'Bytes a second received (above zero) and sent (below zero), all interfaces but loopback. A site that falls to nothing has lost its network or its calls.',
-    width: 24,
+    width: 12,
     unit: 'Bps',
     links: [consolePages.overview],
     overrides: [
@@ -316,6 +300,22 @@ const resources = [
     queries: [
       query(traffic('receive'), '{{customer}} {{site}} received'),
       query(traffic('transmit'), '{{customer}} {{site}} sent'),
+    ],
+  }),
+  new BarGauge(15, 'Fullest file systems', {
+    description: 'The ten fullest file systems of all servers. Orange from 80 %, red from 90 %.',
+    width: 24,
+    unit: 'percentunit',
+    decimals: 0,
+    min: 0,
+    max: 1,
+    thresholds: badAbove({ attention: 0.8, bad: 0.9 }),
+    links: [seriesServer],
+    queries: [
+      query(
+        `sort_desc(topk(10, ${filesystemUsed(`${hostNames}, mountpoint`)}))`,
+        '{{customer}} {{server}} {{mountpoint}}',
+      ),
     ],
   }),
 ]

@@ -9,29 +9,33 @@ const S = chosenHosts
 const perHost = hostNames
 const growth = (metric: string, range: string) =>
   `sum by (${perHost}, device, serial) (increase(${metric}{${S}}[${range}]))`
+/** A card has room for a few servers: those that most need somebody. */
+const worst = (count: number, figures: string) => `topk(${count}, ${figures})`
 
 const numbers = [
   new Stat(1, 'RAID disks missing', {
     description:
-      'Disks that software RAID arrays lack. Above 0, the next failure may lose data. "no data": no software RAID here.',
+      'Disks that software RAID arrays lack, of the three worst servers. Above 0, the next failure may lose data. "no data": no software RAID here.',
     width: 4,
     unit: 'none',
     thresholds: badAbove({ bad: 1 }),
     links: [seriesHost, fleetLink],
-    queries: [query(`sum by (${perHost}) (node_md_degraded{${S}})`, '{{server}}')],
+    queries: [query(worst(3, `sum by (${perHost}) (node_md_degraded{${S}})`), '{{server}}')],
   }),
   new Stat(2, 'Disks that say FAILED', {
     description:
-      'Disks whose own verdict (SMART) is FAILED. PASSED is no proof of health: see bad sectors below. "no data": the timer callward-smart does not run.',
+      'Disks whose own verdict (SMART) is FAILED, of the three worst servers. PASSED is no proof of health: see bad sectors below. "no data": the timer callward-smart does not run.',
     width: 4,
     unit: 'none',
     thresholds: badAbove({ bad: 1 }),
     links: [seriesHost],
-    queries: [query(`sum by (${perHost}) (1 - callward_disk_health_passed{${S}})`, '{{server}}')],
+    queries: [
+      query(worst(3, `sum by (${perHost}) (1 - callward_disk_health_passed{${S}})`), '{{server}}'),
+    ],
   }),
   new Stat(3, 'Bad sectors in a week', {
     description:
-      'Reallocated sectors and media errors that came within 7 days, all disks. A disk that has begun usually goes on: replace it.',
+      'Reallocated sectors and media errors that came within 7 days, all disks of a server; the worst server of each. A disk that has begun usually goes on: replace it.',
     width: 4,
     unit: 'none',
     decimals: 0,
@@ -39,18 +43,21 @@ const numbers = [
     links: [seriesHost],
     queries: [
       query(
-        `sum by (${perHost}) (increase(callward_disk_reallocated_sectors_total{${S}}[7d]))`,
+        worst(
+          1,
+          `sum by (${perHost}) (increase(callward_disk_reallocated_sectors_total{${S}}[7d]))`,
+        ),
         '{{server}} reallocated',
       ),
       query(
-        `sum by (${perHost}) (increase(callward_disk_media_errors_total{${S}}[7d]))`,
-        '{{server}} media errors',
+        worst(1, `sum by (${perHost}) (increase(callward_disk_media_errors_total{${S}}[7d]))`),
+        '{{server}} media',
       ),
     ],
   }),
   new Stat(4, 'Hottest against its limit', {
     description:
-      'The sensor nearest to the temperature its chip calls critical, as a share of that limit in °C. Orange from 85 %, red from 100 %.',
+      'The sensor nearest to the temperature its chip calls critical, as a share of that limit in °C; the three hottest servers. Orange from 85 %, red from 100 %.',
     width: 4,
     unit: 'percentunit',
     decimals: 0,
@@ -58,14 +65,17 @@ const numbers = [
     links: [seriesHost],
     queries: [
       query(
-        `max by (${perHost}) (node_hwmon_temp_celsius{${S}} / (node_hwmon_temp_crit_celsius{${S}} > 0))`,
+        worst(
+          3,
+          `max by (${perHost}) (node_hwmon_temp_celsius{${S}} / (node_hwmon_temp_crit_celsius{${S}} > 0))`,
+        ),
         '{{server}}',
       ),
     ],
   }),
   new Stat(5, 'Memory errors in a day', {
     description:
-      'Memory errors within a day: uncorrected ones crash programs, corrected ones in number announce them. "no data": no ECC memory, or its driver is not loaded.',
+      'Memory errors within a day: uncorrected ones crash programs, corrected ones in number announce them; the worst server of each. "no data": no ECC memory, or its driver is not loaded.',
     width: 4,
     unit: 'none',
     decimals: 0,
@@ -73,25 +83,25 @@ const numbers = [
     links: [seriesHost],
     queries: [
       query(
-        `sum by (${perHost}) (increase(node_edac_uncorrectable_errors_total{${S}}[1d]))`,
-        '{{server}} not corrected',
+        worst(1, `sum by (${perHost}) (increase(node_edac_uncorrectable_errors_total{${S}}[1d]))`),
+        '{{server}} uncorrected',
       ),
       query(
-        `sum by (${perHost}) (increase(node_edac_correctable_errors_total{${S}}[1d]))`,
+        worst(1, `sum by (${perHost}) (increase(node_edac_correctable_errors_total{${S}}[1d]))`),
         '{{server}} corrected',
       ),
     ],
   }),
   new Stat(6, 'Bond links down', {
     description:
-      'Links of bonded interfaces that are down. Calls go on over the others; the next failure cuts the server off.',
+      'Links of bonded interfaces that are down, of the three worst servers. Calls go on over the others; the next failure cuts the server off.',
     width: 4,
     unit: 'none',
     thresholds: badAbove({ attention: 1 }),
     links: [seriesHost],
     queries: [
       query(
-        `sum by (${perHost}) (node_bonding_slaves{${S}} - node_bonding_active{${S}})`,
+        worst(3, `sum by (${perHost}) (node_bonding_slaves{${S}} - node_bonding_active{${S}})`),
         '{{server}}',
       ),
     ],
@@ -120,7 +130,7 @@ const disks = [
   }),
   new BarGauge(8, 'New in a week by disk', {
     description:
-      'Reallocated sectors, errors a disk could not correct, and damaged transfers within 7 days. Damaged transfers are the cable, the rest is the disk.',
+      'Reallocated sectors, errors a disk could not correct, and damaged transfers within 7 days, the three worst disks of each. Damaged transfers are the cable, the rest is the disk.',
     width: 12,
     unit: 'none',
     decimals: 0,
@@ -129,12 +139,15 @@ const disks = [
     links: [seriesHost],
     queries: [
       query(
-        growth('callward_disk_reallocated_sectors_total', '7d'),
+        worst(3, growth('callward_disk_reallocated_sectors_total', '7d')),
         '{{server}} {{device}} reallocated',
       ),
-      query(growth('callward_disk_reported_errors_total', '7d'), '{{server}} {{device}} errors'),
       query(
-        growth('callward_disk_interface_errors_total', '7d'),
+        worst(3, growth('callward_disk_reported_errors_total', '7d')),
+        '{{server}} {{device}} errors',
+      ),
+      query(
+        worst(3, growth('callward_disk_interface_errors_total', '7d')),
         '{{server}} {{device}} transfers',
       ),
     ],
@@ -192,22 +205,20 @@ const disks = [
 ]
 
 const heat = [
-  new TimeSeries(12, 'Temperatures', {
+  new TimeSeries(12, 'Temperatures of $server', {
     description:
-      'What the sensors measure. Which is which: the sensor’s label in the legend of `sensors`, and the limits in row 1.',
-    width: 12,
+      'What the sensors of the server measure; a chart for each server chosen. Which is which: the sensor’s label in the legend of `sensors`, and the limits in row 1.',
+    width: 24,
+    repeat: { variable: 'server', mostInLine: 2 },
     unit: 'celsius',
     thresholds: noJudgement(),
     links: [seriesHost],
     queries: [
       query(
         `max by (${perHost}, chip, sensor) (node_hwmon_temp_celsius{${S}})`,
-        '{{server}} {{chip}} {{sensor}}',
+        '{{chip}} {{sensor}}',
       ),
-      query(
-        `max by (${perHost}, device) (callward_disk_temperature_celsius{${S}})`,
-        '{{server}} {{device}}',
-      ),
+      query(`max by (${perHost}, device) (callward_disk_temperature_celsius{${S}})`, '{{device}}'),
     ],
   }),
   new TimeSeries(13, 'Fans', {

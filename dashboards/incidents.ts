@@ -50,7 +50,7 @@ const numbers = [
     ...{ width: 5, unit: 'none', thresholds: badAbove({ bad: 1 }), links },
     queries: [query('max(callward_incident_updates_overdue)')],
   }),
-  new Stat(4, 'Technicians who have not answered', {
+  new Stat(4, 'Dispatches unanswered', {
     description: 'Technicians who were asked to take an incident and have said neither yes nor no.',
     ...{ width: 5, unit: 'none', thresholds: badAbove({ attention: 1 }), links },
     queries: [query('max(callward_assignments_waiting)')],

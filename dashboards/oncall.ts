@@ -1,9 +1,10 @@
+import { AlertList } from './layer/alert-list.ts'
 import { type Board, board } from './layer/board.ts'
 import { badAbove, colours, noJudgement } from './layer/fields.ts'
 import { paint, query } from './layer/panel.ts'
 import { BarGauge, Stat, Text, TimeSeries } from './layer/panels.ts'
 import { label, Table, value } from './layer/table.ts'
-import { chosenOrUnlabelled, countOrZero, severityIs } from './selectors.ts'
+import { alertsOfChosen, chosenOrUnlabelled, countOrZero, severityIs } from './selectors.ts'
 import {
   consolePages,
   fleetLink,
@@ -40,8 +41,8 @@ const numbers = [
     ...{ width: 4, unit: 'none', thresholds: badAbove({ bad: 1 }), links },
     queries: [query(`max(callward_pages_shouting{${everyHost}})`)],
   }),
-  new Stat(4, 'Schedules without anybody', {
-    description: 'Schedules with nobody on call now, which is not meant so. Any is bad.',
+  new Stat(4, 'Nobody on call', {
+    description: 'Schedules with nobody on call now, though somebody should be. Any is bad.',
     ...{ width: 4, unit: 'none', thresholds: badAbove({ bad: 1 }), links },
     noValue: 'no schedules',
     queries: [query(`sum(callward_oncall_uncovered{${everyHost}})`)],
@@ -81,7 +82,7 @@ const alerts = [
   new TimeSeries(11, 'Firing by severity', {
     description:
       'Alerts that fired, by how urgent the hub counts them, whatever word who posted them uses. A gap: the hub knew no host.',
-    ...{ width: 12, unit: 'short', decimals: 0, min: 0, stacked: true, links },
+    ...{ width: 8, unit: 'short', decimals: 0, min: 0, stacked: true, links },
     // Grafana's first colour is green: a critical alert must not look well.
     overrides: [
       paint('critical', colours.bad),
@@ -95,7 +96,7 @@ const alerts = [
   new BarGauge(12, 'Alerts that come and go', {
     description:
       'How often an alert began anew within a day, the ten worst. Such an alert teaches people to ignore it: mend its rule.',
-    ...{ width: 12, unit: 'short', decimals: 0, min: 0, links },
+    ...{ width: 8, unit: 'short', decimals: 0, min: 0, links },
     thresholds: badAbove({ attention: 5, bad: 20 }),
     noValue: 'none within a day',
     queries: [
@@ -104,6 +105,11 @@ const alerts = [
         '{{alertname}}',
       ),
     ],
+  }),
+  new AlertList(13, 'About to fire', {
+    description:
+      'Alerts whose condition holds, but not for as long as their rule waits: who looks now may spare somebody a page. Those of now, whatever the time of the board.',
+    ...{ width: 8, states: ['pending'], matchers: alertsOfChosen, links },
   }),
 ]
 

@@ -9,6 +9,11 @@ export const chosenHosts = 'customer=~"$customer",site=~"$site",role=~"$role",se
 export const chosenOrUnlabelled =
   'customer=~"($customer)?",site=~"($site)?",role=~"($role)?",server=~"($server)?"'
 
+/** The same as matchers of Grafana's alert list, which holds a pattern against any part of a label. */
+export const alertsOfChosen = ['customer', 'site', 'role', 'server']
+  .map((name) => `${name}=~"^(\${${name}:regex})?$"`)
+  .join(',')
+
 /** Labels that name one host in a table or a legend; `simulated` only exists on the demo's hosts. */
 export const hostNames = 'customer, site, server, role, instance, simulated'
 

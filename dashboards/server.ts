@@ -2,6 +2,7 @@ import { type Board, board, type RowSpec } from './layer/board.ts'
 import { badAbove, badBelow, colours, noJudgement, wordFrom, words } from './layer/fields.ts'
 import { forNames, query } from './layer/panel.ts'
 import { BarGauge, Gauge, Stat, StateTimeline, Text, TimeSeries } from './layer/panels.ts'
+import { labelVariable } from './layer/variables.ts'
 import {
   chosenHosts,
   countOrZero,
@@ -261,6 +262,41 @@ const disks = [
   }),
 ]
 
+const ofDisk = (metric: string) => `rate(node_disk_${metric}{device=~"$device",${S}}[${RI}])`
+const ofEachDisk = (figures: string) => `sum by (${perHost}, device) (${figures})`
+
+/** A row for each chosen disk. */
+const oneDisk = [
+  new TimeSeries(27, 'Bytes read and written', {
+    description: 'Bytes a second read from the disk and written to it.',
+    ...{ width: 8, unit: 'Bps', min: 0, links: [seriesHost] },
+    queries: [
+      query(ofEachDisk(ofDisk('read_bytes_total')), '{{server}} read'),
+      query(ofEachDisk(ofDisk('written_bytes_total')), '{{server}} written'),
+    ],
+  }),
+  new TimeSeries(28, 'Reads and writes', {
+    description: 'Requests a second that the disk finished, merged ones counted once.',
+    ...{ width: 8, unit: 'iops', min: 0, links: [seriesHost] },
+    queries: [
+      query(ofEachDisk(ofDisk('reads_completed_total')), '{{server}} reads'),
+      query(ofEachDisk(ofDisk('writes_completed_total')), '{{server}} writes'),
+    ],
+  }),
+  new TimeSeries(29, 'Time of a request', {
+    description:
+      'Time from the asking for a read or write to its end, on average. A gap: there was none. Recordings get gaps when writes take long. Orange from 50 ms, red from 200 ms.',
+    ...{ width: 8, unit: 's', min: 0, links: [seriesHost] },
+    thresholds: badAbove({ attention: 0.05, bad: 0.2 }),
+    queries: ['read', 'write'].map((kind) =>
+      query(
+        `${ofEachDisk(ofDisk(`${kind}_time_seconds_total`))} / (${ofEachDisk(ofDisk(`${kind}s_completed_total`))} > 0)`,
+        `{{server}} a ${kind}`,
+      ),
+    ),
+  }),
+]
+
 const cpuDetail = [
   new TimeSeries(18, 'CPU by mode', {
     description:
@@ -416,6 +452,11 @@ const purpose = new Text(
   { width: 24, height: 3 },
 )
 
+const disksOfServer = labelVariable('device', 'Disk', {
+  metric: 'node_disk_io_time_seconds_total',
+  selector: S,
+})
+
 /** Its panels; the board on InfluxDB takes them too. */
 export const serverRows: readonly RowSpec[] = [
   { panels: [...numbers, purpose] },
@@ -423,6 +464,7 @@ export const serverRows: readonly RowSpec[] = [
   { number: 81, title: 'Memory', panels: memory },
   { number: 82, title: 'Network', panels: network },
   { number: 83, title: 'Disk', folded: true, panels: disks },
+  { number: 88, title: 'Disk $device', folded: true, repeat: 'device', panels: oneDisk },
   { number: 84, title: 'CPU in detail', folded: true, panels: cpuDetail },
   { number: 85, title: 'Memory in detail', folded: true, panels: memoryDetail },
   { number: 86, title: 'Network in detail', folded: true, panels: networkDetail },
@@ -442,7 +484,7 @@ export function serverBoard(hubUrl: string): Board {
     tags: [tag, 'host'],
     from: 'now-6h',
     refresh: '30s',
-    variables: hostVariables(hubUrl, false),
+    variables: [...hostVariables(hubUrl, false), disksOfServer],
     annotations: overlays,
     links: headLinks,
     rows: serverRows,

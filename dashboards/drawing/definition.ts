@@ -83,6 +83,10 @@ export interface PanelDefinition {
   }
   readonly options?: Readonly<Record<string, unknown>>
   readonly transformations?: readonly { readonly id: string; readonly options: unknown }[]
+  /** A variable: the panel once for each of its chosen values. */
+  readonly repeat?: string
+  /** Copies beside each other on a line. */
+  readonly maxPerRow?: number
 }
 
 export interface RowDefinition {
@@ -92,6 +96,8 @@ export interface RowDefinition {
   readonly collapsed: boolean
   /** Those of a folded row; an open row's panels follow it in the board's list. */
   readonly panels: readonly PanelDefinition[]
+  /** A variable: the row once for each of its chosen values. */
+  readonly repeat?: string
 }
 
 export interface VariableDefinition {
@@ -132,23 +138,28 @@ export interface Group {
   readonly id: number
   readonly title: string | undefined
   readonly folded: boolean
+  /** A variable: the group once for each of its chosen values. */
+  readonly repeat: string | undefined
   readonly panels: readonly PanelDefinition[]
 }
 
 /** The board's panels by row, in reading order. */
 export function groupsOf(board: BoardDefinition): readonly Group[] {
-  const groups: { id: number; title?: string; folded: boolean; panels: PanelDefinition[] }[] = []
+  const groups: (Omit<Group, 'panels'> & { readonly panels: PanelDefinition[] })[] = []
   for (const one of board.panels) {
     if (isRow(one)) {
-      const { id, title, collapsed: folded, panels } = one
-      groups.push({ id, title, folded, panels: [...panels] })
+      const { id, title, collapsed: folded, panels, repeat } = one
+      groups.push({ id, title, folded, repeat, panels: [...panels] })
     } else {
-      if (groups.length === 0 || groups.at(-1)!.folded)
-        groups.push({ id: -groups.length, folded: false, panels: [] })
+      if (groups.length === 0 || groups.at(-1)!.folded) groups.push(untitled(-groups.length))
       groups.at(-1)!.panels.push(one)
     }
   }
-  return groups.map(({ title, ...rest }) => ({ title, ...rest }))
+  return groups
+}
+
+function untitled(id: number) {
+  return { id, title: undefined, folded: false, repeat: undefined, panels: [] }
 }
 
 function isRow(one: PanelDefinition | RowDefinition): one is RowDefinition {

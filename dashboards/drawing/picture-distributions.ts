@@ -11,7 +11,7 @@ import {
   timeAxis,
   tones,
 } from './picture-parts.ts'
-import { ticksOf } from './series.ts'
+import { ticksOf } from './scale.ts'
 
 const left = 120
 const namePx = 14

@@ -15,16 +15,15 @@ import {
   timeAxis,
   tones,
 } from './picture-parts.ts'
+import { scaleOf, ticksOf } from './scale.ts'
 import {
   type Curve,
   curvesOf,
   figuresOf,
   isStacked,
   lastOf,
-  scaleOf,
   stacked,
   stretchesOf,
-  ticksOf,
 } from './series.ts'
 import { timesOf, type Window } from './time.ts'
 

@@ -124,54 +124,6 @@ export function isStacked(panel: PanelDefinition): boolean {
   return panel.fieldConfig?.defaults.custom?.stacking?.mode === 'normal'
 }
 
-/** Room above and below the curves, as a share of what they span: Grafana's. */
-const roomShare = 0.1
-
-/**
- * The scale of a panel's values, as Grafana makes it: the field's ends where it names them, else room beyond the values and
- * then up to the next round number, so that a limit just above the curves is in sight; 0 is always on it.
- */
-export function scaleOf(
-  { min, max }: Field,
-  values: readonly (readonly (number | null)[])[],
-): readonly [low: number, high: number] {
-  let [low, high] = [min ?? 0, max ?? 0]
-  for (const line of values) {
-    for (const value of line) {
-      if (value === null) continue
-      low = Math.min(low, value)
-      high = Math.max(high, value)
-    }
-  }
-  if (low === high) return [low, low + 1]
-  const room = (high - low) * roomShare
-  const round = 10 ** (Math.floor(Math.log10(high - low)) - 1)
-  return [
-    min !== undefined || low >= 0 ? low : -upTo(room - low, round),
-    max !== undefined && high <= max ? high : upTo(high + room, round),
-  ]
-}
-
-/** The next multiple of `round` (a power of ten), without the tail that a product of decimals has. */
-function upTo(value: number, round: number): number {
-  return Number((Math.ceil(value / round - 1e-9) * round).toPrecision(12))
-}
-
-const decimalSteps = [1, 2, 2.5, 5, 10]
-
-/** Three to six round values from `low` to `high`; of bytes (`unit`) round in their own steps of 1024. */
-export function ticksOf(low: number, high: number, unit?: string): readonly number[] {
-  const rough = (high - low) / 5
-  const power = 10 ** Math.floor(Math.log10(rough))
-  const step =
-    unit === 'bytes'
-      ? 2 ** Math.ceil(Math.log2(rough))
-      : decimalSteps.map((one) => one * power).find((one) => one >= rough)!
-  const first = Math.ceil(low / step - 1e-9)
-  const last = Math.floor(high / step + 1e-9)
-  return Array.from({ length: last - first + 1 }, (_, index) => (first + index) * step)
-}
-
 /** A stretch of one value on a lane; seconds, and a gap is no stretch. */
 export interface Stretch {
   readonly from: number

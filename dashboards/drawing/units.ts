@@ -89,6 +89,7 @@ function scaled(
 const signs: Readonly<Record<string, string>> = {
   percent: '%',
   ops: 'ops/s',
+  iops: 'io/s',
   reqps: 'req/s',
   cps: 'c/s',
   pps: 'p/s',

@@ -87,6 +87,14 @@ function inPattern(text: string): string {
     .replace(/\n/g, '\\n')
 }
 
+/** A title with the values of its variables; a variable of which all are chosen, or none, stands by its name. */
+export function titleIn(title: string, choices: Choices): string {
+  return title.replace(/\$\{(\w+)\}|\$(\w+)/g, (_, long?: string, short?: string) => {
+    const values = choices[(long ?? short)!] ?? []
+    return values.length === 0 || values.includes(all) ? (long ?? short)! : values.join(', ')
+  })
+}
+
 /** `var-site=hanoi&…`, in Grafana's form. */
 export function variablesQuery(choices: Choices): readonly (readonly [string, string])[] {
   return Object.entries(choices).flatMap(([name, values]) =>

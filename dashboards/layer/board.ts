@@ -20,6 +20,8 @@ export interface RowSpec {
   readonly number?: number
   readonly title?: string
   readonly folded?: boolean
+  /** A variable: the row once for each of its chosen values, which title and queries name as `$variable`. Needs a title. */
+  readonly repeat?: string
   readonly panels: readonly Panel[]
 }
 
@@ -98,7 +100,6 @@ function finish(skeleton: Dashboard, spec: BoardSpec, uid: string): BoardModel {
     collapse: boolean
     panels: PanelModel[]
   }[]
-  const numbers = spec.rows.map(({ number }) => number)
   return {
     uid,
     title: state.title,
@@ -109,7 +110,7 @@ function finish(skeleton: Dashboard, spec: BoardSpec, uid: string): BoardModel {
     fiscalYearStartMonth: 0,
     graphTooltip: 1,
     links: [...spec.links],
-    panels: place(rows, numbers, spec.number),
+    panels: place(rows, spec.rows, spec.number),
     refresh: spec.refresh,
     schemaVersion: 42,
     time: { from: spec.from, to: 'now' },
@@ -158,7 +159,7 @@ type SkeletonRow = {
 /** Flows each row's panels left to right, line by line; a folded row keeps its panels inside it. */
 function place(
   rows: readonly SkeletonRow[],
-  numbers: readonly (number | undefined)[],
+  specs: readonly Pick<RowSpec, 'number' | 'repeat'>[],
   boardNumber: number,
 ): (PanelModel | RowModel)[] {
   const used = new Set<number>()
@@ -174,11 +175,12 @@ function place(
     const head: RowModel | undefined = row.showTitle
       ? {
           type: 'row',
-          id: identify(numbers[index]),
+          id: identify(specs[index]!.number),
           title: row.title,
           collapsed: row.collapse,
           gridPos: { h: 1, w: 24, x: 0, y: y++ },
           panels: [],
+          ...(specs[index]!.repeat === undefined ? {} : { repeat: specs[index]!.repeat }),
         }
       : undefined
     const flowed = flow(row.panels, y)

@@ -26,6 +26,13 @@ export function query(expr: string, legend?: string): Query {
   return { expr: folded, ...(legend === undefined ? {} : { legend }) }
 }
 
+/** A panel or a row once for each chosen value of a variable, which its title and queries name as `$variable`. */
+export interface Repeat {
+  readonly variable: string
+  /** Panels beside each other on a line; a repeated panel has a line of its own, 24 columns wide. */
+  readonly mostInLine: number
+}
+
 /** What every panel with data says about itself. */
 export interface PanelSpec {
   /** What is shown, how to read it, what to do. */
@@ -48,6 +55,7 @@ export interface PanelSpec {
   readonly links?: readonly Link[]
   readonly overrides?: readonly OverrideModel[]
   readonly transformations?: readonly TransformationModel[]
+  readonly repeat?: Repeat
 }
 
 /**
@@ -90,6 +98,8 @@ export abstract class DataPanel<Spec extends PanelSpec = PanelSpec> extends Pane
 
   constructor(number: number, title: string, spec: Spec, defaultHeight: number) {
     super(number, title, { width: spec.width, height: spec.height ?? defaultHeight })
+    if (spec.repeat !== undefined && spec.width !== 24)
+      throw new Error(`BUG: panel ${number} is repeated and ${spec.width} columns wide`)
     this.spec = spec
   }
 
@@ -127,6 +137,7 @@ export abstract class DataPanel<Spec extends PanelSpec = PanelSpec> extends Pane
       ...(options ? { options } : {}),
       ...(transformations.length > 0 ? { transformations } : {}),
       ...(links.length > 0 ? { links } : {}),
+      ...(this.spec.repeat === undefined ? {} : repeatModel(this.spec.repeat)),
     }
   }
 
@@ -160,6 +171,10 @@ export abstract class DataPanel<Spec extends PanelSpec = PanelSpec> extends Pane
       ...(links === undefined ? {} : { links: links.map(linkModel) }),
     }
   }
+}
+
+function repeatModel({ variable, mostInLine }: Repeat) {
+  return { repeat: variable, repeatDirection: 'h' as const, maxPerRow: mostInLine }
 }
 
 /** A, B, C … for the queries of a panel, in order. */

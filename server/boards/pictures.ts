@@ -12,6 +12,7 @@ import {
   chosenOf,
   fillQuery,
   shownVariables,
+  titleIn,
 } from '../../dashboards/drawing/variables.ts'
 import type { Millis } from '../clock.ts'
 import { CallwardError, type ErrorCode } from '../errors.ts'
@@ -81,7 +82,8 @@ export async function drawPicture(
   const note = noteOf(board, chosen, window)
   const reader = { language: 'en-GB', now }
   const size = { width, height }
-  const picture = { panel, answers, window, marks: marks.flat(), reader, note, ...size }
+  const titled = { ...panel, title: titleIn(panel.title, choices) }
+  const picture = { panel: titled, answers, window, marks: marks.flat(), reader, note, ...size }
   return { svg: pictureOf(picture), picture, choices, chosen }
 }
 

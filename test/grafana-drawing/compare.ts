@@ -1,7 +1,7 @@
 import {
   type BoardDefinition,
+  groupsOf,
   type PanelDefinition,
-  panelsOf,
 } from '../../dashboards/drawing/definition.ts'
 import { type Tone, toneOf } from '../../dashboards/drawing/judged.ts'
 import { type Answered, curvesOf } from '../../dashboards/drawing/series.ts'
@@ -39,7 +39,7 @@ const toneClasses: Readonly<Record<Tone, string>> = {
 }
 
 /** What Grafana's packages do not draw. */
-const undrawn: ReadonlySet<string> = new Set(['heatmap', 'histogram'])
+const undrawn: ReadonlySet<string> = new Set(['heatmap', 'histogram', 'alertlist'])
 
 /** Both drawings of a board, panel by panel: queries, curves, names, figures, colours, units, cells. */
 export function compareBoard(
@@ -56,7 +56,10 @@ export function compareBoard(
     else if (asked.has(key))
       differences.push({ place: board.uid, what: 'query', grafana: key, console: 'not asked' })
   }
-  for (const panel of panelsOf(board)) {
+  const panels = groupsOf(board).flatMap((group) =>
+    group.panels.map((panel) => ({ panel, repeat: panel.repeat ?? group.repeat })),
+  )
+  for (const { panel, repeat } of panels) {
     const fields = grafana.told[panel.id]
     const shown = drawn.panels[panel.id]
     if (panel.type === 'text' || undrawn.has(panel.type)) continue
@@ -78,7 +81,8 @@ export function compareBoard(
     count.panels++
     const both = { panel, fields, shown, differ, count }
     if (panel.type === 'timeseries') {
-      compareCurves({ ...both, span, drawn })
+      const local = repeat === undefined ? {} : { [repeat]: grafana.repeated[repeat]?.[0] ?? '' }
+      compareCurves({ ...both, span, drawn, local })
       compareAxes(both, grafana.written[panel.id] ?? [])
     }
     if (panel.type === 'table') compareTables(both)
@@ -102,13 +106,15 @@ function keyOfForm(form: Readonly<Record<string, string>>): string {
 interface CurveSource {
   readonly span: Span
   readonly drawn: ConsoleDrawing
+  /** The value of the variable that the panel is repeated by. */
+  readonly local: Readonly<Record<string, string>>
 }
 
 /** The console's curves of the answers that its page got, point by point against Grafana's frames. */
-function compareCurves({ panel, fields, differ, count, span, drawn }: Both & CurveSource) {
+function compareCurves({ panel, fields, differ, count, span, drawn, local }: Both & CurveSource) {
   const window = windowOf({ from: String(span.from), to: String(span.to) }, Date.now(), 300)!
   const answers = (panel.targets ?? []).map((target): Answered => {
-    const asked = askedAs(target.expr)
+    const asked = askedAs(target.expr, local)
     const found = [...drawn.answers].find(
       ([key]) => asked.test(queryOf(key)) && key.includes('"step"') !== (target.instant === true),
     )
@@ -144,9 +150,10 @@ function compareCurves({ panel, fields, differ, count, span, drawn }: Both & Cur
   }
 }
 
-/** A query with anything in place of its variables. */
-function askedAs(expr: string): RegExp {
-  const literal = expr.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+/** A query with anything in place of its variables but those of `local`, whose values are plain words. */
+function askedAs(expr: string, local: CurveSource['local']): RegExp {
+  const known = expr.replace(/\$(\w+)/g, (place, name: string) => local[name] ?? place)
+  const literal = known.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
   return new RegExp(`^${literal.replace(/\\\$(\\\{)?\w+(\\\})?/g, '[^"\\]]*')}$`)
 }
 

@@ -45,7 +45,7 @@ const readPanels = `Object.fromEntries([...document.querySelectorAll('.board-pan
     return copy
   }
   const tone = (...places) => places.flatMap((place) => [...place.classList]).find((name) => name.startsWith('tone-')) ?? ''
-  const figures = [...panel.querySelectorAll('.board-legend li, .stat-figures li, .bars li, .lanes li')].map((one) => {
+  const figures = [...panel.querySelectorAll('.board-legend li, .stat-figures li, .gauges li, .bars li, .lanes li')].map((one) => {
     const figure = one.querySelector('.lane') === null ? one.querySelector('strong') : [...one.querySelectorAll('.stretch')].at(-1)
     const name = one.querySelector('.lane-name, .bar-name') ?? without(one, 'strong, .lane')
     return { name: text(name), text: text(figure), tone: figure ? tone(one, figure) : '' }

@@ -16,6 +16,8 @@ export interface Span {
 export interface GrafanaDrawing {
   readonly asked: readonly Readonly<Record<string, string>>[]
   readonly told: Readonly<Record<string, readonly ToldField[]>>
+  /** The values of each variable that something is repeated by; the first copy has the first. */
+  readonly repeated: Readonly<Record<string, readonly string[]>>
   /** What stands on each panel's canvas. */
   readonly written: Readonly<Record<string, readonly string[]>>
   /** What the page's scripts complained of. */
@@ -90,7 +92,9 @@ export async function drawInGrafana(
   await page.setViewportSize({ width, height })
   await page.waitForTimeout(800)
   await page.screenshot({ path: file })
-  const drawn = await page.evaluate<GrafanaDrawing>('window.drawn ?? { asked: [], told: {} }')
+  const drawn = await page.evaluate<GrafanaDrawing>(
+    'window.drawn ?? { asked: [], told: {}, repeated: {} }',
+  )
   const written = await page.evaluate<GrafanaDrawing['written']>(
     `Object.fromEntries([...document.querySelectorAll('[data-viz-panel-key^=panel-]')].map((one) =>
       [one.dataset.vizPanelKey.slice(6), [...one.querySelectorAll('canvas')].flatMap((canvas) => canvas.written ?? [])]))`,

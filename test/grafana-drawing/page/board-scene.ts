@@ -3,6 +3,7 @@ import {
   CustomVariable,
   DataSourceVariable,
   EmbeddedScene,
+  LocalValueVariable,
   QueryVariable,
   SceneDataTransformer,
   SceneGridItem,
@@ -35,7 +36,18 @@ interface Panel extends Pick<PanelModel, 'id' | 'type'> {
   readonly options?: object
   readonly transformations?: never[]
   readonly panels?: Panel[]
+  /** A variable, by each of whose values the panel or the row is repeated. */
+  readonly repeat?: string
+  readonly maxPerRow?: number
 }
+
+/** A panel, and the value of the variable that it is repeated by. */
+interface Copy extends Panel {
+  readonly local?: { readonly name: string; readonly value: string }
+}
+
+/** The values of variables that something is repeated by. */
+export type Repeated = Readonly<Record<string, readonly string[]>>
 
 interface Variable {
   readonly name: string
@@ -94,8 +106,8 @@ function variableOf(one: Variable): SceneVariable {
   }
 }
 
-function bodyOf(panel: Panel, { stepSeconds }: Span): VizPanel {
-  const { id, type, title, description = '', targets = [], transformations = [] } = panel
+function bodyOf(panel: Copy, { stepSeconds }: Span): VizPanel {
+  const { id, type, title, description = '', targets = [], transformations = [], local } = panel
   const queries = new SceneQueryRunner({
     datasource,
     queries: targets.map((target) => ({ ...target })),
@@ -106,29 +118,69 @@ function bodyOf(panel: Panel, { stepSeconds }: Span): VizPanel {
     ...{ key: `panel-${id}`, pluginId: type, title, description },
     options: panel.options ?? {},
     fieldConfig: panel.fieldConfig ?? { defaults: {}, overrides: [] },
+    ...(local === undefined ? {} : { $variables: localOf(local) }),
     ...(targets.length === 0
       ? {}
       : { $data: new SceneDataTransformer({ $data: queries, transformations }) }),
   })
 }
 
+/** As Grafana's own repeated panels and rows hold their value. */
+function localOf({ name, value }: NonNullable<Copy['local']>): SceneVariableSet {
+  return new SceneVariableSet({
+    variables: [new LocalValueVariable({ name, value, text: value, isMulti: true })],
+  })
+}
+
+/** The ids of further copies: far from every board's. */
+const copyIds = 100_000
+
+const copiesOf = (one: Panel, repeated: Repeated): Copy[] =>
+  one.repeat === undefined
+    ? [one]
+    : (repeated[one.repeat] ?? []).map((value, index) => ({
+        ...one,
+        id: one.id + index * copyIds,
+        local: { name: one.repeat!, value },
+      }))
+
+/** A panel's copies side by side, or the panel alone. */
+function beside(panel: Copy, repeated: Repeated): Copy[] {
+  const copies = panel.repeat === undefined ? [panel] : copiesOf(panel, repeated)
+  const inLine = Math.max(1, Math.min(copies.length, panel.maxPerRow ?? 4))
+  const w = Math.floor(24 / inLine)
+  return panel.repeat === undefined
+    ? copies
+    : copies.map((copy, index) => {
+        const y = panel.gridPos.y + Math.floor(index / inLine) * panel.gridPos.h
+        return { ...copy, gridPos: { ...panel.gridPos, x: (index % inLine) * w, y, w } }
+      })
+}
+
 /** The board's panels from top to bottom, every row unfolded; a row's heading takes one line. */
-function placed(board: Board, span: Span): SceneGridItem[] {
+function placed(board: Board, span: Span, repeated: Repeated): SceneGridItem[] {
   const items: SceneGridItem[] = []
   let bottom = 0
-  const put = (panels: readonly Panel[]) => {
+  const put = (panels: readonly Copy[]) => {
     const top = Math.min(...panels.map(({ gridPos }) => gridPos.y))
     const begin = bottom
-    for (const panel of panels) {
-      const { x, y, w: width, h: height } = panel.gridPos
-      const at = begin + y - top
-      items.push(new SceneGridItem({ x, y: at, width, height, body: bodyOf(panel, span) }))
-      bottom = Math.max(bottom, at + height)
+    let pushed = 0
+    for (const one of panels) {
+      const copies = beside(one, repeated)
+      for (const panel of copies) {
+        const { x, y, w: width, h: height } = panel.gridPos
+        const at = begin + y - top + pushed
+        items.push(new SceneGridItem({ x, y: at, width, height, body: bodyOf(panel, span) }))
+        bottom = Math.max(bottom, at + height)
+      }
+      // A repeated panel has its line to itself: what stands below goes down by its further lines.
+      pushed += (copies.at(-1)?.gridPos.y ?? one.gridPos.y) - one.gridPos.y
     }
   }
-  const heading = ({ id, title }: Panel) => {
+  const heading = ({ id, title, local }: Copy) => {
     const body = new VizPanel({
       ...{ key: `row-${id}`, pluginId: 'heading', title, displayMode: 'transparent' },
+      ...(local === undefined ? {} : { $variables: localOf(local) }),
       options: {},
       ...{ fieldConfig: { defaults: {}, overrides: [] } },
     })
@@ -143,15 +195,22 @@ function placed(board: Board, span: Span): SceneGridItem[] {
     }
     if (open.length > 0) put(open)
     open = []
-    heading(one)
-    if ((one.panels ?? []).length > 0) put(one.panels!)
+    for (const copy of copiesOf(one, repeated)) {
+      heading(copy)
+      const panels = (one.panels ?? []).map((panel) => ({
+        ...panel,
+        id: panel.id + copy.id - one.id,
+        ...(copy.local === undefined ? {} : { local: copy.local }),
+      }))
+      if (panels.length > 0) put(panels)
+    }
   }
   if (open.length > 0) put(open)
   return items
 }
 
 /** A board of Grafana's classic JSON as a scene of Grafana's. */
-export function sceneOf(board: Board, span: Span): EmbeddedScene {
+export function sceneOf(board: Board, span: Span, repeated: Repeated): EmbeddedScene {
   return new EmbeddedScene({
     $timeRange: new SceneTimeRange({
       from: new Date(span.from).toISOString(),
@@ -160,6 +219,24 @@ export function sceneOf(board: Board, span: Span): EmbeddedScene {
     }),
     $variables: new SceneVariableSet({ variables: board.templating.list.map(variableOf) }),
     controls: [new VariableValueSelectors({})],
-    body: new SceneGridLayout({ children: placed(board, span), isLazy: false }),
+    body: new SceneGridLayout({ children: placed(board, span, repeated), isLazy: false }),
   })
+}
+
+/** The values that the data source has of each variable that something is repeated by, whatever is chosen of the others. */
+export async function repeatedOf(
+  { panels, templating }: Board,
+  valuesOf: (query: string) => Promise<readonly string[]>,
+): Promise<Repeated> {
+  const every = panels.flatMap((one) => [one, ...(one.panels ?? [])])
+  const names = new Set(every.flatMap(({ repeat }) => repeat ?? []))
+  const wanted = templating.list.filter(({ name }) => names.has(name))
+  return Object.fromEntries(
+    await Promise.all(
+      wanted.map(async ({ name, query }) => [
+        name,
+        await valuesOf(query.replace(/"\$\w+"/g, '".+"')),
+      ]),
+    ),
+  )
 }

@@ -69,20 +69,31 @@ export class PrometheusApi extends RuntimeDataSource {
   /** `label_values(series, label)`. */
   override async metricFindQuery(text: string, options: unknown): Promise<MetricFindValue[]> {
     const request = options as DataQueryRequest
-    const [, series = '', label] = /^label_values\((.+),\s*(\w+)\)$/.exec(text) ?? []
-    const query = new URLSearchParams({
-      'match[]': filled(series, request, 60),
-      start: String(request.range.from.valueOf() / 1000),
-      end: String(request.range.to.valueOf() / 1000),
-    })
-    const answer = await fetch(`/prom/api/v1/label/${label}/values?${query}`)
-    const { data } = (await answer.json()) as { data: string[] }
-    return data.map((value) => ({ text: value, value }))
+    const { from, to } = request.range
+    const values = await labelValues(
+      filled(text, request, 60),
+      from.valueOf() / 1000,
+      to.valueOf() / 1000,
+    )
+    return values.map((value) => ({ text: value, value }))
   }
 
   override async testDatasource() {
     return { status: 'success', message: '' }
   }
+}
+
+/** What `label_values(series, label)` gives over a time in seconds. */
+export async function labelValues(
+  query: string,
+  start: number,
+  end: number,
+): Promise<readonly string[]> {
+  const [, series = '', label] = /^label_values\((.+),\s*(\w+)\)$/.exec(query) ?? []
+  const form = new URLSearchParams({ 'match[]': series, start: `${start}`, end: `${end}` })
+  const answer = await fetch(`/prom/api/v1/label/${label}/values?${form}`)
+  const { data } = (await answer.json()) as { data: string[] }
+  return data
 }
 
 /** The expression with its variables, as the Prometheus data source writes them: several values as one pattern. */

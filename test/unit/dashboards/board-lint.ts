@@ -1,5 +1,5 @@
 import type { BoardModel, PanelModel, RowModel } from '../../../dashboards/layer/model.ts'
-import { kindFaults } from './kind-lint.ts'
+import { kindFaults, listFaults, repeatFaults } from './kind-lint.ts'
 import {
   answeredLabels,
   catalogued,
@@ -53,6 +53,8 @@ const units = new Set([
   'rotrpm',
   'watt',
 ])
+/** Kinds of panels that ask nothing of the data source. */
+const withoutQueries: ReadonlySet<string> = new Set(['text', 'alertlist'])
 const maximumOpen = 12
 /** On one board; those of folded rows are asked for nothing until somebody opens them. */
 const maximumPanels = 50
@@ -105,6 +107,7 @@ export function lint(board: BoardModel, uids: ReadonlySet<string>): string[] {
         (fault) => `${panel.id} ${panel.title}: ${fault}`,
       ),
     ),
+    ...repeatFaults(board),
     ...linkFaults(board, uids),
     ...annotationFaults(board),
   ]
@@ -234,6 +237,7 @@ function panelFaults(panel: PanelModel): string[] {
   const faults: string[] = []
   if (!panel.title) faults.push('no title')
   if (panel.type === 'text') return faults
+  if (panel.type === 'alertlist') return [...faults, ...listFaults(panel)]
   if ((panel.description ?? '').length < 30) faults.push('no description worth reading')
   if (panel.datasource?.uid !== `\${datasource}`) faults.push('not the templated data source')
   const defaults = panel.fieldConfig?.defaults
@@ -283,7 +287,7 @@ function thresholdFaults(board: BoardModel, panel: PanelModel): string[] {
 }
 
 function queryFaults(board: BoardModel, panel: PanelModel): string[] {
-  if (panel.type === 'text') return []
+  if (withoutQueries.has(panel.type)) return []
   const targets = targetsOf(panel)
   const faults =
     targets.length === 0

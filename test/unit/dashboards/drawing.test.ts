@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { addressQuery, readAddress } from '../../../dashboards/drawing/address.ts'
+import { alertListOf } from '../../../dashboards/drawing/alert-list.ts'
 import {
   type BoardDefinition,
   fieldOf,
@@ -24,21 +25,27 @@ import { judge, judgeText, limitLines, toneOf } from '../../../dashboards/drawin
 import { addressOf } from '../../../dashboards/drawing/links.ts'
 import { bandsOf, marksOf } from '../../../dashboards/drawing/marks.ts'
 import { pictureOf } from '../../../dashboards/drawing/picture.ts'
+import { columnsOfCopy, copiesOf } from '../../../dashboards/drawing/repeat.ts'
 import { cellOf, rowsOf } from '../../../dashboards/drawing/rows.ts'
+import { scaleOf, stepsOf, ticksOf } from '../../../dashboards/drawing/scale.ts'
 import {
   curvesOf,
   figuresOf,
   largestOf,
   lastOf,
   legendOf,
-  scaleOf,
   stacked,
   stretchesOf,
-  ticksOf,
 } from '../../../dashboards/drawing/series.ts'
 import { momentOf, spanSeconds, timesOf, windowOf } from '../../../dashboards/drawing/time.ts'
 import { inUnit } from '../../../dashboards/drawing/units.ts'
-import { all, chosenOf, fillQuery, labelQuery } from '../../../dashboards/drawing/variables.ts'
+import {
+  all,
+  chosenOf,
+  fillQuery,
+  labelQuery,
+  titleIn,
+} from '../../../dashboards/drawing/variables.ts'
 import { wordsOf } from '../../../dashboards/drawing/words.ts'
 import { packageRoot } from '../../../server/assets.ts'
 
@@ -227,6 +234,10 @@ t.test('series become curves with gaps', async (t) => {
   t.same(scaleOf({}, [[null, null]]), [0, 1])
   t.same(scaleOf({ max: 1 }, [[2]]), [0, 2.2])
   t.same(scaleOf({}, [[0.0942, 0.01]]), [0, 0.104], 'a limit at 10 % is in sight')
+  const steps = [0.02, 0.8, 0.95].map((value) => ({ color: 'red', value }))
+  const limits = { thresholds: { steps }, custom: { thresholdsStyle: { mode: 'dashed' } } }
+  t.same(scaleOf(limits, [[0.712]]), [0, 0.8], 'the next limit, the one beyond it not')
+  t.same(scaleOf(limits, [[0.5]]), [0, 0.55])
   t.same(scaleOf({}, [[-33, 60]]), [-43, 70], 'with room below as well')
   const sent = panelOf('Traffic by site')
   const out = { ...sent.targets![1]!, legendFormat: 'x sent' }
@@ -416,6 +427,15 @@ t.test(
     t.same(ticksOf(-860, 857), [-500, 0, 500])
     t.same(ticksOf(0, 3 * 2 ** 30, 'bytes'), [0, 2 ** 30, 2 ** 31, 3 * 2 ** 30])
     t.same(ticksOf(0, 3e9, 'decbytes')[1], 1e9)
+    t.same(ticksOf(0, 200_000, 's'), [0, 43_200, 86_400, 129_600, 172_800], 'half days')
+    t.same(ticksOf(0, 0.0104, 's')[1], 0.005)
+    for (const unit of ['s', 'bytes']) {
+      const steps = stepsOf(unit)!
+      t.same(
+        steps,
+        [...steps].sort((a, b) => a - b),
+      )
+    }
   },
 )
 
@@ -440,6 +460,51 @@ t.test('a dial: its ends, how far round a value is, and what its limits mean', a
   t.equal(arcOf(44, 0, 1), 'M21.89 82A44 44 0 1 1 98.11 82', 'open below')
   t.equal(arcOf(44, 0, 0.5), 'M21.89 82A44 44 0 0 1 60 16', 'half way is the top')
   t.equal(arcOf(44, 0.5, 0.5), '')
+})
+
+t.test('what is repeated: a copy for each value, and titles that name it', async (t) => {
+  const known = { device: ['sda', 'sdb'], server: Array.from({ length: 30 }, (_, n) => `s${n}`) }
+  const choices = { device: [all], server: [all], site: ['hall'] }
+  t.same(copiesOf(undefined, choices, known), { shown: [{ key: '', choices }], left: 0 })
+  t.same(copiesOf('device', choices, known).shown, [
+    { key: '', choices: { ...choices, device: ['sda'] } },
+    { key: '-sdb', choices: { ...choices, device: ['sdb'] } },
+  ])
+  t.equal(copiesOf('server', choices, known).left, 6)
+  t.equal(copiesOf('device', { device: ['sdc'] }, known).shown.length, 1, 'a disk that is gone')
+  t.same(copiesOf('device', choices, {}), { shown: [], left: 0 }, 'before the list is known')
+  t.same(
+    [1, 2, 3, 9].map((count) => columnsOfCopy(count, 2)),
+    [24, 12, 12, 12],
+  )
+  t.equal(
+    titleIn(`Disk $device of \${server}`, { device: ['sda'], server: [all] }),
+    'Disk sda of server',
+  )
+  t.equal(titleIn('Disk $device', {}), 'Disk device')
+  const row = groupsOf(board('callward-server')).find(({ repeat }) => repeat !== undefined)
+  t.match(row, { title: 'Disk $device', repeat: 'device', folded: true })
+})
+
+t.test('a list of alerts: its states, and whether an alert is of the chosen hosts', async (t) => {
+  const panel = panelOf('About to fire', board('callward-oncall'))
+  const { list } = board('callward-oncall').templating
+  const every = { customer: [all], site: [all], role: [all], server: [all] }
+  const wish = (server: string[]) => alertListOf(panel, list, { ...every, server })
+  t.same(wish([all]).states, ['pending'])
+  t.equal(wish([all]).most, 20)
+  const pbx = { customer: 'bank-a', site: 'hall', role: 'pbx', server: 'pbx.1' }
+  t.ok(wish([all]).isWanted(pbx))
+  t.ok(wish([all]).isWanted({}), 'one of no host is never left out')
+  t.ok(wish(['pbx.1', 'sbc']).isWanted(pbx))
+  t.notOk(wish(['pbx']).isWanted(pbx), 'a beginning is another name')
+  t.notOk(wish(['pbx-1']).isWanted(pbx))
+  t.notOk(wish(['pbx.1']).isWanted({ ...pbx, server: 'pbxx1' }), 'names are no patterns')
+  const of = (alertInstanceLabelFilter: string) =>
+    alertListOf({ ...panel, options: { alertInstanceLabelFilter } }, list, every).isWanted
+  t.ok(of('{a="x.y",b!="z",c!~"q.*"}')({ a: 'x.y', b: 'w' }))
+  t.notOk(of('{a="x.y"}')({ a: 'x-y' }))
+  t.notOk(of('{c!~"q.*"}')({ c: 'qq' }))
 })
 
 t.test('a heatmap: each band counts its own, in Grafana’s shades', async (t) => {

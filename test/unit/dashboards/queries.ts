@@ -11,6 +11,7 @@ const standIns: Readonly<Record<string, string>> = {
   site: 'hall',
   role: 'pbx',
   server: 'pbx-1',
+  device: '.+',
 }
 
 export const rateIntervalMillis = 241_000

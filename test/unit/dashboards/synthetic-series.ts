@@ -154,7 +154,8 @@ function hubSeries(host: MadeHost, end: number): Series[] {
     {
       name: 'ALERTS_FOR_STATE',
       labels: { ...labels, alertname, severity },
-      value: () => silentSince / 1000,
+      // It went an hour ago and came again.
+      value: (since) => (since < 3600_000 ? silentSince - 7200_000 : silentSince) / 1000,
     },
   ]
   const incident = { ...labels, incident: '7', severity: 'sev2', title: 'Recordings stopped' }

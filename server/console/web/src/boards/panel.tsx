@@ -4,6 +4,7 @@ import type { PanelDefinition } from '../../../../../dashboards/drawing/definiti
 import { drawnKinds } from '../../../../../dashboards/drawing/picture.ts'
 import { explain } from '../api.ts'
 import { t } from '../i18n/language.ts'
+import { AlertListPanel } from './alert-list-panel.tsx'
 import { CurvePanel } from './curve-panel.tsx'
 import { BarsPanel, StatPanel, TablePanel, TextPanel } from './figure-panels.tsx'
 import { GaugePanel } from './gauge-panel.tsx'
@@ -14,16 +15,17 @@ import { usePanelData } from './panel-data.ts'
 import type { Scene } from './scene.ts'
 import { Linked } from './shown.tsx'
 
+const withoutQueries: readonly string[] = ['text', 'alertlist']
+
 interface Props {
   readonly panel: PanelDefinition
   readonly scene: Scene
 }
 
 /** One panel of a board: its title, what it says of itself, and its figures. */
-export function Panel({ panel, scene }: Props) {
+export function Panel({ panel, scene, heading }: Props & { readonly heading: string }) {
   const asTable = useSignal(false)
   const { w, h } = panel.gridPos
-  const heading = `panel-${panel.id}`
   return (
     <section
       class={`card board-panel panel-${panel.type}`}
@@ -41,9 +43,9 @@ export function Panel({ panel, scene }: Props) {
           }}
         />
       </header>
-      {panel.type === 'text' ? (
-        <TextPanel panel={panel} />
-      ) : (
+      {panel.type === 'text' && <TextPanel panel={panel} />}
+      {panel.type === 'alertlist' && <AlertListPanel panel={panel} scene={scene} />}
+      {!withoutQueries.includes(panel.type) && (
         <Figures panel={panel} scene={scene} asTable={asTable.value} />
       )}
     </section>

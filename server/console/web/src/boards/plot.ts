@@ -2,12 +2,8 @@ import type uPlot from 'uplot'
 import type { PanelDefinition } from '../../../../../dashboards/drawing/definition.ts'
 import { limitLines, type Tone, toneOf } from '../../../../../dashboards/drawing/judged.ts'
 import { bandsOf, type Mark } from '../../../../../dashboards/drawing/marks.ts'
-import {
-  type Curve,
-  isStacked,
-  scaleOf,
-  stacked,
-} from '../../../../../dashboards/drawing/series.ts'
+import { scaleOf, stepsOf } from '../../../../../dashboards/drawing/scale.ts'
+import { type Curve, isStacked, stacked } from '../../../../../dashboards/drawing/series.ts'
 import { timesOf, type Window } from '../../../../../dashboards/drawing/time.ts'
 import { inUnit } from '../../../../../dashboards/drawing/units.ts'
 import { axisLook, colour } from '../charts/canvas.ts'
@@ -42,9 +38,6 @@ const withOpacity = (hex: string, percent: number) =>
     .toString(16)
     .padStart(2, '0')}`
 
-/** Round numbers of bytes, as their units count them. */
-const binarySteps = Array.from({ length: 54 }, (_, power) => 2 ** power)
-
 /** Axis labels: hours within two days, days beyond. */
 function tickText(seconds: number, window: Window): string {
   const days = window.end - window.start > 2 * 86_400
@@ -63,6 +56,7 @@ export function plotOptions(
   const { panel, curves, window } = drawn
   const field = panel.fieldConfig?.defaults ?? {}
   const axis = axisLook()
+  const steps = stepsOf(field.unit)
   const written = (value: number) =>
     inUnit(Math.abs(value) === 0 ? 0 : value, field.unit, {
       language: languageTags[language.value],
@@ -94,7 +88,7 @@ export function plotOptions(
       {
         ...axis,
         values: (_plot, ticks) => ticks.map(written),
-        ...(field.unit === 'bytes' ? { incrs: binarySteps } : {}),
+        ...(steps === undefined ? {} : { incrs: [...steps] }),
         size: 70,
         space: 30,
       },

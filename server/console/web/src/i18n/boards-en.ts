@@ -12,6 +12,7 @@ export const boardsEn = {
   'boards.variable.role': 'Role',
   'boards.variable.server': 'Server',
   'boards.variable.window': 'Averaged over',
+  'boards.variable.device': 'Disk',
   'boards.range': 'Time range',
   'boards.own': 'From … to …',
   'boards.from': 'From',
@@ -38,6 +39,7 @@ export const boardsEn = {
   'boards.stale': 'Not refreshed: {reason}',
   'boards.kind': 'Only Grafana draws this kind of panel ({kind}); its figures stand below.',
   'boards.noServer': 'No host has reported yet. Once one does, its figures stand here.',
+  'boards.moreCopies': 'Not shown: {count} more. Choose fewer above to see them.',
   'boards.atThatTime': 'Board at that time',
   'boards.ofHost': 'Board of this server',
 } as const

@@ -13,6 +13,7 @@ export const boardsRu: Readonly<Record<keyof typeof boardsEn, string>> = {
   'boards.variable.role': 'Роль',
   'boards.variable.server': 'Сервер',
   'boards.variable.window': 'Среднее за',
+  'boards.variable.device': 'Диск',
   'boards.range': 'Период',
   'boards.own': 'С … по …',
   'boards.from': 'С',
@@ -39,6 +40,7 @@ export const boardsRu: Readonly<Record<keyof typeof boardsEn, string>> = {
   'boards.kind': 'Такие панели ({kind}) рисует только Grafana; ниже их значения.',
   'boards.noServer':
     'Ни один сервер ещё не передал данных. Появится первый — здесь будут его данные.',
+  'boards.moreCopies': 'Не показано ещё: {count}. Выберите выше меньше, чтобы увидеть их.',
   'boards.atThatTime': 'Панель за то время',
   'boards.ofHost': 'Панель этого сервера',
 }

@@ -13,6 +13,7 @@ export const boardsVi: Readonly<Record<keyof typeof boardsEn, string>> = {
   'boards.variable.role': 'Vai trò',
   'boards.variable.server': 'Máy chủ',
   'boards.variable.window': 'Lấy trung bình trong',
+  'boards.variable.device': 'Ổ đĩa',
   'boards.range': 'Khoảng thời gian',
   'boards.own': 'Từ … đến …',
   'boards.from': 'Từ',
@@ -38,6 +39,7 @@ export const boardsVi: Readonly<Record<keyof typeof boardsEn, string>> = {
   'boards.stale': 'Chưa làm mới được: {reason}',
   'boards.kind': 'Chỉ Grafana vẽ loại ô này ({kind}); số liệu ở dưới.',
   'boards.noServer': 'Chưa có máy chủ nào báo cáo. Khi có, số liệu sẽ ở đây.',
+  'boards.moreCopies': 'Còn {count} mục không hiển thị. Hãy chọn ít hơn ở trên để xem.',
   'boards.atThatTime': 'Bảng lúc đó',
   'boards.ofHost': 'Bảng của máy chủ này',
 }

@@ -13,6 +13,7 @@ export const boardsZh: Readonly<Record<keyof typeof boardsEn, string>> = {
   'boards.variable.role': '角色',
   'boards.variable.server': '服务器',
   'boards.variable.window': '平均时段',
+  'boards.variable.device': '磁盘',
   'boards.range': '时间范围',
   'boards.own': '自定义…',
   'boards.from': '从',
@@ -37,6 +38,7 @@ export const boardsZh: Readonly<Record<keyof typeof boardsEn, string>> = {
   'boards.stale': '未能刷新：{reason}',
   'boards.kind': '此类面板（{kind}）仅由 Grafana 绘制；数值如下。',
   'boards.noServer': '尚无主机上报。有主机上报后，其数值会显示在此。',
+  'boards.moreCopies': '另有 {count} 个未显示。请在上方减少选择以查看。',
   'boards.atThatTime': '当时的看板',
   'boards.ofHost': '此服务器的看板',
 }

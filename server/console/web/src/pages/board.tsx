@@ -5,11 +5,7 @@ import {
   addressQuery,
   readAddress,
 } from '../../../../../dashboards/drawing/address.ts'
-import {
-  type BoardDefinition,
-  type Group,
-  groupsOf,
-} from '../../../../../dashboards/drawing/definition.ts'
+import { type BoardDefinition, groupsOf } from '../../../../../dashboards/drawing/definition.ts'
 import { spanSeconds, windowOf } from '../../../../../dashboards/drawing/time.ts'
 import { shownVariables } from '../../../../../dashboards/drawing/variables.ts'
 import { get } from '../api.ts'
@@ -17,7 +13,7 @@ import { Asking } from '../boards/asking.ts'
 import { useKnownValues } from '../boards/known-values.ts'
 import { useMarks } from '../boards/marks.ts'
 import { MarksList } from '../boards/marks-list.tsx'
-import { Panel } from '../boards/panel.tsx'
+import { Rows } from '../boards/rows.tsx'
 import type { Scene } from '../boards/scene.ts'
 import { TimeChoice } from '../boards/time-choice.tsx'
 import { VariableChoice } from '../boards/variable-choice.tsx'
@@ -85,13 +81,15 @@ function Drawn({ board, definition, query }: DrawnProps) {
       window === undefined || !complete
         ? undefined
         : {
-            ...{ board, asking, variables, window, now: now.value, marks, choices: chosen },
+            ...{ board, asking, variables, known, window, now: now.value, marks },
+            choices: chosen,
             ...{ from: address.from, to: address.to },
           },
     [
       board,
       asking,
       variables,
+      known,
       window,
       now.value,
       marks,
@@ -125,7 +123,7 @@ function Drawn({ board, definition, query }: DrawnProps) {
         <p class="empty">{t('boards.noServer')}</p>
       )}
       {scene && <MarksList marks={marks} />}
-      {scene && groupsOf(definition).map((group) => <Row key={group.id} {...{ group, scene }} />)}
+      {scene && groupsOf(definition).map((group) => <Rows key={group.id} {...{ group, scene }} />)}
     </>
   )
 }
@@ -147,30 +145,4 @@ function useTicks(rhythm: string, again: () => void): void {
     }, seconds * 1000)
     return () => clearInterval(timer)
   }, [rhythm])
-}
-
-function Row({ group, scene }: { group: Group; scene: Scene }) {
-  const open = useSignal(!group.folded)
-  const panels = (
-    <div class="board-grid">
-      {group.panels.map((panel) => (
-        <Panel key={panel.id} panel={panel} scene={scene} />
-      ))}
-    </div>
-  )
-  if (group.title === undefined) return panels
-  return (
-    <details
-      class="board-row"
-      open={open.value}
-      onToggle={({ currentTarget }) => {
-        open.value = currentTarget.open
-      }}
-    >
-      <summary>
-        <h2>{group.title}</h2>
-      </summary>
-      {open.value && panels}
-    </details>
-  )
 }

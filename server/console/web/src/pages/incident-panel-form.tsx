@@ -117,12 +117,13 @@ function Choice({ id, label, value, list, pick }: ChoiceProps) {
 
 /** Panels of the board that can be a picture. The drawing's code is fetched only here. */
 async function drawnPanels(board: string): Promise<readonly Named[]> {
-  const [definition, { panelsOf }, { drawnKinds }] = await Promise.all([
+  const [definition, { panelsOf }, { titleIn }, { drawnKinds }] = await Promise.all([
     get<BoardDefinition>(`/api/v1/boards/${encodeURIComponent(board)}`),
     import('../../../../../dashboards/drawing/definition.ts'),
+    import('../../../../../dashboards/drawing/variables.ts'),
     import('../../../../../dashboards/drawing/picture.ts'),
   ])
   return panelsOf(definition)
     .filter(({ type }) => drawnKinds.includes(type))
-    .map(({ id, title }) => ({ name: String(id), title }))
+    .map(({ id, title }) => ({ name: String(id), title: titleIn(title, {}) }))
 }
