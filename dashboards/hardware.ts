@@ -15,23 +15,21 @@ const worst = (count: number, figures: string) => `topk(${count}, ${figures})`
 const numbers = [
   new Stat(1, 'RAID disks missing', {
     description:
-      'Disks that software RAID arrays lack, of the three worst servers. Above 0, the next failure may lose data. "no data": no software RAID here.',
+      'Disks that software RAID arrays lack. Above 0, the next failure may lose data. "no data": no software RAID here.',
     width: 4,
     unit: 'none',
     thresholds: badAbove({ bad: 1 }),
     links: [seriesHost, fleetLink],
-    queries: [query(worst(3, `sum by (${perHost}) (node_md_degraded{${S}})`), '{{server}}')],
+    queries: [query(`sum by (${perHost}) (node_md_degraded{${S}})`, '{{server}}')],
   }),
   new Stat(2, 'Disks that say FAILED', {
     description:
-      'Disks whose own verdict (SMART) is FAILED, of the three worst servers. PASSED is no proof of health: see bad sectors below. "no data": the timer callward-smart does not run.',
+      'Disks whose own verdict (SMART) is FAILED. PASSED is no proof of health: see bad sectors below. "no data": the timer callward-smart does not run.',
     width: 4,
     unit: 'none',
     thresholds: badAbove({ bad: 1 }),
     links: [seriesHost],
-    queries: [
-      query(worst(3, `sum by (${perHost}) (1 - callward_disk_health_passed{${S}})`), '{{server}}'),
-    ],
+    queries: [query(`sum by (${perHost}) (1 - callward_disk_health_passed{${S}})`, '{{server}}')],
   }),
   new Stat(3, 'Bad sectors in a week', {
     description:
@@ -94,14 +92,14 @@ const numbers = [
   }),
   new Stat(6, 'Bond links down', {
     description:
-      'Links of bonded interfaces that are down, of the three worst servers. Calls go on over the others; the next failure cuts the server off.',
+      'Links of bonded interfaces that are down. Calls go on over the others; the next failure cuts the server off.',
     width: 4,
     unit: 'none',
     thresholds: badAbove({ attention: 1 }),
     links: [seriesHost],
     queries: [
       query(
-        worst(3, `sum by (${perHost}) (node_bonding_slaves{${S}} - node_bonding_active{${S}})`),
+        `sum by (${perHost}) (node_bonding_slaves{${S}} - node_bonding_active{${S}})`,
         '{{server}}',
       ),
     ],

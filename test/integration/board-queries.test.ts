@@ -47,13 +47,6 @@ const known: readonly {
   readonly why: string
 }[] = [
   {
-    engine: 'Prometheus',
-    query: /\b(rate|increase)\(/,
-    asks: ['the week'],
-    most: 0.001,
-    why: 'a counter that began within the range: since 3.0 Prometheus extends it by half an interval at most, 2.42 as far as to its zero',
-  },
-  {
     engine: 'VictoriaMetrics',
     query: /\bchanges\(/,
     asks: asks.map(({ name }) => name),
