@@ -16,7 +16,7 @@ const skip = existsSync(executablePath) || required ? false : 'chromium is not i
 const pictures = process.env['CALLWARD_PICTURES']
 const host = hostname()
 
-/** Fires for this host as soon as its collector reports, and has a runbook. */
+/** The first fires for this host as soon as its collector reports, the second waits; both have a runbook. */
 const rules = `groups:
   - name: test
     interval: 1s
@@ -25,6 +25,10 @@ const rules = `groups:
         expr: callward_collector_up == 1
         labels: { severity: critical }
         annotations: { summary: The lines are dead }
+      - alert: CpuBusy
+        expr: callward_collector_up == 1
+        for: 1h
+        annotations: { summary: Soon too busy }
 `
 
 interface Scene {
@@ -132,6 +136,9 @@ t.test('boards in the console', { skip, timeout: 300_000 }, async (t) => {
   await heat.getByRole('button', { name: 'Show as a picture' }).click()
   await heat.locator('.heat-cells').waitFor()
 
+  await dialsAndCopies(t, { hub, page, picture })
+  t.same(problems.splice(0), [])
+
   await page.goto(`${hub.url}/boards/sip`)
   await page.getByText('Waits for its source').first().waitFor()
   t.equal(await page.locator('.stat-figure').count(), 0, 'no false zero')
@@ -224,4 +231,51 @@ async function followEveryLink(
     t.notMatch(heading, /not found|no such/i, `${address}: ${heading}`)
     t.equal(await page.locator('.problem').count(), 0, address)
   }
+}
+
+interface Looked {
+  readonly hub: TestHub
+  readonly page: Page
+  readonly picture: (page: Page, name: string) => Promise<void>
+}
+
+/** Dials, what is repeated by a variable, and the alerts that wait. */
+async function dialsAndCopies(t: Test, { hub, page, picture }: Looked): Promise<void> {
+  await page.goto(`${hub.url}/boards/server?from=now-15m&to=now&refresh=5s`)
+  await showAll(page)
+  const memory = page.locator('.panel-gauge', { hasText: 'Memory used' })
+  const arcs = memory.locator('.dial path')
+  await arcs.nth(4).waitFor({ state: 'attached' })
+  t.equal(await arcs.count(), 5, 'three limits, the ring, and the value on it')
+  t.match(await memory.locator('.dial-figure').textContent(), /^\d+%$/)
+  t.equal(await memory.locator('.dial').getAttribute('aria-label'), `${host}: 0% – 100%`)
+
+  const { data: disks } = await hub.api<{ data: string[] }>(
+    '/prom/api/v1/label/device/values?match[]=node_disk_io_time_seconds_total',
+  )
+  const rows = page.locator('.board-row', { hasText: /^Disk \S+Bytes read and written/ })
+  await until('each disk has its row', async () => (await rows.count()) === disks.length)
+  t.same(
+    await rows.locator('h2').allTextContents(),
+    disks.map((disk) => `Disk ${disk}`),
+  )
+  t.equal(await rows.locator('.board-panel').count(), 3 * disks.length)
+  t.same(await faultsOf(page), [], 'no name or id stands twice')
+  await picture(page, 'copies')
+  await page.goto(`${hub.url}/boards/server?from=now-15m&to=now&var-device=${disks[0]}`)
+  await showAll(page)
+  t.same(await rows.locator('h2').allTextContents(), [`Disk ${disks[0]}`], 'the chosen one alone')
+
+  await page.goto(`${hub.url}/boards/oncall?from=now-15m&to=now&refresh=5s`)
+  const waiting = page.locator('.panel-alertlist')
+  const soon = waiting.locator('li', { hasText: 'Soon too busy' })
+  await soon.waitFor()
+  t.equal(await waiting.getByText('The lines are dead').count(), 0, 'what fires stands elsewhere')
+  t.same(await soon.locator('a').evaluateAll((all) => all.map((one) => one.getAttribute('href'))), [
+    '/runbooks/CpuBusy',
+    `/hosts/${host}`,
+  ])
+  t.same(await faultsOf(page), [])
+  await page.goto(`${hub.url}/boards/oncall?from=now-15m&to=now&var-server=another`)
+  await waiting.getByText('No alert in this state.').waitFor()
 }
