@@ -285,26 +285,9 @@ const resources = [
     links: [seriesServer],
     queries: [query(memoryUsed, '{{customer}} {{server}}')],
   }),
-  new TimeSeries(16, 'Traffic by site', {
-    description:
-      'Bytes a second received (above zero) and sent (below zero), all interfaces but loopback. A site that falls to nothing has lost its network or its calls.',
-    width: 12,
-    unit: 'Bps',
-    links: [consolePages.overview],
-    overrides: [
-      {
-        matcher: { id: 'byRegexp', options: '/ sent$/' },
-        properties: [{ id: 'custom.transform', value: 'negative-Y' }],
-      },
-    ],
-    queries: [
-      query(traffic('receive'), '{{customer}} {{site}} received'),
-      query(traffic('transmit'), '{{customer}} {{site}} sent'),
-    ],
-  }),
   new BarGauge(15, 'Fullest file systems', {
     description: 'The ten fullest file systems of all servers. Orange from 80 %, red from 90 %.',
-    width: 24,
+    width: 12,
     unit: 'percentunit',
     decimals: 0,
     min: 0,
@@ -316,6 +299,23 @@ const resources = [
         `sort_desc(topk(10, ${filesystemUsed(`${hostNames}, mountpoint`)}))`,
         '{{customer}} {{server}} {{mountpoint}}',
       ),
+    ],
+  }),
+  new TimeSeries(16, 'Traffic by site', {
+    description:
+      'Bytes a second received (above zero) and sent (below zero), all interfaces but loopback. A site that falls to nothing has lost its network or its calls.',
+    width: 24,
+    unit: 'Bps',
+    links: [consolePages.overview],
+    overrides: [
+      {
+        matcher: { id: 'byRegexp', options: '/ sent$/' },
+        properties: [{ id: 'custom.transform', value: 'negative-Y' }],
+      },
+    ],
+    queries: [
+      query(traffic('receive'), '{{customer}} {{site}} received'),
+      query(traffic('transmit'), '{{customer}} {{site}} sent'),
     ],
   }),
 ]

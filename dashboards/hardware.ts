@@ -203,26 +203,10 @@ const disks = [
 ]
 
 const heat = [
-  new TimeSeries(12, 'Temperatures of $server', {
-    description:
-      'What the sensors of the server measure; a chart for each server chosen. Which is which: the sensor’s label in the legend of `sensors`, and the limits in row 1.',
-    width: 24,
-    repeat: { variable: 'server', mostInLine: 2 },
-    unit: 'celsius',
-    thresholds: noJudgement(),
-    links: [seriesHost],
-    queries: [
-      query(
-        `max by (${perHost}, chip, sensor) (node_hwmon_temp_celsius{${S}})`,
-        '{{chip}} {{sensor}}',
-      ),
-      query(`max by (${perHost}, device) (callward_disk_temperature_celsius{${S}})`, '{{device}}'),
-    ],
-  }),
   new TimeSeries(13, 'Fans', {
     description:
       'Turns a minute. A fan that falls to 0 while others speed up has stopped; a connector without a fan has always read 0.',
-    width: 12,
+    width: 8,
     unit: 'rotrpm',
     min: 0,
     thresholds: noJudgement(),
@@ -237,7 +221,7 @@ const heat = [
   new TimeSeries(14, 'CPU slowed down for heat', {
     description:
       'Times a second a CPU lowered its clock because it was too hot. Should be zero: calls that fit yesterday may not fit today.',
-    width: 12,
+    width: 8,
     unit: 'none',
     min: 0,
     thresholds: badAbove({ attention: 0.01 }),
@@ -252,7 +236,7 @@ const heat = [
   new TimeSeries(15, 'Power', {
     description:
       'Power the machine’s own meters read. "no data": it has none the kernel can ask; the BMC may.',
-    width: 12,
+    width: 8,
     unit: 'watt',
     min: 0,
     thresholds: noJudgement(),
@@ -262,6 +246,22 @@ const heat = [
         `sum by (${perHost}, chip, sensor) (node_hwmon_power_average_watt{${S}})`,
         '{{server}} {{chip}} {{sensor}}',
       ),
+    ],
+  }),
+  new TimeSeries(12, 'Temperatures of $server', {
+    description:
+      'What the sensors of the server measure; a chart for each server chosen. Which is which: the sensor’s label in the legend of `sensors`, and the limits in row 1.',
+    width: 24,
+    repeat: { variable: 'server', mostInLine: 2 },
+    unit: 'celsius',
+    thresholds: noJudgement(),
+    links: [seriesHost],
+    queries: [
+      query(
+        `max by (${perHost}, chip, sensor) (node_hwmon_temp_celsius{${S}})`,
+        '{{chip}} {{sensor}}',
+      ),
+      query(`max by (${perHost}, device) (callward_disk_temperature_celsius{${S}})`, '{{device}}'),
     ],
   }),
 ]
