@@ -4,6 +4,7 @@ import type { AlertingRule } from '../../alerts/rule.ts'
 import type { RuleExtras } from '../../alerts/rule-extras.ts'
 import type { ActiveAlert, VectorElement } from '../../alerts/state.ts'
 import { CallwardError } from '../errors.ts'
+import { literalPattern } from '../literal-pattern.ts'
 import { isMeasured, measuredExpression } from './measured-expression.ts'
 import { clockToleranceMillis, type RuleExpression, type RuleQueries } from './queries.ts'
 import { AlertRunner, Calm } from './rule-runner.ts'
@@ -63,8 +64,7 @@ const up = 'callward_collector_up'
 /** Which of these hosts reported; all hosts where they are many. */
 function upOf(hosts: ReadonlySet<string>): string {
   if (hosts.size > 100) return up
-  const pattern = [...hosts].map((host) => host.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|')
-  return `${up}{instance=~${JSON.stringify(pattern)}}`
+  return `${up}{instance=~${JSON.stringify(literalPattern(hosts))}}`
 }
 
 /** The results of one stretch, by expression and instant. */

@@ -1,3 +1,4 @@
+import { literalPattern } from '../../literal-pattern.ts'
 import type { Matcher } from '../../store/reader.ts'
 import { executionFailure } from '../failure.ts'
 import { matches } from '../matching.ts'
@@ -46,8 +47,7 @@ function firstAnchor(expr: Expr): Anchor | undefined {
 function valuesPattern(rows: readonly Row[], name: string): Matcher | undefined {
   const values = new Set(rows.map((row) => labelValue(row.labels, name)).filter((v) => v !== ''))
   if (values.size === 0) return undefined
-  const escaped = [...values].map((value) => value.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
-  return { name, op: '=~', value: escaped.join('|') }
+  return { name, op: '=~', value: literalPattern(values) }
 }
 
 /** Info rows by metric name and identifying labels; the values are the samples' times. */

@@ -1,3 +1,4 @@
+import { literalPattern } from '../../literal-pattern.ts'
 import type { Labels } from '../reader.ts'
 import { AnswerTooLong } from '../spool/bounded-text.ts'
 
@@ -84,6 +85,5 @@ function* piecesOf(values: readonly string[]): Generator<readonly string[]> {
 
 /** As a matcher of a selector. */
 export function matcherOf({ label, values }: Only): string {
-  const pattern = values.map((value) => value.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|')
-  return `${label}=~${JSON.stringify(pattern)}`
+  return `${label}=~${JSON.stringify(literalPattern(values))}`
 }
