@@ -1,5 +1,5 @@
 import { BytesError, checksum } from '../bytes.ts'
-import type { WantedRollup } from '../reader.ts'
+import type { SeriesSamples, WantedRollup } from '../reader.ts'
 import { type Entries, lowerBound, noEntries } from '../samples.ts'
 import { readChunk } from './column-codec.ts'
 import {
@@ -39,11 +39,8 @@ const longestReadBytes = 1024 * 1024
 
 const none = noEntries.times
 
-/** Entries of a series as a read gives them; see `SeriesSamples`. */
-export interface FoundEntries extends Entries {
-  readonly isRolledUp?: boolean
-  readonly weights?: Float64Array
-}
+/** Entries of a series as a read gives them. */
+export type FoundEntries = Omit<SeriesSamples, 'labels'>
 
 /**
  * One read of the entries of many series in [start, end] over files given by ascending order, and memory. With `rollup` days that

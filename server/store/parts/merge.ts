@@ -4,7 +4,7 @@ import type { SeriesId } from '../writer.ts'
 import { chunkNumbers, readChunk, usualNumbers } from './column-codec.ts'
 import { readMarks } from './marks.ts'
 import { type OpenFile, openPart, type Part, unpackDirectory } from './part.ts'
-import { SyncFiles } from './part-files.ts'
+import { SyncFiles, slotBytes } from './part-files.ts'
 import {
   type Directory,
   dayMillis,
@@ -15,7 +15,7 @@ import {
   type TimeChunk,
 } from './part-format.ts'
 import { PartWriter, type SlotWriter } from './part-writer.ts'
-import { RollupWriter, slotBytes } from './rollup-writer.ts'
+import { RollupWriter } from './rollup-writer.ts'
 import { placeTimes, writeEntries, writeValues } from './series-entries.ts'
 
 /** A merge as the worker is told of it. */
@@ -125,7 +125,7 @@ function mergeDay(
   const rollups = new RollupWriter(path, start)
   try {
     new SlotMerge(file.beginSlot(start, dayMillis), cursors, rollups).run()
-    rollups.moveTo(file)
+    rollups.moveTo(file, files)
   } finally {
     rollups.close()
   }

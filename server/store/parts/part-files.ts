@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { BytesError } from '../bytes.ts'
+import type { Slot } from './part-format.ts'
 
 /** Reads stretches of files; a few files stay open. */
 export interface PartFiles {
@@ -59,6 +60,19 @@ export class SyncFiles implements PartFiles {
   async close(): Promise<void> {
     for (const path of [...this.opened.keys()]) this.forget(path)
   }
+}
+
+/** Bytes of a slot that are copied at once. */
+const copyBytes = 1024 * 1024
+
+/** The bytes of a slot in pieces. */
+export function* slotBytes(
+  files: SyncFiles,
+  path: string,
+  { offset, length }: Pick<Slot, 'offset' | 'length'>,
+): Iterable<Buffer> {
+  for (let at = 0; at < length; at += copyBytes)
+    yield files.read(path, offset + at, Math.min(copyBytes, length - at))
 }
 
 interface OpenHandle {

@@ -57,7 +57,7 @@ export interface Slot {
   readonly maxTime: number
   readonly samples: number
   readonly series: number
-  /** Ids in ascending runs: first of each and one behind its last. */
+  /** Ids in ascending runs: first of each and one behind its last; none of roll-ups. */
   readonly runs: Uint32Array
   /** First id of each directory block. */
   readonly firstIds: Uint32Array

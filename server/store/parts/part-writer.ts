@@ -125,7 +125,7 @@ export class PartWriter {
 
 /** Writes one slot. Series come with ascending ids, each as `beginSeries` and its chunks in order of time. */
 export class SlotWriter {
-  readonly start: number
+  private readonly start: number
   /** Numbers at which its chunks are cut. */
   readonly usualNumbers: number
   private readonly interval: Interval
@@ -160,6 +160,8 @@ export class SlotWriter {
     this.chunks = []
     this.region.push({ id, chunks: this.chunks })
     this.series++
+    // Which series have data is read of the samples' slots; columns of roll-ups would make a run each.
+    if (this.interval.resolution > 0) return
     if (this.runs.at(-1) === id) this.runs[this.runs.length - 1] = id + 1
     else this.runs.push(id, id + 1)
   }

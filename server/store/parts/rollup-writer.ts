@@ -2,8 +2,8 @@ import { unlinkSync } from 'node:fs'
 import { resolutions } from '../reader.ts'
 import type { Entries } from '../samples.ts'
 import type { SeriesId } from '../writer.ts'
-import { SyncFiles } from './part-files.ts'
-import { dayMillis, type Slot } from './part-format.ts'
+import { type SyncFiles, slotBytes } from './part-files.ts'
+import { dayMillis } from './part-format.ts'
 import { PartWriter, type SlotWriter } from './part-writer.ts'
 import { columnId, firstWithout, rollUp } from './rollup.ts'
 import { writeEntries } from './series-entries.ts'
@@ -14,9 +14,6 @@ interface Spare {
   readonly file: PartWriter
   readonly slot: SlotWriter
 }
-
-/** Bytes copied at once. */
-const copyBytes = 1024 * 1024
 
 /**
  * Rolls up a day while its samples are written: one slot a resolution, which grow beside the day's file and are put behind its samples
@@ -50,9 +47,8 @@ export class RollupWriter {
       }
   }
 
-  /** Puts the slots into the day's file, whose samples are written. */
-  moveTo(day: PartWriter): void {
-    const files = new SyncFiles()
+  /** Puts the slots into the day's file, whose samples are written; `files` is left open. */
+  moveTo(day: PartWriter, files: SyncFiles): void {
     for (const { file, path } of this.spares) {
       for (const slot of file.end()) day.copySlot(slot, slotBytes(files, path, slot))
       files.forget(path)
@@ -66,14 +62,4 @@ export class RollupWriter {
       unlinkSync(path)
     }
   }
-}
-
-/** The bytes of a slot in pieces. */
-export function* slotBytes(
-  files: SyncFiles,
-  path: string,
-  { offset, length }: Pick<Slot, 'offset' | 'length'>,
-): Iterable<Buffer> {
-  for (let at = 0; at < length; at += copyBytes)
-    yield files.read(path, offset + at, Math.min(copyBytes, length - at))
 }

@@ -271,6 +271,10 @@ t.test('where a roll-up is damaged the samples are read', async (t) => {
     [true, 48 + 1],
     'an hour has two edges; midnight is an hour of its own',
   )
+  t.ok(
+    part!.rollups.every(({ runs }) => runs.length === 0),
+    'the index tells which series have data by the samples alone',
+  )
   const slot = part!.rollups.find(({ resolution }) => resolution === hour)!
   const bytes = readFileSync(part!.path)
   const directory = slot.blockOffsets[0]!
