@@ -42,7 +42,7 @@ export interface ReadLimits {
   readonly maxSeries?: number
   readonly maxSamples?: number
   readonly signal?: AbortSignal
-  /** Throws OutsideMemory instead of reading files for more series than this, or more than eight days of files. */
+  /** Throws OutsideMemory instead of reading files for more series than this, or more than 25 days of merged files. */
   readonly fileSeries?: number
   /** Days that are rolled up may come so; the rest comes as samples. */
   readonly rollup?: WantedRollup
